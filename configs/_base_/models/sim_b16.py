@@ -1,0 +1,35 @@
+# Sim-B/16 (Sec. 4.1). Sizes in pixels; factor = side of the crop over
+# sqrt(w * h) of the target.
+exemplar = dict(size=112, factor=2)
+search = dict(size=224, factor=4)
+
+model = dict(
+    type='SimTrack',
+    exemplar=exemplar,
+    search=search,
+    clip_margin=10,  # as released
+    data_preprocessor=dict(
+        type='SOTDataPreprocessor',
+        # ImageNet statistics, as released, although the weights are CLIP's
+        mean=[123.675, 116.28, 103.53],
+        std=[58.395, 57.12, 57.375],
+    ),
+    backbone=dict(
+        type='JointViT',
+        arch='base',
+        patch_size=16,
+        tokenizer=dict(foveal_size=64),
+        # CLIP's ViT: LayerNorm before the layers (and a projection
+        # without bias), its eps, QuickGELU
+        pre_norm=True,
+        norm_cfg=dict(type='LN', eps=1e-5),
+        layer_cfgs=dict(act_cfg=dict(type='mmpretrain.QuickGELU')),
+    ),
+    head=dict(
+        type='CornerHead',
+        channels=256,  # STARK-S
+        # Eq. (3), weights from the supplement
+        loss_iou=dict(type='mmdet.GIoULoss', loss_weight=2.0),
+        loss_bbox=dict(type='mmdet.L1Loss', loss_weight=5.0),
+    ),
+)

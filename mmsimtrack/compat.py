@@ -1,0 +1,105 @@
+"""The one place for the quirks of third-party packages."""
+
+import importlib
+import importlib.machinery
+import importlib.util
+import sys
+from types import ModuleType
+
+
+def check_opencv() -> None:
+    """Turn a failing ``import cv2`` into one line that says what to do.
+
+    mmcv asks for opencv-python, which needs libGL; mmdet asks for the
+    headless build, which does not. Both write the same folder, and whichever
+    was installed last wins.
+
+    Raises:
+        ImportError: If OpenCV does not import; names the command to run.
+    """
+    try:
+        importlib.import_module('cv2')
+    except ImportError as error:
+        raise ImportError(
+            f'OpenCV does not import ({error}). Run: pip install '
+            '--force-reinstall --no-deps opencv-python-headless'
+        ) from error
+
+
+def _refuse(name: str):
+    raise ImportError(
+        f'{name} is a compiled op, and this mmcv has none. mmsimtrack needs '
+        'no compiled op; if your model does, install an mmcv with ops: '
+        'https://mmcv.readthedocs.io/en/latest/get_started/installation.html'
+    )
+
+
+class _MissingOp:
+    """Stands for one compiled op of mmcv; every use of it raises."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __call__(self, *args, **kwargs):
+        _refuse(self._name)
+
+    def __getattr__(self, attribute: str):
+        # Decorators and inspectors probe dunder names; they must not raise.
+        if attribute.startswith('__'):
+            raise AttributeError(attribute)
+        _refuse(self._name)
+
+    def __mro_entries__(self, bases):
+        _refuse(self._name)
+
+
+class _MissingOps(ModuleType):
+    """Placeholder of `mmcv.ops` or of a module in it."""
+
+    def __getattr__(self, name: str):
+        if name.startswith('__'):
+            raise AttributeError(name)
+        return _MissingOp(f'{self.__name__}.{name}')
+
+    def __call__(self, *args, **kwargs):
+        # `mmcv.ops.nms` names a function, and the module it comes from.
+        _refuse(self.__name__)
+
+
+class _MissingOpsFinder:
+    """Answers `import mmcv.ops` and `import mmcv.ops.<module>`."""
+
+    @staticmethod
+    def find_spec(name: str, path=None, target=None):
+        """Claim `mmcv.ops` and everything below it, nothing else."""
+        if name == 'mmcv.ops' or name.startswith('mmcv.ops.'):
+            return importlib.util.spec_from_loader(
+                name, _MissingOpsFinder, is_package=True
+            )
+        return None
+
+    @staticmethod
+    def create_module(spec) -> ModuleType:
+        """Make the placeholder module."""
+        return _MissingOps(spec.name)
+
+    @staticmethod
+    def exec_module(module: ModuleType) -> None:
+        """Nothing to run."""
+
+
+def provide_mmcv_ops() -> None:
+    """Let ``from mmcv import ops`` succeed where mmcv has no compiled ops.
+
+    `mmdet.models` imports `mmcv.ops` although the parts that we use (losses,
+    PVT) call no op. With compiled ops present nothing is touched.
+    """
+    if _MissingOpsFinder in sys.meta_path or 'mmcv.ops' in sys.modules:
+        return
+    # find_spec('mmcv._ext') would import mmcv; the folder says it as well.
+    mmcv = importlib.util.find_spec('mmcv')
+    if mmcv is None or not mmcv.submodule_search_locations:
+        return
+    finder = importlib.machinery.PathFinder
+    if finder.find_spec('mmcv._ext', mmcv.submodule_search_locations) is None:
+        sys.meta_path.insert(0, _MissingOpsFinder)

@@ -1,0 +1,5 @@
+"""Data preprocessors."""
+
+from .sot_data_preprocessor import SOTDataPreprocessor
+
+__all__ = ['SOTDataPreprocessor']

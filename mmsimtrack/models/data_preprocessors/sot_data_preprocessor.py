@@ -1,0 +1,51 @@
+"""From uint8 crops to normalized tensors on the device."""
+
+from collections.abc import Sequence
+
+import torch
+from mmengine.model import BaseDataPreprocessor
+from torch import Tensor
+
+from mmsimtrack.registry import MODELS
+
+
+@MODELS.register_module()
+class SOTDataPreprocessor(BaseDataPreprocessor):
+    """Moves a batch of pairs to the device and normalizes its crops.
+
+    Args:
+        mean: Per RGB channel, in 0..255.
+        std: Per RGB channel, in 0..255.
+    """
+
+    def __init__(self, mean: Sequence[float], std: Sequence[float]) -> None:
+        super().__init__()
+        self.register_buffer('mean', torch.tensor(mean).view(-1, 1, 1), False)
+        self.register_buffer('std', torch.tensor(std).view(-1, 1, 1), False)
+
+    def normalize(self, crops: Tensor) -> Tensor:
+        """(B, 3, H, W) RGB uint8, on any device -> normalized float."""
+        return (crops.to(self.mean.device) - self.mean) / self.std
+
+    def forward(self, data: dict, training: bool = False) -> dict:
+        """Prepare a batch of pairs; the same for training and testing.
+
+        Args:
+            data: `inputs` = dict of `exemplar` (B, 3, Hz, Wz) uint8,
+                `exemplar_bbox` (B, 4) xyxy in its unit square and `search`
+                (B, 3, Hx, Wx) uint8; `data_samples`, a list.
+            training: Ignored.
+
+        Returns:
+            The same with normalized crops.
+        """
+        data = self.cast_data(data)
+        inputs = data['inputs']
+        return {
+            'inputs': {
+                'exemplar': self.normalize(inputs['exemplar']),
+                'exemplar_bbox': inputs['exemplar_bbox'],
+                'search': self.normalize(inputs['search']),
+            },
+            'data_samples': data['data_samples'],
+        }

@@ -1,0 +1,134 @@
+"""The corner predictor of STARK-S: Sec. 3.1, Eq. (3)."""
+
+from itertools import pairwise
+
+import torch
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+
+from mmsimtrack.registry import MODELS
+
+
+def soft_argmax(scores: Tensor) -> tuple[Tensor, Tensor]:
+    """Expected position under a heat map.
+
+    A cell counts with its upper left corner, i / n and not (i + 0.5) / n, as
+    in STARK-S. Runs in float32 at least: bfloat16 heat maps cost 0.16 px.
+
+    Args:
+        scores: (B, 1, h, w) before the softmax.
+
+    Returns:
+        (B, 2) position x, y in [0, 1), and (B, h, w) heat maps that sum to 1.
+    """
+    dtype = torch.promote_types(scores.dtype, torch.float32)
+    with torch.autocast(scores.device.type, enabled=False):
+        h, w = scores.shape[-2:]
+        heatmap = scores.flatten(1).to(dtype).softmax(-1)
+        heatmap = heatmap.unflatten(1, (h, w))
+        x = torch.arange(w, dtype=dtype, device=scores.device) / w
+        y = torch.arange(h, dtype=dtype, device=scores.device) / h
+        x = (heatmap.sum(1) * x).sum(-1)
+        y = (heatmap.sum(2) * y).sum(-1)
+        return torch.stack([x, y], dim=-1), heatmap
+
+
+@MODELS.register_module()
+class CornerHead(BaseModule):
+    """Reads the box off the search feature: two heat maps, two corners.
+
+    Args:
+        in_channels: Channels of the search feature; SimTrack fills it in.
+        channels: Channels after the 1x1 bottleneck and of the first of the
+            four 3x3 convolutions; the next three halve them.
+        loss_iou: Config of L_iou of Eq. (3), on xyxy boxes.
+        loss_bbox: Config of L_1 of Eq. (3).
+        init_cfg: Initialization config of mmengine.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        channels: int,
+        loss_iou: dict,
+        loss_bbox: dict,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(init_cfg=init_cfg)
+        self.bottleneck = nn.Conv2d(in_channels, channels, 1)
+        self.top_left = self._branch(channels)
+        self.bottom_right = self._branch(channels)
+        self.loss_iou = MODELS.build(loss_iou)
+        self.loss_bbox = MODELS.build(loss_bbox)
+
+    @staticmethod
+    def _branch(channels: int) -> nn.Sequential:
+        widths = [channels, channels]
+        widths += [channels // 2, channels // 4, channels // 8]
+        layers = []
+        for width_in, width_out in pairwise(widths):
+            layers += [
+                nn.Conv2d(width_in, width_out, 3, padding=1),
+                nn.BatchNorm2d(width_out),
+                nn.ReLU(inplace=True),
+            ]
+        return nn.Sequential(*layers, nn.Conv2d(widths[-1], 1, 1))
+
+    def forward(self, feat: Tensor) -> Tensor:
+        """Boxes (B, 4), xyxy in the unit square, from (B, C, h, w).
+
+        Nothing keeps the second corner right of and below the first.
+        """
+        return self.predict(feat)[0]
+
+    def predict(self, feat: Tensor) -> tuple[Tensor, Tensor]:
+        """Boxes and how sure the head is of them.
+
+        Args:
+            feat: (B, C, h, w) search feature.
+
+        Returns:
+            (B, 4) xyxy in the unit square of the search crop, and (B,) scores
+            in [0, 1]: the geometric mean of the two heat maps' peaks (ours;
+            the paper has none).
+        """
+        top_left, bottom_right = self.heatmap_scores(feat)
+        corner, heatmap_tl = soft_argmax(top_left)
+        opposite, heatmap_br = soft_argmax(bottom_right)
+        peaks = heatmap_tl.flatten(1).amax(-1) * heatmap_br.flatten(1).amax(-1)
+        return torch.cat([corner, opposite], dim=-1), peaks.sqrt()
+
+    def heatmap_scores(self, feat: Tensor) -> tuple[Tensor, Tensor]:
+        """Scores (B, 1, h, w) of both corners before the softmax."""
+        feat = self.bottleneck(feat)
+        return self.top_left(feat), self.bottom_right(feat)
+
+    def loss(self, feat: Tensor, data_samples: list) -> dict[str, Tensor]:
+        """Eq. (3), each part with its weight.
+
+        Args:
+            feat: (B, C, h, w) search feature.
+            data_samples: B samples with `gt_instances.bboxes` (1, 4), xyxy in
+                the unit square of the search crop; parts outside of the crop
+                are cut off.
+
+        Returns:
+            `loss_iou` and `loss_bbox`. An inverted prediction (second corner
+            left of or above the first) gets the constant, maximal GIoU loss:
+            mmdet's would reward it with 0.
+        """
+        pred = self(feat)
+        with torch.autocast(feat.device.type, enabled=False):
+            target = torch.cat(
+                [sample.gt_instances.bboxes for sample in data_samples]
+            )
+            target = target.to(pred).clamp(0, 1)
+            loss_iou = self.loss_iou(pred, target, reduction_override='none')
+            ordered = (pred[:, 2:] >= pred[:, :2]).all(-1)
+            worst = 2 * self.loss_iou.loss_weight  # 1 - GIoU is at most 2
+            return {
+                'loss_iou': loss_iou.where(
+                    ordered, loss_iou.new_tensor(worst)
+                ).mean(),
+                'loss_bbox': self.loss_bbox(pred, target),
+            }

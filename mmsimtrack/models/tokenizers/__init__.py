@@ -1,0 +1,17 @@
+"""Cut crops into tokens."""
+
+from .foveal import (
+    FovealTokenizer,
+    TargetPositionEmbedding,
+    foveal_offset,
+    patch_boxes,
+    target_ratio,
+)
+
+__all__ = [
+    'FovealTokenizer',
+    'TargetPositionEmbedding',
+    'foveal_offset',
+    'patch_boxes',
+    'target_ratio',
+]

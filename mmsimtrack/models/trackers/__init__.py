@@ -1,0 +1,5 @@
+"""Trackers."""
+
+from .simtrack import SimTrack, TrackState
+
+__all__ = ['SimTrack', 'TrackState']

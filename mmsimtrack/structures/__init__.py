@@ -1,0 +1,21 @@
+"""Boxes, crop windows and data samples."""
+
+from .bbox import (
+    aligned_iou,
+    clip_bboxes,
+    polygon_to_xyxy,
+    xywh_to_xyxy,
+    xyxy_to_xywh,
+)
+from .crop_window import CropWindow
+from .sot_data_sample import SOTDataSample
+
+__all__ = [
+    'CropWindow',
+    'SOTDataSample',
+    'aligned_iou',
+    'clip_bboxes',
+    'polygon_to_xyxy',
+    'xywh_to_xyxy',
+    'xyxy_to_xywh',
+]

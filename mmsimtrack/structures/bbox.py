@@ -1,0 +1,81 @@
+"""Pure functions on boxes: (..., 4), xyxy unless the name says otherwise."""
+
+import numpy as np
+
+
+def xywh_to_xyxy(bboxes_xywh) -> np.ndarray:
+    """(..., 4) left, top, width, height -> (..., 4) xyxy, float64."""
+    bboxes_xywh = np.asarray(bboxes_xywh, np.float64)
+    corner, extent = bboxes_xywh[..., :2], bboxes_xywh[..., 2:]
+    return np.concatenate([corner, corner + extent], axis=-1)
+
+
+def xyxy_to_xywh(bboxes) -> np.ndarray:
+    """(..., 4) xyxy -> (..., 4) left, top, width, height, float64."""
+    bboxes = np.asarray(bboxes, np.float64)
+    corner, opposite = bboxes[..., :2], bboxes[..., 2:]
+    return np.concatenate([corner, opposite - corner], axis=-1)
+
+
+def polygon_to_xyxy(points) -> np.ndarray:
+    """Upright rectangle around polygons.
+
+    Args:
+        points: (..., N, 2) vertices x, y in frame pixels; VOT's eight numbers
+            a row are (..., 4, 2).
+
+    Returns:
+        (..., 4) xyxy.
+    """
+    points = np.asarray(points, np.float64)
+    return np.concatenate([points.min(-2), points.max(-2)], axis=-1)
+
+
+def aligned_iou(bboxes, others) -> np.ndarray:
+    """Intersection over union, row by row.
+
+    Args:
+        bboxes: (..., 4) xyxy.
+        others: (..., 4) xyxy in the same unit.
+
+    Returns:
+        (...) in [0, 1]; 0 where a box has no area.
+    """
+    bboxes = np.asarray(bboxes, np.float64)
+    others = np.asarray(others, np.float64)
+    corner = np.maximum(bboxes[..., :2], others[..., :2])
+    opposite = np.minimum(bboxes[..., 2:], others[..., 2:])
+    intersection = np.clip(opposite - corner, 0, None).prod(-1)
+    area = np.clip(bboxes[..., 2:] - bboxes[..., :2], 0, None).prod(-1)
+    other = np.clip(others[..., 2:] - others[..., :2], 0, None).prod(-1)
+    union = area + other - intersection
+    return np.divide(
+        intersection, union, out=np.zeros_like(union), where=union > 0
+    )
+
+
+def clip_bboxes(bboxes, frame_shape, margin: float) -> np.ndarray:
+    """Keep boxes in reach of their frame, as the released tracker does.
+
+    At least `margin` pixels of the frame stay to the right of (below) the
+    first corner, and every side is at least `margin` long, so an inverted
+    prediction keeps its first corner and becomes `margin` long.
+
+    Args:
+        bboxes: (B, 4) xyxy in frame pixels.
+        frame_shape: (H, W), or (B, 2) of them.
+        margin: In pixels; 10 in the release. Frames smaller than it limit
+            it to their own size.
+
+    Returns:
+        (B, 4) xyxy, float64.
+    """
+    bboxes = np.asarray(bboxes, np.float64)
+    # (H, W) -> (W, H), the order of x, y
+    limit = np.asarray(frame_shape, np.float64)[..., ::-1]
+    margin = np.minimum(margin, limit)
+    corner = np.clip(bboxes[..., :2], 0, limit - margin)
+    opposite = np.clip(bboxes[..., 2:], margin, limit)
+    return np.concatenate(
+        [corner, corner + np.maximum(opposite - corner, margin)], axis=-1
+    )

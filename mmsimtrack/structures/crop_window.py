@@ -1,0 +1,116 @@
+"""The bridge between the pixels of a frame and the unit square of a crop."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+
+@dataclass(frozen=True)
+class CropWindow:
+    """A square of a frame, in whole pixels, and the crop it is resized to.
+
+    A box keeps its place exactly: `to_frame(to_crop(bboxes))` is `bboxes`.
+
+    Attributes:
+        left: First column of the square in frame pixels; may be negative.
+        top: First row of the square in frame pixels; may be negative.
+        side: Side of the square in frame pixels, >= 1.
+        size: Side of the crop in pixels, >= 1.
+    """
+
+    left: int
+    top: int
+    side: int
+    size: int
+
+    @classmethod
+    def around(cls, bbox, factor: float, size: int) -> CropWindow:
+        """Window of `factor` times the box, with the box in its middle.
+
+        The side is `ceil(factor * sqrt(w * h))`, the corner is rounded half
+        to even, as in STARK-S (paper, Sec. 4.1: `2^2` and `4^2` times the
+        target bounding box).
+
+        Args:
+            bbox: (4,) xyxy in frame pixels.
+            factor: Side of the window over `sqrt(w * h)`.
+            size: Side of the crop in pixels.
+
+        Raises:
+            ValueError: If the box is not finite or has no area.
+        """
+        x1, y1, x2, y2 = (float(value) for value in bbox)
+        if not all(map(math.isfinite, (x1, y1, x2, y2))):
+            raise ValueError(
+                f'A crop window needs a finite box, found xyxy '
+                f'{(x1, y1, x2, y2)}.'
+            )
+        if x2 <= x1 or y2 <= y1:
+            raise ValueError(
+                f'A crop window needs a box with x1 < x2 and y1 < y2, found '
+                f'xyxy {(x1, y1, x2, y2)}.'
+            )
+        # The last bits of x2 - x1 are noise: without rounding them away a
+        # box of 20 px may get a window of 41 px instead of 40.
+        side = math.ceil(
+            round(factor * math.sqrt((x2 - x1) * (y2 - y1)), 6)
+        )
+        side = max(side, 1)
+        left = round(round((x1 + x2 - side) / 2, 6))
+        top = round(round((y1 + y2 - side) / 2, 6))
+        return cls(left, top, side, size)
+
+    def cut(self, frame: np.ndarray) -> np.ndarray:
+        """Cut the window out of a frame; black where there is no frame.
+
+        Args:
+            frame: (H, W, 3) uint8.
+
+        Returns:
+            (size, size, 3) uint8, resized bilinearly.
+        """
+        height, width = frame.shape[:2]
+        x1, y1 = max(self.left, 0), max(self.top, 0)
+        x2 = min(self.left + self.side, width)
+        y2 = min(self.top + self.side, height)
+        shape = (self.size, self.size, frame.shape[2])
+        if x2 <= x1 or y2 <= y1:
+            return np.zeros(shape, frame.dtype)
+        square = frame[y1:y2, x1:x2]
+        if square.shape[:2] != (self.side, self.side):
+            square = cv2.copyMakeBorder(
+                square,
+                y1 - self.top,
+                self.top + self.side - y2,
+                x1 - self.left,
+                self.left + self.side - x2,
+                cv2.BORDER_CONSTANT,
+                value=0,
+            )
+        return cv2.resize(square, (self.size, self.size))
+
+    def padded_share(self, frame_shape: tuple[int, int]) -> float:
+        """Share of the window that lies outside of the frame, in [0, 1].
+
+        Args:
+            frame_shape: (H, W) of the frame.
+        """
+        height, width = frame_shape[:2]
+        inside_x = min(self.left + self.side, width) - max(self.left, 0)
+        inside_y = min(self.top + self.side, height) - max(self.top, 0)
+        inside = max(inside_x, 0) * max(inside_y, 0)
+        return 1 - inside / self.side**2
+
+    def to_crop(self, bboxes) -> np.ndarray:
+        """Map boxes (..., 4) xyxy from frame pixels to the unit square."""
+        corner = (self.left, self.top, self.left, self.top)
+        return (np.asarray(bboxes, np.float64) - corner) / self.side
+
+    def to_frame(self, bboxes) -> np.ndarray:
+        """Map boxes (..., 4) xyxy from the unit square to frame pixels."""
+        corner = (self.left, self.top, self.left, self.top)
+        return np.asarray(bboxes, np.float64) * self.side + corner

@@ -1,0 +1,187 @@
+"""Convert weights between the official SimTrack code and mmsimtrack.
+
+    python tools/model_converters/official_simtrack_to_mmsimtrack.py \
+        SRC.pth DST.pth [--reverse]
+
+Every key must map and none may be missing: a file with a key too many or too
+few is refused by name. CLIP's output projection has no place in our model; it
+is kept under `meta['unused']` and restored by `--reverse`.
+"""
+
+import argparse
+import os
+import pickle
+import re
+from pathlib import Path
+
+import torch
+
+UNUSED = 'backbone.visual.proj'
+# our shape of the tensors whose layout differs, given the official tensor
+OUR_SHAPES = {
+    'backbone.visual.class_embedding': lambda t: (1, 1, -1),
+    'backbone.visual.positional_embedding': lambda t: (1, *t.shape),
+    'bottleneck.weight': lambda t: (*t.shape, 1, 1),
+}
+OFFICIAL_SHAPES = {
+    'backbone.visual.class_embedding': lambda t: (-1,),
+    'backbone.visual.positional_embedding': lambda t: t.shape[1:],
+    'bottleneck.weight': lambda t: t.shape[:2],
+}
+
+
+def vit_names(num_layers: int) -> dict[str, str]:
+    """Names of CLIP's ViT -> names of mmpretrain's, without prefixes."""
+    names = {
+        'class_embedding': 'cls_token',
+        'positional_embedding': 'pos_embed',
+        'conv1.weight': 'patch_embed.projection.weight',
+    }
+    modules = {'ln_pre': 'pre_norm', 'ln_post': 'ln1'}
+    for i in range(num_layers):
+        clip, ours = f'transformer.resblocks.{i}', f'layers.{i}'
+        modules[f'{clip}.ln_1'] = f'{ours}.ln1'
+        modules[f'{clip}.ln_2'] = f'{ours}.ln2'
+        modules[f'{clip}.attn.out_proj'] = f'{ours}.attn.proj'
+        modules[f'{clip}.mlp.c_fc'] = f'{ours}.ffn.layers.0.0'
+        modules[f'{clip}.mlp.c_proj'] = f'{ours}.ffn.layers.1'
+        for part in ('weight', 'bias'):
+            names[f'{clip}.attn.in_proj_{part}'] = f'{ours}.attn.qkv.{part}'
+    for clip, ours in modules.items():
+        for part in ('weight', 'bias'):
+            names[f'{clip}.{part}'] = f'{ours}.{part}'
+    return names
+
+
+def simtrack_names(num_layers: int) -> dict[str, str]:
+    """Names of the official SimTrack -> our names, all of them."""
+    names = {
+        f'backbone.visual.{official}': f'backbone.{ours}'
+        for official, ours in vit_names(num_layers).items()
+    }
+    modules = {'bottleneck': 'head.bottleneck'}
+    for i in (0, 2):
+        modules[f'backbone.pos_fc.{i}'] = f'backbone.tokenizer.position.fcs.{i}'
+    parts = ('weight', 'bias')
+    norm_parts = (*parts, 'running_mean', 'running_var', 'num_batches_tracked')
+    for short, ours in (('tl', 'top_left'), ('br', 'bottom_right')):
+        for block in range(4):  # convolution, normalization, ReLU
+            official = f'box_head.conv{block + 1}_{short}'
+            modules[f'{official}.0'] = f'head.{ours}.{3 * block}'
+            for part in norm_parts:
+                name = f'head.{ours}.{3 * block + 1}.{part}'
+                names[f'{official}.1.{part}'] = name
+        modules[f'box_head.conv5_{short}'] = f'head.{ours}.12'
+    for official, ours in modules.items():
+        names.update({f'{official}.{p}': f'{ours}.{p}' for p in parts})
+    return names
+
+
+def count_layers(keys, pattern: str) -> int:
+    """Number of transformer layers that the keys speak of."""
+    found = (re.match(pattern, key) for key in keys)
+    return 1 + max((int(match[1]) for match in found if match), default=-1)
+
+
+def check_keys(found: set, expected: set, path) -> None:
+    """Refuse a file with a key too many or too few, by name.
+
+    Raises:
+        KeyError: If the sets differ.
+    """
+    missing, unknown = sorted(expected - found), sorted(found - expected)
+    if missing or unknown:
+        raise KeyError(
+            f'{path} does not hold a SimTrack network: missing {missing}, '
+            f'unknown {unknown}. Expected exactly the {len(expected)} keys of '
+            'a network with this many layers; was the file cut, or does it '
+            'belong to another tracker?'
+        )
+
+
+def to_ours(official: dict, path) -> tuple[dict, dict]:
+    """Official state dict -> our state dict, and what we have no use for."""
+    unused = {UNUSED: official[UNUSED]} if UNUSED in official else {}
+    weights = {k: v for k, v in official.items() if k != UNUSED}
+    names = simtrack_names(
+        count_layers(weights, r'backbone\.visual\.transformer\.resblocks\.(\d+)')
+    )
+    check_keys(set(weights), set(names), path)
+    return _rename(weights, names, OUR_SHAPES), unused
+
+
+def to_official(ours: dict, unused: dict, path) -> dict:
+    """Our state dict -> official state dict; the inverse of `to_ours`."""
+    names = simtrack_names(count_layers(ours, r'backbone\.layers\.(\d+)'))
+    check_keys(set(ours), set(names.values()), path)
+    back = {mine: official for official, mine in names.items()}
+    weights = {back[name]: tensor for name, tensor in ours.items()}
+    same = {name: name for name in weights}
+    return _rename(weights, same, OFFICIAL_SHAPES) | unused
+
+
+def _rename(weights: dict, names: dict, shapes: dict) -> dict:
+    return {
+        names[name]: tensor.reshape(shapes[name](tensor))
+        if name in shapes
+        else tensor
+        for name, tensor in weights.items()
+    }
+
+
+def load(path: str, trust: bool) -> dict:
+    """Read a checkpoint; without `trust`, no code in it can run.
+
+    Raises:
+        ValueError: If the file holds more than tensors and plain data.
+    """
+    try:
+        return torch.load(path, map_location='cpu', weights_only=not trust)
+    except pickle.UnpicklingError as error:
+        raise ValueError(
+            f'{path} holds Python objects beside its weights, and loading '
+            'them runs code from the file. If you trust where it comes from, '
+            f'add --trust-checkpoint. ({error})'
+        ) from error
+
+
+def unwrap(checkpoint: dict) -> dict:
+    """The state dict in a checkpoint, without wrappers and `module.`."""
+    for wrapper in ('net', 'state_dict'):
+        checkpoint = checkpoint.get(wrapper, checkpoint)
+    return {key.removeprefix('module.'): t for key, t in checkpoint.items()}
+
+
+def main() -> None:
+    """Convert one file."""
+    parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
+    parser.add_argument('src', help='checkpoint to read')
+    parser.add_argument('dst', help='checkpoint to write')
+    parser.add_argument(
+        '--reverse', action='store_true', help='from mmsimtrack to official'
+    )
+    parser.add_argument(
+        '--trust-checkpoint',
+        action='store_true',
+        help='allow Python objects in SRC; loading them runs its code',
+    )
+    args = parser.parse_args()
+    checkpoint = load(args.src, args.trust_checkpoint)
+    weights = unwrap(checkpoint)
+    if args.reverse:
+        unused = checkpoint.get('meta', {}).get('unused', {})
+        result = {'net': to_official(weights, unused, args.src)}
+        if not unused:
+            print(f'{UNUSED} is not in {args.src}, so it is left out.')
+    else:
+        weights, unused = to_ours(weights, args.src)
+        result = {'state_dict': weights, 'meta': {'unused': unused}}
+    temporary = Path(f'{args.dst}.{os.getpid()}.tmp')
+    temporary.parent.mkdir(parents=True, exist_ok=True)
+    torch.save(result, temporary)
+    os.replace(temporary, args.dst)
+    print(f'Converted {len(weights)} tensors: {args.src} -> {args.dst}')
+
+
+if __name__ == '__main__':
+    main()
