@@ -111,7 +111,7 @@ def replace_atomically(path: str | os.PathLike) -> Iterator[Path]:
 
 
 def _read_lines(path: str | os.PathLike) -> list[str]:
-    """Lines that hold something, with spaces as the only separator."""
+    """All lines, with spaces instead of commas."""
     try:
         # undecodable bytes are reported later, with their line
         text = Path(path).read_text(encoding='utf-8', errors='replace')

@@ -11,7 +11,8 @@ class SOTDataSample(BaseDataElement):
 
     A sequence: `gt_instances` has `bboxes` (T, 4), xyxy in frame pixels, and
     `visible` (T,) bool; `pred_instances` has `bboxes` (T, 4) and `scores`
-    (T,); the metainfo holds `sequence` (the name) and `img_shape` (H, W).
+    (T,); the metainfo holds `sequence` (the name), `num_frames` (T) and
+    `img_shape` (H, W).
     """
 
     @property

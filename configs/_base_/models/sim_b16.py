@@ -16,7 +16,12 @@ model = dict(
     ),
     backbone=dict(
         type='JointViT',
-        arch='base',
+        arch=dict(
+            embed_dims=768,
+            num_layers=12,
+            num_heads=12,
+            feedforward_channels=3072,
+        ),
         patch_size=16,
         tokenizer=dict(foveal_size=64),
         # CLIP's ViT: LayerNorm before the layers (and a projection

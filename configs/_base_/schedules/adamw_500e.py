@@ -1,0 +1,22 @@
+# Training details of the supplement: 500 epochs, learning rates x 0.1 after
+# 400, AdamW with weight decay 1e-4; gradient clip 0.1 as in STARK-S.
+train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=500)
+
+optim_wrapper = dict(
+    optimizer=dict(type='AdamW', lr=1e-4, weight_decay=1e-4),
+    clip_grad=dict(max_norm=0.1),
+    paramwise_cfg=dict(
+        custom_keys={
+            # 1e-5 for what is pre-trained; the longest key wins
+            'backbone': dict(lr_mult=0.1),
+            'backbone.tokenizer': dict(lr_mult=1.0),
+        }
+    ),
+)
+
+param_scheduler = dict(
+    type='MultiStepLR', by_epoch=True, milestones=[400], gamma=0.1
+)
+
+# `tools/train.py --auto-scale-lr` scales the learning rates from this batch
+auto_scale_lr = dict(base_batch_size=256)

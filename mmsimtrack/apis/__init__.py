@@ -1,0 +1,5 @@
+"""Tracking in a few lines."""
+
+from .sot_inferencer import SOTInferencer, TrackedFrame, open_source
+
+__all__ = ['SOTInferencer', 'TrackedFrame', 'open_source']

@@ -1,0 +1,157 @@
+"""Read the frames of a video, one ahead of the other."""
+
+import io
+import os
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import cv2
+import mmcv
+import numpy as np
+from mmengine import fileio
+from PIL import Image
+
+_TAIL = 4096  # bytes in which a complete file shows its end marker
+
+
+def read_frame(path: str, backend_args: dict | None = None) -> np.ndarray:
+    """Read and decode one frame.
+
+    Args:
+        path: Image file, on any of mmengine's file backends.
+        backend_args: Of the file backend.
+
+    Returns:
+        (H, W, 3) RGB uint8.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If the file is empty, truncated or no image. OpenCV alone
+            would fill what is missing with grey.
+    """
+    content = _read_bytes(path, backend_args)
+    if not _has_end_marker(content[-_TAIL:]):
+        _check_completeness(path, content)
+    frame = mmcv.imfrombytes(content)
+    if frame is None:
+        _check_completeness(path, content)  # names the reason
+        raise ValueError(f'{path} does not decode. {_FIX}')
+    return cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
+
+
+_FIX = 'Unpack or download the file again.'
+
+
+def check_frame(path: str) -> None:
+    """Find out whether a local frame is complete, without decoding it.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If the file is empty, truncated or no image.
+    """
+    try:
+        with open(path, 'rb') as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(size - _TAIL, 0))
+            tail = file.read()
+    except FileNotFoundError:
+        raise _missing(path) from None
+    if not _has_end_marker(tail):
+        _check_completeness(path, _read_bytes(path, None))
+
+
+def image_shape(path: str, backend_args: dict | None = None) -> tuple:
+    """(H, W) of an image, from its header.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If the file is no image.
+    """
+    content = _read_bytes(path, backend_args)
+    try:
+        width, height = Image.open(io.BytesIO(content)).size
+    except OSError as error:
+        raise ValueError(f'{path} is no image ({error}). {_FIX}') from error
+    return height, width
+
+
+def _read_bytes(path: str, backend_args: dict | None) -> bytes:
+    try:
+        return fileio.get(path, backend_args)
+    except FileNotFoundError:
+        raise _missing(path) from None
+
+
+def _missing(path: str) -> FileNotFoundError:
+    return FileNotFoundError(
+        f'{path} is missing. Expected a frame of the sequence; unpack the '
+        'full archive, or correct data_root in the config.'
+    )
+
+
+def _has_end_marker(tail: bytes) -> bool:
+    """Whether a JPEG or PNG ends as it should; others never do."""
+    return b'\xff\xd9' in tail or b'IEND' in tail
+
+
+def _check_completeness(path: str, content: bytes) -> None:
+    """Decode with Pillow, which refuses what is truncated.
+
+    Slow, so only for files without an end marker: some of them are complete.
+    """
+    if not content:
+        raise ValueError(f'{path} is empty, expected an image. {_FIX}')
+    try:
+        Image.open(io.BytesIO(content)).load()
+    except OSError as error:
+        raise ValueError(
+            f'{path} is truncated or no image ({error}). {_FIX}'
+        ) from error
+
+
+class FrameReader:
+    """Frames of a video in order, decoded ahead in threads.
+
+    A plain iterable with a length, and on purpose no `Sequence`: mmengine
+    would decode the whole video when it moves a batch to a device. Threads
+    start with the iteration, so that a reader can be sent to another process.
+
+    Args:
+        paths: Image files in order.
+        num_threads: Decoding threads; OpenCV releases the GIL.
+        num_ahead: Decoded frames to hold.
+        backend_args: Of mmengine's file backend.
+    """
+
+    def __init__(
+        self,
+        paths: Sequence[str],
+        num_threads: int = 2,
+        num_ahead: int = 4,
+        backend_args: dict | None = None,
+    ) -> None:
+        self.paths = paths
+        self.num_threads = num_threads
+        self.num_ahead = num_ahead
+        self.backend_args = backend_args
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        """Yield (H, W, 3) RGB uint8; raises what `read_frame` raises."""
+        with ThreadPoolExecutor(self.num_threads) as pool:
+            ahead = deque()
+            try:
+                for path in self.paths:
+                    ahead.append(
+                        pool.submit(read_frame, path, self.backend_args)
+                    )
+                    if len(ahead) > self.num_ahead:
+                        yield ahead.popleft().result()
+                while ahead:
+                    yield ahead.popleft().result()
+            finally:
+                for future in ahead:
+                    future.cancel()

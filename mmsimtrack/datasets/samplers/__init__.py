@@ -1,0 +1,5 @@
+"""Samplers."""
+
+from .pair_sampler import PairSampler
+
+__all__ = ['PairSampler']

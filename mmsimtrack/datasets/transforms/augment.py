@@ -1,0 +1,117 @@
+"""Augmentation of pairs, on the crops.
+
+A pair is a dict with `exemplar` and `search`, (S, S, 3) RGB uint8, their boxes
+`exemplar_bbox` and `search_bbox`, (4,) xyxy in the unit square, and `rng`, the
+generator of the pair, which all randomness comes from.
+"""
+
+import cv2
+import numpy as np
+from mmcv.transforms import BaseTransform
+
+from mmsimtrack.registry import TRANSFORMS
+
+VIEWS = ('exemplar', 'search')
+
+
+@TRANSFORMS.register_module()
+class JointGray(BaseTransform):
+    """Take the color out of both views.
+
+    Args:
+        prob: Probability; 0.05 in STARK-S.
+    """
+
+    def __init__(self, prob: float) -> None:
+        self.prob = prob
+
+    def transform(self, results: dict) -> dict:
+        """Replace each channel by the luminance, in both views or none."""
+        if results['rng'].random() < self.prob:
+            for view in VIEWS:
+                gray = cv2.cvtColor(results[view], cv2.COLOR_RGB2GRAY)
+                results[view] = cv2.cvtColor(gray, cv2.COLOR_GRAY2RGB)
+        return results
+
+
+@TRANSFORMS.register_module()
+class RandomMirror(BaseTransform):
+    """Mirror views left to right.
+
+    Args:
+        prob: Probability; 0.5 in STARK-S, for the pair and for each view.
+        joint: One draw for the pair, or one for each view.
+    """
+
+    def __init__(self, prob: float, joint: bool) -> None:
+        self.prob = prob
+        self.joint = joint
+
+    def transform(self, results: dict) -> dict:
+        """Mirror image and box."""
+        draws = results['rng'].random(2) < self.prob
+        for view, draw in zip(VIEWS, draws):
+            if draws[0] if self.joint else draw:
+                results[view] = cv2.flip(results[view], 1)
+                x1, y1, x2, y2 = results[f'{view}_bbox']
+                bbox = np.array([1 - x2, y1, 1 - x1, y2])
+                results[f'{view}_bbox'] = bbox
+        return results
+
+
+@TRANSFORMS.register_module()
+class BrightnessJitter(BaseTransform):
+    """Scale the brightness of each view on its own.
+
+    Args:
+        amount: The factor is uniform in [1 - amount, 1 + amount); 0.2 in
+            STARK-S.
+    """
+
+    def __init__(self, amount: float) -> None:
+        self.amount = amount
+
+    def transform(self, results: dict) -> dict:
+        """Scale and clip to 0..255."""
+        for view in VIEWS:
+            low, high = 1 - self.amount, 1 + self.amount
+            factor = results['rng'].uniform(low, high)
+            results[view] = cv2.convertScaleAbs(results[view], alpha=factor)
+        return results
+
+
+@TRANSFORMS.register_module()
+class JointChannelPermutation(BaseTransform):
+    """Permute the color channels of both views alike.
+
+    Not in the paper: it makes targets of few textures go further.
+    """
+
+    def transform(self, results: dict) -> dict:
+        """Permute the channels."""
+        order = results['rng'].permutation(3)
+        for view in VIEWS:
+            channels = cv2.split(results[view])
+            results[view] = cv2.merge([channels[i] for i in order])
+        return results
+
+
+@TRANSFORMS.register_module()
+class JointTranspose(BaseTransform):
+    """Swap x and y of both views; not in the paper.
+
+    Args:
+        prob: Probability.
+    """
+
+    def __init__(self, prob: float) -> None:
+        self.prob = prob
+
+    def transform(self, results: dict) -> dict:
+        """Transpose image and box, in both views or none."""
+        if results['rng'].random() < self.prob:
+            for view in VIEWS:
+                results[view] = cv2.transpose(results[view])
+                bbox = results[f'{view}_bbox'][[1, 0, 3, 2]]
+                results[f'{view}_bbox'] = bbox
+        return results

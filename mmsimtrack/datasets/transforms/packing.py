@@ -1,0 +1,44 @@
+"""From a drawn pair to what the network and the loss take."""
+
+import numpy as np
+import torch
+from mmcv.transforms import BaseTransform
+from mmengine.structures import InstanceData
+
+from mmsimtrack.registry import TRANSFORMS
+from mmsimtrack.structures import SOTDataSample
+
+
+@TRANSFORMS.register_module()
+class PackPair(BaseTransform):
+    """Split a pair into `inputs` and `data_samples`.
+
+    The exemplar's box is an input, since Eq. (7) uses it; the search box is
+    the ground truth.
+    """
+
+    def transform(self, results: dict) -> dict:
+        """Pack one pair.
+
+        Returns:
+            `inputs`: `exemplar` and `search`, (3, S, S) uint8, and
+            `exemplar_bbox` (4,); `data_samples`: a sample with
+            `gt_instances.bboxes` (1, 4) and where the pair comes from.
+        """
+        sample = SOTDataSample(
+            metainfo={k: results[k] for k in ('key', 'sequence', 'frames')}
+        )
+        bbox = torch.from_numpy(results['search_bbox'].astype(np.float32))
+        sample.gt_instances = InstanceData(bboxes=bbox[None])
+        bbox = torch.from_numpy(results['exemplar_bbox'].astype(np.float32))
+        inputs = {
+            'exemplar': _to_tensor(results['exemplar']),
+            'exemplar_bbox': bbox,
+            'search': _to_tensor(results['search']),
+        }
+        return {'inputs': inputs, 'data_samples': sample}
+
+
+def _to_tensor(image: np.ndarray) -> torch.Tensor:
+    """(H, W, 3) -> (3, H, W)."""
+    return torch.from_numpy(image).permute(2, 0, 1).contiguous()

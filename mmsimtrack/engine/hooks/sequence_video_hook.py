@@ -1,0 +1,43 @@
+"""Videos of tracked sequences."""
+
+from pathlib import Path
+
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+
+from mmsimtrack.registry import HOOKS
+from mmsimtrack.visualization import SOTVisualizer, VideoWriter
+
+
+@HOOKS.register_module()
+class SequenceVideoHook(Hook):
+    """Writes a video of each tracked sequence, with both boxes drawn.
+
+    Args:
+        out_dir: Folder for `<sequence>.mp4`.
+    """
+
+    def __init__(self, out_dir: str) -> None:
+        self.out_dir = Path(out_dir)
+
+    def after_test_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: dict,
+        outputs: list,
+    ) -> None:
+        """Read the frames once more and draw; see `SequenceTestLoop`."""
+        (reader,), (sample,) = data_batch['inputs'], outputs
+        pred = sample.pred_instances.bboxes.numpy()
+        gt = sample.gt_instances.bboxes.numpy()
+        with VideoWriter(self.out_dir / f'{sample.sequence}.mp4') as video:
+            for t, frame in enumerate(reader):
+                video.write(
+                    SOTVisualizer.draw_frame(
+                        frame,
+                        pred[t],
+                        gt[t] if t < len(gt) else None,
+                        f'#{t}',
+                    )
+                )

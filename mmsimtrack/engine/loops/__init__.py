@@ -1,0 +1,5 @@
+"""Loops."""
+
+from .sequence_test_loop import SequenceTestLoop
+
+__all__ = ['SequenceTestLoop']

@@ -1,0 +1,5 @@
+"""Evaluation of tracking results."""
+
+from .metrics import OPEMetric
+
+__all__ = ['OPEMetric']

@@ -1,0 +1,188 @@
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mmengine.evaluator import Evaluator
+from mmengine.structures import InstanceData
+
+from mmsimtrack.evaluation import OPEMetric
+from mmsimtrack.registry import METRICS
+from mmsimtrack.structures import SOTDataSample, xywh_to_xyxy
+from mmsimtrack.structures.annotation_file import (
+    read_bboxes_xywh,
+    read_flags,
+    write_bboxes_xywh,
+)
+
+DATA = Path(__file__).parents[2] / 'data' / 'eval'
+CORNER = json.loads((DATA / 'corner' / 'expected.json').read_text())
+
+
+def sample_of(name, gt_xywh, visible=None, **metainfo):
+    metainfo = {'sequence': name, 'img_shape': (720, 1280), **metainfo}
+    sample = SOTDataSample(metainfo=metainfo)
+    sample.gt_instances = InstanceData(
+        bboxes=torch.from_numpy(xywh_to_xyxy(gt_xywh)),
+        visible=torch.ones(len(gt_xywh), dtype=torch.bool)
+        if visible is None
+        else torch.as_tensor(visible),
+    )
+    return sample
+
+
+@pytest.fixture
+def work_dir(tmp_path):
+    (tmp_path / 'results').mkdir()
+    return tmp_path
+
+
+def corner_sample(case, work_dir, **metainfo):
+    folder = DATA / 'corner' / case
+    flags = folder / 'absent.txt'
+    write_bboxes_xywh(
+        work_dir / 'results' / f'{case}.txt',
+        read_bboxes_xywh(folder / 'result.txt'),
+    )
+    return sample_of(
+        case,
+        read_bboxes_xywh(folder / 'gt.txt'),
+        read_flags(flags) == 0 if flags.exists() else None,
+        **metainfo,
+    )
+
+
+def evaluate(metric, samples):
+    metric.process(None, samples)
+    return metric.evaluate(len(samples))
+
+
+def build(work_dir, **kwargs):
+    return OPEMetric(results_dir=str(work_dir / 'results'), **kwargs)
+
+
+@pytest.mark.parametrize(
+    'case, benchmark, key',
+    [
+        ('absent_with_boxes', 'lasot', 'stark_fork_lasot'),
+        ('absent_with_boxes', 'custom', 'stark_fork_otb'),
+        ('gt_nan', 'uav123', 'stark_fork_uav'),
+        ('result_zero_size', 'nfs', 'stark_fork_otb'),
+    ],
+)
+def test_scores_of_the_stark_fork(work_dir, case, benchmark, key):
+    metric = build(work_dir, benchmark=benchmark)
+    scores = evaluate(metric, [corner_sample(case, work_dir)])
+    expected = dict(CORNER[case]['expected'][key])
+    del expected['mean_seq_average_overlap']
+    assert scores == pytest.approx(
+        {f'sot/{name}': value for name, value in expected.items()}, abs=0.01
+    )
+    assert 100 * metric.curves['success'].mean() == scores['sot/auc']
+
+
+@pytest.mark.parametrize('in_metainfo', [False, True])
+def test_got10k_reads_cover_or_visible(work_dir, in_metainfo):
+    case = 'absent_with_boxes'
+    sample = corner_sample(case, work_dir)
+    if in_metainfo:
+        cover = np.where(sample.gt_instances.visible, 8, 0)
+        sample.set_metainfo({'cover': cover})
+        sample.gt_instances.visible[:] = True
+    scores = evaluate(build(work_dir, profile='got10k'), [sample])
+    expected = CORNER[case]['expected']['got10k_ao_sr']
+    assert scores == pytest.approx(
+        {f'sot/{name}': value for name, value in expected.items()}, abs=1e-4
+    )
+
+
+def test_got10k_clips_to_width_and_height(work_dir):
+    case = 'gt_outside_image'
+    sample = corner_sample(case, work_dir, img_shape=(160, 200))
+    scores = evaluate(build(work_dir, profile='got10k'), [sample])
+    expected = CORNER[case]['expected']['got10k_ao_sr']
+    assert scores['sot/ao'] == pytest.approx(expected['ao'], abs=1e-4)
+
+
+def test_json_file(work_dir):
+    cases = ['plain', 'absent_with_boxes']
+    samples = [corner_sample(case, work_dir) for case in cases]
+    evaluate(build(work_dir, benchmark='lasot'), samples)
+    assert sorted(os.listdir(work_dir)) == ['metrics.json', 'results']
+    content = json.loads((work_dir / 'metrics.json').read_text())
+    assert list(content) == ['benchmark', 'profile', 'overall', 'per_sequence']
+    assert content['benchmark'] == 'lasot'
+    assert content['profile'] == 'stark'
+    assert list(content['per_sequence']) == sorted(cases)
+    for case in cases:
+        expected = CORNER[case]['expected']['stark_fork_lasot']
+        found = content['per_sequence'][case]
+        assert found['auc'] == pytest.approx(expected['auc'], abs=1e-4)
+        assert found['ao'] is None
+    assert content['overall']['auc'] == pytest.approx(
+        np.mean([content['per_sequence'][case]['auc'] for case in cases]),
+        abs=1e-4,
+    )
+    assert content['overall']['auc'] == round(content['overall']['auc'], 4)
+
+
+def test_undefined_scores_are_null(work_dir):
+    sample = corner_sample('all_absent', work_dir)
+    out_file = work_dir / 'deep' / 'ao.json'
+    metric = build(work_dir, profile='got10k', out_file=str(out_file))
+    assert np.isnan(evaluate(metric, [sample])['sot/ao'])
+    assert json.loads(out_file.read_text())['overall']['ao'] is None
+
+
+def test_evaluator_and_registry(work_dir):
+    metric = METRICS.build({'type': 'OPEMetric', 'prefix': 'lasot'})
+    evaluator = Evaluator(metric)
+    metric.results_dir = str(work_dir / 'results')
+    # turns samples into dicts
+    evaluator.process([corner_sample('plain', work_dir)], None)
+    scores = evaluator.evaluate(1)
+    assert scores['lasot/auc'] == pytest.approx(67.619, abs=1e-3)
+    assert len(scores) == 6
+
+
+def test_repeated_sequences_count_once(work_dir):
+    samples = [
+        corner_sample(case, work_dir)
+        for case in ('plain', 'result_zero_size', 'plain', 'plain')
+    ]
+    scores = evaluate(build(work_dir), samples)
+    assert scores['sot/auc'] == pytest.approx((67.619 + 69.5238) / 2, abs=1e-3)
+
+
+def test_missing_result(work_dir):
+    sample = corner_sample('plain', work_dir)
+    (work_dir / 'results' / 'plain.txt').unlink()
+    with pytest.raises(
+        FileNotFoundError, match=r"results.plain\.txt is missing, .* 'plain'"
+    ):
+        evaluate(build(work_dir), [sample])
+    assert not (work_dir / 'metrics.json').exists()
+
+
+@pytest.mark.parametrize('num_rows', [14, 22])
+def test_wrong_number_of_rows(work_dir, num_rows):
+    sample = corner_sample('plain', work_dir)
+    write_bboxes_xywh(
+        work_dir / 'results' / 'plain.txt', np.ones((num_rows, 4))
+    )
+    with pytest.raises(
+        ValueError,
+        match=rf'found {num_rows} rows in .*plain\.txt, expected 20',
+    ):
+        evaluate(build(work_dir), [sample])
+
+
+def test_unusable_arguments(work_dir):
+    with pytest.raises(ValueError, match="found kit 'vot'"):
+        OPEMetric(profile='vot')
+    with pytest.raises(ValueError, match='found results_dir=None'):
+        evaluate(OPEMetric(), [corner_sample('plain', work_dir)])
+    with pytest.raises(ValueError, match='found no sequence'):
+        evaluate(build(work_dir), [])

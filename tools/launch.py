@@ -1,0 +1,40 @@
+"""What the tools share when several processes work together."""
+
+import os
+
+import torch
+from mmengine.config import Config
+
+
+def set_up_distribution(cfg: Config) -> None:
+    """Let several processes run without an accelerator.
+
+    mmengine's launcher asks for CUDA and its wrapper for device numbers. On
+    machines with neither, the processes meet here, through gloo, before the
+    Runner is built.
+
+    Args:
+        cfg: Of the run; its wrapper is set where needed.
+    """
+    if cfg.launcher == 'none' or torch.accelerator.is_available():
+        return
+    if cfg.launcher == 'slurm':
+        _read_slurm_environment()
+    elif cfg.launcher != 'pytorch':
+        raise ValueError(
+            f"Without an accelerator, --launcher {cfg.launcher} is not "
+            'supported. Use pytorch (tools/dist_train.sh) or slurm.'
+        )
+    torch.distributed.init_process_group('gloo')
+    cfg.model_wrapper_cfg = {
+        'type': 'MMDistributedDataParallel',
+        'device_ids': None,
+        'broadcast_buffers': False,
+    }
+
+
+def _read_slurm_environment() -> None:
+    """Tell torch what Slurm has decided; MASTER_ADDR comes from the script."""
+    os.environ['RANK'] = os.environ['SLURM_PROCID']
+    os.environ['WORLD_SIZE'] = os.environ['SLURM_NTASKS']
+    os.environ['LOCAL_RANK'] = os.environ['SLURM_LOCALID']

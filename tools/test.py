@@ -1,0 +1,90 @@
+"""Test a tracker on a benchmark."""
+
+import argparse
+import json
+import os
+import os.path as osp
+from pathlib import Path
+
+import mmsimtrack  # noqa: F401  (checks the installation first)
+from mmengine.config import Config, DictAction
+from mmengine.dist import is_main_process
+from mmengine.runner import Runner
+
+from launch import set_up_distribution
+from mmsimtrack.structures.annotation_file import replace_atomically
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('config', help='config file')
+    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument(
+        '--work-dir',
+        help='folder for results/, times/, metrics.json and logs',
+    )
+    parser.add_argument(
+        '--resume',
+        action='store_true',
+        help='keep the sequences that an interrupted test has finished',
+    )
+    parser.add_argument('--out', help='JSON file to write the metrics to')
+    parser.add_argument(
+        '--show-dir', help='folder for a video of each sequence, boxes drawn'
+    )
+    parser.add_argument(
+        '--amp',
+        nargs='?',
+        const='bfloat16',
+        choices=['bfloat16', 'float16'],
+        help='track with mixed precision (default type: bfloat16)',
+    )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        help='change settings of the config: key=value, nested keys with '
+        "dots, lists as key='[a,b]'",
+    )
+    parser.add_argument(
+        '--launcher',
+        choices=['none', 'pytorch', 'slurm', 'mpi'],
+        default='none',
+        help='what starts the processes',
+    )
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
+    args = parser.parse_args()
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    return args
+
+
+def main() -> None:
+    """Build a Runner from the config and test."""
+    args = parse_args()
+    cfg = Config.fromfile(args.config)
+    cfg.launcher = args.launcher
+    if args.cfg_options:
+        cfg.merge_from_dict(args.cfg_options)
+    name = osp.splitext(osp.basename(args.config))[0]
+    cfg.work_dir = (
+        args.work_dir or cfg.get('work_dir') or osp.join('work_dirs', name)
+    )
+    cfg.load_from = args.checkpoint
+    cfg.test_cfg.resume = args.resume
+    if args.amp:
+        cfg.test_cfg.amp_dtype = args.amp
+    if args.show_dir:
+        cfg.custom_hooks = cfg.get('custom_hooks', []) + [
+            dict(type='SequenceVideoHook', out_dir=args.show_dir)
+        ]
+    set_up_distribution(cfg)
+    metrics = Runner.from_cfg(cfg).test()
+    if args.out and is_main_process():
+        Path(args.out).parent.mkdir(parents=True, exist_ok=True)
+        with replace_atomically(args.out) as temporary:
+            temporary.write_text(json.dumps(metrics, indent=2) + '\n')
+
+
+if __name__ == '__main__':
+    main()

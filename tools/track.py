@@ -1,0 +1,61 @@
+"""Track a target in your own video.
+
+    python tools/track.py CONFIG CHECKPOINT SOURCE --bbox x,y,w,h
+
+SOURCE is a video file, a folder of frames or the number of a camera.
+"""
+
+import argparse
+from pathlib import Path
+
+from mmsimtrack.apis import SOTInferencer
+from mmsimtrack.structures import xywh_to_xyxy
+
+
+def parse_bbox(text: str) -> list[float]:
+    """Four numbers x,y,w,h in pixels -> xyxy."""
+    try:
+        x, y, w, h = (float(value) for value in text.split(','))
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f'found {text!r}, expected four numbers x,y,w,h in pixels, such '
+            'as 204,150,17,50'
+        ) from None
+    return xywh_to_xyxy([x, y, w, h]).tolist()
+
+
+def parse_source(text: str) -> str | int:
+    """A number is a camera, unless a file or folder has that name."""
+    return int(text) if text.isdigit() and not Path(text).exists() else text
+
+
+def main() -> None:
+    """Track, and say where the results are."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument('config', help='config file')
+    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument('source', type=parse_source, help='what to track in')
+    parser.add_argument(
+        '--bbox',
+        type=parse_bbox,
+        required=True,
+        help='target in the first frame: x,y,w,h in pixels',
+    )
+    parser.add_argument(
+        '--out-dir', default='work_dirs/track', help='folder for the results'
+    )
+    parser.add_argument('--device', help='cpu, cuda:0 ... (default: choose)')
+    args = parser.parse_args()
+    inferencer = SOTInferencer(args.config, args.checkpoint, args.device)
+    result = inferencer(args.source, args.bbox, args.out_dir)
+    print(
+        f'Tracked {len(result["bboxes"])} frames, mean score '
+        f'{result["scores"].mean():.2f}. Boxes, video and contact sheet are '
+        f'in {args.out_dir}.'
+    )
+
+
+if __name__ == '__main__':
+    main()
