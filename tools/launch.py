@@ -22,7 +22,7 @@ def set_up_distribution(cfg: Config) -> None:
         _read_slurm_environment()
     elif cfg.launcher != 'pytorch':
         raise ValueError(
-            f"Without an accelerator, --launcher {cfg.launcher} is not "
+            f'Without an accelerator, --launcher {cfg.launcher} is not '
             'supported. Use pytorch (tools/dist_train.sh) or slurm.'
         )
     torch.distributed.init_process_group('gloo')

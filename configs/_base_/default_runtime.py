@@ -9,7 +9,7 @@ default_hooks = dict(
     sampler_seed=dict(type='DistSamplerSeedHook'),
 )
 
-# pairs are drawn from (seed, k); a run resumes with the seed it began with
+# pairs are drawn from (seed, k); keep the seed when a run is resumed
 randomness = dict(seed=0)
 
 env_cfg = dict(

@@ -52,4 +52,6 @@ param_scheduler = [
         by_epoch=False,
     ),
 ]
-default_hooks = dict(logger=dict(interval=20), checkpoint=dict(max_keep_ckpts=2))
+default_hooks = dict(
+    logger=dict(interval=20), checkpoint=dict(max_keep_ckpts=2)
+)

@@ -76,7 +76,7 @@ class SOTInferencer:
         source: str | Path | int | Iterable[np.ndarray],
         bbox,
         out_dir: str | Path | None = None,
-    ) -> dict[str, np.ndarray]:
+    ) -> dict:
         """Track through a whole source.
 
         Args:
@@ -88,18 +88,30 @@ class SOTInferencer:
                 and a contact sheet `<name>.png`; None writes nothing.
 
         Returns:
-            `bboxes` (T, 4) xyxy in frame pixels and `scores` (T,) in [0, 1].
+            `bboxes` (T, 4) xyxy in frame pixels, `scores` (T,) in [0, 1] and
+            `files`, the paths written as `boxes`, `video` and `sheet`.
 
         Raises:
             FileNotFoundError: If the source does not exist.
             ValueError: If it holds no frame, or the box gives no target.
         """
+        files = {}
         if out_dir is None:
             tracked = [(t.bbox, t.score) for t in self.stream(source, bbox)]
         else:
-            tracked = self._write(source, bbox, Path(out_dir))
+            stem = Path(out_dir) / source_name(source)
+            files = {
+                'boxes': Path(f'{stem}.txt'),
+                'video': Path(f'{stem}.mp4'),
+                'sheet': Path(f'{stem}.png'),
+            }
+            tracked = self._write(source, bbox, files)
         bboxes, scores = zip(*tracked)
-        return {'bboxes': np.stack(bboxes), 'scores': np.array(scores)}
+        return {
+            'bboxes': np.stack(bboxes),
+            'scores': np.array(scores),
+            'files': files,
+        }
 
     def stream(
         self, source: str | Path | int | Iterable[np.ndarray], bbox
@@ -119,11 +131,10 @@ class SOTInferencer:
                 f'{source} holds no frame, expected a video with at least one.'
             )
 
-    def _write(self, source, bbox, out_dir: Path) -> list[tuple]:
+    def _write(self, source, bbox, files: dict[str, Path]) -> list[tuple]:
         """Track, and write boxes, video and contact sheet."""
-        name = source_name(source)
         tracked, shown = [], _Shown()
-        with VideoWriter(out_dir / f'{name}.mp4') as video:
+        with VideoWriter(files['video']) as video:
             try:
                 for i, one in enumerate(self.stream(source, bbox)):
                     tracked.append((one.bbox, one.score))
@@ -137,8 +148,8 @@ class SOTInferencer:
                 if not tracked:
                     raise
         bboxes = np.stack([bbox for bbox, _ in tracked])
-        write_bboxes_xywh(out_dir / f'{name}.txt', xyxy_to_xywh(bboxes))
-        write_image(out_dir / f'{name}.png', contact_sheet(shown.frames))
+        write_bboxes_xywh(files['boxes'], xyxy_to_xywh(bboxes))
+        write_image(files['sheet'], contact_sheet(shown.frames))
         return tracked
 
 
@@ -187,7 +198,9 @@ def open_source(
     path = Path(source)
     if path.is_dir():
         path = _frame_folder(path)
-        names = (p for p in path.iterdir() if p.suffix.lower() in IMAGE_ENDINGS)
+        names = (
+            p for p in path.iterdir() if p.suffix.lower() in IMAGE_ENDINGS
+        )
         paths = sorted(map(str, names), key=lambda p: (len(p), p))
         if not paths:
             raise ValueError(

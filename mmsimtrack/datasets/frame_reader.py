@@ -13,6 +13,9 @@ from mmengine import fileio
 from PIL import Image
 
 _TAIL = 4096  # bytes in which a complete file shows its end marker
+_END_MARKERS = {b'\xff\xd8': b'\xff\xd9', b'\x89P': b'IEND'}  # JPEG, PNG
+_ORIENTATION = 0x0112  # EXIF; OpenCV turns the frame, 5 to 8 by 90 degrees
+_FIX = 'Unpack or download the file again.'
 
 
 def read_frame(path: str, backend_args: dict | None = None) -> np.ndarray:
@@ -31,16 +34,13 @@ def read_frame(path: str, backend_args: dict | None = None) -> np.ndarray:
             would fill what is missing with grey.
     """
     content = _read_bytes(path, backend_args)
-    if not _has_end_marker(content[-_TAIL:]):
+    if not _has_end_marker(content[:2], content[-_TAIL:]):
         _check_completeness(path, content)
     frame = mmcv.imfrombytes(content)
     if frame is None:
         _check_completeness(path, content)  # names the reason
         raise ValueError(f'{path} does not decode. {_FIX}')
     return cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
-
-
-_FIX = 'Unpack or download the file again.'
 
 
 def check_frame(path: str) -> None:
@@ -52,17 +52,18 @@ def check_frame(path: str) -> None:
     """
     try:
         with open(path, 'rb') as file:
+            head = file.read(2)
             size = file.seek(0, os.SEEK_END)
             file.seek(max(size - _TAIL, 0))
             tail = file.read()
     except FileNotFoundError:
         raise _missing(path) from None
-    if not _has_end_marker(tail):
+    if not _has_end_marker(head, tail):
         _check_completeness(path, _read_bytes(path, None))
 
 
 def image_shape(path: str, backend_args: dict | None = None) -> tuple:
-    """(H, W) of an image, from its header.
+    """(H, W) of an image as `read_frame` gives it, from its header.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -70,9 +71,11 @@ def image_shape(path: str, backend_args: dict | None = None) -> tuple:
     """
     content = _read_bytes(path, backend_args)
     try:
-        width, height = Image.open(io.BytesIO(content)).size
-    except OSError as error:
+        image = Image.open(io.BytesIO(content))
+        turned = image.getexif().get(_ORIENTATION, 1) >= 5
+    except (OSError, SyntaxError) as error:
         raise ValueError(f'{path} is no image ({error}). {_FIX}') from error
+    width, height = image.size[::-1] if turned else image.size
     return height, width
 
 
@@ -90,21 +93,28 @@ def _missing(path: str) -> FileNotFoundError:
     )
 
 
-def _has_end_marker(tail: bytes) -> bool:
+def _has_end_marker(head: bytes, tail: bytes) -> bool:
     """Whether a JPEG or PNG ends as it should; others never do."""
-    return b'\xff\xd9' in tail or b'IEND' in tail
+    marker = _END_MARKERS.get(head)
+    return marker is not None and marker in tail
 
 
 def _check_completeness(path: str, content: bytes) -> None:
     """Decode with Pillow, which refuses what is truncated.
 
-    Slow, so only for files without an end marker: some of them are complete.
+    Slow, so only for files that do not show an end marker: it may lie
+    further ahead, or the format has none. Pillow takes a JPEG that lacks
+    nothing but its end marker for truncated, and raises `SyntaxError` on some
+    broken PNGs.
     """
     if not content:
         raise ValueError(f'{path} is empty, expected an image. {_FIX}')
+    if content.startswith(b'\xff\xd8'):
+        # of an unfinished download; zeros would decode
+        content = content.rstrip(b'\0')
     try:
         Image.open(io.BytesIO(content)).load()
-    except OSError as error:
+    except (OSError, SyntaxError) as error:
         raise ValueError(
             f'{path} is truncated or no image ({error}). {_FIX}'
         ) from error

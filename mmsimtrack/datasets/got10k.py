@@ -33,7 +33,8 @@ class Got10kDataset(SequenceDataset):
 
     `groundtruth.txt` holds x,y,w,h per frame; a target is visible unless
     `absence.label` says so, its cover is 0 (`cover.label`, 0 to 8), or its
-    box has no area. The test split has the first box only and no labels.
+    box is NaN or has no area. The test split has the first box only and no
+    labels.
 
     Args:
         data_root: Folder with `train`, `val` and `test`.
@@ -96,9 +97,14 @@ class Got10kDataset(SequenceDataset):
         annotation = osp.join(folder, 'groundtruth.txt')
         bboxes_xywh = read_bboxes_xywh(annotation)
         num_frames = check_frame_count(
-            folder, '.jpg', len(bboxes_xywh), annotation
+            folder,
+            '.jpg',
+            len(bboxes_xywh),
+            annotation,
+            first_box_only=self.split == 'test',
         )
-        visible = (bboxes_xywh[:, 2:] > 0).all(-1)  # NaN is not visible
+        visible = (bboxes_xywh[:, 2:] > 0).all(-1)
+        visible &= np.isfinite(bboxes_xywh).all(-1)
         visible &= ~self._labels(folder, 'absence', visible, False)
         visible &= self._labels(folder, 'cover', visible, True)
         return VideoSequence(

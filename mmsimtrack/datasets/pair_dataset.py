@@ -30,7 +30,7 @@ class PairDataset(Dataset):
         jitter: `center` and `scale` of the jitter of the search crop.
         max_gap: Search frames are less than this many frames later.
         min_frames: Sequences shorter than this are not drawn.
-        min_visible: Neither are those with fewer visible frames.
+        min_visible: Neither are those with fewer visible frames; >= 2.
         transforms: Configs of transforms, from augmentation to packing.
     """
 
@@ -51,6 +51,12 @@ class PairDataset(Dataset):
                 f'PairDataset: {len(ratios)} ratios for {len(datasets)} data '
                 'sets. Give one number per data set in the config.'
             )
+        if min_visible < 2:
+            raise ValueError(
+                f'PairDataset: min_visible is {min_visible}, expected at '
+                'least 2: both frames of a pair show the target. Change it '
+                'in the config.'
+            )
         self.datasets = [DATASETS.build(cfg) for cfg in datasets]
         self.shares = np.divide(ratios, np.sum(ratios))
         self.exemplar = dict(exemplar)
@@ -60,7 +66,9 @@ class PairDataset(Dataset):
         self.min_frames = min_frames
         self.min_visible = min_visible
         self.transforms = [TRANSFORMS.build(cfg) for cfg in transforms]
-        self._usable = [self._find_usable(dataset) for dataset in self.datasets]
+        self._usable = [
+            self._find_usable(dataset) for dataset in self.datasets
+        ]
 
     def __len__(self) -> int:
         """Number of sequences that pairs are drawn from."""
@@ -92,9 +100,7 @@ class PairDataset(Dataset):
             pair = transform(pair)
         return pair
 
-    def draw(
-        self, rng: np.random.Generator
-    ) -> tuple[VideoSequence, int, int]:
+    def draw(self, rng: np.random.Generator) -> tuple[VideoSequence, int, int]:
         """Draw a sequence and two of its frames, both visible.
 
         Causal mode of STARK: the search frame follows the exemplar frame by

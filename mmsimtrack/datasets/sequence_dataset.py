@@ -106,6 +106,23 @@ class SequenceDataset(BaseDataset):
         """
         raise NotImplementedError
 
+    def filter_data(self) -> list[dict]:
+        """Keep all sequences, of which there must be one."""
+        if not self.data_list:
+            raise ValueError(
+                f'{type(self).__name__}: no sequence in {self.data_root}. '
+                'Check data_root and split in the config.'
+            )
+        return self.data_list
+
+    def get_subset(self, indices) -> SequenceDataset:
+        """Not supported: annotations do not follow; use `indices`."""
+        raise NotImplementedError(
+            f'{type(self).__name__}: give `indices` in the config instead.'
+        )
+
+    get_subset_ = get_subset
+
     def full_init(self) -> None:
         """List the sequences and parse their annotations, once."""
         if self._fully_initialized:
@@ -118,11 +135,6 @@ class SequenceDataset(BaseDataset):
             lengths.append((len(sequence), len(sequence.bboxes)))
             bboxes.append(sequence.bboxes)
             visible.append(sequence.visible)
-        if not lengths:
-            raise ValueError(
-                f'{type(self).__name__}: no sequence in {self.data_root}. '
-                'Check data_root and split in the config.'
-            )
         self._num_frames, rows = np.transpose(lengths)
         self._offsets = np.concatenate([[0], np.cumsum(rows)])
         self._bboxes = np.concatenate(bboxes)
@@ -131,7 +143,8 @@ class SequenceDataset(BaseDataset):
             self._check_for_tracking()
 
     def get_sequence(self, i: int) -> VideoSequence:
-        """Sequence i, from the parsed annotations."""
+        """Sequence i, from the parsed annotations; -1 is the last."""
+        i = range(len(self))[i]
         info = self.get_data_info(i)
         rows = slice(self._offsets[i], self._offsets[i + 1])
         return VideoSequence(
@@ -159,7 +172,7 @@ class SequenceDataset(BaseDataset):
         sample = SOTDataSample(
             metainfo={
                 'sequence': sequence.name,
-                'index': idx,
+                'index': range(len(self))[idx],
                 'img_shape': shape,
                 'num_frames': len(sequence),
             }
@@ -203,16 +216,21 @@ class SequenceDataset(BaseDataset):
 
 
 def check_frame_count(
-    folder: str, pattern: str, num_boxes: int, annotation: str
+    folder: str,
+    pattern: str,
+    num_boxes: int,
+    annotation: str,
+    first_box_only: bool,
 ) -> int:
     """Number of frames in a folder, if it fits the annotation.
 
     Args:
         folder: Folder of the frames.
         pattern: File ending of a frame, such as `.jpg`.
-        num_boxes: Rows of the annotation; 1 fits every number of frames,
-            since test splits publish the first box only.
+        num_boxes: Rows of the annotation.
         annotation: Path of the annotation, for the message.
+        first_box_only: Whether one box is right for any number of frames,
+            as in test splits that publish no more.
 
     Raises:
         FileNotFoundError: If the folder is missing.
@@ -226,10 +244,11 @@ def check_frame_count(
     num_frames = sum(
         1 for _ in fileio.list_dir_or_file(folder, False, True, pattern)
     )
-    if num_frames == 0 or num_boxes not in (1, num_frames):
+    fits = num_boxes == num_frames or (first_box_only and num_boxes == 1)
+    if num_frames == 0 or not fits:
         raise ValueError(
-            f'{folder} holds {num_frames} frames ({pattern}), but {annotation} '
-            f'has {num_boxes} boxes. Expected one box per frame; unpack the '
-            'sequence again.'
+            f'{folder} holds {num_frames} frames ({pattern}), but '
+            f'{annotation} has {num_boxes} boxes. Expected one box per frame; '
+            'unpack the sequence again.'
         )
     return num_frames

@@ -56,9 +56,7 @@ class CropWindow:
             )
         # The last bits of x2 - x1 are noise: without rounding them away a
         # box of 20 px may get a window of 41 px instead of 40.
-        side = math.ceil(
-            round(factor * math.sqrt((x2 - x1) * (y2 - y1)), 6)
-        )
+        side = math.ceil(round(factor * math.sqrt((x2 - x1) * (y2 - y1)), 6))
         side = max(side, 1)
         left = round(round((x1 + x2 - side) / 2, 6))
         top = round(round((y1 + y2 - side) / 2, 6))

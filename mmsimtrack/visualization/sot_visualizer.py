@@ -47,9 +47,7 @@ class SOTVisualizer(Visualizer):
                 continue
             # a box ends on the far edge of its last pixel
             x1, y1, x2, y2 = np.round(bbox).astype(int).tolist()
-            cv2.rectangle(
-                frame, (x1, y1), (x2 - 1, y2 - 1), color, thickness
-            )
+            cv2.rectangle(frame, (x1, y1), (x2 - 1, y2 - 1), color, thickness)
         if text:
             scale = max(min(frame.shape[:2]) / 480, 0.45)
             origin = (4, round(26 * scale))

@@ -22,16 +22,33 @@ from synthetic.scene import Look, Sprite  # noqa: E402
 from synthetic.segments import cut_segment, decode  # noqa: E402
 from synthetic.textures import ProceduralTextures  # noqa: E402
 
-SMALL = ('--num-train', '3', '--train-frames', '4', '--num-val', '1',
-         '--val-frames', '5', '--size', '96', '72', '--jobs', '1')
+SMALL = (
+    '--num-train',
+    '3',
+    '--train-frames',
+    '4',
+    '--num-val',
+    '1',
+    '--val-frames',
+    '5',
+    '--size',
+    '96',
+    '72',
+    '--jobs',
+    '1',
+)
 UNIT_SQUARE = outlines.unit_outline(
-    [np.array([[0, 0], [1, 0], [1, 1], [0, 1]], float)])
+    [np.array([[0, 0], [1, 0], [1, 1], [0, 1]], float)]
+)
 
 
 def contents(folder):
     """Bytes of every file below a folder, by relative path."""
-    return {path.relative_to(folder).as_posix(): path.read_bytes()
-            for path in sorted(folder.rglob('*')) if path.is_file()}
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob('*'))
+        if path.is_file()
+    }
 
 
 def still_box_auc(bboxes):
@@ -47,8 +64,10 @@ def still_box_auc(bboxes):
 def val_scenes(num):
     """Scenes of the val split with the default options, not rendered."""
     source = ProceduralTextures()
-    return [tool.draw_sequence(0, 'val', i, source, (320, 240), 60)
-            for i in range(num)]
+    return [
+        tool.draw_sequence(0, 'val', i, source, (320, 240), 60)
+        for i in range(num)
+    ]
 
 
 @pytest.fixture(scope='module')
@@ -82,23 +101,38 @@ class FlatTextures:
 def test_same_seed_same_bytes_for_any_number_of_jobs(generated, tmp_path):
     again = tmp_path / 'again'
     subprocess.run(
-        [sys.executable, CONVERTERS / 'generate_sequences.py', again,
-         *SMALL[:-1], '2'], check=True, capture_output=True)
+        [
+            sys.executable,
+            CONVERTERS / 'generate_sequences.py',
+            again,
+            *SMALL[:-1],
+            '2',
+        ],
+        check=True,
+        capture_output=True,
+    )
     assert contents(again) == contents(generated)
 
 
 def test_other_seeds_splits_and_indices_differ(generated, tmp_path):
     other = tmp_path / 'other'
     tool.main([str(other), *SMALL, '--seed', '1'])
-    names = ['train/Synthetic_Train_000001', 'train/Synthetic_Train_000002',
-             'val/Synthetic_Val_000001']
-    boxes = [(folder / name / 'groundtruth.txt').read_text()
-             for folder in (generated, other) for name in names]
+    names = [
+        'train/Synthetic_Train_000001',
+        'train/Synthetic_Train_000002',
+        'val/Synthetic_Val_000001',
+    ]
+    boxes = [
+        (folder / name / 'groundtruth.txt').read_text()
+        for folder in (generated, other)
+        for name in names
+    ]
     assert len(set(boxes)) == 6
 
 
 def test_a_sequence_does_not_depend_on_the_number_of_others(
-        generated, tmp_path):
+    generated, tmp_path
+):
     options = list(SMALL)
     options[1] = '2'
     tool.main([str(tmp_path / 'fewer'), *options])
@@ -114,8 +148,12 @@ def test_box_fits_the_pixels(index):
     source = FlatTextures()
     scene = tool.draw_sequence(3, 'train', index, source, (320, 240), 12)
     target = scene.sprites[scene.target]
-    scene = replace(scene, sprites=(target,), target=0,
-                    effects=effects_module.no_effects(12))
+    scene = replace(
+        scene,
+        sprites=(target,),
+        target=0,
+        effects=effects_module.no_effects(12),
+    )
     for frame in render.render_scene(scene, source):
         rows, cols = np.nonzero(frame.image[..., 0] > 127)
         found = [cols.min(), rows.min(), cols.max() + 1, rows.max() + 1]
@@ -124,8 +162,7 @@ def test_box_fits_the_pixels(index):
 
 def test_box_of_a_square_is_exact():
     matrix = np.array([[40.0, 0, 100.5], [0, 20, 60]])
-    np.testing.assert_allclose(UNIT_SQUARE.bbox(matrix),
-                               [80.5, 50, 120.5, 70])
+    np.testing.assert_allclose(UNIT_SQUARE.bbox(matrix), [80.5, 50, 120.5, 70])
     polygons = UNIT_SQUARE.moved(np.array([[40.0, 0, 30], [0, 20, 20]]))
     mask = outlines.fill(polygons, 60, 40, 4)
     rows, cols = np.nonzero(mask > 127)
@@ -133,47 +170,65 @@ def test_box_of_a_square_is_exact():
     assert (rows.min(), rows.max() + 1) == (10, 30)
 
 
-@pytest.mark.parametrize('x, occluder_x, visible, cut', [
-    (100, 80, 0.5, False), (100, 200, 1, False), (100, 100, 0, False),
-    (0, 30, 0.25, True), (0, 200, 0.5, True)])
+@pytest.mark.parametrize(
+    'x, occluder_x, visible, cut',
+    [
+        (100, 80, 0.5, False),
+        (100, 200, 1, False),
+        (100, 100, 0, False),
+        (0, 30, 0.25, True),
+        (0, 200, 0.5, True),
+    ],
+)
 def test_occluded_box_is_amodal_and_visible_share_exact(
-        x, occluder_x, visible, cut):
+    x, occluder_x, visible, cut
+):
     source = FlatTextures()
     scene = tool.draw_sequence(0, 'train', 0, source, (320, 240), 2)
     sprites = []
     for role, center in (('target', x), ('occluder', occluder_x)):
         matrix = np.array([[40.0, 0, center], [0, 40, 100]])
-        sprites.append(Sprite(role, UNIT_SQUARE, Look(0),
-                              np.stack([matrix, matrix])))
-    scene = replace(scene, sprites=tuple(sprites), target=0,
-                    effects=effects_module.no_effects(2))
+        sprites.append(
+            Sprite(role, UNIT_SQUARE, Look(0), np.stack([matrix, matrix]))
+        )
+    scene = replace(
+        scene,
+        sprites=tuple(sprites),
+        target=0,
+        effects=effects_module.no_effects(2),
+    )
     frame = next(render.render_scene(scene, source))
     assert frame.visible == pytest.approx(visible, abs=0.01)
     assert frame.cut is cut
-    np.testing.assert_allclose(frame.bbox,
-                               [max(0, x - 20), 80, x + 20, 120])
+    np.testing.assert_allclose(frame.bbox, [max(0, x - 20), 80, x + 20, 120])
 
 
 def test_layout(generated):
     names = (generated / 'train' / 'list.txt').read_text().split()
     assert names == [f'Synthetic_Train_{i:06d}' for i in (1, 2, 3)]
     assert (generated / 'val' / 'list.txt').read_text() == (
-        'Synthetic_Val_000001\n')
-    for split, name, num in (('train', names[0], 4),
-                             ('val', 'Synthetic_Val_000001', 5)):
+        'Synthetic_Val_000001\n'
+    )
+    for split, name, num in (
+        ('train', names[0], 4),
+        ('val', 'Synthetic_Val_000001', 5),
+    ):
         folder = generated / split / name
         assert [path.name for path in sorted(folder.glob('*.jpg'))] == [
-            f'{i:08d}.jpg' for i in range(1, num + 1)]
+            f'{i:08d}.jpg' for i in range(1, num + 1)
+        ]
         assert cv2.imread(str(folder / '00000001.jpg')).shape == (72, 96, 3)
         rows = (folder / 'groundtruth.txt').read_text().splitlines()
         assert len(rows) == num
-        assert all(len(value.split('.')[1]) == 4
-                   for row in rows for value in row.split(','))
+        assert all(
+            len(value.split('.')[1]) == 4
+            for row in rows
+            for value in row.split(',')
+        )
         xywh = np.loadtxt(folder / 'groundtruth.txt', delimiter=',')
         assert (xywh[:, 2:] > 0).all() and (xywh[:, :2] >= 0).all()
         assert (xywh[:, :2] + xywh[:, 2:] <= (96.001, 72.001)).all()
-        for label, high in (('absence', 1), ('cover', 8),
-                            ('cut_by_image', 1)):
+        for label, high in (('absence', 1), ('cover', 8), ('cut_by_image', 1)):
             values = (folder / f'{label}.label').read_text().split()
             assert len(values) == num
             assert set(values) <= {str(i) for i in range(high + 1)}
@@ -184,14 +239,16 @@ def test_meta_info(generated):
     lines = (folder / 'meta_info.ini').read_text().splitlines()
     assert lines[0] == '[METAINFO]'
     values = dict(line.split(': ') for line in lines[1:])
-    scene = tool.draw_sequence(0, 'train', 0, ProceduralTextures(),
-                               (96, 72), 4)
+    scene = tool.draw_sequence(
+        0, 'train', 0, ProceduralTextures(), (96, 72), 4
+    )
     assert values['resolution'] == '(96, 72)'
     assert values['seed'] == '0'
     assert int(values['distractors']) == scene.count('distractor')
     assert int(values['occluders']) == scene.count('occluder')
     assert int(values['own_texture_distractors']) == (
-        scene.own_texture_distractors)
+        scene.own_texture_distractors
+    )
 
 
 # The data stay hard
@@ -218,11 +275,16 @@ def test_own_texture_distractors_look_like_the_target():
     source = ProceduralTextures()
     scene = next(s for s in val_scenes(20) if s.own_texture_distractors)
     target = scene.sprites[scene.target]
-    twin = next(s for s in scene.sprites
-                if s.role == 'distractor' and s.look == target.look)
+    twin = next(
+        s
+        for s in scene.sprites
+        if s.role == 'distractor' and s.look == target.look
+    )
     tiles = {}
-    pixels = [render.make_canvas(s, source, tiles).pixels[..., :3]
-              for s in (target, twin)]
+    pixels = [
+        render.make_canvas(s, source, tiles).pixels[..., :3]
+        for s in (target, twin)
+    ]
     assert len(tiles) == 1
     means = [p.reshape(-1, 3).mean(axis=0) for p in pixels]
     np.testing.assert_allclose(*means, atol=3)
@@ -248,31 +310,36 @@ def test_motion_is_smooth_and_stays_in_view(scenes):
 
 def test_occluders_leave_a_third_of_the_target(scenes):
     for scene in scenes:
-        front = scene.sprites[scene.target + 1:]
+        front = scene.sprites[scene.target + 1 :]
         if front:
             cover = occluders.largest_cover(
-                scene.sprites[scene.target], list(front), scene.size)
+                scene.sprites[scene.target], list(front), scene.size
+            )
             assert cover <= occluders.COVERED[1]
 
 
 def test_no_effects_change_nothing():
     image = np.random.default_rng(0).integers(
-        0, 256, (20, 30, 3), dtype=np.uint8)
+        0, 256, (20, 30, 3), dtype=np.uint8
+    )
     effects = effects_module.no_effects(1)
     np.testing.assert_array_equal(
-        effects_module.apply_effects(image, effects, 0, None), image)
+        effects_module.apply_effects(image, effects, 0, None), image
+    )
 
 
 # Resuming
 
 
 def test_second_run_reuses(generated, capsys):
-    before = {path: path.stat().st_mtime_ns
-              for path in generated.rglob('*.jpg')}
+    before = {
+        path: path.stat().st_mtime_ns for path in generated.rglob('*.jpg')
+    }
     tool.main([str(generated), *SMALL])
     assert 'reusing' in capsys.readouterr().out
-    assert before == {path: path.stat().st_mtime_ns
-                      for path in generated.rglob('*.jpg')}
+    assert before == {
+        path: path.stat().st_mtime_ns for path in generated.rglob('*.jpg')
+    }
 
 
 def test_missing_sequences_are_added(generated, tmp_path, capsys):
@@ -287,9 +354,11 @@ def test_missing_sequences_are_added(generated, tmp_path, capsys):
 
 
 def test_other_options_are_refused(generated):
-    with pytest.raises(FileExistsError,
-                       match=r'other options \(seed: recorded 0, now 7\).*'
-                       'Choose another folder or add --overwrite'):
+    with pytest.raises(
+        FileExistsError,
+        match=r'other options \(seed: recorded 0, now 7\).*'
+        'Choose another folder or add --overwrite',
+    ):
         tool.main([str(generated), *SMALL, '--seed', '7'])
 
 
@@ -300,7 +369,10 @@ def test_overwrite_replaces_only_own_files(generated, tmp_path):
     options = [*SMALL, '--num-train', '1', '--seed', '7', '--overwrite']
     tool.main([str(folder), *options])
     assert sorted(path.name for path in (folder / 'train').iterdir()) == [
-        'Synthetic_Train_000001', 'list.txt', 'notes.txt']
+        'Synthetic_Train_000001',
+        'list.txt',
+        'notes.txt',
+    ]
 
 
 def test_foreign_folders_are_refused(tmp_path):
@@ -316,11 +388,15 @@ def test_broken_settings_are_named(tmp_path):
         tool.main([str(tmp_path), *SMALL])
 
 
-@pytest.mark.parametrize('options, message', [
-    (['--coco', 'a.json'], 'add --photos DIR'),
-    (['--size', '32', '240'], 'too small: use 64 64 or more'),
-    (['--val-frames', '1'], 'must be 2 or more'),
-    (['--num-train', '-1'], '-1 is negative')])
+@pytest.mark.parametrize(
+    'options, message',
+    [
+        (['--coco', 'a.json'], 'add --photos DIR'),
+        (['--size', '32', '240'], 'too small: use 64 64 or more'),
+        (['--val-frames', '1'], 'must be 2 or more'),
+        (['--num-train', '-1'], '-1 is negative'),
+    ],
+)
 def test_wrong_arguments(options, message, capsys):
     with pytest.raises(SystemExit):
         tool.parse_args(['out', *options])
@@ -345,10 +421,16 @@ def photos(tmp_path_factory):
         image[mask > 0] = noise[mask > 0]
         cv2.imwrite(str(folder / f'{i}.png'), image)
         images.append(dict(id=i, file_name=f'{i}.png', width=120, height=90))
-        annotations.append(dict(
-            id=i, image_id=i, category_id=1, area=int(mask.sum()),
-            bbox=[30 - i, 25, 61 + 2 * i, 41],
-            segmentation=rle(mask) if i % 2 else polygon(mask)))
+        annotations.append(
+            dict(
+                id=i,
+                image_id=i,
+                category_id=1,
+                area=int(mask.sum()),
+                bbox=[30 - i, 25, 61 + 2 * i, 41],
+                segmentation=rle(mask) if i % 2 else polygon(mask),
+            )
+        )
     coco = dict(images=images, annotations=annotations, categories=[])
     (folder / 'ann.json').write_text(json.dumps(coco))
     return folder
@@ -364,8 +446,9 @@ def rle(mask):
 
 def polygon(mask):
     """COCO polygon of a mask."""
-    contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL,
-                                   cv2.CHAIN_APPROX_NONE)
+    contours, _ = cv2.findContours(
+        mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE
+    )
     return [(contours[0][:, 0] + 0.5).ravel().tolist()]
 
 
@@ -380,8 +463,10 @@ def edited(photos, tmp_path, change):
 
 def test_photo_and_coco_modes_write_sequences(photos, tmp_path):
     written = []
-    for mode, extra in (('photos', ()),
-                        ('coco', ('--coco', str(photos / 'ann.json')))):
+    for mode, extra in (
+        ('photos', ()),
+        ('coco', ('--coco', str(photos / 'ann.json'))),
+    ):
         out = tmp_path / mode
         tool.main([str(out), *SMALL, '--photos', str(photos), *extra])
         written.append(contents(out / 'train'))
@@ -391,8 +476,10 @@ def test_photo_and_coco_modes_write_sequences(photos, tmp_path):
 
 def test_splits_share_no_photo(photos):
     for coco in (None, photos / 'ann.json'):
-        train, val = (PhotoTextures(photos, coco, held_out, seed=0)
-                      for held_out in (False, True))
+        train, val = (
+            PhotoTextures(photos, coco, held_out, seed=0)
+            for held_out in (False, True)
+        )
         assert len(train.paths) == 7 and len(val.paths) == 1
         assert not set(train.paths) & set(val.paths)
 
@@ -407,15 +494,20 @@ def test_hold_out_follows_the_seed():
 def test_segment_outline_fits_the_mask(photos, index):
     content = json.loads((photos / 'ann.json').read_text())
     annotation = content['annotations'][index]
-    segment, mask = cut_segment(photos / f'{index}.png', annotation,
-                                (90, 120))
+    segment, mask = cut_segment(photos / f'{index}.png', annotation, (90, 120))
     full = decode(annotation['segmentation'], 90, 120)
     rows, cols = np.nonzero(cv2.erode(full, np.ones((3, 3), np.uint8)))
-    to_photo = np.array([[segment.scale, 0, segment.center[0]],
-                         [0, segment.scale, segment.center[1]]])
+    to_photo = np.array(
+        [
+            [segment.scale, 0, segment.center[0]],
+            [0, segment.scale, segment.center[1]],
+        ]
+    )
     np.testing.assert_allclose(
         segment.outline.bbox(to_photo),
-        [cols.min(), rows.min(), cols.max() + 1, rows.max() + 1], atol=0.8)
+        [cols.min(), rows.min(), cols.max() + 1, rows.max() + 1],
+        atol=0.8,
+    )
     filled = outlines.fill(segment.outline.moved(to_photo), 120, 90) > 0
     assert (filled & (mask > 0)).sum() / (filled | (mask > 0)).sum() > 0.93
 
@@ -424,12 +516,18 @@ def test_thin_tails_are_cut_off():
     mask = np.zeros((90, 120), np.uint8)
     mask[20:60, 20:70] = 1
     mask[38:42, 70:115] = 1
-    segment, _ = cut_segment(Path('x.png'), dict(segmentation=rle(mask)),
-                             (90, 120))
-    to_photo = np.array([[segment.scale, 0, segment.center[0]],
-                         [0, segment.scale, segment.center[1]]])
-    np.testing.assert_allclose(segment.outline.bbox(to_photo),
-                               [21, 21, 69, 59], atol=1)
+    segment, _ = cut_segment(
+        Path('x.png'), dict(segmentation=rle(mask)), (90, 120)
+    )
+    to_photo = np.array(
+        [
+            [segment.scale, 0, segment.center[0]],
+            [0, segment.scale, segment.center[1]],
+        ]
+    )
+    np.testing.assert_allclose(
+        segment.outline.bbox(to_photo), [21, 21, 69, 59], atol=1
+    )
 
 
 def test_targets_are_cut_from_photos(photos):
@@ -439,8 +537,14 @@ def test_targets_are_cut_from_photos(photos):
     extent = segment.outline.half_extent + 0.05
     texture = source.cutout(segment, 80, extent)
     scale = 40 / extent
-    mask = outlines.fill(segment.outline.moved(
-        np.array([[scale, 0, 40], [0, scale, 40]])), 80, 80) > 0
+    mask = (
+        outlines.fill(
+            segment.outline.moved(np.array([[scale, 0, 40], [0, scale, 40]])),
+            80,
+            80,
+        )
+        > 0
+    )
     inner = cv2.erode(mask.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
     outer = cv2.dilate(mask.astype(np.uint8), np.ones((7, 7), np.uint8)) == 0
     assert texture[inner].min() > 110  # the bright ellipse, and only it
@@ -450,8 +554,9 @@ def test_targets_are_cut_from_photos(photos):
 def test_too_few_photos_are_named(tmp_path):
     with pytest.raises(FileNotFoundError, match='is not a folder'):
         tool.main([str(tmp_path / 'o'), '--photos', str(tmp_path / 'none')])
-    with pytest.raises(FileNotFoundError,
-                       match=r'holds 0 photos.*Give a folder with more'):
+    with pytest.raises(
+        FileNotFoundError, match=r'holds 0 photos.*Give a folder with more'
+    ):
         tool.main([str(tmp_path / 'o'), '--photos', str(tmp_path)])
     assert not (tmp_path / 'o').exists()
 
@@ -459,28 +564,52 @@ def test_too_few_photos_are_named(tmp_path):
 def test_unreadable_photo_is_named(tmp_path):
     for name in 'ab':
         (tmp_path / f'{name}.jpg').write_text('no image')
-    with pytest.raises(ValueError,
-                       match=r'[ab]\.jpg cannot be read as an image\. Remove'):
+    with pytest.raises(
+        ValueError, match=r'[ab]\.jpg cannot be read as an image\. Remove'
+    ):
         tool.main([str(tmp_path / 'o'), *SMALL, '--photos', str(tmp_path)])
 
 
-@pytest.mark.parametrize('change, error, message', [
-    (lambda c: c.pop('images'), ValueError, "lacks 'images'. Give a COCO"),
-    (lambda c: c.pop('annotations'), ValueError, "lacks 'annotations'"),
-    (lambda c: c['images'][3].update(file_name='gone.png'),
-     FileNotFoundError, r'gone\.png, named in .*, does not exist\. Let'),
-    (lambda c: c['images'].pop(), ValueError,
-     r'annotation 7 has image_id 7, which is not among "images"'),
-    (lambda c: c['annotations'][2].pop('bbox'), ValueError,
-     r"annotation number 2 \(from 0\) lacks 'bbox'"),
-    (lambda c: [a.update(area=9) for a in c['annotations']], ValueError,
-     '0 photos have usable segments')])
-def test_wrong_coco_files_are_named(photos, tmp_path, change, error,
-                                    message):
+@pytest.mark.parametrize(
+    'change, error, message',
+    [
+        (lambda c: c.pop('images'), ValueError, "lacks 'images'. Give a COCO"),
+        (lambda c: c.pop('annotations'), ValueError, "lacks 'annotations'"),
+        (
+            lambda c: c['images'][3].update(file_name='gone.png'),
+            FileNotFoundError,
+            r'gone\.png, named in .*, does not exist\. Let',
+        ),
+        (
+            lambda c: c['images'].pop(),
+            ValueError,
+            r'annotation 7 has image_id 7, which is not among "images"',
+        ),
+        (
+            lambda c: c['annotations'][2].pop('bbox'),
+            ValueError,
+            r"annotation number 2 \(from 0\) lacks 'bbox'",
+        ),
+        (
+            lambda c: [a.update(area=9) for a in c['annotations']],
+            ValueError,
+            '0 photos have usable segments',
+        ),
+    ],
+)
+def test_wrong_coco_files_are_named(photos, tmp_path, change, error, message):
     path = edited(photos, tmp_path, change)
     with pytest.raises(error, match=message):
-        tool.main([str(tmp_path / 'o'), *SMALL, '--photos', str(photos),
-                   '--coco', str(path)])
+        tool.main(
+            [
+                str(tmp_path / 'o'),
+                *SMALL,
+                '--photos',
+                str(photos),
+                '--coco',
+                str(path),
+            ]
+        )
     assert not (tmp_path / 'o').exists()
 
 
@@ -495,10 +624,12 @@ def test_missing_and_broken_coco_files_are_named(photos, tmp_path):
 
 def test_flat_segments_are_named(photos, tmp_path):
     for i in range(3):
-        cv2.imwrite(str(tmp_path / f'{i}.png'),
-                    np.full((90, 120, 3), 90, np.uint8))
-    path = edited(photos, tmp_path, lambda c: c.update(
-        annotations=c['annotations'][:3]))
+        cv2.imwrite(
+            str(tmp_path / f'{i}.png'), np.full((90, 120, 3), 90, np.uint8)
+        )
+    path = edited(
+        photos, tmp_path, lambda c: c.update(annotations=c['annotations'][:3])
+    )
     source = PhotoTextures(tmp_path, path, False, 0)
     with pytest.raises(ValueError, match='none of the 2 segments .* usable'):
         source.draw_segment(np.random.default_rng(0))

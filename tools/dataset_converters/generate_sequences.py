@@ -37,40 +37,66 @@ SPLITS = ('train', 'val')
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument('out', type=Path, help='folder to write')
-    for name, value in (('--num-train', 600), ('--train-frames', 16),
-                        ('--num-val', 24), ('--val-frames', 60),
-                        ('--seed', 0)):
-        parser.add_argument(name, type=_natural, default=value,
-                            help=f'default: {value}')
+    for name, value in (
+        ('--num-train', 600),
+        ('--train-frames', 16),
+        ('--num-val', 24),
+        ('--val-frames', 60),
+        ('--seed', 0),
+    ):
+        parser.add_argument(
+            name, type=_natural, default=value, help=f'default: {value}'
+        )
     parser.add_argument(
-        '--size', type=_natural, nargs=2, default=[320, 240],
-        metavar=('WIDTH', 'HEIGHT'), help='of the frames, default: 320 240')
+        '--size',
+        type=_natural,
+        nargs=2,
+        default=[320, 240],
+        metavar=('WIDTH', 'HEIGHT'),
+        help='of the frames, default: 320 240',
+    )
     parser.add_argument(
-        '--photos', type=Path, metavar='DIR',
-        help='photographs for backgrounds and textures')
+        '--photos',
+        type=Path,
+        metavar='DIR',
+        help='photographs for backgrounds and textures',
+    )
     parser.add_argument(
-        '--coco', type=Path, metavar='ANN.json',
-        help='segments of the photos in DIR, used as objects')
-    parser.add_argument('--jobs', type=_natural,
-                        default=os.cpu_count(), help='processes')
-    parser.add_argument('--overwrite', action='store_true',
-                        help='replace what an earlier run wrote to OUT')
+        '--coco',
+        type=Path,
+        metavar='ANN.json',
+        help='segments of the photos in DIR, used as objects',
+    )
+    parser.add_argument(
+        '--jobs', type=_natural, default=os.cpu_count(), help='processes'
+    )
+    parser.add_argument(
+        '--overwrite',
+        action='store_true',
+        help='replace what an earlier run wrote to OUT',
+    )
     args = parser.parse_args(argv)
     check_args(parser, args)
     return args
 
 
-def check_args(parser: argparse.ArgumentParser,
-               args: argparse.Namespace) -> None:
+def check_args(
+    parser: argparse.ArgumentParser, args: argparse.Namespace
+) -> None:
     """Exit with a message if arguments do not fit together."""
     if args.coco and not args.photos:
-        parser.error('--coco names segments of photos: add --photos DIR, '
-                     'the folder of the images in ANN.json')
+        parser.error(
+            '--coco names segments of photos: add --photos DIR, '
+            'the folder of the images in ANN.json'
+        )
     if min(args.size) < 64:
-        parser.error(f'--size {args.size[0]} {args.size[1]} is too small: '
-                     'use 64 64 or more')
+        parser.error(
+            f'--size {args.size[0]} {args.size[1]} is too small: '
+            'use 64 64 or more'
+        )
     if min(args.train_frames, args.val_frames) < 2:
         parser.error('--train-frames and --val-frames must be 2 or more')
 
@@ -85,26 +111,42 @@ def _natural(text: str) -> int:
 
 def make_settings(args: argparse.Namespace) -> dict:
     """Everything that the pixels depend on."""
-    settings = {name: getattr(args, name)
-                for name in ('num_train', 'train_frames', 'num_val',
-                             'val_frames', 'size', 'seed')}
+    settings = {
+        name: getattr(args, name)
+        for name in (
+            'num_train',
+            'train_frames',
+            'num_val',
+            'val_frames',
+            'size',
+            'seed',
+        )
+    }
     settings['photos'] = args.photos and describe_photos(args.photos)
-    settings['coco'] = args.coco and hashlib.sha256(
-        args.coco.read_bytes()).hexdigest()[:16]
+    settings['coco'] = (
+        args.coco and hashlib.sha256(args.coco.read_bytes()).hexdigest()[:16]
+    )
     return dict(version=VERSION, **settings)
 
 
 @lru_cache(maxsize=4)
-def make_source(photos: Path | None, coco: Path | None, split: str,
-                seed: int) -> ProceduralTextures | PhotoTextures:
+def make_source(
+    photos: Path | None, coco: Path | None, split: str, seed: int
+) -> ProceduralTextures | PhotoTextures:
     """Textures of a split, once per process; splits share no photo."""
     if not photos:
         return ProceduralTextures()
     return PhotoTextures(photos, coco, split == 'val', seed)
 
 
-def draw_sequence(seed: int, split: str, index: int, source,
-                  size: tuple[int, int], num_frames: int) -> Scene:
+def draw_sequence(
+    seed: int,
+    split: str,
+    index: int,
+    source,
+    size: tuple[int, int],
+    num_frames: int,
+) -> Scene:
     """Draw the scene of a sequence, a pure function of its arguments."""
     rng = np.random.default_rng([seed, SPLITS.index(split), index])
     return draw_scene(rng, source, tuple(size), num_frames)
@@ -117,10 +159,15 @@ def sequence_name(split: str, index: int) -> str:
 
 def list_jobs(args: argparse.Namespace) -> list[tuple[str, int, int]]:
     """(split, index, number of frames) of every sequence."""
-    counts = {'train': (args.num_train, args.train_frames),
-              'val': (args.num_val, args.val_frames)}
-    return [(split, index, counts[split][1])
-            for split in SPLITS for index in range(counts[split][0])]
+    counts = {
+        'train': (args.num_train, args.train_frames),
+        'val': (args.num_val, args.val_frames),
+    }
+    return [
+        (split, index, counts[split][1])
+        for split in SPLITS
+        for index in range(counts[split][0])
+    ]
 
 
 def job_folder(out: Path, job: tuple[str, int, int]) -> Path:
@@ -132,10 +179,15 @@ def run_job(args: argparse.Namespace, job: tuple[str, int, int]) -> None:
     """Generate and write one sequence."""
     split, index, num_frames = job
     source = make_source(args.photos, args.coco, split, args.seed)
-    scene = draw_sequence(args.seed, split, index, source, args.size,
-                          num_frames)
-    write_sequence(job_folder(args.out, job), scene,
-                   render_scene(scene, source), args.seed)
+    scene = draw_sequence(
+        args.seed, split, index, source, args.size, num_frames
+    )
+    write_sequence(
+        job_folder(args.out, job),
+        scene,
+        render_scene(scene, source),
+        args.seed,
+    )
 
 
 def prepare(args: argparse.Namespace) -> None:
@@ -151,7 +203,8 @@ def prepare(args: argparse.Namespace) -> None:
         if not args.out.is_dir() or any(args.out.iterdir()):
             raise FileExistsError(
                 f'{args.out} exists and has no {SETTINGS}, so this tool did '
-                'not write it. Choose another or an empty folder.')
+                'not write it. Choose another or an empty folder.'
+            )
     if path.exists():
         if args.overwrite:
             remove_sequences(args.out)
@@ -166,17 +219,21 @@ def check_settings(path: Path, settings: dict) -> None:
     try:
         recorded = json.loads(path.read_text())
     except json.JSONDecodeError as error:
-        raise ValueError(f'{path} is not JSON ({error}). Choose another '
-                         'folder or add --overwrite.') from error
+        raise ValueError(
+            f'{path} is not JSON ({error}). Choose another '
+            'folder or add --overwrite.'
+        ) from error
     differences = [
         f'{key}: recorded {recorded.get(key)!r}, now {settings.get(key)!r}'
         for key in sorted({*recorded, *settings})
-        if recorded.get(key) != settings.get(key)]
+        if recorded.get(key) != settings.get(key)
+    ]
     if differences:
         raise FileExistsError(
             f'{path.parent} was generated with other options '
             f'({"; ".join(differences)}). Choose another folder or add '
-            '--overwrite.')
+            '--overwrite.'
+        )
 
 
 def remove_sequences(out: Path) -> None:
@@ -216,8 +273,11 @@ def show_progress(results: Iterable, total: int) -> None:
         if now - shown > 2 or done == total:
             shown = now
             left = (now - start) / done * (total - done)
-            print(f'{done}/{total} sequences, {now - start:.0f} s, '
-                  f'{left:.0f} s left', flush=True)
+            print(
+                f'{done}/{total} sequences, {now - start:.0f} s, '
+                f'{left:.0f} s left',
+                flush=True,
+            )
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -229,16 +289,21 @@ def main(argv: list[str] | None = None) -> None:
     jobs = list_jobs(args)
     missing = [job for job in jobs if not job_folder(args.out, job).is_dir()]
     if missing:
-        print(f'{args.out}: {len(jobs) - len(missing)} of {len(jobs)} '
-              f'sequences exist, generating {len(missing)}', flush=True)
+        print(
+            f'{args.out}: {len(jobs) - len(missing)} of {len(jobs)} '
+            f'sequences exist, generating {len(missing)}',
+            flush=True,
+        )
         run_all(args, missing)
     else:
         print(f'reusing {args.out}: all {len(jobs)} sequences exist')
     for split in SPLITS:
         names = [sequence_name(*job[:2]) for job in jobs if job[0] == split]
         (args.out / split).mkdir(exist_ok=True)
-        write_atomically(args.out / split / 'list.txt',
-                         ''.join(f'{name}\n' for name in names))
+        write_atomically(
+            args.out / split / 'list.txt',
+            ''.join(f'{name}\n' for name in names),
+        )
 
 
 if __name__ == '__main__':

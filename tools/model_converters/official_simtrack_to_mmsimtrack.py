@@ -11,11 +11,17 @@ is kept under `meta['unused']` and restored by `--reverse`.
 import argparse
 import os
 import pickle
-import re
 from pathlib import Path
 
 import torch
 
+from mmsimtrack.models.backbones.clip_weights import (
+    check_keys,
+    clip_vit_names,
+    count_layers,
+)
+
+NETWORK = 'a SimTrack network'
 UNUSED = 'backbone.visual.proj'
 # our shape of the tensors whose layout differs, given the official tensor
 OUR_SHAPES = {
@@ -30,38 +36,17 @@ OFFICIAL_SHAPES = {
 }
 
 
-def vit_names(num_layers: int) -> dict[str, str]:
-    """Names of CLIP's ViT -> names of mmpretrain's, without prefixes."""
-    names = {
-        'class_embedding': 'cls_token',
-        'positional_embedding': 'pos_embed',
-        'conv1.weight': 'patch_embed.projection.weight',
-    }
-    modules = {'ln_pre': 'pre_norm', 'ln_post': 'ln1'}
-    for i in range(num_layers):
-        clip, ours = f'transformer.resblocks.{i}', f'layers.{i}'
-        modules[f'{clip}.ln_1'] = f'{ours}.ln1'
-        modules[f'{clip}.ln_2'] = f'{ours}.ln2'
-        modules[f'{clip}.attn.out_proj'] = f'{ours}.attn.proj'
-        modules[f'{clip}.mlp.c_fc'] = f'{ours}.ffn.layers.0.0'
-        modules[f'{clip}.mlp.c_proj'] = f'{ours}.ffn.layers.1'
-        for part in ('weight', 'bias'):
-            names[f'{clip}.attn.in_proj_{part}'] = f'{ours}.attn.qkv.{part}'
-    for clip, ours in modules.items():
-        for part in ('weight', 'bias'):
-            names[f'{clip}.{part}'] = f'{ours}.{part}'
-    return names
-
-
 def simtrack_names(num_layers: int) -> dict[str, str]:
     """Names of the official SimTrack -> our names, all of them."""
     names = {
         f'backbone.visual.{official}': f'backbone.{ours}'
-        for official, ours in vit_names(num_layers).items()
+        for official, ours in clip_vit_names(num_layers).items()
     }
     modules = {'bottleneck': 'head.bottleneck'}
     for i in (0, 2):
-        modules[f'backbone.pos_fc.{i}'] = f'backbone.tokenizer.position.fcs.{i}'
+        modules[f'backbone.pos_fc.{i}'] = (
+            f'backbone.tokenizer.position.fcs.{i}'
+        )
     parts = ('weight', 'bias')
     norm_parts = (*parts, 'running_mean', 'running_var', 'num_batches_tracked')
     for short, ours in (('tl', 'top_left'), ('br', 'bottom_right')):
@@ -77,43 +62,23 @@ def simtrack_names(num_layers: int) -> dict[str, str]:
     return names
 
 
-def count_layers(keys, pattern: str) -> int:
-    """Number of transformer layers that the keys speak of."""
-    found = (re.match(pattern, key) for key in keys)
-    return 1 + max((int(match[1]) for match in found if match), default=-1)
-
-
-def check_keys(found: set, expected: set, path) -> None:
-    """Refuse a file with a key too many or too few, by name.
-
-    Raises:
-        KeyError: If the sets differ.
-    """
-    missing, unknown = sorted(expected - found), sorted(found - expected)
-    if missing or unknown:
-        raise KeyError(
-            f'{path} does not hold a SimTrack network: missing {missing}, '
-            f'unknown {unknown}. Expected exactly the {len(expected)} keys of '
-            'a network with this many layers; was the file cut, or does it '
-            'belong to another tracker?'
-        )
-
-
 def to_ours(official: dict, path) -> tuple[dict, dict]:
     """Official state dict -> our state dict, and what we have no use for."""
     unused = {UNUSED: official[UNUSED]} if UNUSED in official else {}
     weights = {k: v for k, v in official.items() if k != UNUSED}
     names = simtrack_names(
-        count_layers(weights, r'backbone\.visual\.transformer\.resblocks\.(\d+)')
+        count_layers(
+            weights, r'backbone\.visual\.transformer\.resblocks\.(\d+)'
+        )
     )
-    check_keys(set(weights), set(names), path)
+    check_keys(set(weights), set(names), path, NETWORK)
     return _rename(weights, names, OUR_SHAPES), unused
 
 
 def to_official(ours: dict, unused: dict, path) -> dict:
     """Our state dict -> official state dict; the inverse of `to_ours`."""
     names = simtrack_names(count_layers(ours, r'backbone\.layers\.(\d+)'))
-    check_keys(set(ours), set(names.values()), path)
+    check_keys(set(ours), set(names.values()), path, NETWORK)
     back = {mine: official for official, mine in names.items()}
     weights = {back[name]: tensor for name, tensor in ours.items()}
     same = {name: name for name in weights}

@@ -11,9 +11,7 @@ train_dataloader = dict(
                 data_root='data/got10k',
                 split='vottrain',
             ),
-            dict(
-                type='CocoDataset', data_root='data/coco', split='train'
-            ),
+            dict(type='CocoDataset', data_root='data/coco', split='train'),
             dict(
                 type='TrackingNetDataset',
                 data_root='data/trackingnet',

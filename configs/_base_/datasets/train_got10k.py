@@ -11,9 +11,7 @@ train_dataloader = dict(
     dataset=dict(
         type='PairDataset',
         datasets=[
-            dict(
-                type='Got10kDataset', data_root='data/got10k', split='train'
-            ),
+            dict(type='Got10kDataset', data_root='data/got10k', split='train'),
         ],
         ratios=[1],
         jitter=dict(center=3.5, scale=0.5),

@@ -29,6 +29,12 @@ model = dict(
         pre_norm=True,
         norm_cfg=dict(type='LN', eps=1e-5),
         layer_cfgs=dict(act_cfg=dict(type='mmpretrain.QuickGELU')),
+        init_cfg=dict(
+            type='Pretrained',
+            checkpoint='clip+https://openaipublic.azureedge.net/clip/models/'
+            '5806e77cd80f8b59890b7e101eabd078d9fb84e6937f9e85e4ecb61988df416f/'
+            'ViT-B-16.pt',
+        ),
     ),
     head=dict(
         type='CornerHead',

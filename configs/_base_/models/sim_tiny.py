@@ -12,11 +12,12 @@ model = dict(
         arch=dict(
             embed_dims=128,
             num_layers=4,
-            num_heads=4,
-            feedforward_channels=512,
+            num_heads=2,
+            feedforward_channels=256,
         ),
         img_size=128,
         tokenizer=dict(foveal_size=16),
+        init_cfg=None,
     ),
     head=dict(channels=64),
 )

@@ -68,9 +68,25 @@ class AtomicCheckpointHook(CheckpointHook):
     """
 
     def __init__(self, **kwargs) -> None:
-        super().__init__(
-            backend_args={'backend': 'atomic_local'}, **kwargs
-        )
+        super().__init__(backend_args={'backend': 'atomic_local'}, **kwargs)
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Refuse to resume with other pairs than the run began with.
+
+        Raises:
+            ValueError: If the sampler's seed is not that of the checkpoint;
+                mmengine restores its own seed too late for the sampler.
+        """
+        sampler = getattr(runner.train_dataloader, 'sampler', None)
+        if not runner._resume or not hasattr(sampler, 'seed'):
+            return
+        seed = checkpoint['meta']['seed']
+        if sampler.seed != seed:
+            raise ValueError(
+                f'The run to resume was trained with seed {seed}, but the '
+                f'sampler has {sampler.seed}. Set randomness = '
+                f'dict(seed={seed}) in the config.'
+            )
 
     def before_train(self, runner: Runner) -> None:
         """Prepare the folder; sweep up what a kill left half written."""
@@ -105,6 +121,7 @@ class AtomicCheckpointHook(CheckpointHook):
             **self.args,
         )
         if is_main_process():
+            # where `--resume` looks for the latest checkpoint
             note = os.path.join(runner.work_dir, 'last_checkpoint')
             self.file_backend.put_text(self.last_ckpt, note)
             self._remove_outdated()

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from mmengine.dist import barrier
 from mmengine.dist import barrier, is_main_process
 from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper

@@ -85,7 +85,7 @@ class OPEMetric(BaseMetric):
         Args:
             data_batch: Not used.
             data_samples: SOTDataSamples or their dict form: metainfo
-                ``sequence``, ``img_shape`` (H, W) and ``num_frames`` T;
+                ``sequence``, ``img_shape`` (H, W) and, if known, ``num_frames`` T;
                 `gt_instances` with ``bboxes`` (T, 4) xyxy in frame pixels and
                 ``visible`` (T,) bool. A sequence with its first box only
                 cannot be scored and is left out, with a logged line.
@@ -95,7 +95,7 @@ class OPEMetric(BaseMetric):
                 sample = sample.to_dict()
             gt = sample['gt_instances']
             visible = torch.as_tensor(gt['visible'])
-            if len(gt['bboxes']) < sample['num_frames']:
+            if len(gt['bboxes']) < sample.get('num_frames', 0):
                 print_log(
                     f'OPEMetric: {sample["sequence"]} has its first box only '
                     'and is not scored; its result is written, for the '

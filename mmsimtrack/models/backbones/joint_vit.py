@@ -38,6 +38,11 @@ class JointViT(VisionTransformer):
         """Channels C of the search feature."""
         return self.embed_dims
 
+    def train(self, mode: bool = True) -> 'JointViT':
+        """Set the mode; mmpretrain's backbones forget to return themselves."""
+        super().train(mode)
+        return self
+
     def embed_exemplar(
         self, exemplar: Tensor, exemplar_bbox: Tensor
     ) -> tuple[Tensor, ...]:

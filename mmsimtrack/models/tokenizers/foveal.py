@@ -76,8 +76,9 @@ def target_ratio(patches: Tensor, bbox: Tensor) -> Tensor:
     bbox = bbox[:, None]  # (B, 4) -> (B, 1, 4)
     corner = torch.maximum(patches[:, :2], bbox[..., :2])
     opposite = torch.minimum(patches[:, 2:], bbox[..., 2:])
-    covered = (opposite - corner).clamp(min=0).prod(-1)
-    return covered / (patches[:, 2:] - patches[:, :2]).prod(-1)
+    width, height = (opposite - corner).clamp(min=0).unbind(-1)
+    patch_width, patch_height = (patches[:, 2:] - patches[:, :2]).unbind(-1)
+    return width * height / (patch_width * patch_height)
 
 
 class TargetPositionEmbedding(BaseModule):

@@ -13,8 +13,9 @@ from .scene import Look, Scene, Sprite, canvas_size, moved_bboxes
 SIZES = (28, 88)  # sqrt(w * h) of the target in a frame of 320 x 240
 
 
-def draw_scene(rng: np.random.Generator, source, size: tuple[int, int],
-               num_frames: int) -> Scene:
+def draw_scene(
+    rng: np.random.Generator, source, size: tuple[int, int], num_frames: int
+) -> Scene:
     """Draw a scene.
 
     Args:
@@ -27,9 +28,20 @@ def draw_scene(rng: np.random.Generator, source, size: tuple[int, int],
     side = unit * np.exp(rng.uniform(*np.log(SIZES)))
     outline, look = _draw_object(rng, source)
     pace = np.exp(rng.uniform(np.log(0.08), np.log(0.2)))
-    target = Sprite('target', outline, look, _draw_moves(
-        rng, outline, side, size, num_frames, pace,
-        rng.uniform(0.2, 0.8, 2) * size))
+    target = Sprite(
+        'target',
+        outline,
+        look,
+        _draw_moves(
+            rng,
+            outline,
+            side,
+            size,
+            num_frames,
+            pace,
+            rng.uniform(0.2, 0.8, 2) * size,
+        ),
+    )
     behind, front = [], []
     for i in range(int(rng.integers(1, 5))):
         sprite = _draw_distractor(rng, source, target, size, first=i == 0)
@@ -39,11 +51,18 @@ def draw_scene(rng: np.random.Generator, source, size: tuple[int, int],
     if rng.random() < 0.55:
         for _ in range(int(rng.integers(1, 2 + num_frames // 25))):
             front += draw_occluder(rng, target, front, size)
-    still = [_draw_still(rng, source, unit, camera, size)
-             for _ in range(int(rng.integers(2, 7)))]
-    return Scene(size, (*still, *behind, target, *front),
-                 len(still) + len(behind), camera,
-                 int(rng.integers(2**31)), draw_effects(rng, num_frames))
+    still = [
+        _draw_still(rng, source, unit, camera, size)
+        for _ in range(int(rng.integers(2, 7)))
+    ]
+    return Scene(
+        size,
+        (*still, *behind, target, *front),
+        len(still) + len(behind),
+        camera,
+        int(rng.integers(2**31)),
+        draw_effects(rng, num_frames),
+    )
 
 
 def _draw_object(rng: np.random.Generator, source) -> tuple[Outline, Look]:
@@ -54,10 +73,16 @@ def _draw_object(rng: np.random.Generator, source) -> tuple[Outline, Look]:
     return draw_outline(rng), look
 
 
-def _draw_moves(rng: np.random.Generator, outline: Outline, side: float,
-                size: tuple[int, int], num_frames: int, pace: float,
-                start: np.ndarray, turn: np.ndarray | None = None
-                ) -> np.ndarray:
+def _draw_moves(
+    rng: np.random.Generator,
+    outline: Outline,
+    side: float,
+    size: tuple[int, int],
+    num_frames: int,
+    pace: float,
+    start: np.ndarray,
+    turn: np.ndarray | None = None,
+) -> np.ndarray:
     """Draw matrices that carry the center of the box along a walk.
 
     Args:
@@ -73,8 +98,13 @@ def _draw_moves(rng: np.random.Generator, outline: Outline, side: float,
     return matrices
 
 
-def _draw_distractor(rng: np.random.Generator, source, target: Sprite,
-                     size: tuple[int, int], first: bool) -> Sprite:
+def _draw_distractor(
+    rng: np.random.Generator,
+    source,
+    target: Sprite,
+    size: tuple[int, int],
+    first: bool,
+) -> Sprite:
     """Draw a distractor: the target's texture, its outline, or neither.
 
     One with the target's texture differs in outline; where the look is a
@@ -100,27 +130,49 @@ def _draw_distractor(rng: np.random.Generator, source, target: Sprite,
     if kind >= share[0]:
         factor = rng.uniform(0.6, 1.35)
     side = min(factor * side, 0.45 * min(size))
-    moves = _draw_moves(rng, outline, side, size, len(target.matrices),
-                        rng.uniform(0, 0.16), start, turn)
+    moves = _draw_moves(
+        rng,
+        outline,
+        side,
+        size,
+        len(target.matrices),
+        rng.uniform(0, 0.16),
+        start,
+        turn,
+    )
     return Sprite('distractor', outline, look, moves, trim)
 
 
-def _near(rng: np.random.Generator, bbox: np.ndarray, nearest: float,
-          farthest: float, size: tuple[int, int]) -> np.ndarray:
+def _near(
+    rng: np.random.Generator,
+    bbox: np.ndarray,
+    nearest: float,
+    farthest: float,
+    size: tuple[int, int],
+) -> np.ndarray:
     """Draw a point of the frame at some distance from a box center."""
     for _ in range(20):
-        angle, reach = rng.uniform(0, 2 * np.pi), rng.uniform(
-            nearest, farthest)
+        angle, reach = (
+            rng.uniform(0, 2 * np.pi),
+            rng.uniform(nearest, farthest),
+        )
         point = (bbox[:2] + bbox[2:]) / 2 + reach * np.array(
-            [np.cos(angle), np.sin(angle)])
+            [np.cos(angle), np.sin(angle)]
+        )
         if np.all(point > 0.1 * np.array(size)) and np.all(
-                point < 0.9 * np.array(size)):
+            point < 0.9 * np.array(size)
+        ):
             break
     return np.clip(point, 0, size)
 
 
-def _draw_still(rng: np.random.Generator, source, unit: float,
-                camera: np.ndarray, size: tuple[int, int]) -> Sprite:
+def _draw_still(
+    rng: np.random.Generator,
+    source,
+    unit: float,
+    camera: np.ndarray,
+    size: tuple[int, int],
+) -> Sprite:
     """Draw an object that moves with the background."""
     outline, look = _draw_object(rng, source)
     side = unit * np.exp(rng.uniform(np.log(16), np.log(85)))

@@ -39,9 +39,13 @@ def no_effects(num_frames: int) -> Effects:
     levels = np.arange(256, dtype=np.uint8)[None, :, None]
     return Effects(
         tables=np.tile(levels, (num_frames, 1, 3)),
-        slopes=np.zeros((num_frames, 2)), blurs=np.zeros(num_frames),
-        streaks=np.zeros((num_frames, 2)), noise=0.0, noise_seed=0,
-        noise_shifts=np.zeros((num_frames, 2), int))
+        slopes=np.zeros((num_frames, 2)),
+        blurs=np.zeros(num_frames),
+        streaks=np.zeros((num_frames, 2)),
+        noise=0.0,
+        noise_seed=0,
+        noise_shifts=np.zeros((num_frames, 2), int),
+    )
 
 
 def draw_effects(rng: np.random.Generator, num_frames: int) -> Effects:
@@ -50,23 +54,28 @@ def draw_effects(rng: np.random.Generator, num_frames: int) -> Effects:
     slope = rng.uniform(0, 0.3) * (rng.random() < 0.5)
     blur = rng.uniform(0.4, 1.5) * (rng.random() < 0.5)
     streak = rng.uniform(2, 6) * (rng.random() < 0.35)
-    spells = [np.maximum(wander(rng, num_frames, (15, 80)), 0)
-              for _ in range(2)]
+    spells = [
+        np.maximum(wander(rng, num_frames, (15, 80)), 0) for _ in range(2)
+    ]
     angle = np.pi * wander(rng, num_frames, (20, 80))
     return Effects(
         tables=_draw_tables(rng, num_frames, drift),
-        slopes=slope * np.stack(
-            [wander(rng, num_frames, (40, 120)) for _ in range(2)], axis=1),
+        slopes=slope
+        * np.stack(
+            [wander(rng, num_frames, (40, 120)) for _ in range(2)], axis=1
+        ),
         blurs=blur * spells[0],
-        streaks=(streak * spells[1])[:, None] * np.stack(
-            [np.cos(angle), np.sin(angle)], axis=1),
+        streaks=(streak * spells[1])[:, None]
+        * np.stack([np.cos(angle), np.sin(angle)], axis=1),
         noise=float(rng.choice([0.0, 2.0, 4.0, 7.0])),
         noise_seed=int(rng.integers(2**31)),
-        noise_shifts=rng.integers(0, NOISE_MARGIN + 1, (num_frames, 2)))
+        noise_shifts=rng.integers(0, NOISE_MARGIN + 1, (num_frames, 2)),
+    )
 
 
-def _draw_tables(rng: np.random.Generator, num_frames: int,
-                 drift: float) -> np.ndarray:
+def _draw_tables(
+    rng: np.random.Generator, num_frames: int, drift: float
+) -> np.ndarray:
     """Drifting gamma, gain, offset and color cast as look-up tables."""
     waves = [wander(rng, num_frames, (25, 120)) for _ in range(6)]
     gamma = np.exp(0.3 * drift * waves[0])
@@ -74,7 +83,7 @@ def _draw_tables(rng: np.random.Generator, num_frames: int,
     offset = 0.06 * drift * waves[2]
     cast = np.exp(0.1 * drift * np.stack(waves[3:], axis=1))  # (T, 3)
     levels = np.linspace(0, 1, 256)[None, :, None]
-    curves = levels**gamma[:, None, None] * (gain[:, None] * cast)[:, None]
+    curves = levels ** gamma[:, None, None] * (gain[:, None] * cast)[:, None]
     curves = curves + offset[:, None, None]
     return np.round(np.clip(curves, 0, 1) * 255).astype(np.uint8)
 
@@ -87,8 +96,9 @@ def noise_image(effects: Effects, width: int, height: int) -> np.ndarray:
     return np.round(values).astype(np.int16)
 
 
-def apply_effects(frame: np.ndarray, effects: Effects, t: int,
-                  noise: np.ndarray | None) -> np.ndarray:
+def apply_effects(
+    frame: np.ndarray, effects: Effects, t: int, noise: np.ndarray | None
+) -> np.ndarray:
     """Apply the effects of frame `t`.
 
     Args:
@@ -109,8 +119,9 @@ def apply_effects(frame: np.ndarray, effects: Effects, t: int,
         frame = shaded(frame, gain / (1 + np.abs(slope).sum()))
     if noise is not None:
         y, x = effects.noise_shifts[t]
-        frame = cv2.add(frame, noise[y:y + height, x:x + width],
-                        dtype=cv2.CV_8U)
+        frame = cv2.add(
+            frame, noise[y : y + height, x : x + width], dtype=cv2.CV_8U
+        )
     return frame
 
 
@@ -119,8 +130,10 @@ def _streak_kernel(streak: np.ndarray) -> np.ndarray:
     side = 2 * int(np.ceil(np.abs(streak).max() / 2)) + 1
     kernel = np.zeros((side, side), np.uint8)
     middle = side // 2
-    ends = [np.round((middle + sign * streak / 2) * 16).astype(int).tolist()
-            for sign in (-1, 1)]
+    ends = [
+        np.round((middle + sign * streak / 2) * 16).astype(int).tolist()
+        for sign in (-1, 1)
+    ]
     cv2.line(kernel, ends[0], ends[1], 255, 1, cv2.LINE_AA, shift=4)
     kernel = kernel.astype(np.float32) + kernel[::-1, ::-1]
     return kernel / kernel.sum()

@@ -14,8 +14,9 @@ from .scene import Scene
 JPEG_QUALITY = 90
 
 
-def write_sequence(folder: Path, scene: Scene, frames: Iterable[Frame],
-                   seed: int) -> None:
+def write_sequence(
+    folder: Path, scene: Scene, frames: Iterable[Frame], seed: int
+) -> None:
     """Write frames and labels; the folder appears complete or not at all."""
     partial = folder.with_name(f'.{folder.name}.partial')
     shutil.rmtree(partial, ignore_errors=True)
@@ -29,8 +30,10 @@ def write_sequence(folder: Path, scene: Scene, frames: Iterable[Frame],
     bboxes = np.array(bboxes)
     rows = np.concatenate([bboxes[:, :2], bboxes[:, 2:] - bboxes[:, :2]], 1)
     cover = np.round(8 * np.array(visible)).astype(int)
-    _write_lines(partial / 'groundtruth.txt',
-                 [','.join(f'{value:.4f}' for value in row) for row in rows])
+    _write_lines(
+        partial / 'groundtruth.txt',
+        [','.join(f'{value:.4f}' for value in row) for row in rows],
+    )
     _write_lines(partial / 'cover.label', cover)
     _write_lines(partial / 'absence.label', (np.array(visible) == 0) * 1)
     _write_lines(partial / 'cut_by_image.label', cut)
@@ -41,8 +44,10 @@ def write_sequence(folder: Path, scene: Scene, frames: Iterable[Frame],
 def _write_image(path: Path, image: np.ndarray) -> None:
     """Write RGB uint8 as JPEG."""
     _, data = cv2.imencode(
-        '.jpg', cv2.cvtColor(image, cv2.COLOR_RGB2BGR),
-        [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+        '.jpg',
+        cv2.cvtColor(image, cv2.COLOR_RGB2BGR),
+        [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY],
+    )
     path.write_bytes(data.tobytes())
 
 
@@ -53,11 +58,19 @@ def _write_lines(path: Path, lines: Iterable) -> None:
 def _meta_info(scene: Scene, seed: int) -> list[str]:
     """Lines of meta_info.ini."""
     return [
-        '[METAINFO]', 'url: generate_sequences.py', 'begin: 00:00:00',
-        'end: 00:00:00', 'anno_fps: 10', 'object_class: synthetic',
-        'motion_class: wandering', 'major_class: synthetic',
-        'root_class: synthetic', 'motion_adverb: smoothly',
+        '[METAINFO]',
+        'url: generate_sequences.py',
+        'begin: 00:00:00',
+        'end: 00:00:00',
+        'anno_fps: 10',
+        'object_class: synthetic',
+        'motion_class: wandering',
+        'major_class: synthetic',
+        'root_class: synthetic',
+        'motion_adverb: smoothly',
         f'resolution: ({scene.size[0]}, {scene.size[1]})',
         f'distractors: {scene.count("distractor")}',
         f'own_texture_distractors: {scene.own_texture_distractors}',
-        f'occluders: {scene.count("occluder")}', f'seed: {seed}']
+        f'occluders: {scene.count("occluder")}',
+        f'seed: {seed}',
+    ]

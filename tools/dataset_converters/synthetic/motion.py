@@ -5,8 +5,9 @@ import numpy as np
 MAX_STEP = 0.34  # of sqrt(w * h), between two frames
 
 
-def wander(rng: np.random.Generator, num_frames: int,
-           periods: tuple[float, float]) -> np.ndarray:
+def wander(
+    rng: np.random.Generator, num_frames: int, periods: tuple[float, float]
+) -> np.ndarray:
     """Sum of three sinusoids with random periods, (T,) in [-1, 1]."""
     weights = rng.dirichlet(np.ones(3))[:, None]
     turns = np.arange(num_frames) / rng.uniform(*periods, (3, 1))
@@ -14,8 +15,9 @@ def wander(rng: np.random.Generator, num_frames: int,
     return (weights * waves).sum(axis=0)
 
 
-def draw_deformation(rng: np.random.Generator, num_frames: int,
-                     size: float) -> np.ndarray:
+def draw_deformation(
+    rng: np.random.Generator, num_frames: int, size: float
+) -> np.ndarray:
     """Scale, aspect, shear and rotation of an object.
 
     Args:
@@ -40,13 +42,18 @@ def draw_deformation(rng: np.random.Generator, num_frames: int,
 def rotations(angles: np.ndarray) -> np.ndarray:
     """(T,) radians -> (T, 2, 2)."""
     cos, sin = np.cos(angles), np.sin(angles)
-    return np.stack([np.stack([cos, -sin], -1),
-                     np.stack([sin, cos], -1)], axis=-2)
+    return np.stack(
+        [np.stack([cos, -sin], -1), np.stack([sin, cos], -1)], axis=-2
+    )
 
 
-def roam(rng: np.random.Generator, sides: np.ndarray,
-         frame_size: tuple[int, int], pace: float,
-         start: np.ndarray) -> np.ndarray:
+def roam(
+    rng: np.random.Generator,
+    sides: np.ndarray,
+    frame_size: tuple[int, int],
+    pace: float,
+    start: np.ndarray,
+) -> np.ndarray:
     """Walk through the frame, turning smoothly, back at the borders.
 
     Args:
@@ -71,8 +78,9 @@ def roam(rng: np.random.Generator, sides: np.ndarray,
     centers = np.empty((num_frames, 2))
     centers[0] = np.clip(start, low[0], high[0])
     for t in range(1, num_frames):
-        heading = _steer(heading + turns[t], centers[t - 1], steps[t],
-                         low[t], high[t])
+        heading = _steer(
+            heading + turns[t], centers[t - 1], steps[t], low[t], high[t]
+        )
         step = steps[t] * np.array([np.cos(heading), np.sin(heading)])
         goal = np.clip(centers[t - 1] + step, low[t], high[t])
         move = goal - centers[t - 1]
@@ -82,11 +90,15 @@ def roam(rng: np.random.Generator, sides: np.ndarray,
     return centers
 
 
-def _steer(heading: float, center: np.ndarray, step: float,
-           low: np.ndarray, high: np.ndarray) -> float:
+def _steer(
+    heading: float,
+    center: np.ndarray,
+    step: float,
+    low: np.ndarray,
+    high: np.ndarray,
+) -> float:
     """Turn by at most 0.5 rad towards the middle when a border is near."""
-    ahead = center + 2.5 * step * np.array([np.cos(heading),
-                                            np.sin(heading)])
+    ahead = center + 2.5 * step * np.array([np.cos(heading), np.sin(heading)])
     if np.all(ahead >= low) and np.all(ahead <= high):
         return heading
     to_middle = (low + high) / 2 - center
@@ -95,9 +107,12 @@ def _steer(heading: float, center: np.ndarray, step: float,
     return heading + float(np.clip(turn, -0.5, 0.5))
 
 
-def draw_camera(rng: np.random.Generator, num_frames: int,
-                frame_size: tuple[int, int],
-                canvas_size: tuple[int, int]) -> np.ndarray:
+def draw_camera(
+    rng: np.random.Generator,
+    num_frames: int,
+    frame_size: tuple[int, int],
+    canvas_size: tuple[int, int],
+) -> np.ndarray:
     """Pan, zoom and roll of the camera over a background canvas.
 
     Returns:
@@ -107,7 +122,8 @@ def draw_camera(rng: np.random.Generator, num_frames: int,
     frame, canvas = np.array(frame_size, float), np.array(canvas_size, float)
     pans = rng.uniform(0.1, 1) * 0.35 * (canvas - frame)
     center = canvas / 2 + np.stack(
-        [pan * wander(rng, num_frames, (40, 120)) for pan in pans], axis=1)
+        [pan * wander(rng, num_frames, (40, 120)) for pan in pans], axis=1
+    )
     zoom = np.exp(rng.uniform(0, 0.15) * wander(rng, num_frames, (40, 120)))
     roll = rng.uniform(0, 0.08) * wander(rng, num_frames, (40, 120))
     matrix = rotations(roll) * zoom[:, None, None]

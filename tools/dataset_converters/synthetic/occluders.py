@@ -10,9 +10,12 @@ COVERED = (0.12, 0.62)  # largest share of the target behind an occluder
 TRIALS = 8
 
 
-def draw_occluder(rng: np.random.Generator, target: Sprite,
-                  front: list[Sprite], size: tuple[int, int]
-                  ) -> list[Sprite]:
+def draw_occluder(
+    rng: np.random.Generator,
+    target: Sprite,
+    front: list[Sprite],
+    size: tuple[int, int],
+) -> list[Sprite]:
     """Draw a bar or blob that passes in front of the target.
 
     Returns:
@@ -40,30 +43,44 @@ def draw_occluder(rng: np.random.Generator, target: Sprite,
             angle += rng.uniform(0, np.pi)
         shape = rotations(np.full(num_frames, angle)) * scale * side
         matrices = np.concatenate([shape, path[..., None]], axis=2)
-        sprite = Sprite('occluder', outline,
-                        Look(int(rng.integers(2**31))), matrices)
-        if (largest_cover(target, [sprite], size) > COVERED[0] and
-                largest_cover(target, [*front, sprite], size) < COVERED[1]):
+        sprite = Sprite(
+            'occluder', outline, Look(int(rng.integers(2**31))), matrices
+        )
+        if (
+            largest_cover(target, [sprite], size) > COVERED[0]
+            and largest_cover(target, [*front, sprite], size) < COVERED[1]
+        ):
             return [sprite]
     return []
 
 
-def largest_cover(target: Sprite, others: list[Sprite],
-                  size: tuple[int, int]) -> float:
+def largest_cover(
+    target: Sprite, others: list[Sprite], size: tuple[int, int]
+) -> float:
     """Largest share of the target behind others, over the frames."""
     largest = 0.0
     bboxes = target.bboxes
     boxes = np.array([sprite.bboxes for sprite in others])  # (N, T, 4)
     meet = np.all(boxes[..., :2] < bboxes[:, 2:], axis=2) & np.all(
-        boxes[..., 2:] > bboxes[:, :2], axis=2)
+        boxes[..., 2:] > bboxes[:, :2], axis=2
+    )
     for t in np.flatnonzero(meet.any(axis=0)):
         near = [others[i] for i in np.flatnonzero(meet[:, t])]
         # Half resolution is enough for a decision.
         corner = bboxes[t, :2] / 2
         width, height = np.ceil(bboxes[t, 2:] / 2 - corner).astype(int)
-        masks = [fill([p / 2 - corner
-                       for p in sprite.outline.moved(sprite.matrices[t])],
-                      width, height) > 0 for sprite in (target, *near)]
+        masks = [
+            fill(
+                [
+                    p / 2 - corner
+                    for p in sprite.outline.moved(sprite.matrices[t])
+                ],
+                width,
+                height,
+            )
+            > 0
+            for sprite in (target, *near)
+        ]
         hidden = masks[0] & np.any(masks[1:], axis=0)
         largest = max(largest, hidden.sum() / max(1, masks[0].sum()))
     return largest

@@ -50,8 +50,9 @@ def unit_outline(polygons: list[np.ndarray]) -> Outline:
     return Outline(tuple((p - (low + high) / 2) / scale for p in polygons))
 
 
-def fill(polygons: list[np.ndarray], width: int, height: int,
-         supersample: int = 1) -> np.ndarray:
+def fill(
+    polygons: list[np.ndarray], width: int, height: int, supersample: int = 1
+) -> np.ndarray:
     """Fill polygons in continuous pixel coordinates.
 
     Returns:
@@ -60,8 +61,10 @@ def fill(polygons: list[np.ndarray], width: int, height: int,
     """
     mask = np.zeros((height * supersample, width * supersample), np.uint8)
     # OpenCV's integer coordinates are pixel centers; 4 fractional bits.
-    scaled = [np.round((p * supersample - 0.5) * 16).astype(np.int32)
-              for p in polygons]
+    scaled = [
+        np.round((p * supersample - 0.5) * 16).astype(np.int32)
+        for p in polygons
+    ]
     cv2.fillPoly(mask, scaled, 255, shift=4)
     if supersample == 1:
         return mask
@@ -78,8 +81,8 @@ def trace(mask: np.ndarray, smooth: float) -> list[np.ndarray]:
     mask = cv2.GaussianBlur(mask, (0, 0), smooth)
     mask = cv2.copyMakeBorder(mask, 1, 1, 1, 1, cv2.BORDER_CONSTANT)
     contours, _ = cv2.findContours(
-        (mask > 127).astype(np.uint8), cv2.RETR_CCOMP,
-        cv2.CHAIN_APPROX_NONE)
+        (mask > 127).astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE
+    )
     contours = [cv2.approxPolyDP(c, 0.5, True)[:, 0] for c in contours]
     # -1 for the border that was added, +0.5: centers to continuous.
     return [c - 0.5 for c in contours if len(c) >= 3]
@@ -110,7 +113,8 @@ def _radial(rng: np.random.Generator, kind: int) -> np.ndarray:
         order = np.arange(2, 7)[:, None]
         waves = np.sin(2 * np.pi * (order * angles + rng.random((5, 1))))
         radius = 1 + rng.uniform(0.1, 0.4) * (
-            rng.normal(0, 1, (5, 1)) / order * waves).sum(axis=0)
+            rng.normal(0, 1, (5, 1)) / order * waves
+        ).sum(axis=0)
         if kind == 1:
             spikes = int(rng.integers(3, 8))
             teeth = np.abs((spikes * angles) % 1 - 0.5) * 2
@@ -129,17 +133,25 @@ def _limbs(rng: np.random.Generator) -> np.ndarray:
     for _ in range(int(rng.integers(2, 6))):
         angle, reach = rng.uniform(0, 2 * np.pi), rng.uniform(55, 100)
         end = np.array(center) + reach * np.array(
-            [np.cos(angle), np.sin(angle)])
-        cv2.line(mask, center, end.astype(int).tolist(), 255,
-                 int(rng.uniform(18, 45)))
+            [np.cos(angle), np.sin(angle)]
+        )
+        cv2.line(
+            mask,
+            center,
+            end.astype(int).tolist(),
+            255,
+            int(rng.uniform(18, 45)),
+        )
     return mask
 
 
 def draw_bar(rng: np.random.Generator) -> Outline:
     """Draw a long bar with wavy sides, of aspect 0.2 to 0.4."""
     along = np.linspace(-0.5, 0.5, 24)
-    waves = [0.05 * np.sin(2 * np.pi * (rng.uniform(0.5, 3) * along
-                                        + rng.random())) for _ in range(2)]
+    waves = [
+        0.05 * np.sin(2 * np.pi * (rng.uniform(0.5, 3) * along + rng.random()))
+        for _ in range(2)
+    ]
     half = rng.uniform(0.1, 0.17)
     left = np.stack([-half + 0.5 * waves[0], along], axis=1)
     right = np.stack([half + 0.5 * waves[1], along], axis=1)

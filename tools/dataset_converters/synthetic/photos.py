@@ -23,22 +23,27 @@ def list_photos(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise FileNotFoundError(
             f'--photos {folder} is not a folder. Give the folder that holds '
-            'the photos.')
-    paths = sorted(path for path in folder.rglob('*')
-                   if path.suffix.lower() in SUFFIXES)
+            'the photos.'
+        )
+    paths = sorted(
+        path for path in folder.rglob('*') if path.suffix.lower() in SUFFIXES
+    )
     if len(paths) < 2:
         raise FileNotFoundError(
             f'--photos {folder} holds {len(paths)} photos '
             f'({", ".join(SUFFIXES)}); at least 2 are needed, one for train '
-            'and one for val. Give a folder with more photos.')
+            'and one for val. Give a folder with more photos.'
+        )
     return paths
 
 
 def describe_photos(folder: Path) -> str:
     """Number of photos and a digest of their names and sizes."""
     paths = list_photos(folder)
-    names = '\n'.join(f'{path.relative_to(folder).as_posix()} '
-                      f'{path.stat().st_size}' for path in paths)
+    names = '\n'.join(
+        f'{path.relative_to(folder).as_posix()} {path.stat().st_size}'
+        for path in paths
+    )
     digest = hashlib.sha256(names.encode()).hexdigest()[:16]
     return f'{len(paths)} photos, {digest}'
 
@@ -52,8 +57,10 @@ def read_photo(path: Path) -> np.ndarray:
     """
     image = cv2.imread(str(path), cv2.IMREAD_COLOR)
     if image is None:
-        raise ValueError(f'{path} cannot be read as an image. Remove it '
-                         'from the folder or replace it.')
+        raise ValueError(
+            f'{path} cannot be read as an image. Remove it '
+            'from the folder or replace it.'
+        )
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
 
@@ -76,25 +83,36 @@ class PhotoTextures:
         seed: decides which photos are for val.
     """
 
-    def __init__(self, folder: Path, annotations: Path | None,
-                 held_out: bool, seed: int) -> None:
+    def __init__(
+        self, folder: Path, annotations: Path | None, held_out: bool, seed: int
+    ) -> None:
         paths = list_photos(folder)
         by_photo = {}
         if annotations is not None:
             by_photo = load_annotations(annotations, folder)
-        groups = ([path for path in paths if path in by_photo],
-                  [path for path in paths if path not in by_photo])
-        self.paths = [path for group in groups if group
-                      for path in hold_out(group, held_out, seed)]
-        self.annotations = [(path, annotation) for path in self.paths
-                            for annotation in by_photo.get(path, ())]
+        groups = (
+            [path for path in paths if path in by_photo],
+            [path for path in paths if path not in by_photo],
+        )
+        self.paths = [
+            path
+            for group in groups
+            if group
+            for path in hold_out(group, held_out, seed)
+        ]
+        self.annotations = [
+            (path, annotation)
+            for path in self.paths
+            for annotation in by_photo.get(path, ())
+        ]
         self.origin = annotations
         areas = [min(a['area'], 3000) for _, a in self.annotations]
         self.chances = np.array(areas) / max(1, sum(areas))
         self._segments = lru_cache(maxsize=4096)(self._segment)
 
-    def texture(self, rng: np.random.Generator, height: int, width: int,
-                grain: float) -> np.ndarray:
+    def texture(
+        self, rng: np.random.Generator, height: int, width: int, grain: float
+    ) -> np.ndarray:
         """Crop a photo where it is not flat; `grain` is not needed."""
         for _ in range(5):
             share = rng.uniform(0.25, 0.7)
@@ -103,8 +121,9 @@ class PhotoTextures:
                 break
         return crop
 
-    def background(self, rng: np.random.Generator, height: int,
-                   width: int) -> np.ndarray:
+    def background(
+        self, rng: np.random.Generator, height: int, width: int
+    ) -> np.ndarray:
         """Crop most of a photo."""
         return self._crop(rng, width, height, rng.uniform(0.7, 1))
 
@@ -125,10 +144,10 @@ class PhotoTextures:
             f'{self.origin}: none of the {len(self.annotations)} segments '
             f'of the {len(self.paths)} photos of this split is usable '
             '(one textured piece of 400 px or more). Give more photos and '
-            'segments, or leave out --coco.')
+            'segments, or leave out --coco.'
+        )
 
-    def cutout(self, segment: Segment, side: int,
-               extent: float) -> np.ndarray:
+    def cutout(self, segment: Segment, side: int, extent: float) -> np.ndarray:
         """Pixels of the photo in the unit frame's [-extent, extent]^2."""
         photo = read_photo(segment.path)
         scale = side / (2 * extent) / segment.scale  # canvas px per photo px
@@ -136,15 +155,20 @@ class PhotoTextures:
         if scale < 0.8:
             shape = np.array(photo.shape[1::-1])
             small = np.maximum(1, np.round(shape * scale)).astype(int)
-            photo = cv2.resize(photo, small.tolist(),
-                               interpolation=cv2.INTER_AREA)
+            photo = cv2.resize(
+                photo, small.tolist(), interpolation=cv2.INTER_AREA
+            )
             center, scale = center * small / shape, 1.0
         # continuous canvas = scale * photo + shift; then pixel centers
         shift = side / 2 - scale * center + 0.5 * scale - 0.5
         matrix = np.array([[scale, 0, shift[0]], [0, scale, shift[1]]])
-        return cv2.warpAffine(photo, matrix, (side, side),
-                              flags=cv2.INTER_LINEAR,
-                              borderMode=cv2.BORDER_REFLECT_101)
+        return cv2.warpAffine(
+            photo,
+            matrix,
+            (side, side),
+            flags=cv2.INTER_LINEAR,
+            borderMode=cv2.BORDER_REFLECT_101,
+        )
 
     def _segment(self, index: int) -> Segment | None:
         """A segment, or None if it is broken up or flat."""
@@ -156,8 +180,9 @@ class PhotoTextures:
         gray = cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY)
         return segment if gray[mask > 0].std() > FLAT else None
 
-    def _crop(self, rng: np.random.Generator, width: int, height: int,
-              share: float) -> np.ndarray:
+    def _crop(
+        self, rng: np.random.Generator, width: int, height: int, share: float
+    ) -> np.ndarray:
         """A random part of a random photo, resized, perhaps mirrored."""
         photo = read_photo(self.paths[rng.integers(len(self.paths))])
         rows, cols = photo.shape[:2]
@@ -165,9 +190,11 @@ class PhotoTextures:
         part = (max(2, int(height * scale)), max(2, int(width * scale)))
         y = int(rng.integers(0, max(1, rows - part[0] + 1)))
         x = int(rng.integers(0, max(1, cols - part[1] + 1)))
-        crop = photo[y:y + part[0], x:x + part[1]]
+        crop = photo[y : y + part[0], x : x + part[1]]
         if rng.random() < 0.5:
             crop = crop[:, ::-1]
         return cv2.resize(
-            np.ascontiguousarray(crop), (width, height),
-            interpolation=cv2.INTER_AREA if scale > 1 else cv2.INTER_CUBIC)
+            np.ascontiguousarray(crop),
+            (width, height),
+            interpolation=cv2.INTER_AREA if scale > 1 else cv2.INTER_CUBIC,
+        )

@@ -50,24 +50,29 @@ def render_scene(scene: Scene, source) -> Iterator[Frame]:
     order = sorted(scene.sprites, key=lambda s: s.role != 'target')
     canvases = {id(s): make_canvas(s, source, tiles) for s in order}
     background = pick_background(
-        scene, source, canvases[id(scene.sprites[scene.target])])
+        scene, source, canvases[id(scene.sprites[scene.target])]
+    )
     noise = None
     if scene.effects.noise > 0:
         noise = noise_image(scene.effects, *scene.size)
     for t in range(scene.num_frames):
-        image = warp(background, scene.camera[t], scene.size,
-                     cv2.BORDER_REFLECT_101)
-        for sprite in scene.sprites[:scene.target]:
+        image = warp(
+            background, scene.camera[t], scene.size, cv2.BORDER_REFLECT_101
+        )
+        for sprite in scene.sprites[: scene.target]:
             paste(image, canvases[id(sprite)], sprite.matrices[t])
         target = scene.sprites[scene.target]
         left = paste(image, canvases[id(target)], target.matrices[t])
-        for sprite in scene.sprites[scene.target + 1:]:
+        for sprite in scene.sprites[scene.target + 1 :]:
             left.hide(paste(image, canvases[id(sprite)], sprite.matrices[t]))
         bbox = target.outline.bbox(target.matrices[t])
         clipped = np.clip(bbox, 0, (*scene.size, *scene.size))
-        yield Frame(apply_effects(image, scene.effects, t, noise), clipped,
-                    left.visible(scene.size),
-                    bool(np.abs(clipped - bbox).max() > 0.5))
+        yield Frame(
+            apply_effects(image, scene.effects, t, noise),
+            clipped,
+            left.visible(scene.size),
+            bool(np.abs(clipped - bbox).max() > 0.5),
+        )
 
 
 class Stamp:
@@ -93,8 +98,9 @@ class Stamp:
         inside = 0 if own is None else np.count_nonzero(self.mask[own])
         return inside / max(1, self.area)
 
-    def slices(self, x: int, y: int, shape: tuple[int, int]
-               ) -> tuple[slice, slice] | None:
+    def slices(
+        self, x: int, y: int, shape: tuple[int, int]
+    ) -> tuple[slice, slice] | None:
         """Part of the mask inside of a rectangle, None if there is none.
 
         Args:
@@ -110,8 +116,9 @@ class Stamp:
         return slice(top, bottom), slice(left, right)
 
 
-def make_canvas(sprite: Sprite, source, tiles: dict[int, np.ndarray]
-                ) -> Canvas:
+def make_canvas(
+    sprite: Sprite, source, tiles: dict[int, np.ndarray]
+) -> Canvas:
     """Draw a sprite's texture and alpha at its largest size.
 
     Args:
@@ -119,7 +126,7 @@ def make_canvas(sprite: Sprite, source, tiles: dict[int, np.ndarray]
             that sprites with one look share one texture.
     """
     # px per unit: the longest column of the matrices, over all frames.
-    density = max(4.0, np.sqrt((sprite.matrices[..., :2]**2).sum(1)).max())
+    density = max(4.0, np.sqrt((sprite.matrices[..., :2] ** 2).sum(1)).max())
     extent = sprite.outline.half_extent + 2 / density
     side = int(np.ceil(2 * extent * density))
     scale = side / (2 * extent)
@@ -133,8 +140,9 @@ def make_canvas(sprite: Sprite, source, tiles: dict[int, np.ndarray]
     return Canvas(np.dstack([texture, alpha]), to_unit)
 
 
-def _texture(look: Look, source, side: int, extent: float,
-             tiles: dict[int, np.ndarray]) -> np.ndarray:
+def _texture(
+    look: Look, source, side: int, extent: float, tiles: dict[int, np.ndarray]
+) -> np.ndarray:
     """Texture of a look for a canvas, (side, side, 3)."""
     if look.segment is not None:
         texture = source.cutout(look.segment, side, extent)
@@ -142,12 +150,17 @@ def _texture(look: Look, source, side: int, extent: float,
         if look.seed not in tiles:
             rng = np.random.default_rng(look.seed)
             tiles[look.seed] = source.texture(
-                rng, side, side, side * rng.uniform(0.09, 0.25))
+                rng, side, side, side * rng.uniform(0.09, 0.25)
+            )
         texture = tiles[look.seed]
         if len(texture) != side:
             texture = cv2.resize(
-                texture, (side, side), interpolation=cv2.INTER_AREA
-                if len(texture) > side else cv2.INTER_LINEAR)
+                texture,
+                (side, side),
+                interpolation=cv2.INTER_AREA
+                if len(texture) > side
+                else cv2.INTER_LINEAR,
+            )
     if look.hue == 0:
         return texture
     hsv = cv2.cvtColor(texture, cv2.COLOR_RGB2HSV)
@@ -166,7 +179,8 @@ def pick_background(scene: Scene, source, target: Canvas) -> np.ndarray:
         image = source.background(rng, height, width)
         outside = image[::8, ::8].reshape(-1, 3)
         contrast = np.linalg.norm(inside.mean(0) - outside.mean(0)) + (
-            0.5 * np.linalg.norm(inside.std(0) - outside.std(0)))
+            0.5 * np.linalg.norm(inside.std(0) - outside.std(0))
+        )
         if contrast > best_contrast:
             best, best_contrast = image, contrast
         if contrast > CONTRAST:
@@ -174,14 +188,16 @@ def pick_background(scene: Scene, source, target: Canvas) -> np.ndarray:
     return best
 
 
-def warp(image: np.ndarray, matrix: np.ndarray, size: tuple[int, int],
-         border: int) -> np.ndarray:
+def warp(
+    image: np.ndarray, matrix: np.ndarray, size: tuple[int, int], border: int
+) -> np.ndarray:
     """Warp by a matrix between continuous pixel coordinates."""
     centered = np.array(matrix, float)
     # OpenCV's integer coordinates are pixel centers.
     centered[:, 2] += centered[:, :2] @ (0.5, 0.5) - 0.5
-    return cv2.warpAffine(image, centered, size, flags=cv2.INTER_LINEAR,
-                          borderMode=border)
+    return cv2.warpAffine(
+        image, centered, size, flags=cv2.INTER_LINEAR, borderMode=border
+    )
 
 
 def paste(image: np.ndarray, canvas: Canvas, matrix: np.ndarray) -> Stamp:
@@ -198,16 +214,22 @@ def paste(image: np.ndarray, canvas: Canvas, matrix: np.ndarray) -> Stamp:
     x, y = (int(v) for v in np.floor(corners.min(axis=1)))
     x_end, y_end = (int(v) for v in np.ceil(corners.max(axis=1)))
     local = np.concatenate([linear, (shift - (x, y))[:, None]], axis=1)
-    pixels = warp(canvas.pixels, local, (x_end - x, y_end - y),
-                  cv2.BORDER_CONSTANT)
+    pixels = warp(
+        canvas.pixels, local, (x_end - x, y_end - y), cv2.BORDER_CONSTANT
+    )
     stamp = Stamp(pixels[..., 3] > 127, x, y)
     own = stamp.slices(0, 0, image.shape[:2])
     if own is not None:
-        its = (slice(y + own[0].start, y + own[0].stop),
-               slice(x + own[1].start, x + own[1].stop))
+        its = (
+            slice(y + own[0].start, y + own[0].stop),
+            slice(x + own[1].start, x + own[1].stop),
+        )
         part = pixels[own]
         share = part[..., 3].astype(np.float32) / 255
         image[its] = cv2.blendLinear(
             np.ascontiguousarray(part[..., :3]),
-            np.ascontiguousarray(image[its]), share, 1 - share)
+            np.ascontiguousarray(image[its]),
+            share,
+            1 - share,
+        )
     return stamp

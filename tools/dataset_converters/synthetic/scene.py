@@ -75,8 +75,10 @@ class Scene:
     def own_texture_distractors(self) -> int:
         """Number of distractors with the very texture of the target."""
         look = self.sprites[self.target].look
-        return sum(sprite.role == 'distractor' and sprite.look == look
-                   for sprite in self.sprites)
+        return sum(
+            sprite.role == 'distractor' and sprite.look == look
+            for sprite in self.sprites
+        )
 
 
 def canvas_size(size: tuple[int, int]) -> tuple[int, int]:

@@ -12,8 +12,7 @@ GLYPHS = 'ABCDEFGHKLMNPQRSTUVXYZ23456789&#%@?'
 def draw_palette(rng: np.random.Generator) -> np.ndarray:
     """Draw 3 to 6 colors around one or two hues, (K, 3) RGB uint8."""
     num = int(rng.integers(3, 7))
-    hues = rng.uniform(0, 180) + rng.choice([0, 0, 90]) * (
-        np.arange(num) % 2)
+    hues = rng.uniform(0, 180) + rng.choice([0, 0, 90]) * (np.arange(num) % 2)
     hues = hues + rng.normal(0, rng.uniform(4, 45), num)
     saturation = rng.uniform(20, 255) + rng.normal(0, 35, num)
     value = np.linspace(rng.uniform(15, 110), rng.uniform(150, 255), num)
@@ -22,54 +21,71 @@ def draw_palette(rng: np.random.Generator) -> np.ndarray:
     return cv2.cvtColor(hsv[None], cv2.COLOR_HSV2RGB)[0]
 
 
-def noise(rng: np.random.Generator, height: int, width: int,
-          cell: float) -> np.ndarray:
+def noise(
+    rng: np.random.Generator, height: int, width: int, cell: float
+) -> np.ndarray:
     """Smooth noise with knots every `cell` px: (H, W) float32 in [0, 1]."""
     cell = float(np.clip(cell, 1.5, 4 * max(height, width)))
     # 12 px a knot are enough for the cubic part; the rest is linear.
     zoom = max(1.0, cell / 12)
-    cell, small = cell / zoom, [int(np.ceil(side / zoom)) + 1
-                                for side in (height, width)]
+    cell, small = (
+        cell / zoom,
+        [int(np.ceil(side / zoom)) + 1 for side in (height, width)],
+    )
     rows, cols = (int(np.ceil(side / cell)) + 3 for side in small)
     knots = rng.random((rows, cols), dtype=np.float32)
-    field = cv2.resize(knots, (int(cols * cell) + 1, int(rows * cell) + 1),
-                       interpolation=cv2.INTER_CUBIC)
+    field = cv2.resize(
+        knots,
+        (int(cols * cell) + 1, int(rows * cell) + 1),
+        interpolation=cv2.INTER_CUBIC,
+    )
     y, x = (int(v) for v in rng.uniform(0.5, 1.5, 2) * cell)
-    field = field[y:y + small[0], x:x + small[1]]
+    field = field[y : y + small[0], x : x + small[1]]
     if zoom > 1:
         field = cv2.resize(field, (width, height))
     return np.clip(field[:height, :width], 0, 1)
 
 
-def octaves(rng: np.random.Generator, height: int, width: int,
-            cell: float, num: int = 3) -> np.ndarray:
+def octaves(
+    rng: np.random.Generator,
+    height: int,
+    width: int,
+    cell: float,
+    num: int = 3,
+) -> np.ndarray:
     """Sum of noises, each of half the size and weight: (H, W) in [0, 1]."""
-    field = sum(noise(rng, height, width, cell / 2**i) / 2**i
-                for i in range(num))
+    field = sum(
+        noise(rng, height, width, cell / 2**i) / 2**i for i in range(num)
+    )
     return cv2.normalize(field, None, 0, 1, cv2.NORM_MINMAX)
 
 
-def colorize(field: np.ndarray, palette: np.ndarray,
-             smooth: bool) -> np.ndarray:
+def colorize(
+    field: np.ndarray, palette: np.ndarray, smooth: bool
+) -> np.ndarray:
     """Look up a field (H, W) in [0, 1] in a palette: (H, W, 3) uint8."""
     knots = np.linspace(0, 1, len(palette))
     levels = np.linspace(0, 1, 256)
     if smooth:
         table = np.stack(
-            [np.interp(levels, knots, channel) for channel in palette.T], 1)
+            [np.interp(levels, knots, channel) for channel in palette.T], 1
+        )
     else:
-        table = palette[np.minimum(levels * len(palette),
-                                   len(palette) - 1).astype(int)]
+        table = palette[
+            np.minimum(levels * len(palette), len(palette) - 1).astype(int)
+        ]
     index = (np.clip(field, 0, 1) * 255).astype(np.uint8)
     return cv2.LUT(cv2.merge([index] * 3), table.astype(np.uint8)[None])
 
 
-def axes(rng: np.random.Generator, height: int, width: int,
-         grain: float) -> tuple[np.ndarray, np.ndarray]:
+def axes(
+    rng: np.random.Generator, height: int, width: int, grain: float
+) -> tuple[np.ndarray, np.ndarray]:
     """Two rotated, slightly bent coordinates in units of `grain`."""
     angle = rng.uniform(0, np.pi)
     rows, cols = np.mgrid[:height, :width].astype(np.float32) / np.float32(
-        grain)
+        grain
+    )
     cos, sin = np.float32(np.cos(angle)), np.float32(np.sin(angle))
     bend = np.float32(rng.choice([0, 0.6, 1.5]))
     first = cols * cos + rows * sin + rng.random(dtype=np.float32)
@@ -118,12 +134,12 @@ def dots(rng, height, width, grain, palette):
 
 def cells(rng, height, width, grain, palette):
     """Voronoi cells, one palette color with some spread each."""
-    num = int(np.clip(height * width / (1.5 * grain)**2, 4, 600))
+    num = int(np.clip(height * width / (1.5 * grain) ** 2, 4, 600))
     image = np.full((height, width), 255, np.uint8)
     image[rng.integers(0, height, num), rng.integers(0, width, num)] = 0
     distance, labels = cv2.distanceTransformWithLabels(
-        image, cv2.DIST_L2, cv2.DIST_MASK_3,
-        labelType=cv2.DIST_LABEL_PIXEL)
+        image, cv2.DIST_L2, cv2.DIST_MASK_3, labelType=cv2.DIST_LABEL_PIXEL
+    )
     colors = palette[rng.integers(0, len(palette), labels.max() + 1)]
     colors = colors + rng.normal(0, 14, colors.shape)
     texture = np.clip(colors, 0, 255).astype(np.uint8)[labels]
@@ -148,14 +164,29 @@ def patches(rng, height, width, grain, palette):
         a, b = (int(v) for v in rng.uniform(0.2, 1.1, 2) * grain)
         kind = rng.integers(3)
         if kind == 0:
-            cv2.ellipse(texture, (x, y), (a + 1, b + 1),
-                        rng.uniform(0, 180), 0, 360, color, -1, cv2.LINE_AA)
+            cv2.ellipse(
+                texture,
+                (x, y),
+                (a + 1, b + 1),
+                rng.uniform(0, 180),
+                0,
+                360,
+                color,
+                -1,
+                cv2.LINE_AA,
+            )
         elif kind == 1:
             cv2.rectangle(texture, (x, y), (x + 2 * a, y + b), color, -1)
         else:
             end = rng.normal(0, 2 * grain, 2).astype(int) + (x, y)
-            cv2.line(texture, (x, y), end.tolist(), color,
-                     max(1, int(grain / 6)), cv2.LINE_AA)
+            cv2.line(
+                texture,
+                (x, y),
+                end.tolist(),
+                color,
+                max(1, int(grain / 6)),
+                cv2.LINE_AA,
+            )
     return texture
 
 
@@ -165,9 +196,16 @@ def glyphs(rng, height, width, grain, palette):
     for _ in range(int(np.clip(height * width / grain**2 / 4, 3, 80))):
         color = palette[rng.integers(len(palette))].tolist()
         x, y = (int(rng.integers(-5, side)) for side in (width, height))
-        cv2.putText(texture, GLYPHS[rng.integers(len(GLYPHS))], (x, y + 10),
-                    int(rng.integers(0, 8)), rng.uniform(0.5, 1.3)
-                    * grain / 12, color, max(1, int(grain / 7)), cv2.LINE_AA)
+        cv2.putText(
+            texture,
+            GLYPHS[rng.integers(len(GLYPHS))],
+            (x, y + 10),
+            int(rng.integers(0, 8)),
+            rng.uniform(0.5, 1.3) * grain / 12,
+            color,
+            max(1, int(grain / 7)),
+            cv2.LINE_AA,
+        )
     return texture
 
 
@@ -177,16 +215,28 @@ def rings(rng, height, width, grain, palette):
     center = rng.uniform(-0.1, 1.1, 2) * (height, width)
     radius = np.hypot(rows - center[0], cols - center[1]) / (2.5 * grain)
     radius += rng.choice([0, 1]) * noise(rng, height, width, 3 * grain)
-    return colorize(radius - np.floor(radius), palette,
-                    smooth=rng.random() < 0.3)
+    return colorize(
+        radius - np.floor(radius), palette, smooth=rng.random() < 0.3
+    )
 
 
-STYLES = (clouds, clouds, stripes, checks, dots, cells, cells, patches,
-          glyphs, rings)
+STYLES = (
+    clouds,
+    clouds,
+    stripes,
+    checks,
+    dots,
+    cells,
+    cells,
+    patches,
+    glyphs,
+    rings,
+)
 
 
-def blended(first: np.ndarray, second: np.ndarray,
-            share: np.ndarray) -> np.ndarray:
+def blended(
+    first: np.ndarray, second: np.ndarray, share: np.ndarray
+) -> np.ndarray:
     """Mix two (H, W, 3) uint8 images by the share (H, W) of the second."""
     share = share.astype(np.float32)
     return cv2.blendLinear(first, second, 1 - share, share)
@@ -204,8 +254,9 @@ class ProceduralTextures:
     def draw_segment(self, rng: np.random.Generator) -> None:
         """There are no segments of photos here."""
 
-    def texture(self, rng: np.random.Generator, height: int, width: int,
-                grain: float) -> np.ndarray:
+    def texture(
+        self, rng: np.random.Generator, height: int, width: int, grain: float
+    ) -> np.ndarray:
         """Draw a texture: one style, or two mixed by noise."""
         styles = [STYLES[i] for i in rng.integers(0, len(STYLES), 2)]
         palette = draw_palette(rng)
@@ -218,12 +269,12 @@ class ProceduralTextures:
         depth = rng.uniform(0, 0.45)
         gain = 1 + depth * (noise(rng, height, width, 5 * grain) - 0.5)
         if rng.random() < 0.6:
-            gain += rng.uniform(0, 0.3) * (
-                noise(rng, height, width, 2) - 0.5)
+            gain += rng.uniform(0, 0.3) * (noise(rng, height, width, 2) - 0.5)
         return shaded(texture, gain / gain.max())
 
-    def background(self, rng: np.random.Generator, height: int,
-                   width: int) -> np.ndarray:
+    def background(
+        self, rng: np.random.Generator, height: int, width: int
+    ) -> np.ndarray:
         """Draw a gradient, or features of up to a quarter of the side."""
         if rng.random() < 0.08:
             return plain(rng, height, width, 1, draw_palette(rng))

@@ -1,0 +1,41 @@
+# `make demo` and `make test` do all the set-up they need.
+PYTHON ?= python3
+BIN := .venv/bin
+CLIP := $(if $(VIDEO),--video "$(VIDEO)") $(if $(BOX),--bbox "$(BOX)")
+
+.PHONY: help install demo test lint wheel clean
+
+help:
+	@echo "make demo                       the quick start: train, test, track"
+	@echo "make demo VIDEO=... BOX=x,y,w,h the same, tracks your clip"
+	@echo "make test                       the tests"
+	@echo "make lint                       style checks"
+	@echo "make install                    the environment in .venv"
+
+install: .venv/.installed
+
+# opencv-python (of mmcv) and opencv-python-headless (of mmdet) write the same
+# folder; the headless one needs no libGL, so it goes last.
+.venv/.installed: setup.py mmsimtrack/version.py $(wildcard requirements/*.txt)
+	$(PYTHON) -c "import sys; v = sys.version_info; sys.exit(v < (3, 10) and 'mmsimtrack needs Python >= 3.10, this is %d.%d; choose one with PYTHON=...' % v[:2])"
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --upgrade pip
+	$(BIN)/python -m pip install -e .[dev]
+	$(BIN)/python -m pip install --force-reinstall --no-deps \
+		opencv-python-headless==$$($(BIN)/python -c "from importlib.metadata import version; print(version('opencv-python-headless'))")
+	touch $@
+
+demo: install
+	$(BIN)/python tools/demo.py $(CLIP)
+
+test: install
+	$(BIN)/python -m pytest -q
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/codespell
+	$(BIN)/interrogate -q mmsimtrack tools
+
+clean:
+	rm -rf .venv build dist *.egg-info

@@ -1,0 +1,67 @@
+import importlib.util
+import subprocess
+import sys
+
+import pytest
+
+from mmsimtrack import compat
+
+HAS_OPS = importlib.util.find_spec('mmcv._ext') is not None
+without_ops = pytest.mark.skipif(HAS_OPS, reason='this mmcv has compiled ops')
+
+
+@without_ops
+def test_ops_import_and_refuse_to_work():
+    from mmcv import ops
+    from mmcv.ops import RoIAlign, nms
+    from mmcv.ops.carafe import CARAFEPack
+
+    for use in (
+        lambda: nms(1, 2),
+        lambda: RoIAlign(7),
+        lambda: CARAFEPack.build,
+        lambda: ops.roi_pool(1),
+        lambda: type('Child', (RoIAlign,), {}),
+    ):
+        with pytest.raises(
+            ImportError, match=r'mmcv\.ops\.\S+ is a compiled op'
+        ):
+            use()
+
+
+@without_ops
+def test_an_op_is_named():
+    from mmcv.ops import deform_conv2d
+
+    message = 'mmcv.ops.deform_conv2d is .* install an mmcv with ops'
+    with pytest.raises(ImportError, match=message):
+        deform_conv2d(1)
+
+
+def test_compiled_ops_are_left_alone(tmp_path):
+    """A fake mmcv with an extension: its own ops are imported."""
+    package = tmp_path / 'mmcv'
+    package.mkdir()
+    (package / '__init__.py').write_text('')
+    (package / '_ext.py').write_text('')
+    (package / 'ops.py').write_text('nms = 42')
+    script = (
+        'import sys, types; sys.path.insert(0, sys.argv[1]);'
+        'import importlib.util as u;'
+        's = u.spec_from_file_location("compat", sys.argv[2]);'
+        'm = u.module_from_spec(s); s.loader.exec_module(m);'
+        'm.provide_mmcv_ops(); from mmcv.ops import nms; assert nms == 42'
+    )
+    subprocess.run(
+        [sys.executable, '-c', script, tmp_path, compat.__file__], check=True
+    )
+
+
+def test_missing_opencv_names_the_command(monkeypatch):
+    def fail(name):
+        raise ImportError('libGL.so.1: cannot open shared object file')
+
+    monkeypatch.setattr(compat.importlib, 'import_module', fail)
+    message = r'libGL.so.1.*pip install --force-reinstall --no-deps'
+    with pytest.raises(ImportError, match=message):
+        compat.check_opencv()

@@ -1,0 +1,230 @@
+import pickle
+import threading
+import time
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+import pytest
+from mmengine.model import BaseDataPreprocessor
+from PIL import Image
+
+from mmsimtrack.datasets import FrameReader, frame_reader, read_frame
+from mmsimtrack.datasets.frame_reader import check_frame, image_shape
+
+READERS = (read_frame, check_frame)
+
+
+def encode(ending, height=48, width=64):
+    """Bytes of an image of noise."""
+    noise = np.random.default_rng(0).integers(0, 256, (height, width, 3))
+    return cv2.imencode(ending, noise.astype(np.uint8))[1].tobytes()
+
+
+PNG = encode('.png')
+
+
+@pytest.fixture
+def paths(make_got10k, tmp_path):
+    (folder,) = make_got10k(tmp_path, num_sequences=1)
+    return [str(path) for path in sorted(folder.glob('*.jpg'))]
+
+
+def wait_for_length(items, length):
+    deadline = time.monotonic() + 10
+    while len(items) < length and time.monotonic() < deadline:
+        time.sleep(0.005)
+
+
+def test_frames_come_in_order(paths):
+    reader = FrameReader(paths, num_threads=3, num_ahead=2)
+    assert len(reader) == 8
+    frames = list(reader)
+    assert [frame.shape for frame in frames] == [(48, 64, 3)] * 8
+    levels = [int(frame[0, 0, 0]) for frame in frames]
+    np.testing.assert_allclose(levels, 10 * np.arange(1, 9), atol=1)
+    # every iteration starts anew
+    np.testing.assert_array_equal(next(iter(reader)), frames[0])
+
+
+@pytest.mark.parametrize('num_frames', [0, 1, 5])
+def test_videos_shorter_than_the_queue(paths, num_frames):
+    assert len(list(FrameReader(paths[:num_frames]))) == num_frames
+
+
+def test_channels_are_rgb(paths):
+    frame = read_frame(paths[0])
+    assert frame.dtype == np.uint8
+    # the middle of the target, which is pure red
+    np.testing.assert_allclose(frame[18, 24], (255, 0, 0), atol=3)
+
+
+def test_gray_file_has_three_channels(tmp_path):
+    path = str(tmp_path / 'gray.png')
+    cv2.imwrite(path, np.full((4, 6), 77, np.uint8))
+    np.testing.assert_array_equal(read_frame(path), np.full((4, 6, 3), 77))
+
+
+def test_reader_survives_pickling(paths):
+    reader = FrameReader(paths, num_threads=1, num_ahead=3)
+    copy = pickle.loads(pickle.dumps(reader))
+    assert (copy.num_threads, copy.num_ahead) == (1, 3)
+    for frame, other in zip(reader, copy, strict=True):
+        np.testing.assert_array_equal(frame, other)
+
+
+def test_preprocessor_leaves_reader_alone(paths):
+    reader = FrameReader(paths)
+    assert not isinstance(reader, Sequence)
+    data = BaseDataPreprocessor().cast_data({'inputs': [reader]})
+    assert data['inputs'][0] is reader
+
+
+def test_threads_end_with_the_iteration(paths):
+    before = threading.active_count()
+    frames = iter(FrameReader(paths * 50))
+    assert threading.active_count() == before  # nothing until it starts
+    next(frames)
+    assert threading.active_count() > before
+    frames.close()
+    assert threading.active_count() == before
+
+
+def test_frames_ahead_are_bounded(monkeypatch):
+    started = []
+
+    def read(path, backend_args):
+        started.append(path)
+        return path
+
+    monkeypatch.setattr(frame_reader, 'read_frame', read)
+    frames = iter(FrameReader(range(20), num_threads=2, num_ahead=3))
+    for taken in range(1, 8):
+        assert next(frames) == taken - 1
+        wait_for_length(started, taken + 3)
+        time.sleep(0.01)
+        assert len(started) == taken + 3
+    frames.close()
+    assert len(started) == 10  # abandoned: nothing more is read
+
+
+def test_error_comes_at_its_frame(paths):
+    frames = iter(FrameReader([paths[0], paths[1], 'none.jpg', paths[2]]))
+    next(frames)
+    next(frames)
+    with pytest.raises(FileNotFoundError, match='none.jpg is missing'):
+        next(frames)
+
+
+@pytest.mark.parametrize('read', (*READERS, image_shape))
+def test_missing_file(read):
+    message = r'nowhere/1\.jpg is missing\. Expected a frame .* data_root'
+    with pytest.raises(FileNotFoundError, match=message):
+        read('nowhere/1.jpg')
+
+
+@pytest.mark.parametrize('read', READERS)
+@pytest.mark.parametrize(
+    'content, message',
+    [
+        (b'', 'bad.jpg is empty, expected an image'),
+        (b'<html>404</html>', 'bad.jpg is truncated or no image .*identify'),
+        (b'IEND of all', 'bad.jpg is truncated or no image .*identify'),
+        (encode('.jpg')[:3000], 'bad.jpg is truncated or no image'),
+        (encode('.jpg')[:-1], 'bad.jpg is truncated or no image'),
+        (PNG[:5000], 'bad.jpg is truncated or no image'),
+        (
+            encode('.jpg')[:2000] + b'\0' * 5000,
+            r'bad.jpg is truncated or no image \(.*\)\. Unpack or download',
+        ),
+        (
+            PNG[: PNG.rindex(b'IDAT') - 4] + b'\0' * 5000,
+            r'bad.jpg is truncated or no image \(broken PNG',
+        ),
+    ],
+    ids=[
+        'empty',
+        'text',
+        'text with marker',
+        'jpeg',
+        'jpeg without marker',
+        'png',
+        'jpeg with zeros',
+        'png with zeros',
+    ],
+)
+def test_bad_file(tmp_path, read, content, message):
+    path = tmp_path / 'bad.jpg'
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=message):
+        read(str(path))
+
+
+@pytest.mark.parametrize('ending', ['.jpg', '.png'])
+def test_no_cut_goes_unnoticed(tmp_path, ending):
+    content = encode(ending)
+    path = tmp_path / f'cut{ending}'
+    # the last bytes of a PNG hold no pixel
+    for length in range(0, len(content) - 20, 97):
+        path.write_bytes(content[:length])
+        for read in READERS:
+            with pytest.raises(ValueError, match='cut'):
+                read(str(path))
+
+
+def test_marker_of_another_format_does_not_count(tmp_path):
+    """Two bytes of compressed data may look like the end of a JPEG."""
+    path = tmp_path / 'cut.png'
+    frame = np.full((48, 64, 3), (0xFF, 0xD9, 0), np.uint8)
+    frame[::2] = 0  # else filters leave zeros of it
+    Image.fromarray(frame).save(path, compress_level=0)
+    content = path.read_bytes()[:-2000]
+    assert b'\xff\xd9' in content[-4096:]
+    path.write_bytes(content)
+    for read in READERS:
+        with pytest.raises(ValueError, match='cut.png is truncated'):
+            read(str(path))
+
+
+@pytest.mark.parametrize('ending', ['.jpg', '.png'])
+@pytest.mark.parametrize('num_bytes', [1, 100, 6000])
+def test_bytes_after_the_end_are_ignored(tmp_path, ending, num_bytes):
+    path = tmp_path / f'long{ending}'
+    path.write_bytes(encode(ending))
+    frame = read_frame(str(path))
+    for garbage in (b'\0', b'g'):
+        path.write_bytes(encode(ending) + garbage * num_bytes)
+        check_frame(str(path))
+        np.testing.assert_array_equal(read_frame(str(path)), frame)
+
+
+def test_format_without_end_marker(tmp_path):
+    path = tmp_path / 'frame.bmp'
+    path.write_bytes(encode('.bmp'))
+    check_frame(str(path))
+    assert read_frame(str(path)).shape == (48, 64, 3)
+    path.write_bytes(encode('.bmp')[:-500])
+    with pytest.raises(ValueError, match='frame.bmp is truncated'):
+        check_frame(str(path))
+
+
+def test_good_files_are_not_decoded_by_check(paths, monkeypatch):
+    monkeypatch.setattr(Image, 'open', None)
+    for path in paths:
+        check_frame(path)
+
+
+def test_image_shape(tmp_path, paths):
+    assert image_shape(paths[0]) == (48, 64)
+    (tmp_path / 'bad.jpg').write_text('text')
+    with pytest.raises(ValueError, match='bad.jpg is no image .*identify'):
+        image_shape(str(tmp_path / 'bad.jpg'))
+
+
+@pytest.mark.parametrize('orientation', range(1, 9))
+def test_image_shape_of_turned_photo(tmp_path, orientation):
+    path = tmp_path / 'photo.jpg'
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.new('RGB', (64, 48)).save(path, exif=exif)
+    assert image_shape(str(path)) == read_frame(str(path)).shape[:2]

@@ -1,0 +1,362 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mmengine.dataset import default_collate
+from torch.utils.data import DataLoader
+
+from mmsimtrack.datasets import PairDataset, jitter_bbox
+from mmsimtrack.structures import CropWindow
+
+PARITY = Path(__file__).parents[2] / '../shared/parity/boxes.json'
+AUGMENTATION = [
+    dict(type='JointGray', prob=0.5),
+    dict(type='RandomMirror', prob=0.5, joint=True),
+    dict(type='BrightnessJitter', amount=0.2),
+    dict(type='RandomMirror', prob=0.5, joint=False),
+    dict(type='JointChannelPermutation'),
+    dict(type='JointTranspose', prob=0.5),
+    dict(type='PackPair'),
+]
+
+
+@pytest.fixture
+def build(make_got10k, tmp_path):
+    """A function that writes a data set and builds its pairs."""
+
+    def _build(transforms=(), max_gap=200, min_frames=2, **data):
+        make_got10k(tmp_path, **data)
+        return build_pairs(tmp_path, transforms, max_gap, min_frames)
+
+    return _build
+
+
+def build_pairs(root, transforms=(), max_gap=200, min_frames=2, min_visible=2):
+    return PairDataset(
+        datasets=[
+            dict(type='Got10kDataset', data_root=str(root), split='train')
+        ],
+        ratios=[1],
+        exemplar=dict(size=32, factor=2),
+        search=dict(size=64, factor=4),
+        jitter=dict(center=3.5, scale=0.5),
+        max_gap=max_gap,
+        min_frames=min_frames,
+        min_visible=min_visible,
+        transforms=transforms,
+    )
+
+
+def draw_frames(pairs, num_draws=300):
+    """(N, 2) numbers of the exemplar and search frames."""
+    rng = np.random.default_rng(0)
+    return np.array([pairs.draw(rng)[1:] for _ in range(num_draws)])
+
+
+def assert_same(pair, other):
+    assert pair['inputs'].keys() == other['inputs'].keys()
+    for name, value in pair['inputs'].items():
+        assert torch.equal(value, other['inputs'][name])
+    sample, reference = pair['data_samples'], other['data_samples']
+    assert sample.metainfo == reference.metainfo
+    assert torch.equal(
+        sample.gt_instances.bboxes, reference.gt_instances.bboxes
+    )
+
+
+def test_pair_is_a_function_of_its_key(build):
+    pairs = build(AUGMENTATION)
+    again = build_pairs(pairs.datasets[0].data_root, AUGMENTATION)
+    keys = [(7, k) for k in range(12)] + [(8, 0), (0, 7)]
+    first = [pairs[key] for key in keys]
+    np.random.seed(0)
+    torch.manual_seed(0)
+    for key, pair in zip(reversed(keys), reversed(first)):
+        assert_same(again[key], pair)
+    searches = {bytes(pair['inputs']['search'].numpy()) for pair in first}
+    assert len(searches) == len(keys)
+    assert [pair['data_samples'].key for pair in first] == keys
+
+
+def test_pairs_do_not_depend_on_workers(build):
+    pairs = build(AUGMENTATION)
+    keys = [(1, k) for k in range(16)]
+    batches = [
+        list(
+            DataLoader(
+                pairs,
+                batch_size=4,
+                sampler=keys,
+                num_workers=num_workers,
+                collate_fn=default_collate,
+            )
+        )
+        for num_workers in (0, 2)
+    ]
+    for batch, other in zip(*batches, strict=True):
+        for name, value in batch['inputs'].items():
+            assert torch.equal(value, other['inputs'][name])
+        keys = [sample.key for sample in batch['data_samples']]
+        assert keys == [sample.key for sample in other['data_samples']]
+
+
+def test_global_generators_stay_untouched(build):
+    pairs = build(AUGMENTATION)
+    state = np.random.get_state()[1].copy()
+    torch_state = torch.get_rng_state()
+    pairs[0, 0]
+    np.testing.assert_array_equal(np.random.get_state()[1], state)
+    assert torch.equal(torch.get_rng_state(), torch_state)
+
+
+def test_search_frame_follows_within_the_gap(build):
+    frames = draw_frames(build(num_frames=20, max_gap=5))
+    gaps = frames[:, 1] - frames[:, 0]
+    assert set(gaps) == {1, 2, 3, 4}
+    assert set(frames[:, 0]) == set(range(19))
+    assert set(frames[:, 1]) == set(range(1, 20))
+
+
+def test_frames_are_drawn_uniformly(build):
+    frames = draw_frames(build(num_frames=3), 2000)
+    pairs, counts = np.unique(frames, axis=0, return_counts=True)
+    # exemplar 0 or 1, then a later frame
+    np.testing.assert_array_equal(pairs, [(0, 1), (0, 2), (1, 2)])
+    np.testing.assert_allclose(counts / 2000, (0.25, 0.25, 0.5), atol=0.05)
+
+
+def test_only_visible_frames_are_drawn(build):
+    pairs = build(num_frames=10, absent=(0, 3, 4), uncovered=(8, 9))
+    frames = draw_frames(pairs)
+    assert set(frames[:, 0]) == {1, 2, 5, 6}
+    assert set(frames[:, 1]) == {2, 5, 6, 7}
+    assert (frames[:, 0] < frames[:, 1]).all()
+
+
+def test_gap_grows_where_no_visible_frame_is_near(build):
+    pairs = build(num_frames=20, max_gap=3, absent=range(1, 19))
+    np.testing.assert_array_equal(draw_frames(pairs, 5), [(0, 19)] * 5)
+
+
+def test_short_and_hidden_sequences_are_not_drawn(make_got10k, tmp_path):
+    # seq_0 has 8 frames, 5 of them visible
+    make_got10k(tmp_path, num_sequences=1, absent=(0, 1, 2))
+    assert len(build_pairs(tmp_path, min_frames=8, min_visible=5)) == 1
+    for limits in ((9, 5), (8, 6)):
+        message = (
+            r'none of the 1 sequences of Got10kDataset in '
+            rf'{tmp_path} has {limits[0]} frames and {limits[1]} visible '
+            r'ones\. Lower min_frames and min_visible'
+        )
+        with pytest.raises(ValueError, match=message):
+            build_pairs(tmp_path, min_frames=limits[0], min_visible=limits[1])
+
+
+def test_pairs_need_two_visible_frames():
+    message = 'min_visible is 1, expected at least 2'
+    with pytest.raises(ValueError, match=message):
+        build_pairs('nowhere', min_visible=1)
+
+
+def test_usable_sequences_are_drawn_alike(make_got10k, tmp_path):
+    folders = make_got10k(tmp_path, num_sequences=4)
+    np.savetxt(folders[1] / 'absence.label', [1] * 7 + [0], '%d')
+    pairs = build_pairs(tmp_path)
+    assert len(pairs) == 3
+    rng = np.random.default_rng(0)
+    names = [pairs.draw(rng)[0].name for _ in range(900)]
+    assert set(names) == {'seq_0', 'seq_2', 'seq_3'}
+    for name in set(names):
+        assert names.count(name) == pytest.approx(300, abs=60)
+
+
+def test_ratios(make_got10k, tmp_path):
+    datasets = []
+    for name, num_sequences in (('a', 4), ('b', 1)):
+        make_got10k(tmp_path / name, num_sequences=num_sequences)
+        root = str(tmp_path / name)
+        datasets.append(
+            dict(type='Got10kDataset', data_root=root, split='train')
+        )
+    settings = dict(
+        datasets=datasets,
+        exemplar=dict(size=32, factor=2),
+        search=dict(size=64, factor=4),
+        jitter=dict(center=3.5, scale=0.5),
+        max_gap=200,
+        min_frames=2,
+        min_visible=2,
+        transforms=[],
+    )
+    pairs = PairDataset(ratios=[1, 3], **settings)
+    assert len(pairs) == 5
+    rng = np.random.default_rng(0)
+    paths = [pairs.draw(rng)[0].frame_path(0) for _ in range(2000)]
+    share = np.mean([f'{tmp_path}/b/' in path for path in paths])
+    assert share == pytest.approx(0.75, abs=0.04)
+    with pytest.raises(ValueError, match='1 ratios for 2 data sets'):
+        PairDataset(ratios=[1], **settings)
+
+
+def test_jitter_by_hand():
+    bbox = jitter_bbox(
+        np.array([0.0, 0, 4, 9]),
+        normal=np.array([2, -2]) * np.log(2),
+        uniform=np.array([0.75, 0.25]),
+        center=3.5,
+        scale=0.5,
+    )
+    # 4 x 9 -> 8 x 4.5, of side 6; the center moves by 0.25 * 6 * 3.5
+    np.testing.assert_allclose(bbox, (3.25, -3, 11.25, 1.5))
+
+
+def test_jitter_of_nothing():
+    bbox = np.array([1.0, 2, 4, 9])
+    middle = np.array([0.5, 0.5])
+    np.testing.assert_allclose(
+        jitter_bbox(bbox, np.zeros(2), middle, 3.5, 0.5), bbox
+    )
+    np.testing.assert_allclose(
+        jitter_bbox(bbox, np.ones(2), np.zeros(2), 0, 0), bbox
+    )
+
+
+def test_jitter_equals_the_release():
+    if not PARITY.exists():
+        pytest.skip(f'{PARITY} is not here')
+    for case in json.loads(PARITY.read_text())['jitter']:
+        x, y, w, h = case['box']
+        bbox = jitter_bbox(
+            np.array([x, y, x + w, y + h]),
+            np.array(case['normal']),
+            np.array(case['uniform']),
+            case['center_jitter'],
+            case['scale_jitter'],
+        )
+        x, y, w, h = case['out_xywh']
+        # the release computes in float32
+        np.testing.assert_allclose(
+            bbox, (x, y, x + w, y + h), rtol=1e-5, atol=1e-4
+        )
+
+
+def test_jitter_of_the_search_crop(build, monkeypatch):
+    """Its distribution, seen through the windows that are cut."""
+    pairs = build(
+        num_frames=2, size=(256, 256), bboxes_xywh=[(100, 108, 56, 40)] * 2
+    )
+    windows = []
+    around = CropWindow.around
+
+    def record(bbox, factor, size):
+        if factor == 4:
+            windows.append(np.array(bbox))
+        return around(bbox, factor, size)
+
+    monkeypatch.setattr(CropWindow, 'around', record)
+    sequence = pairs.datasets[0].get_sequence(0)
+    frame = sequence.read_frame(0)
+    monkeypatch.setattr(type(sequence), 'read_frame', lambda *_: frame)
+    rng = np.random.default_rng(0)
+    for _ in range(1500):
+        pairs.cut(sequence, 0, 1, rng)
+    bboxes = np.array(windows)
+    size = bboxes[:, 2:] - bboxes[:, :2]
+    growth = np.log(size / (56, 40))
+    np.testing.assert_allclose(growth.mean(0), 0, atol=0.06)
+    np.testing.assert_allclose(growth.std(0), 0.5, atol=0.04)
+    assert abs(np.corrcoef(growth.T)[0, 1]) < 0.1
+    middle = (bboxes[:, :2] + bboxes[:, 2:]) / 2
+    shift = (middle - 128) / np.sqrt(size.prod(1, keepdims=True))
+    # uniform in [-1.75, 1.75)
+    assert abs(shift).max() <= 1.75
+    np.testing.assert_allclose(
+        np.quantile(shift, (0, 0.25, 0.5, 0.75, 1)),
+        (-1.75, -0.875, 0, 0.875, 1.75),
+        atol=0.15,
+    )
+
+
+def test_exemplar_is_centered(build):
+    pairs = build(
+        num_frames=3, size=(160, 120), bboxes_xywh=[(40, 50, 16, 16)] * 3
+    )
+    pair = pairs[0, 0]
+    # a window of 32 px around a box of 16 px
+    np.testing.assert_array_equal(
+        pair['exemplar_bbox'], (0.25, 0.25, 0.75, 0.75)
+    )
+    assert pair['exemplar'].shape == (32, 32, 3)
+    red = pair['exemplar'][..., 0] > 128
+    np.testing.assert_array_equal(np.flatnonzero(red.any(0)), range(8, 24))
+    np.testing.assert_array_equal(np.flatnonzero(red.any(1)), range(8, 24))
+
+
+def test_search_box_is_where_the_target_is(build):
+    pairs = build(num_frames=6, size=(160, 120))
+    for k in range(30):
+        pair = pairs[3, k]
+        assert pair['search'].shape == (64, 64, 3)
+        target = np.clip(pair['search_bbox'], 0, 1) * 64
+        ys, xs = np.nonzero(pair['search'][..., 0] > 150)
+        extent = (xs.min(), ys.min(), xs.max() + 1, ys.max() + 1)
+        np.testing.assert_allclose(extent, target, atol=1.5)
+
+
+def test_search_box_maps_back_to_the_annotation(build):
+    pairs = build(num_frames=6, size=(160, 120))
+    for k in range(5):
+        sequence = pairs.datasets[0].get_sequence(0)
+        bbox = sequence.bboxes[4]
+        views = pairs.cut(sequence, 1, 4, np.random.default_rng(k))
+        rng = np.random.default_rng(k)
+        around = jitter_bbox(
+            bbox, rng.standard_normal(2), rng.random(2), 3.5, 0.5
+        )
+        window = CropWindow.around(around, 4, 64)
+        np.testing.assert_allclose(
+            window.to_frame(views['search_bbox']), bbox, atol=1e-9
+        )
+        window = CropWindow.around(sequence.bboxes[1], 2, 32)
+        np.testing.assert_allclose(
+            window.to_frame(views['exemplar_bbox']), sequence.bboxes[1]
+        )
+
+
+def test_pair_knows_its_frames(build):
+    pairs = build(num_frames=8, size=(160, 120))
+    for k in range(5):
+        pair = pairs[0, k]
+        for view, t in zip(('exemplar', 'search'), pair['frames']):
+            # the ground of frame t is 10 * (t + 1), what lies outside 0
+            levels = np.unique(pair[view][..., 1]).astype(int)
+            assert (abs(levels - 10 * (t + 1)) < 3).any()
+
+
+def test_crops_outside_of_the_frame_are_redrawn(build):
+    inside, outside = (20, 20, 8, 8), (900, 20, 8, 8)
+    pairs = build(
+        num_frames=6, bboxes_xywh=[inside] * 3 + [outside] * 2 + [inside]
+    )
+    frames = {pairs[0, k]['frames'] for k in range(60)}
+    assert frames == {(0, 1), (0, 2), (1, 2), (0, 5), (1, 5), (2, 5)}
+
+
+def test_redrawing_ends(build):
+    pairs = build(num_frames=6, bboxes_xywh=[(20, -900, 8, 8)] * 6)
+    message = (
+        r'PairDataset: pair \(4, 2\): 100 search crops in a row lay outside '
+        r'of their frame\..*check the annotations'
+    )
+    with pytest.raises(RuntimeError, match=message):
+        pairs[4, 2]
+
+
+def test_broken_frame_stops_training(build, tmp_path):
+    pairs = build(num_sequences=1, num_frames=2)
+    path = tmp_path / 'train/seq_0/00000002.jpg'
+    path.write_bytes(path.read_bytes()[:-60])
+    with pytest.raises(ValueError, match='00000002.jpg is truncated'):
+        pairs[0, 0]

@@ -1,0 +1,90 @@
+import pytest
+
+from mmsimtrack.datasets.samplers import PairSampler, pair_sampler
+from mmsimtrack.registry import DATA_SAMPLERS
+
+
+@pytest.fixture
+def build(monkeypatch):
+    """A function that builds the sampler of one rank."""
+
+    def _build(num_pairs, rank=0, world_size=1, seed=7, epoch=0):
+        monkeypatch.setattr(
+            pair_sampler, 'get_dist_info', lambda: (rank, world_size)
+        )
+        sampler = PairSampler(None, num_pairs, seed)
+        sampler.set_epoch(epoch)
+        return sampler
+
+    return _build
+
+
+def test_keys_are_seed_and_count(build):
+    sampler = build(3, seed=7)
+    assert len(sampler) == 3
+    assert list(sampler) == [(7, 0), (7, 1), (7, 2)]
+    sampler.set_epoch(1)
+    assert list(sampler) == [(7, 3), (7, 4), (7, 5)]
+
+
+def test_same_epoch_gives_same_keys(build):
+    sampler = build(5, epoch=2)
+    assert list(sampler) == list(sampler)
+
+
+@pytest.mark.parametrize('world_size', [1, 2, 3, 4])
+@pytest.mark.parametrize('num_pairs', [12, 13, 15])
+def test_no_key_comes_twice(build, world_size, num_pairs):
+    keys = []
+    for rank in range(world_size):
+        sampler = build(num_pairs, rank, world_size)
+        for epoch in range(4):
+            sampler.set_epoch(epoch)
+            assert len(list(sampler)) == len(sampler)
+            assert len(sampler) == num_pairs // world_size
+            keys += sampler
+    assert len(set(keys)) == len(keys)
+    if num_pairs % world_size == 0:
+        assert sorted(keys) == [(7, k) for k in range(4 * num_pairs)]
+
+
+@pytest.mark.parametrize('world_size', [1, 2, 4])
+def test_global_batch_does_not_depend_on_ranks(build, world_size):
+    batch_size = 8 // world_size
+    ranks = [
+        list(build(24, rank, world_size, epoch=1))
+        for rank in range(world_size)
+    ]
+    for step in range(3):
+        rows = slice(step * batch_size, (step + 1) * batch_size)
+        batch = {key for keys in ranks for key in keys[rows]}
+        start = 24 + 8 * step
+        assert batch == {(7, k) for k in range(start, start + 8)}
+
+
+def test_epochs_start_alike_for_any_number_of_ranks(build):
+    # 13 pairs are not a multiple of 2 ranks, 3 ranks or 4
+    for world_size in (1, 2, 3, 4):
+        assert next(iter(build(13, 0, world_size, epoch=2))) == (7, 26)
+
+
+def test_resumed_epoch_equals_uninterrupted_one(build):
+    sampler = build(6, rank=1, world_size=2)
+    epochs = []
+    for epoch in range(4):
+        sampler.set_epoch(epoch)
+        epochs.append(list(sampler))
+    assert list(build(6, rank=1, world_size=2, epoch=3)) == epochs[3]
+
+
+def test_no_seed_is_refused():
+    message = r'PairSampler: seed is None.*randomness = dict\(seed='
+    with pytest.raises(ValueError, match=message):
+        PairSampler(None, 10, None)
+
+
+def test_builds_from_the_registry():
+    sampler = DATA_SAMPLERS.build(
+        dict(type='PairSampler', num_pairs=2, dataset=None, seed=1)
+    )
+    assert list(sampler) == [(1, 0), (1, 1)]

@@ -1,0 +1,263 @@
+import json
+from itertools import product
+from pathlib import Path
+from types import SimpleNamespace
+
+import cv2
+import numpy as np
+import pytest
+
+from mmsimtrack.datasets.transforms import (
+    BrightnessJitter,
+    JointChannelPermutation,
+    JointGray,
+    JointTranspose,
+    RandomMirror,
+)
+
+PARITY = Path(__file__).parents[3] / '../shared/parity/boxes.json'
+VIEWS = ('exemplar', 'search')
+ALL = [
+    JointGray(0.5),
+    RandomMirror(0.5, joint=True),
+    RandomMirror(0.5, joint=False),
+    BrightnessJitter(0.2),
+    JointChannelPermutation(),
+    JointTranspose(0.5),
+]
+
+
+def make_pair(seed=0, size=4):
+    """A pair with noise in both views."""
+    noise = np.random.default_rng(123)
+    pair = {'rng': np.random.default_rng(seed)}
+    for view in VIEWS:
+        pair[view] = noise.integers(0, 256, (size, size, 3), np.uint8)
+    pair['exemplar_bbox'] = np.array([0.25, 0.2, 0.75, 0.9])
+    pair['search_bbox'] = np.array([-0.1, 0.4, 0.3, 0.6])
+    return pair
+
+
+@pytest.fixture
+def parity():
+    if not PARITY.exists():
+        pytest.skip(f'{PARITY} is not here')
+    return json.loads(PARITY.read_text())
+
+
+def assert_same_views(pair, other):
+    for view in VIEWS:
+        np.testing.assert_array_equal(pair[view], other[view])
+        np.testing.assert_array_equal(
+            pair[f'{view}_bbox'], other[f'{view}_bbox']
+        )
+
+
+def changed_views(transform, seed):
+    pair, before = make_pair(seed), make_pair()
+    transform(pair)
+    return tuple(
+        not np.array_equal(pair[view], before[view]) for view in VIEWS
+    )
+
+
+def test_gray_is_the_luminance():
+    pair, before = make_pair(), make_pair()
+    JointGray(1)(pair)
+    for view in VIEWS:
+        r, g, b = np.moveaxis(before[view].astype(float), -1, 0)
+        luminance = 0.299 * r + 0.587 * g + 0.114 * b
+        for channel in range(3):
+            np.testing.assert_allclose(
+                pair[view][..., channel], luminance, atol=0.51
+            )
+
+
+def test_gray_equals_the_release(parity):
+    pair = make_pair()
+    pair['search'] = np.array(parity['colour']['patch'], np.uint8)
+    JointGray(1)(pair)
+    gray = np.array(parity['colour']['gray'])
+    np.testing.assert_array_equal(pair['search'], gray[..., None].repeat(3, 2))
+
+
+def test_mirror():
+    pair, before = make_pair(), make_pair()
+    RandomMirror(1, joint=True)(pair)
+    for view in VIEWS:
+        np.testing.assert_array_equal(pair[view], before[view][:, ::-1])
+    np.testing.assert_allclose(pair['exemplar_bbox'], (0.25, 0.2, 0.75, 0.9))
+    np.testing.assert_allclose(pair['search_bbox'], (0.7, 0.4, 1.1, 0.6))
+    RandomMirror(1, joint=False)(pair)
+    np.testing.assert_array_equal(pair['search'], before['search'])
+    np.testing.assert_allclose(pair['search_bbox'], before['search_bbox'])
+
+
+def test_mirrored_box_equals_the_release(parity):
+    for case in parity['flip']:
+        x, y, w, h = case['box_norm']
+        pair = make_pair()
+        pair['search_bbox'] = np.array([x, y, x + w, y + h])
+        RandomMirror(1, joint=False)(pair)
+        x, y, w, h = case['flipped_norm']
+        np.testing.assert_allclose(
+            pair['search_bbox'], (x, y, x + w, y + h), atol=1e-6
+        )
+
+
+def test_views_are_mirrored_together_or_apart():
+    joint = RandomMirror(0.5, joint=True)
+    apart = RandomMirror(0.5, joint=False)
+    seeds = range(400)
+    draws = [changed_views(joint, seed) for seed in seeds]
+    assert set(draws) == {(False, False), (True, True)}
+    assert draws.count((True, True)) == pytest.approx(200, abs=40)
+    draws = [changed_views(apart, seed) for seed in seeds]
+    for outcome in product((False, True), repeat=2):
+        assert draws.count(outcome) == pytest.approx(100, abs=35)
+
+
+def test_brightness():
+    factors = iter((0.5, 1.5))
+    limits = []
+
+    def uniform(low, high):
+        limits.append((low, high))
+        return next(factors)
+
+    pair = make_pair()
+    pair['rng'] = SimpleNamespace(uniform=uniform)
+    for view in VIEWS:
+        pair[view] = np.array([[[0, 40, 101], [169, 170, 255]]], np.uint8)
+    BrightnessJitter(0.5)(pair)
+    assert limits == [(0.5, 1.5)] * 2
+    # halves are rounded to even
+    np.testing.assert_array_equal(
+        pair['exemplar'], [[[0, 20, 50], [84, 85, 128]]]
+    )
+    np.testing.assert_array_equal(
+        pair['search'], [[[0, 60, 152], [254, 255, 255]]]
+    )
+
+
+def test_brightness_equals_the_release(parity):
+    colour = parity['colour']
+    pair = make_pair()
+    pair['search'] = np.array(colour['patch'], np.uint8)
+    factor = colour['brightness_factor']
+    pair['rng'] = SimpleNamespace(uniform=lambda low, high: factor)
+    BrightnessJitter(0.2)(pair)
+    expected = np.moveaxis(np.array(colour['after_brightness_chw']), 0, -1)
+    # the release goes on with floats, we round to a byte
+    np.testing.assert_allclose(
+        pair['search'] / 255, expected, atol=0.501 / 255
+    )
+
+
+def test_brightness_is_drawn_for_each_view():
+    pair = make_pair(seed=3)
+    for view in VIEWS:
+        pair[view] = np.full((1, 1, 3), 100, np.uint8)
+    BrightnessJitter(0.2)(pair)
+    factors = np.random.default_rng(3).uniform(0.8, 1.2, 2)
+    levels = [pair[view][0, 0, 0] for view in VIEWS]
+    np.testing.assert_array_equal(levels, np.round(100 * factors))
+    assert levels[0] != levels[1]
+
+
+def test_channels_are_permuted_alike():
+    orders = set()
+    for seed in range(40):
+        pair, before = make_pair(seed), make_pair()
+        JointChannelPermutation()(pair)
+        order = np.random.default_rng(seed).permutation(3)
+        for view in VIEWS:
+            np.testing.assert_array_equal(pair[view], before[view][..., order])
+        orders.add(tuple(order))
+    assert len(orders) == 6
+
+
+def test_transpose():
+    pair, before = make_pair(), make_pair()
+    JointTranspose(1)(pair)
+    for view in VIEWS:
+        np.testing.assert_array_equal(pair[view], before[view].swapaxes(0, 1))
+    np.testing.assert_array_equal(
+        pair['exemplar_bbox'], (0.2, 0.25, 0.9, 0.75)
+    )
+    np.testing.assert_array_equal(pair['search_bbox'], (0.4, -0.1, 0.6, 0.3))
+
+
+@pytest.mark.parametrize(
+    'transform',
+    [
+        RandomMirror(1, joint=True),
+        RandomMirror(1, joint=False),
+        JointTranspose(1),
+    ],
+)
+def test_box_follows_the_image(transform):
+    pair = make_pair(size=10)
+    pair['search'][:] = 0
+    pair['search'][1:4, 2:7] = 255  # x 2 to 7, y 1 to 4
+    pair['search_bbox'] = np.array([0.2, 0.1, 0.7, 0.4])
+    transform(pair)
+    ys, xs = np.nonzero(pair['search'][..., 0])
+    extent = (xs.min(), ys.min(), xs.max() + 1, ys.max() + 1)
+    np.testing.assert_allclose(pair['search_bbox'] * 10, extent)
+
+
+@pytest.mark.parametrize('make', [JointGray, JointTranspose])
+def test_joint_transforms_keep_or_change_both(make):
+    draws = [changed_views(make(0.3), seed) for seed in range(300)]
+    assert set(draws) == {(False, False), (True, True)}
+    assert draws.count((True, True)) == pytest.approx(90, abs=30)
+
+
+@pytest.mark.parametrize(
+    'transform',
+    [
+        JointGray(0),
+        RandomMirror(0, joint=True),
+        RandomMirror(0, joint=False),
+        BrightnessJitter(0),
+        JointTranspose(0),
+    ],
+)
+def test_zero_changes_nothing(transform):
+    for seed in range(20):
+        assert_same_views(transform(make_pair(seed)), make_pair())
+
+
+@pytest.mark.parametrize('transform', ALL)
+def test_generator_of_the_pair_is_the_only_randomness(transform):
+    pair = make_pair(seed=5)
+    np.random.seed(0)
+    cv2.setRNGSeed(0)
+    expected = transform(make_pair(seed=5))
+    np.random.seed(1)
+    cv2.setRNGSeed(1)
+    state = np.random.get_state()[1].copy()
+    assert_same_views(transform(pair), expected)
+    np.testing.assert_array_equal(np.random.get_state()[1], state)
+
+
+@pytest.mark.parametrize('transform', ALL)
+def test_views_stay_images(transform):
+    for seed in range(5):
+        pair = transform(make_pair(seed))
+        for view in VIEWS:
+            assert pair[view].dtype == np.uint8
+            assert pair[view].shape == (4, 4, 3)
+            assert pair[view].flags.c_contiguous
+
+
+@pytest.mark.parametrize('transform', ALL)
+def test_inputs_are_not_written_to(transform):
+    """A view may belong to a cache of the caller."""
+    pair, before = make_pair(seed=1), make_pair()
+    views = {view: pair[view] for view in VIEWS}
+    for seed in range(10):
+        transform({**pair, 'rng': np.random.default_rng(seed)})
+    for view in VIEWS:
+        np.testing.assert_array_equal(views[view], before[view])

@@ -1,0 +1,71 @@
+import numpy as np
+import pytest
+import torch
+from mmengine.dataset import default_collate
+
+from mmsimtrack.datasets.transforms import PackPair
+from mmsimtrack.structures import SOTDataSample
+
+
+def make_pair(k=0):
+    """A pair whose pixels count up."""
+    return {
+        'exemplar': np.arange(12, dtype=np.uint8).reshape(2, 2, 3) + k,
+        'search': np.arange(48, dtype=np.uint8).reshape(4, 4, 3) + k,
+        'exemplar_bbox': np.array([0.25, 0.25, 0.75, 0.5]),
+        'search_bbox': np.array([0.1, -0.2, 0.3, 1.4]),
+        'rng': np.random.default_rng(0),
+        'key': (7, k),
+        'sequence': 'cat-1',
+        'frames': (3, 15),
+    }
+
+
+def test_inputs():
+    inputs = PackPair()(make_pair())['inputs']
+    assert sorted(inputs) == ['exemplar', 'exemplar_bbox', 'search']
+    assert inputs['exemplar'].dtype == inputs['search'].dtype == torch.uint8
+    # channels first
+    assert inputs['exemplar'].tolist() == [
+        [[0, 3], [6, 9]],
+        [[1, 4], [7, 10]],
+        [[2, 5], [8, 11]],
+    ]
+    assert inputs['search'].shape == (3, 4, 4)
+    assert inputs['search'][2, 3, 1] == 3 * (3 * 4 + 1) + 2
+    assert inputs['exemplar_bbox'].dtype == torch.float32
+    assert inputs['exemplar_bbox'].tolist() == [0.25, 0.25, 0.75, 0.5]
+
+
+def test_data_sample():
+    sample = PackPair()(make_pair(k=2))['data_samples']
+    assert isinstance(sample, SOTDataSample)
+    bboxes = sample.gt_instances.bboxes
+    assert bboxes.dtype == torch.float32
+    # not clipped: the head's loss decides what to do outside of the crop
+    torch.testing.assert_close(bboxes, torch.tensor([[0.1, -0.2, 0.3, 1.4]]))
+    assert sample.metainfo == {
+        'key': (7, 2),
+        'sequence': 'cat-1',
+        'frames': (3, 15),
+    }
+
+
+def test_batch():
+    pairs = [PackPair()(make_pair(k)) for k in range(3)]
+    batch = default_collate(pairs)
+    inputs, samples = batch['inputs'], batch['data_samples']
+    assert inputs['exemplar'].shape == (3, 3, 2, 2)
+    assert inputs['search'].shape == (3, 3, 4, 4)
+    assert inputs['exemplar'].dtype == inputs['search'].dtype == torch.uint8
+    assert inputs['search'][:, 0, 0, 0].tolist() == [0, 1, 2]
+    assert inputs['exemplar_bbox'].shape == (3, 4)
+    assert [sample.key for sample in samples] == [(7, 0), (7, 1), (7, 2)]
+
+
+@pytest.mark.parametrize('name', ['key', 'sequence', 'frames'])
+def test_pair_must_say_where_it_comes_from(name):
+    pair = make_pair()
+    del pair[name]
+    with pytest.raises(KeyError, match=name):
+        PackPair()(pair)

@@ -1,0 +1,130 @@
+import os
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.model import BaseModel
+from mmengine.runner import Runner
+from torch.utils.data import Dataset
+
+from mmsimtrack.engine.hooks.atomic_checkpoint_hook import AtomicLocalBackend
+
+
+class Numbers(Dataset):
+    def __len__(self):
+        return 4
+
+    def __getitem__(self, i):
+        return {'x': torch.tensor([float(i)])}
+
+
+class Line(BaseModel):
+    def __init__(self):
+        super().__init__()
+        self.line = torch.nn.Linear(1, 1)
+
+    def forward(self, x, mode='tensor'):
+        return {'loss': self.line(x).square().mean()}
+
+
+def make_runner(work_dir, max_epochs=4, **hook):
+    return Runner(
+        Line(),
+        str(work_dir),
+        train_dataloader=dict(
+            dataset=Numbers(),
+            sampler=dict(type='DefaultSampler', shuffle=False),
+            batch_size=2,
+            collate_fn=dict(type='default_collate'),
+        ),
+        train_cfg=dict(by_epoch=True, max_epochs=max_epochs),
+        optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.01)),
+        default_hooks=dict(
+            checkpoint=dict(type='AtomicCheckpointHook', interval=1, **hook)
+        ),
+        default_scope='mmsimtrack',
+        experiment_name=f'{work_dir.name}_{os.urandom(4).hex()}',
+    )
+
+
+def names(folder):
+    return sorted(p.name for p in Path(folder).iterdir() if p.is_file())
+
+
+def test_keeps_the_newest_and_notes_the_last(tmp_path):
+    make_runner(tmp_path, max_keep_ckpts=2).train()
+    assert names(tmp_path) == ['epoch_3.pth', 'epoch_4.pth', 'last_checkpoint']
+    note = (tmp_path / 'last_checkpoint').read_text()
+    assert note == str(tmp_path / 'epoch_4.pth')
+
+
+def test_old_checkpoints_go_after_a_resume(tmp_path):
+    make_runner(tmp_path, max_epochs=2, max_keep_ckpts=1).train()
+    runner = make_runner(tmp_path, max_keep_ckpts=1)
+    runner._resume = True
+    runner.train()
+    assert names(tmp_path) == ['epoch_4.pth', 'last_checkpoint']
+
+
+class Killed(BaseException):
+    """Like a kill: nothing in the hook may catch it and go on."""
+
+
+@pytest.mark.parametrize('moment', ['write', 'replace'])
+def test_a_kill_during_saving_loses_no_older_checkpoint(
+    tmp_path, monkeypatch, moment
+):
+    make_runner(tmp_path, max_epochs=1, max_keep_ckpts=1).train()
+    before = (tmp_path / 'epoch_1.pth').read_bytes()
+
+    def die(*args):
+        raise Killed
+
+    name = 'fsync' if moment == 'write' else 'replace'
+    runner = make_runner(tmp_path, max_keep_ckpts=1)
+    runner._resume = True
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(os, name, die)
+        runner.train()
+    assert names(tmp_path) == ['epoch_1.pth', 'last_checkpoint']
+    assert (tmp_path / 'epoch_1.pth').read_bytes() == before
+    runner = make_runner(tmp_path, max_keep_ckpts=1)
+    runner._resume = True
+    runner.train()
+    assert runner.epoch == 4
+
+
+def test_leftovers_of_a_kill_are_swept_up(tmp_path):
+    (tmp_path / '.epoch_9.pth.123.tmp').write_text('half')
+    make_runner(tmp_path, max_epochs=1).train()
+    assert names(tmp_path) == ['epoch_1.pth', 'last_checkpoint']
+
+
+def test_backend_removes_only_when_told(tmp_path):
+    backend = AtomicLocalBackend()
+    old, new = tmp_path / 'old', tmp_path / 'new'
+    for path in (old, new):
+        backend.put(b'x', path)
+        backend.remove(path)
+    assert old.exists()
+    backend.remove_for_good(keep={new})
+    assert names(tmp_path) == ['new']
+    backend.remove(tmp_path / 'never was')
+    backend.remove_for_good(keep=set())
+
+
+def test_best_checkpoint_is_replaced_safely(tmp_path):
+    """The former best stays until the new one is written."""
+    runner = make_runner(
+        tmp_path, max_epochs=1, save_best='auc', rule='greater'
+    )
+    runner.train()
+    (hook,) = [h for h in runner.hooks if hasattr(h, 'save_best')]
+    hook._save_best_checkpoint(runner, {'auc': 10.0})
+    (first,) = tmp_path.glob('best_auc_*.pth')
+    runner.train_loop._epoch += 1
+    hook._save_best_checkpoint(runner, {'auc': 20.0})
+    (second,) = tmp_path.glob('best_auc_*.pth')
+    assert first != second
+    hook._save_best_checkpoint(runner, {'auc': 15.0})
+    assert list(tmp_path.glob('best_auc_*.pth')) == [second]

@@ -1,0 +1,155 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mmengine.runner import Runner
+
+from mmsimtrack.models import TrackState
+from mmsimtrack.structures.annotation_file import read_bboxes_xywh
+
+
+class Drifter(torch.nn.Module):
+    """Moves each box by a pixel per frame; its exemplar sets the height."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.zeros(1))
+        self.tracked = 0
+
+    def init(self, frames, bboxes):
+        bboxes = torch.as_tensor(bboxes)
+        memory = torch.tensor([[float(frames[0].mean())]])
+        one = torch.ones(len(bboxes))
+        return TrackState((memory,), bboxes, one, one > 1)
+
+    def track(self, frames, state):
+        self.tracked += 1
+        bboxes = state.bboxes + 1
+        bboxes[:, 3] = bboxes[:, 1] + state.memory[0][:, 0]
+        return TrackState(state.memory, bboxes, state.scores, state.kept)
+
+
+def make_runner(work_dir, data_root, **test_cfg):
+    checkpoint = Path(work_dir) / 'drifter.pth'
+    model = Drifter()
+    checkpoint.parent.mkdir(parents=True, exist_ok=True)
+    if not checkpoint.exists():
+        torch.save({'state_dict': model.state_dict()}, checkpoint)
+    return Runner(
+        model,
+        str(work_dir),
+        test_dataloader=dict(
+            dataset=dict(
+                type='Got10kDataset',
+                data_root=str(data_root),
+                split='val',
+                test_mode=True,
+            ),
+            sampler=dict(type='DefaultSampler', shuffle=False),
+            batch_size=1,
+            collate_fn=dict(type='pseudo_collate'),
+        ),
+        test_evaluator=dict(type='OPEMetric'),
+        test_cfg=dict(type='SequenceTestLoop', **test_cfg),
+        load_from=str(checkpoint),
+        cfg=dict(load_from=str(checkpoint)),
+        default_scope='mmsimtrack',
+        experiment_name=f'loop_{Path(work_dir).parent.name}_{id(model)}',
+    )
+
+
+@pytest.fixture
+def data_root(tmp_path, make_got10k):
+    make_got10k(tmp_path / 'data', 'val', num_sequences=3, num_frames=5)
+    return tmp_path / 'data'
+
+
+def test_writes_boxes_times_and_metrics(tmp_path, data_root):
+    work_dir = tmp_path / 'work'
+    scores = make_runner(work_dir, data_root).test()
+    result = read_bboxes_xywh(work_dir / 'results/seq_1.txt')
+    assert result.shape == (5, 4)
+    assert result[:, :3].tolist() == [[16 + t, 12 + t, 16] for t in range(5)]
+    times = np.loadtxt(work_dir / 'times/seq_1.txt')
+    assert times.shape == (5,) and (times > 0).all()
+    metrics = json.loads((work_dir / 'metrics.json').read_text())
+    assert list(metrics) == ['benchmark', 'profile', 'overall', 'per_sequence']
+    assert sorted(metrics['per_sequence']) == ['seq_0', 'seq_1', 'seq_2']
+    assert scores['sot/auc'] == pytest.approx(metrics['overall']['auc'], 1e-3)
+    assert 0 < metrics['overall']['ao'] <= 1
+
+
+def test_resume_tracks_only_what_is_missing(tmp_path, data_root):
+    work_dir = tmp_path / 'work'
+    full = make_runner(work_dir, data_root).test()
+    (work_dir / 'results/seq_1.txt').unlink()
+    # a file with too few rows is not a finished sequence
+    path = work_dir / 'results/seq_2.txt'
+    path.write_text(''.join(path.read_text().splitlines(True)[:3]))
+    runner = make_runner(work_dir, data_root, resume=True)
+    assert runner.test() == full
+    assert runner.model.tracked == 2 * 4
+    runner = make_runner(work_dir, data_root)
+    runner.test()
+    assert runner.model.tracked == 3 * 4
+
+
+def test_resume_refuses_results_of_another_checkpoint(tmp_path, data_root):
+    work_dir = tmp_path / 'work'
+    make_runner(work_dir, data_root).test()
+    (work_dir / 'drifter.pth').unlink()
+    runner = make_runner(work_dir, data_root, resume=True)
+    with pytest.raises(ValueError, match='Give another --work-dir, or leave'):
+        runner.test()
+
+
+def test_an_interrupted_test_keeps_finished_sequences(tmp_path, data_root):
+    work_dir = tmp_path / 'work'
+    runner = make_runner(work_dir, data_root)
+    track, calls = runner.model.track, []
+
+    def track_and_die(frames, state):
+        calls.append(1)
+        if len(calls) == 6:  # in the second sequence
+            raise KeyboardInterrupt
+        return track(frames, state)
+
+    runner.model.track = track_and_die
+    with pytest.raises(KeyboardInterrupt):
+        runner.test()
+    files = [path.name for path in (work_dir / 'results').iterdir()]
+    assert files == ['seq_0.txt']
+
+
+def test_wrong_exemplar_gives_the_memory_of_the_next_sequence(
+    tmp_path, data_root
+):
+    for number, gray in ((1, 40), (2, 90)):
+        import cv2
+
+        folder = data_root / f'val/seq_{number}'
+        frame = np.full((48, 64, 3), gray, np.uint8)
+        cv2.imwrite(str(folder / '00000001.jpg'), frame)
+    work_dir = tmp_path / 'work'
+    make_runner(work_dir, data_root, wrong_exemplar=True).test()
+    heights = [
+        read_bboxes_xywh(work_dir / f'results/seq_{i}.txt')[4, 3]
+        for i in (0, 1)
+    ]
+    assert heights == pytest.approx([40, 90], abs=1)
+
+
+def test_amp_runs_the_network_in_bfloat16(tmp_path, data_root):
+    runner = make_runner(tmp_path / 'work', data_root, amp_dtype='bfloat16')
+    seen = set()
+    track = runner.model.track
+
+    def look(frames, state):
+        seen.add((torch.ones(2, 2) @ torch.ones(2, 2)).dtype)
+        return track(frames, state)
+
+    runner.model.track = look
+    runner.test()
+    assert seen == {torch.bfloat16}

@@ -1,0 +1,139 @@
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.structures import InstanceData
+
+from mmsimtrack.models.heads import CornerHead, soft_argmax
+from mmsimtrack.structures import SOTDataSample
+
+PARITY = Path(__file__).parents[3].parent / 'shared/parity'
+
+
+@pytest.fixture
+def head():
+    torch.manual_seed(0)
+    return CornerHead(
+        in_channels=6,
+        channels=8,
+        loss_iou=dict(type='mmdet.GIoULoss', loss_weight=2.0),
+        loss_bbox=dict(type='mmdet.L1Loss', loss_weight=5.0),
+    ).eval()
+
+
+def samples(bboxes):
+    result = []
+    for bbox in bboxes:
+        sample = SOTDataSample()
+        bbox = torch.tensor([bbox], dtype=torch.float64)
+        sample.gt_instances = InstanceData(bboxes=bbox)
+        result.append(sample)
+    return result
+
+
+def predict(monkeypatch, head, bboxes):
+    """Make the head answer with boxes, whatever it sees."""
+    pred = torch.tensor(bboxes, dtype=torch.float64, requires_grad=True)
+    monkeypatch.setattr(head, 'forward', lambda feat: pred)
+    return pred
+
+
+def test_one_hot_maps_give_exact_corners():
+    scores = torch.full((2, 1, 4, 8), -1e4)
+    scores[0, 0, 3, 2] = scores[1, 0, 0, 7] = 1e4
+    position, heatmap = soft_argmax(scores)
+    # x = 2 / 8, y = 3 / 4: cell corners, not centres
+    torch.testing.assert_close(
+        position, torch.tensor([[0.25, 0.75], [0.875, 0.0]])
+    )
+    assert heatmap.shape == (2, 4, 8)
+    torch.testing.assert_close(heatmap.sum((1, 2)), torch.ones(2))
+
+
+def test_soft_argmax_is_the_mean_of_two_equal_peaks():
+    scores = torch.full((1, 1, 4, 4), -1e4)
+    scores[0, 0, 1, 0] = scores[0, 0, 3, 2] = 0
+    position, _ = soft_argmax(scores)
+    torch.testing.assert_close(position, torch.tensor([[0.25, 0.5]]))
+
+
+def test_soft_argmax_computes_bfloat16_scores_in_float32():
+    scores = torch.randn(1, 1, 16, 16).bfloat16()
+    with torch.autocast('cpu', torch.bfloat16):
+        position, heatmap = soft_argmax(scores)
+    assert position.dtype == heatmap.dtype == torch.float32
+    expected, _ = soft_argmax(scores.float())
+    torch.testing.assert_close(position, expected, rtol=0, atol=0)
+
+
+def test_score_is_the_geometric_mean_of_the_peaks(head, monkeypatch):
+    def scores(peak):
+        heatmap = torch.full((1, 1, 4, 4), (1 - peak) / 15)
+        heatmap[0, 0, 1, 1] = peak
+        return heatmap.log()
+
+    monkeypatch.setattr(
+        head, 'heatmap_scores', lambda feat: (scores(0.9), scores(0.4))
+    )
+    _, score = head.predict(None)
+    torch.testing.assert_close(score, torch.tensor([0.6]))
+
+
+def test_shapes_follow_the_map(head):
+    assert head(torch.randn(3, 6, 5, 7)).shape == (3, 4)
+    widths = [m.out_channels for m in head.top_left if hasattr(m, 'stride')]
+    assert widths == [8, 4, 2, 1, 1]  # 256, 128, 64, 32, 1 in STARK-S
+
+
+def test_loss_by_hand(head, monkeypatch):
+    predict(monkeypatch, head, [[0.0, 0.0, 0.5, 0.5]])
+    losses = head.loss(torch.zeros(1), samples([[0.25, 0.25, 0.75, 0.75]]))
+    iou, hull, union = 0.0625 / 0.4375, 0.5625, 0.4375
+    giou = iou - (hull - union) / hull
+    assert losses['loss_iou'].item() == pytest.approx(2 * (1 - giou), 1e-4)
+    assert losses['loss_bbox'].item() == pytest.approx(5 * 0.25)
+
+
+def test_ground_truth_is_cut_off_at_the_crop(head, monkeypatch):
+    predict(monkeypatch, head, [[0.5, 0.0, 1.0, 1.0]])
+    losses = head.loss(torch.zeros(1), samples([[0.5, -0.5, 1.5, 2.0]]))
+    assert losses['loss_iou'].item() == pytest.approx(0, abs=1e-5)
+    assert losses['loss_bbox'].item() == 0
+
+
+def test_inverted_prediction_gets_no_giou_reward(head, monkeypatch):
+    target = [0.25, 0.25, 0.75, 0.75]
+    pred = predict(
+        monkeypatch, head, [target, [0.75, 0.25, 0.25, 0.75], target]
+    )
+    losses = head.loss(torch.zeros(1), samples([target] * 3))
+    # the maximum of 2 * (1 - GIoU) is 4; the mean runs over all three
+    assert losses['loss_iou'].item() == pytest.approx(4 / 3, 1e-4)
+    assert losses['loss_bbox'].item() == pytest.approx(5 * 0.25 / 3)
+    (grad,) = torch.autograd.grad(losses['loss_iou'], pred, retain_graph=True)
+    assert torch.isfinite(grad).all() and not grad[1].any()
+    (grad,) = torch.autograd.grad(losses['loss_bbox'], pred)
+    assert grad[1, [0, 2]].all()
+
+
+@pytest.mark.skipif(not PARITY.exists(), reason='needs the parity fixtures')
+def test_losses_of_the_official_code(head, monkeypatch):
+    cases = json.loads((PARITY / 'loss.json').read_text())
+    compared = 0
+    for case in cases:
+        cx, cy, w, h = torch.tensor(case['pred_cxcywh']).double().unbind(-1)
+        pred = torch.stack(
+            [cx - w / 2, cy - h / 2, cx + w / 2, cy + h / 2], dim=-1
+        )
+        x, y, w, h = torch.tensor(case['gt_xywh']).double().unbind(-1)
+        gt = torch.stack([x, y, x + w, y + h], dim=-1)
+        if not (pred[:, 2:] >= pred[:, :2]).all():
+            continue  # the release drops the GIoU of the whole batch
+        predict(monkeypatch, head, pred.tolist())
+        losses = head.loss(torch.zeros(1), samples(gt.tolist()))
+        loss_iou, loss_bbox = losses['loss_iou'], losses['loss_bbox']
+        assert loss_iou.item() / 2 == pytest.approx(case['giou_loss'], 1e-4)
+        assert loss_bbox.item() / 5 == pytest.approx(case['l1_loss'], 1e-4)
+        compared += 1
+    assert compared

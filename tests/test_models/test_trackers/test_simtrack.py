@@ -1,0 +1,253 @@
+import numpy as np
+import pytest
+import torch
+from mmengine.logging import MMLogger
+
+from mmsimtrack.models import TrackState
+from mmsimtrack.registry import MODELS
+from mmsimtrack.structures import CropWindow, SOTDataSample
+
+SIZE = (240, 320)
+MODEL = dict(
+    type='SimTrack',
+    exemplar=dict(size=32, factor=2),
+    search=dict(size=64, factor=4),
+    clip_margin=10,
+    data_preprocessor=dict(
+        type='SOTDataPreprocessor', mean=[128] * 3, std=[64] * 3
+    ),
+    backbone=dict(
+        type='JointViT',
+        arch=dict(
+            embed_dims=16, num_layers=2, num_heads=2, feedforward_channels=32
+        ),
+        patch_size=16,
+        img_size=64,
+        tokenizer=dict(foveal_size=16),
+    ),
+    head=dict(
+        type='CornerHead',
+        channels=16,
+        loss_iou=dict(type='mmdet.GIoULoss', loss_weight=2.0),
+        loss_bbox=dict(type='mmdet.L1Loss', loss_weight=5.0),
+    ),
+)
+
+
+@pytest.fixture
+def model():
+    torch.manual_seed(0)
+    return MODELS.build(MODEL).eval()
+
+
+@pytest.fixture
+def frames():
+    rng = np.random.default_rng(0)
+    return [rng.integers(0, 256, (*SIZE, 3), np.uint8) for _ in range(4)]
+
+
+class OracleHead:
+    """Answers with the truth, seen through the window of the tracker."""
+
+    def __init__(self, model, truth):
+        self.model, self.truth = model, iter(truth)
+        self.state = None
+
+    def predict(self, feat):
+        windows = [
+            CropWindow.around(bbox, **self.model.search)
+            for bbox in self.state.bboxes
+        ]
+        rows = zip(windows, next(self.truth))
+        unit = np.stack([window.to_crop(bbox) for window, bbox in rows])
+        return torch.from_numpy(unit), torch.ones(len(unit))
+
+
+def test_an_oracle_makes_the_tracker_return_the_truth(model):
+    """Geometry end to end: two videos of different sizes, odd sub-pixels."""
+    rng = np.random.default_rng(1)
+    sizes = [(240, 320), (1080, 1920)]
+    start = np.array([[60.3, 50.7, 101.1, 88.2], [900.4, 400.6, 1020.9, 790]])
+    drift = rng.uniform(-8, 8, (40, 2, 1)).cumsum(0)
+    growth = np.array([-1, -1, 1, 1]) * rng.uniform(0, 6, (40, 2, 1))
+    truth = start + drift + growth
+    head = OracleHead(model, truth)
+    model.head = torch.nn.Identity()
+    model.head.predict = head.predict
+    frames = [np.zeros((*size, 3), np.uint8) for size in sizes]
+    state = model.init(frames, start)
+    for expected in truth:
+        head.state = state
+        state = model.track(frames, state)
+        np.testing.assert_allclose(state.bboxes, expected, atol=1e-3)
+
+
+def test_init_returns_the_given_boxes(model, frames):
+    bboxes = [[10.25, 20, 60, 80], [100, 100, 130, 150.5]]
+    state = model.init(frames[:2], bboxes)
+    assert state.bboxes.tolist() == bboxes
+    assert state.scores.tolist() == [1, 1]
+    assert len(state) == 2
+    # 2 x 2 exemplar tokens and one foveal token
+    assert state.memory[0].shape == (2, 5, 16)
+
+
+def test_track_equals_the_network_on_the_crop(model, frames):
+    """`track` is crop, normalize, forward, map back."""
+    bbox = np.array([100.0, 80, 160, 130])
+    state = model.track(frames[1:2], model.init(frames[:1], [bbox]))
+    exemplar = CropWindow.around(bbox, **model.exemplar)
+    search = CropWindow.around(bbox, **model.search)
+    inputs = {
+        'exemplar': exemplar.cut(frames[0]),
+        'search': search.cut(frames[1]),
+    }
+    inputs = {
+        name: (torch.from_numpy(crop).permute(2, 0, 1)[None] - 128.0) / 64
+        for name, crop in inputs.items()
+    }
+    in_crop = torch.from_numpy(exemplar.to_crop(bbox)).float()
+    inputs['exemplar_bbox'] = in_crop[None]
+    with torch.no_grad():
+        unit = model(inputs, mode='tensor')
+    x1, y1, x2, y2 = search.to_frame(unit.double().numpy())[0]
+    expected = [x1, y1, max(x2, x1 + 10), max(y2, y1 + 10)]
+    np.testing.assert_allclose(state.bboxes[0], expected, atol=1e-3)
+
+
+def test_batch_equals_one_by_one(model, frames):
+    bboxes = np.array([[10, 20, 60, 80], [100, 100, 130, 150.0]])
+    state = model.init(frames[:2], bboxes)
+    state = model.track(frames[2:], state)
+    for i in range(2):
+        one = model.init(frames[i : i + 1], bboxes[i : i + 1])
+        one = model.track(frames[2 + i : 3 + i], one)
+        torch.testing.assert_close(
+            one.bboxes, state.bboxes[i : i + 1], rtol=0, atol=1e-3
+        )
+        torch.testing.assert_close(one.scores, state.scores[i : i + 1])
+
+
+def test_sequences_come_and_go_in_a_batch(model, frames):
+    bboxes = np.array([[10, 20, 60, 80], [100, 100, 130, 150.0]])
+    both = model.init(frames[:2], bboxes)
+    again = TrackState.cat([both[0], both[1]])
+    for mine, theirs in zip(
+        (*again.memory, again.bboxes, again.scores, again.kept),
+        (*both.memory, both.bboxes, both.scores, both.kept),
+    ):
+        torch.testing.assert_close(mine, theirs)
+    assert both[torch.tensor([False, True])].bboxes.tolist() == [
+        [100, 100, 130, 150]
+    ]
+    assert both[[1, 0]].bboxes[1].tolist() == [10, 20, 60, 80]
+    assert len(both[:0]) == 0
+
+
+def test_boxes_are_clipped_as_released(model, frames):
+    model.head.predict = lambda feat: (
+        torch.tensor([[-3.0, -3.0, -2.0, -2.0]]),
+        torch.ones(1),
+    )
+    state = model.init(frames[:1], [[100, 100, 140, 140]])
+    state = model.track(frames[:1], state)
+    assert state.bboxes.tolist() == [[0, 0, 10, 10]]
+
+
+def test_non_finite_prediction_keeps_the_box_and_is_logged_once(
+    model, frames, monkeypatch
+):
+    lines = []
+    logger = MMLogger.get_current_instance()
+    monkeypatch.setattr(logger, 'warning', lines.append)
+    nan = torch.full((2, 4), 0.4)
+    nan[1, 2] = torch.nan
+    model.head.predict = lambda feat: (nan, torch.ones(2))
+    bboxes = [[10, 20, 60, 80], [100, 100, 130, 150.0]]
+    state = model.init(frames[:2], bboxes)
+    for _ in range(3):
+        state = model.track(frames[:2], state)
+    assert state.bboxes[1].tolist() == bboxes[1]
+    assert state.bboxes[0].tolist() != bboxes[0]
+    assert state.scores.tolist() == [1, 0]
+    assert state.kept.tolist() == [False, True]
+    assert len(lines) == 1 and 'non-finite prediction for video 1' in lines[0]
+
+
+@pytest.mark.parametrize(
+    ('bbox', 'message'),
+    [
+        ([0, 0, np.nan, 10], 'is not finite; the frame is 320 x 240 px'),
+        ([0, 0, np.inf, 10], 'is not finite'),
+        ([30, 30, 30, 50], 'has no area'),
+        ([30, 30, 20, 50], 'has no area'),
+        ([320, 10, 400, 50], 'lies wholly outside of the frame'),
+        ([-50, 10, 0, 50], 'lies wholly outside of the frame'),
+    ],
+)
+def test_a_first_box_without_target_is_refused(model, frames, bbox, message):
+    with pytest.raises(ValueError, match=f'Video 1: .*{message}'):
+        model.init(frames[:2], [[10, 10, 50, 50], bbox])
+
+
+def test_a_frame_that_is_no_rgb_image_is_refused(model):
+    gray = np.zeros(SIZE, np.uint8)
+    with pytest.raises(ValueError, match=r'shape \(240, 320\).*RGB uint8'):
+        model.init([gray], [[10, 10, 50, 50]])
+
+
+def test_forward_modes(model):
+    inputs = {
+        'exemplar': torch.randn(2, 3, 32, 32),
+        'exemplar_bbox': torch.tensor([[0.25, 0.25, 0.75, 0.75]] * 2),
+        'search': torch.randn(2, 3, 64, 64),
+    }
+    bboxes = model(inputs, mode='tensor')
+    samples = model(inputs, [SOTDataSample(), SOTDataSample()], 'predict')
+    for bbox, sample in zip(bboxes, samples):
+        torch.testing.assert_close(sample.pred_instances.bboxes[0], bbox)
+        assert 0 < sample.pred_instances.scores.item() <= 1
+    assert len(model(inputs, mode='predict')) == 2
+    for sample in samples:
+        sample.gt_instances = sample.pred_instances
+    losses = model(inputs, samples, 'loss')
+    assert set(losses) == {'loss_iou', 'loss_bbox'}
+    with pytest.raises(ValueError, match="mode is 'train'"):
+        model(inputs, samples, 'train')
+
+
+def test_training_reaches_every_parameter(model):
+    model.train()
+    inputs = {
+        'exemplar': torch.randn(4, 3, 32, 32),
+        'exemplar_bbox': torch.tensor([[0.25, 0.25, 0.75, 0.75]] * 4),
+        'search': torch.randn(4, 3, 64, 64),
+    }
+    samples = model(inputs, mode='predict')
+    for sample in samples:
+        bboxes = torch.tensor([[0.3, 0.3, 0.6, 0.7]])
+        sample.gt_instances = type(sample.pred_instances)(bboxes=bboxes)
+    sum(model(inputs, samples, 'loss').values()).backward()
+    without = [n for n, p in model.named_parameters() if p.grad is None]
+    assert not without
+
+
+def test_overfits_one_pair(model):
+    model.train()
+    torch.manual_seed(0)
+    inputs = {
+        'exemplar': torch.randn(4, 3, 32, 32),
+        'exemplar_bbox': torch.tensor([[0.25, 0.25, 0.75, 0.75]] * 4),
+        'search': torch.randn(4, 3, 64, 64),
+    }
+    target = torch.tensor([[0.3, 0.2, 0.6, 0.7]])
+    samples = model(inputs, mode='predict')
+    for sample in samples:
+        sample.gt_instances = type(sample.pred_instances)(bboxes=target)
+    optimizer = torch.optim.AdamW(model.parameters(), 3e-3)
+    for _ in range(150):
+        loss = sum(model(inputs, samples, 'loss').values())
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert loss.item() < 0.3

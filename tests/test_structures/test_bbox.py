@@ -1,0 +1,78 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mmsimtrack.structures import (
+    aligned_iou,
+    clip_bboxes,
+    polygon_to_xyxy,
+    xywh_to_xyxy,
+    xyxy_to_xywh,
+)
+
+PARITY = Path(__file__).parents[2].parent / 'shared/parity'
+
+
+def test_formats_by_hand_and_back():
+    bboxes_xywh = np.array([[1.5, 2, 10, 20], [-3, 0, 4, 5]])
+    bboxes = xywh_to_xyxy(bboxes_xywh)
+    np.testing.assert_array_equal(bboxes, [[1.5, 2, 11.5, 22], [-3, 0, 1, 5]])
+    np.testing.assert_array_equal(xyxy_to_xywh(bboxes), bboxes_xywh)
+
+
+def test_polygon():
+    points = [[5, 0], [10, 4], [6, 9], [1, 5]]
+    np.testing.assert_array_equal(polygon_to_xyxy(points), [1, 0, 10, 9])
+
+
+@pytest.mark.parametrize(
+    ('bbox', 'other', 'iou'),
+    [
+        ((0, 0, 4, 4), (0, 0, 4, 4), 1),
+        ((0, 0, 4, 4), (2, 2, 6, 6), 4 / 28),
+        ((0, 0, 4, 4), (4, 0, 8, 4), 0),
+        ((0, 0, 4, 4), (9, 9, 12, 12), 0),
+        ((4, 4, 0, 0), (0, 0, 4, 4), 0),  # inverted
+        ((1, 1, 1, 1), (1, 1, 1, 1), 0),  # no area
+    ],
+)
+def test_aligned_iou(bbox, other, iou):
+    assert aligned_iou([bbox], [other])[0] == pytest.approx(iou)
+
+
+@pytest.mark.parametrize(
+    ('bbox', 'expected'),
+    [
+        ((20, 20, 60, 50), (20, 20, 60, 50)),
+        ((-5, -5, 15, 15), (0, 0, 15, 15)),
+        ((155, 50, 170, 60), (150, 50, 160, 60)),  # 10 px stay inside
+        ((60, 50, 40, 40), (60, 50, 70, 60)),  # inverted: 10 px long
+        ((500, 500, 600, 600), (150, 110, 160, 120)),
+    ],
+)
+def test_clip_by_hand(bbox, expected):
+    clipped = clip_bboxes([bbox], (120, 160), margin=10)
+    np.testing.assert_array_equal(clipped, [expected])
+
+
+def test_clip_in_a_frame_smaller_than_the_margin():
+    clipped = clip_bboxes([(-3, 1, 20, 30)], (8, 6), margin=10)
+    np.testing.assert_array_equal(clipped, [(0, 0, 6, 8)])
+
+
+def test_clip_takes_a_size_per_box():
+    clipped = clip_bboxes([(0, 0, 50, 50)] * 2, [(20, 30), (40, 45)], 10)
+    np.testing.assert_array_equal(clipped, [(0, 0, 30, 20), (0, 0, 45, 40)])
+
+
+@pytest.mark.skipif(not PARITY.exists(), reason='needs the parity fixtures')
+def test_clip_of_the_official_code():
+    for case in json.loads((PARITY / 'boxes.json').read_text())['clip_box']:
+        clipped = clip_bboxes(
+            xywh_to_xyxy([case['box']]), (case['H'], case['W']), case['margin']
+        )
+        np.testing.assert_allclose(
+            xyxy_to_xywh(clipped)[0], case['out'], atol=1e-9
+        )

@@ -1,0 +1,146 @@
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from mmsimtrack.structures import CropWindow, xywh_to_xyxy
+
+PARITY = Path(__file__).parents[2].parent / 'shared/parity'
+
+
+def synth(seed, height, width):
+    """Cells of 8 px with noise; the recipe of the parity fixtures."""
+    rng = np.random.RandomState(seed)
+    cells = (-(-height // 8), -(-width // 8), 3)
+    image = rng.randint(0, 256, cells, dtype=np.int64)
+    image = image.repeat(8, 0).repeat(8, 1)[:height, :width]
+    image = image + rng.randint(-20, 21, image.shape, dtype=np.int64)
+    return np.clip(image, 0, 255).astype(np.uint8)
+
+
+def test_around_follows_the_definition():
+    # sqrt(30 * 20) * 2 = 48.99 -> 49; centre (75, 50) - 24.5 = (50.5, 25.5),
+    # rounded half to even
+    window = CropWindow.around((60, 40, 90, 60), factor=2, size=48)
+    assert window == CropWindow(left=50, top=26, side=49, size=48)
+
+
+def test_around_ignores_the_noise_of_xyxy():
+    x = 118.3
+    assert x + 20 - x > 20
+    window = CropWindow.around((x, x, x + 20, x + 20), factor=2, size=8)
+    assert window.side == 40
+
+
+@pytest.mark.parametrize(
+    ('bbox', 'message'),
+    [
+        ((0, 0, np.nan, 5), 'finite box'),
+        ((5, 0, 5, 5), 'x1 < x2 and y1 < y2'),
+        ((5, 9, 8, 5), 'x1 < x2 and y1 < y2'),
+    ],
+)
+def test_around_refuses_what_has_no_window(bbox, message):
+    with pytest.raises(ValueError, match=message):
+        CropWindow.around(bbox, factor=2, size=8)
+
+
+def test_round_trip_is_exact():
+    rng = np.random.default_rng(0)
+    bboxes = rng.uniform(-50, 2000, (100, 4))
+    for left, top, side in rng.integers(
+        [-99, -99, 1], [999, 999, 512], (9, 3)
+    ):
+        window = CropWindow(int(left), int(top), int(side), 112)
+        back = window.to_frame(window.to_crop(bboxes))
+        np.testing.assert_allclose(back, bboxes, rtol=0, atol=1e-9)
+
+
+def test_to_crop_by_hand():
+    window = CropWindow(left=-10, top=20, side=40, size=8)
+    np.testing.assert_array_equal(
+        window.to_crop([[-10, 20, 30, 60], [0, 40, 10, 50]]),
+        [[0, 0, 1, 1], [0.25, 0.5, 0.5, 0.75]],
+    )
+
+
+@pytest.mark.parametrize(
+    'bbox',
+    [
+        (30, 20, 50, 40),
+        (-12, 20, 8, 40),  # across the left border
+        (60, 30, 90, 60),  # across the lower right corner
+        (70, 5, 78, 13),  # up to the right border
+    ],
+)
+def test_painted_rectangle_lands_where_to_crop_says(bbox):
+    frame = np.zeros((48, 80, 3), np.uint8)
+    x1, y1, x2, y2 = np.clip(bbox, 0, (80, 48, 80, 48))
+    frame[y1:y2, x1:x2] = 255
+    window = CropWindow.around(bbox, factor=2, size=160)
+    ys, xs = np.nonzero(window.cut(frame)[..., 0] > 127)
+    found = np.array([xs.min(), ys.min(), xs.max() + 1, ys.max() + 1])
+    expected = window.to_crop([x1, y1, x2, y2]) * 160
+    np.testing.assert_allclose(found, expected, atol=1)
+
+
+def test_last_column_and_row_are_kept():
+    frame = np.full((20, 20, 3), 200, np.uint8)
+    crop = CropWindow(left=0, top=0, side=20, size=20).cut(frame)
+    assert (crop == 200).all()
+    crop = CropWindow(left=10, top=10, side=20, size=20).cut(frame)
+    assert (crop[:10, :10] == 200).all()
+    assert (crop[10:] == 0).all() and (crop[:, 10:] == 0).all()
+
+
+@pytest.mark.parametrize('left', [-64, 100])
+def test_window_outside_of_the_frame_is_black(left):
+    frame = np.full((48, 80, 3), 255, np.uint8)
+    window = CropWindow(left, 0, 50, 16)
+    assert not window.cut(frame).any()
+    assert window.padded_share(frame.shape) == 1
+
+
+def test_padded_share_by_hand():
+    window = CropWindow(left=-5, top=10, side=20, size=8)
+    # 15 of 20 columns and 10 of 20 rows lie inside
+    assert window.padded_share((20, 100)) == 1 - 0.75 * 0.5
+
+
+@pytest.mark.skipif(not PARITY.exists(), reason='needs the parity fixtures')
+def test_pixels_of_the_official_code():
+    cases = json.loads((PARITY / 'crops.json').read_text())['cases']
+    arrays = np.load(PARITY / 'crops.npz')
+    compared = 0
+    for case in cases:
+        image = case['image']
+        if image['kind'] == 'synth':
+            frame = synth(image['seed'], image['h'], image['w'])
+        else:
+            frame = cv2.imread(str(PARITY / image['file']))[..., ::-1]
+        frame = np.ascontiguousarray(frame)
+        window = CropWindow.around(
+            xywh_to_xyxy(case['box']),
+            case['factor'],
+            case['output_size'] or 1,
+        )
+        assert (window.left, window.top, window.side) == (
+            case['x1'],
+            case['y1'],
+            case['crop_sz'],
+        )
+        # where it reaches over the right or lower border, the official code
+        # loses the last column or row, and we keep it
+        _, bottom, _, right = case['pads']
+        inside = case['note'] == 'box equals the image'
+        name = f'crop_{case["id"]:02d}'
+        if (
+            name in arrays
+            and case['output_size']
+            and (inside or not (bottom or right))
+        ):
+            np.testing.assert_array_equal(window.cut(frame), arrays[name])
+            compared += 1
+    assert compared >= 10

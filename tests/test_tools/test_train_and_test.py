@@ -1,0 +1,179 @@
+"""tools/train.py, tools/test.py and the scripts, as a user runs them."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+CONFIG = """
+_base_ = ['{root}/configs/demo/sim_tiny_generated.py']
+model = dict(
+    backbone=dict(arch=dict(embed_dims=16, num_layers=1, num_heads=2,
+                            feedforward_channels=16)),
+    head=dict(channels=8),
+)
+train_cfg = dict(max_epochs=6)
+train_dataloader = dict(
+    batch_size=2,
+    num_workers=1,
+    sampler=dict(num_pairs=8),
+    dataset=dict(datasets=[
+        dict(type='Got10kDataset', data_root='{data}', split='train')]),
+)
+test_dataloader = dict(dataset=dict(data_root='{data}', split='val'))
+default_hooks = dict(logger=dict(interval=1))
+"""
+
+
+@pytest.fixture
+def config(tmp_path, make_got10k):
+    for split in ('train', 'val'):
+        make_got10k(tmp_path / 'data', split, num_frames=6)
+    path = tmp_path / 'small.py'
+    path.write_text(CONFIG.format(root=ROOT, data=tmp_path / 'data'))
+    return path
+
+
+def environment():
+    return {**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHON': sys.executable}
+
+
+def run(*command, check=True):
+    done = subprocess.run(
+        list(map(str, command)),
+        env=environment(),
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+    )
+    if check:
+        assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
+    return done
+
+
+def losses(work_dir):
+    """Loss of each step; of a repeated step, the last."""
+    result = {}
+    for path in sorted(Path(work_dir).glob('*/vis_data/scalars.json')):
+        for line in path.read_text().splitlines():
+            entry = json.loads(line)
+            result[entry['step']] = entry['loss']
+    return result
+
+
+def train(config, work_dir, *args):
+    return (
+        sys.executable,
+        'tools/train.py',
+        config,
+        '--work-dir',
+        work_dir,
+        *args,
+    )
+
+
+def test_a_killed_training_continues_as_if_nothing_had_happened(
+    config, tmp_path
+):
+    run(*train(config, tmp_path / 'whole'))
+    expected = losses(tmp_path / 'whole')
+    assert sorted(expected) == list(range(1, 25))
+    work_dir = tmp_path / 'killed'
+    process = subprocess.Popen(
+        list(map(str, train(config, work_dir))),
+        env=environment(),
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    while not (work_dir / 'last_checkpoint').exists():
+        assert process.poll() is None
+        time.sleep(0.005)
+    time.sleep(random.uniform(0, 0.5))
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    saved = (work_dir / 'last_checkpoint').read_text()
+    assert Path(saved).exists()
+    done = run(*train(config, work_dir, '--resume'))
+    assert 'resumed epoch' in done.stdout + done.stderr
+    assert losses(work_dir) == expected
+
+
+def test_test_py_writes_what_it_promises(config, tmp_path):
+    work_dir = tmp_path / 'work'
+    run(*train(config, work_dir, '--cfg-options', 'train_cfg.max_epochs=1'))
+    run(
+        sys.executable,
+        'tools/test.py',
+        config,
+        work_dir / 'epoch_1.pth',
+        '--work-dir',
+        work_dir,
+        '--out',
+        tmp_path / 'out.json',
+        '--show-dir',
+        tmp_path / 'shown',
+        '--amp',
+    )
+    assert sorted(os.listdir(work_dir / 'results')) == [
+        'seq_0.txt',
+        'seq_1.txt',
+    ]
+    out = json.loads((tmp_path / 'out.json').read_text())
+    metrics = json.loads((work_dir / 'metrics.json').read_text())
+    assert out['sot/auc'] == pytest.approx(metrics['overall']['auc'], 1e-3)
+    assert sorted(os.listdir(tmp_path / 'shown')) == ['seq_0.mp4', 'seq_1.mp4']
+
+
+def test_two_processes_train_and_test_on_cpu(config, tmp_path):
+    """dist_train.sh and dist_test.sh, through gloo."""
+    work_dir = tmp_path / 'two'
+    options = ('--cfg-options', 'train_cfg.max_epochs=2')
+    run('tools/dist_train.sh', config, 2, '--work-dir', work_dir, *options)
+    # 8 pairs an epoch = 2 processes x 2 steps x 2 pairs
+    assert sorted(losses(work_dir)) == [1, 2, 3, 4]
+    run(
+        'tools/dist_test.sh',
+        config,
+        work_dir / 'epoch_2.pth',
+        2,
+        '--work-dir',
+        work_dir,
+    )
+    assert sorted(os.listdir(work_dir / 'results')) == [
+        'seq_0.txt',
+        'seq_1.txt',
+    ]
+    metrics = json.loads((work_dir / 'metrics.json').read_text())
+    assert sorted(metrics['per_sequence']) == ['seq_0', 'seq_1']
+
+
+def test_resume_with_another_seed_is_refused(config, tmp_path):
+    work_dir = tmp_path / 'work'
+    run(*train(config, work_dir, '--cfg-options', 'train_cfg.max_epochs=1'))
+    done = run(
+        *train(config, work_dir, '--resume'),
+        '--cfg-options',
+        'randomness.seed=5',
+        check=False,
+    )
+    assert done.returncode != 0
+    assert 'trained with seed 0, but the sampler has 5' in done.stderr
+
+
+@pytest.mark.parametrize(
+    'script',
+    ['dist_train.sh', 'dist_test.sh', 'slurm_train.sh', 'slurm_test.sh'],
+)
+def test_scripts_explain_themselves(script):
+    done = run(f'tools/{script}', check=False)
+    assert done.returncode == 2
+    assert f'Usage: {script}' in done.stderr

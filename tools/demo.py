@@ -1,0 +1,247 @@
+"""The quick start: generate data, train, test, and track a clip.
+
+Everything that exists already is used again, so an interrupted run continues.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from track import parse_bbox, parse_source
+
+from mmsimtrack.apis import SOTInferencer
+from mmsimtrack.evaluation import OPEMetric
+from mmsimtrack.registry import DATASETS, MODELS
+from mmsimtrack.structures import xyxy_to_xywh
+from mmsimtrack.structures.annotation_file import (
+    replace_atomically,
+    write_bboxes_xywh,
+)
+from mmsimtrack.visualization import plot_success
+
+TOOLS = Path(__file__).parent
+CONFIG = TOOLS.parent / 'configs/demo/sim_tiny_generated.py'
+# a minute, to see that every step works; nothing is learned
+QUICK_DATA = ('--num-train', 12, '--num-val', 3, '--val-frames', 12)
+QUICK_OPTIONS = {
+    'train_dataloader.sampler.num_pairs': 64,
+    'train_cfg.max_epochs': 2,
+}
+TITLES = {
+    'trained': 'SimTrack, trained',
+    'untrained': 'untrained network',
+    'first_box': 'first box kept still',
+    'wrong_exemplar': "another sequence's exemplar",
+}
+
+
+class Demo:
+    """The steps of the quick start.
+
+    Args:
+        work_dir: Folder for everything that is made from the data.
+        data_root: Folder of the generated data.
+        quick: Make a pass of a minute, which learns nothing.
+    """
+
+    def __init__(self, work_dir: Path, data_root: Path, quick: bool) -> None:
+        self.work_dir = work_dir
+        self.data_root = data_root
+        self.quick = quick
+        self.start = time.time()
+        self.options = {
+            'train_dataloader.dataset.datasets.0.data_root': str(data_root),
+            'test_dataloader.dataset.data_root': str(data_root),
+            **(QUICK_OPTIONS if quick else {}),
+        }
+        self.cfg = Config.fromfile(CONFIG)
+        self.cfg.merge_from_dict(self.options)
+        epochs = self.cfg.train_cfg.max_epochs
+        self.checkpoint = work_dir / f'epoch_{epochs}.pth'
+        self.work_dirs = {
+            'trained': work_dir,
+            **{
+                name: work_dir / 'baselines' / name
+                for name in list(TITLES)[1:]
+            },
+        }
+
+    def say(self, text: str) -> None:
+        """Print the headline of a step."""
+        print(f'\n[{time.time() - self.start:4.0f} s] {text}', flush=True)
+
+    def run_tool(self, name: str, *args, options: dict | None = None) -> None:
+        """Run another tool, which prints for itself."""
+        command = [sys.executable, TOOLS / name, *args]
+        if options is not None:
+            options = {**self.options, **options}
+            command += ['--cfg-options']
+            command += [f'{key}={value}' for key, value in options.items()]
+        command = [str(part) for part in command]
+        print('$', *command, flush=True)
+        subprocess.run(command, check=True)
+
+    def generate(self) -> None:
+        """Data in GOT-10k layout: sequences to train on, others to test."""
+        self.say('1/5 Generate sequences')
+        self.run_tool(
+            'dataset_converters/generate_sequences.py',
+            self.data_root,
+            *(QUICK_DATA if self.quick else ()),
+        )
+
+    def train(self) -> None:
+        """Train, or continue a training."""
+        self.say('2/5 Train')
+        if self.checkpoint.exists():
+            print(f'{self.checkpoint} exists and is used again.')
+            return
+        self.run_tool(
+            'train.py',
+            CONFIG,
+            '--work-dir',
+            self.work_dir,
+            '--resume',
+            options={},
+        )
+
+    def test(self) -> None:
+        """Track the held-out sequences, with the tracker and baselines."""
+        self.say('3/5 Test on the held-out sequences')
+        self._test('trained', self.checkpoint)
+        untrained = self.work_dirs['untrained'] / 'untrained.pth'
+        if not untrained.exists():
+            untrained.parent.mkdir(parents=True, exist_ok=True)
+            torch.manual_seed(self.cfg.randomness.seed)
+            model = MODELS.build(self.cfg.model)
+            model.init_weights()
+            with replace_atomically(untrained) as temporary:
+                torch.save({'state_dict': model.state_dict()}, temporary)
+        self._test('untrained', untrained)
+        self._test(
+            'wrong_exemplar',
+            self.checkpoint,
+            {'test_cfg.wrong_exemplar': True},
+        )
+
+    def _test(
+        self, name: str, checkpoint: Path, options: dict | None = None
+    ) -> None:
+        work_dir = self.work_dirs[name]
+        self.run_tool(
+            'test.py',
+            CONFIG,
+            checkpoint,
+            '--work-dir',
+            work_dir,
+            '--resume',
+            options=options or {},
+        )
+
+    def score(self) -> dict[str, dict]:
+        """Scores of tracker and baselines -> metrics.json and a plot."""
+        self.say('4/5 Compare with the baselines')
+        dataset = DATASETS.build(self.cfg.test_dataloader.dataset)
+        samples = [item['data_samples'] for item in dataset]
+        self._keep_first_boxes(samples)
+        scores, curves = {}, {}
+        for name, work_dir in self.work_dirs.items():
+            metric = OPEMetric(
+                str(work_dir / 'results'),
+                self.cfg.test_evaluator.benchmark,
+                self.cfg.test_evaluator.profile,
+            )
+            metric.process({}, samples)
+            scores[name] = metric.compute_metrics(metric.results)
+            curves[TITLES[name]] = metric.curves['success']
+        path = self.work_dir / 'metrics.json'
+        metrics = json.loads(path.read_text())
+        metrics['baselines'] = {
+            name: scores[name] for name in list(TITLES)[1:]
+        }
+        with replace_atomically(path) as temporary:
+            temporary.write_text(json.dumps(metrics, indent=2) + '\n')
+        plot_success(
+            curves,
+            self.work_dir / 'success.png',
+            'Success on held-out generated sequences',
+        )
+        return scores
+
+    def _keep_first_boxes(self, samples: list) -> None:
+        """Results of a tracker that never moves."""
+        folder = self.work_dirs['first_box'] / 'results'
+        folder.mkdir(parents=True, exist_ok=True)
+        for sample in samples:
+            first = xyxy_to_xywh(sample.gt_instances.bboxes[:1])
+            write_bboxes_xywh(
+                folder / f'{sample.sequence}.txt',
+                np.repeat(first, sample.num_frames, axis=0),
+            )
+
+    def track(self, video: str | int | None, bbox: list | None) -> Path:
+        """Track a clip of the user's, or the first held-out sequence."""
+        self.say('5/5 Track a clip')
+        if video is None:
+            dataset = DATASETS.build(self.cfg.test_dataloader.dataset)
+            sequence = dataset.get_sequence(0)
+            video = str(Path(sequence.frame_path(0)).parent)
+            bbox = sequence.bboxes[0]
+        inferencer = SOTInferencer(self.cfg, str(self.checkpoint))
+        return inferencer(video, bbox, self.work_dir)['files']
+
+    def report(self, scores: dict[str, dict], files: dict[str, Path]) -> None:
+        """Print the table, and where to look."""
+        self.say('Done')
+        print(f'\n{"":30}{"AUC":>7}{"P@20":>7}{"Pnorm":>7}{"AO":>7}')
+        for name, title in TITLES.items():
+            one = scores[name]
+            print(
+                f'{title:30}{one["auc"]:7.1f}{one["precision20"]:7.1f}'
+                f'{one["norm_precision_at_0_2"]:7.1f}{one["ao"]:7.3f}'
+            )
+        print(
+            f'\nIn {self.work_dir}:\n'
+            f'  {self.checkpoint.name}, <date>/<date>.log\n'
+            '  results/*.txt, metrics.json, success.png\n'
+            f'  {files["video"].name}, {files["sheet"].name}: the clip'
+        )
+
+
+def main() -> None:
+    """Make all steps."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        '--video',
+        type=parse_source,
+        help='track this video, folder of frames or camera instead',
+    )
+    parser.add_argument(
+        '--bbox', type=parse_bbox, help='its target in frame 1: x,y,w,h'
+    )
+    parser.add_argument('--work-dir', type=Path, default='work_dirs/demo')
+    parser.add_argument('--data-root', type=Path, default='data/demo')
+    parser.add_argument(
+        '--quick',
+        action='store_true',
+        help='see in a minute that every step works; learns nothing',
+    )
+    args = parser.parse_args()
+    if (args.video is None) != (args.bbox is None):
+        parser.error('a video needs a box, and a box a video')
+    demo = Demo(args.work_dir, args.data_root, args.quick)
+    demo.generate()
+    demo.train()
+    demo.test()
+    scores = demo.score()
+    demo.report(scores, demo.track(args.video, args.bbox))
+
+
+if __name__ == '__main__':
+    main()
