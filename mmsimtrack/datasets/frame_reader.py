@@ -79,6 +79,45 @@ def image_shape(path: str, backend_args: dict | None = None) -> tuple:
     return height, width
 
 
+def check_frame_count(
+    folder: str,
+    pattern: str,
+    num_boxes: int,
+    annotation: str,
+    first_box_only: bool,
+) -> int:
+    """Number of frames in a folder, if it fits the annotation.
+
+    Args:
+        folder: Folder of the frames.
+        pattern: File ending of a frame, such as `.jpg`.
+        num_boxes: Rows of the annotation.
+        annotation: Path of the annotation, for the message.
+        first_box_only: Whether one box is right for any number of frames,
+            as in test splits that publish no more.
+
+    Raises:
+        FileNotFoundError: If the folder is missing.
+        ValueError: If the numbers differ.
+    """
+    if not fileio.isdir(folder):
+        raise FileNotFoundError(
+            f'{folder} is missing. Expected a folder of frames; unpack the '
+            'full archive, or correct data_root in the config.'
+        )
+    num_frames = sum(
+        1 for _ in fileio.list_dir_or_file(folder, False, True, pattern)
+    )
+    fits = num_boxes == num_frames or (first_box_only and num_boxes == 1)
+    if num_frames == 0 or not fits:
+        raise ValueError(
+            f'{folder} holds {num_frames} frames ({pattern}), but '
+            f'{annotation} has {num_boxes} boxes. Expected one box per frame; '
+            'unpack the sequence again.'
+        )
+    return num_frames
+
+
 def _read_bytes(path: str, backend_args: dict | None) -> bytes:
     try:
         return fileio.get(path, backend_args)

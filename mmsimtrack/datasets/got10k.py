@@ -5,11 +5,11 @@ import os.path as osp
 import numpy as np
 from mmengine import fileio
 
+from mmsimtrack.datasets.frame_reader import check_frame_count
 from mmsimtrack.datasets.sequence_dataset import (
     SPLITS,
     SequenceDataset,
     VideoSequence,
-    check_frame_count,
 )
 from mmsimtrack.registry import DATASETS
 from mmsimtrack.structures import xywh_to_xyxy

@@ -130,7 +130,7 @@ def _read_lines(path: str | os.PathLike) -> list[str]:
 
 def _first_bad_box(path: str | os.PathLike, lines: list[str]) -> str:
     """Error message for the first line that is not a box."""
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(lines, start=1):  # noqa: B007
         values = [_parse(value) for value in line.split()]
         if values and (
             len(values) != 4 or None in values or np.isinf(values).any()
@@ -150,7 +150,7 @@ def _first_bad_flag(path: str | os.PathLike, lines: list[str]) -> str:
         for number, line in enumerate(lines, 1)
         if line.strip()
     ]
-    for number, texts in rows:
+    for number, texts in rows:  # noqa: B007
         values = [_parse(text) for text in texts]
         bad = [
             text

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from mmsimtrack.apis import SOTInferencer, open_source
-from mmsimtrack.apis.sot_inferencer import source_name
+from mmsimtrack.apis.sources import source_name
 from mmsimtrack.models import TrackState
 from mmsimtrack.structures.annotation_file import read_bboxes_xywh
 

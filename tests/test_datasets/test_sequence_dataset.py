@@ -7,7 +7,7 @@ import torch
 from mmengine.dataset import pseudo_collate
 
 from mmsimtrack.datasets import FrameReader, Got10kDataset
-from mmsimtrack.datasets.sequence_dataset import check_frame_count
+from mmsimtrack.datasets.frame_reader import check_frame_count
 
 NAN = float('nan')
 

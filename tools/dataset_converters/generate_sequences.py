@@ -10,10 +10,8 @@ with `--coco` the targets are segments cut from them. Example:
 
 import argparse
 import hashlib
-import json
 import multiprocessing
 import os
-import shutil
 import sys
 import time
 from collections.abc import Iterable
@@ -27,11 +25,10 @@ from synthetic.folder import write_sequence
 from synthetic.photos import PhotoTextures, describe_photos
 from synthetic.render import render_scene
 from synthetic.scene import Scene
+from synthetic.settings import SPLITS, prepare, write_atomically
 from synthetic.textures import ProceduralTextures
 
-SETTINGS = 'generated.json'
 VERSION = 1  # raised when the same options give other sequences
-SPLITS = ('train', 'val')
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -190,68 +187,6 @@ def run_job(args: argparse.Namespace, job: tuple[str, int, int]) -> None:
     )
 
 
-def prepare(args: argparse.Namespace) -> None:
-    """Create OUT, or make sure that it holds sequences of these options.
-
-    Raises:
-        FileExistsError: OUT holds other files, or sequences of other
-            options.
-    """
-    path = args.out / SETTINGS
-    settings = make_settings(args)
-    if args.out.exists() and not path.exists():
-        if not args.out.is_dir() or any(args.out.iterdir()):
-            raise FileExistsError(
-                f'{args.out} exists and has no {SETTINGS}, so this tool did '
-                'not write it. Choose another or an empty folder.'
-            )
-    if path.exists():
-        if args.overwrite:
-            remove_sequences(args.out)
-        else:
-            check_settings(path, settings)
-    args.out.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, json.dumps(settings, indent=2) + '\n')
-
-
-def check_settings(path: Path, settings: dict) -> None:
-    """Compare recorded settings with the present ones."""
-    try:
-        recorded = json.loads(path.read_text())
-    except json.JSONDecodeError as error:
-        raise ValueError(
-            f'{path} is not JSON ({error}). Choose another '
-            'folder or add --overwrite.'
-        ) from error
-    differences = [
-        f'{key}: recorded {recorded.get(key)!r}, now {settings.get(key)!r}'
-        for key in sorted({*recorded, *settings})
-        if recorded.get(key) != settings.get(key)
-    ]
-    if differences:
-        raise FileExistsError(
-            f'{path.parent} was generated with other options '
-            f'({"; ".join(differences)}). Choose another folder or add '
-            '--overwrite.'
-        )
-
-
-def remove_sequences(out: Path) -> None:
-    """Remove what this tool wrote, and nothing else."""
-    for split in SPLITS:
-        for folder in (out / split).glob('*Synthetic_*'):
-            shutil.rmtree(folder)
-        (out / split / 'list.txt').unlink(missing_ok=True)
-    (out / SETTINGS).unlink()
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Write a file that is complete whenever it exists."""
-    partial_path = path.with_name(f'.{path.name}.partial')
-    partial_path.write_text(text)
-    os.replace(partial_path, path)
-
-
 def run_all(args: argparse.Namespace, jobs: list) -> None:
     """Generate sequences in `args.jobs` processes, showing progress."""
     work = partial(run_job, args)
@@ -285,7 +220,7 @@ def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
     for split in SPLITS:  # wrong photos fail before anything is written
         make_source(args.photos, args.coco, split, args.seed)
-    prepare(args)
+    prepare(args.out, make_settings(args), args.overwrite)
     jobs = list_jobs(args)
     missing = [job for job in jobs if not job_folder(args.out, job).is_dir()]
     if missing:

@@ -1,9 +1,10 @@
 # A SimTrack for two CPU cores, trained from scratch: ViT of width 128 with 4
-# layers, half of B/16's sizes.
+# layers. The crops are small in pixels, and smaller than the paper's in units
+# of the target, so that there are enough pixels on it.
 _base_ = './sim_b16.py'
 
-exemplar = dict(size=64, factor=_base_.exemplar.factor)
-search = dict(size=128, factor=_base_.search.factor)
+exemplar = dict(size=64, factor=1.5)
+search = dict(size=128, factor=3)
 
 model = dict(
     exemplar=exemplar,

@@ -85,10 +85,11 @@ class OPEMetric(BaseMetric):
         Args:
             data_batch: Not used.
             data_samples: SOTDataSamples or their dict form: metainfo
-                ``sequence``, ``img_shape`` (H, W) and, if known, ``num_frames`` T;
-                `gt_instances` with ``bboxes`` (T, 4) xyxy in frame pixels and
-                ``visible`` (T,) bool. A sequence with its first box only
-                cannot be scored and is left out, with a logged line.
+                ``sequence``, ``img_shape`` (H, W) and, where fewer boxes than
+                frames are public, ``num_frames`` T; `gt_instances` with
+                ``bboxes`` (T, 4) xyxy in frame pixels and ``visible`` (T,)
+                bool. A sequence with its first box only cannot be scored and
+                is left out, with a logged line.
         """
         for sample in data_samples:
             if isinstance(sample, BaseDataElement):

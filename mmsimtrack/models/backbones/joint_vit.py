@@ -1,4 +1,4 @@
-"""Joint feature extraction and interaction in a ViT: Fig. 2(b), Eq. (4)-(6)."""
+"""Joint feature extraction and interaction in a ViT: Fig. 2, Eq. (4)-(6)."""
 
 import torch
 import torch.nn.functional as F

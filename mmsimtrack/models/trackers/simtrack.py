@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Integral
 
 import numpy as np
 import torch
@@ -38,7 +39,7 @@ class TrackState:
 
     def __getitem__(self, rows) -> TrackState:
         """Select videos, by index, slice, mask or list of indices."""
-        if isinstance(rows, int):
+        if isinstance(rows, Integral):
             rows = [rows]
         return TrackState(
             tuple(part[rows] for part in self.memory),
@@ -60,8 +61,10 @@ class TrackState:
 
 @MODELS.register_module()
 class SimTrack(BaseModel):
-    """Simplified tracking, Sec. 3.2: no interaction module, no window, no
-    post-processing but the mapping of the box back to the frame.
+    """Simplified tracking, Sec. 3.2.
+
+    No interaction module, no window, no post-processing but the mapping of
+    the box back to the frame.
 
     Args:
         backbone: Config of a backbone with `embed_exemplar`, `forward` and

@@ -141,6 +141,7 @@ def test_sequences_come_and_go_in_a_batch(model, frames):
         [100, 100, 130, 150]
     ]
     assert both[[1, 0]].bboxes[1].tolist() == [10, 20, 60, 80]
+    assert both[np.int64(1)].bboxes.tolist() == [[100, 100, 130, 150]]
     assert len(both[:0]) == 0
 
 

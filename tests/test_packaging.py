@@ -1,0 +1,47 @@
+"""What `pip install` of a built wheel brings."""
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope='module')
+def wheel(tmp_path_factory):
+    """Names in a wheel that is built from a source distribution."""
+    pytest.importorskip('build')
+    out = tmp_path_factory.mktemp('dist')
+    done = subprocess.run(
+        [sys.executable, '-m', 'build', '-n', '-o', str(out), str(ROOT)],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    (path,) = out.glob('*.whl')
+    return zipfile.ZipFile(path).namelist()
+
+
+def test_splits_are_shipped(wheel):
+    for path in (ROOT / 'mmsimtrack/datasets/splits').glob('*.txt'):
+        assert f'mmsimtrack/datasets/splits/{path.name}' in wheel
+
+
+def test_mim_finds_configs_tools_and_index(wheel):
+    mim = 'mmsimtrack/.mim'
+    assert f'{mim}/model-index.yml' in wheel
+    for path in [
+        *(ROOT / 'configs').rglob('*.py'),
+        *(ROOT / 'configs').rglob('*.yml'),
+        *(ROOT / 'tools').rglob('*.py'),
+        *(ROOT / 'tools').glob('*.sh'),
+    ]:
+        assert f'{mim}/{path.relative_to(ROOT)}' in wheel
+
+
+def test_no_tests_and_no_leftovers(wheel):
+    assert not [name for name in wheel if name.startswith('tests')]
+    assert not [name for name in wheel if '__pycache__' in name]

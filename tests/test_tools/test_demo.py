@@ -1,0 +1,93 @@
+"""The quick start, every step of it, in about a minute."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope='module')
+def demo(tmp_path_factory):
+    """Work dir, command and output of a first run."""
+    root = tmp_path_factory.mktemp('demo')
+    command = [
+        sys.executable,
+        str(ROOT / 'tools/demo.py'),
+        '--quick',
+        '--work-dir',
+        str(root / 'work'),
+        '--data-root',
+        str(root / 'data'),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return root, command, done.stdout
+
+
+def test_writes_everything(demo):
+    root, _, output = demo
+    work_dir = root / 'work'
+    assert (work_dir / 'epoch_2.pth').exists()
+    assert list(work_dir.glob('*/*.log'))
+    names = (root / 'data/val/list.txt').read_text().split()
+    assert len(names) == 3
+    for name in names:
+        assert (work_dir / f'results/{name}.txt').exists()
+    for picture in ('success.png', f'{names[0]}.png'):
+        assert cv2.imread(str(work_dir / picture)) is not None
+    video = cv2.VideoCapture(str(work_dir / f'{names[0]}.mp4'))
+    assert video.get(cv2.CAP_PROP_FRAME_COUNT) == 12
+    for row in ('SimTrack, trained', "another sequence's exemplar"):
+        assert row in output
+
+
+def test_metrics(demo):
+    metrics = json.loads((demo[0] / 'work/metrics.json').read_text())
+    assert list(metrics) == [
+        'benchmark',
+        'profile',
+        'overall',
+        'per_sequence',
+        'baselines',
+    ]
+    baselines = metrics['baselines']
+    assert list(baselines) == ['untrained', 'first_box', 'wrong_exemplar']
+    keys = {
+        'auc',
+        'op50',
+        'op75',
+        'precision20',
+        'norm_precision_at_0_2',
+        'norm_precision_auc_0_0_5',
+        'ao',
+        'sr_0_5',
+        'sr_0_75',
+    }
+    for scores in (metrics['overall'], *baselines.values()):
+        assert set(scores) == keys
+        assert 0 <= scores['ao'] <= 1 and 0 <= scores['auc'] <= 100
+    # per cent and fractions of nearly the same thing
+    still = baselines['first_box']
+    assert still['auc'] == pytest.approx(100 * still['ao'], abs=15)
+
+
+def test_a_second_run_uses_what_exists_and_tracks_a_clip_of_mine(demo):
+    root, command, _ = demo
+    frames = next((root / 'data/train').glob('Synthetic_Train_*'))
+    first = (frames / 'groundtruth.txt').read_text().split()[0]
+    before = (root / 'work/epoch_2.pth').stat().st_mtime_ns
+    done = subprocess.run(
+        [*command, '--video', str(frames), '--bbox', first],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    assert 'exists and is used again' in done.stdout
+    assert 'Tracked Synthetic_Val' not in done.stdout + done.stderr
+    assert (root / 'work/epoch_2.pth').stat().st_mtime_ns == before
+    assert (root / f'work/{frames.name}.mp4').exists()
