@@ -22,7 +22,7 @@ def check_opencv() -> None:
     except ImportError as error:
         raise ImportError(
             f'OpenCV does not import ({error}). Run: pip install '
-            '--force-reinstall --no-deps opencv-python-headless'
+            "--force-reinstall --no-deps 'opencv-python-headless<5'"
         ) from error
 
 

@@ -1,6 +1,7 @@
 import importlib.util
 import subprocess
 import sys
+import types
 
 import pytest
 
@@ -21,7 +22,7 @@ def test_ops_import_and_refuse_to_work():
         lambda: RoIAlign(7),
         lambda: CARAFEPack.build,
         lambda: ops.roi_pool(1),
-        lambda: type('Child', (RoIAlign,), {}),
+        lambda: types.new_class('Child', (RoIAlign,)),
     ):
         with pytest.raises(
             ImportError, match=r'mmcv\.ops\.\S+ is a compiled op'

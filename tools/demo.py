@@ -15,10 +15,10 @@ import torch
 from mmengine.config import Config
 from track import parse_bbox, parse_source
 
-from mmsimtrack.apis import SOTInferencer
+from mmsimtrack.apis import SOTInferencer, open_source
 from mmsimtrack.evaluation import OPEMetric
 from mmsimtrack.registry import DATASETS, MODELS
-from mmsimtrack.structures import xyxy_to_xywh
+from mmsimtrack.structures import check_first_box, xyxy_to_xywh
 from mmsimtrack.structures.annotation_file import (
     replace_atomically,
     write_bboxes_xywh,
@@ -225,8 +225,10 @@ def main() -> None:
     parser.add_argument(
         '--bbox', type=parse_bbox, help='its target in frame 1: x,y,w,h'
     )
-    parser.add_argument('--work-dir', type=Path, default='work_dirs/demo')
-    parser.add_argument('--data-root', type=Path, default='data/demo')
+    parser.add_argument(
+        '--work-dir', type=Path, help='default: work_dirs/demo'
+    )
+    parser.add_argument('--data-root', type=Path, help='default: data/demo')
     parser.add_argument(
         '--quick',
         action='store_true',
@@ -235,10 +237,22 @@ def main() -> None:
     args = parser.parse_args()
     if (args.video is None) != (args.bbox is None):
         parser.error('a video needs a box, and a box a video')
-    demo = Demo(args.work_dir, args.data_root, args.quick)
-    demo.generate()
-    demo.train()
-    demo.test()
+    if args.video is not None:  # refuse in the first second
+        frame = next(open_source(args.video))
+        check_first_box(args.bbox, frame.shape, str(args.video))
+    name = 'demo_quick' if args.quick else 'demo'
+    demo = Demo(
+        args.work_dir or Path('work_dirs', name),
+        args.data_root or Path('data', name),
+        args.quick,
+    )
+    try:
+        demo.generate()
+        demo.train()
+        demo.test()
+    except subprocess.CalledProcessError as error:
+        # the tool has said why
+        sys.exit(f'The demo stopped: {error.cmd[1]} failed.')
     scores = demo.score()
     demo.report(scores, demo.track(args.video, args.bbox))
 

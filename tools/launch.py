@@ -1,6 +1,7 @@
 """What the tools share when several processes work together."""
 
 import os
+from datetime import timedelta
 
 import torch
 from mmengine.config import Config
@@ -25,7 +26,8 @@ def set_up_distribution(cfg: Config) -> None:
             f'Without an accelerator, --launcher {cfg.launcher} is not '
             'supported. Use pytorch (tools/dist_train.sh) or slurm.'
         )
-    torch.distributed.init_process_group('gloo')
+    # ranks meet again when all have tracked their sequences
+    torch.distributed.init_process_group('gloo', timeout=timedelta(days=1))
     cfg.model_wrapper_cfg = {
         'type': 'MMDistributedDataParallel',
         'device_ids': None,
@@ -35,6 +37,11 @@ def set_up_distribution(cfg: Config) -> None:
 
 def _read_slurm_environment() -> None:
     """Tell torch what Slurm has decided; MASTER_ADDR comes from the script."""
+    if 'SLURM_PROCID' not in os.environ:
+        raise KeyError(
+            '--launcher slurm found no SLURM_PROCID in the environment. Start '
+            'it with tools/slurm_train.sh or srun.'
+        )
     os.environ['RANK'] = os.environ['SLURM_PROCID']
     os.environ['WORLD_SIZE'] = os.environ['SLURM_NTASKS']
     os.environ['LOCAL_RANK'] = os.environ['SLURM_LOCALID']

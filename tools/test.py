@@ -35,10 +35,9 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument(
         '--amp',
-        nargs='?',
-        const='bfloat16',
-        choices=['bfloat16', 'float16'],
-        help='track with mixed precision (default type: bfloat16)',
+        action='store_true',
+        help='track with bfloat16 where it is safe (float16: --cfg-options '
+        'test_cfg.amp_dtype=float16)',
     )
     parser.add_argument(
         '--cfg-options',
@@ -70,16 +69,19 @@ def main() -> None:
     cfg.work_dir = (
         args.work_dir or cfg.get('work_dir') or osp.join('work_dirs', name)
     )
-    cfg.load_from = args.checkpoint
+    cfg.load_from, cfg.resume = args.checkpoint, False
     cfg.test_cfg.resume = args.resume
     if args.amp:
-        cfg.test_cfg.amp_dtype = args.amp
+        cfg.test_cfg.setdefault('amp_dtype', 'bfloat16')
     if args.show_dir:
         cfg.custom_hooks = cfg.get('custom_hooks', []) + [
             dict(type='SequenceVideoHook', out_dir=args.show_dir)
         ]
     set_up_distribution(cfg)
-    metrics = Runner.from_cfg(cfg).test()
+    runner = Runner.from_cfg(cfg)
+    # by default mmengine takes any file, and tests what is left random
+    runner.load_checkpoint(args.checkpoint, map_location='cpu', strict=True)
+    metrics = runner.test()
     if args.out and is_main_process():
         Path(args.out).parent.mkdir(parents=True, exist_ok=True)
         with replace_atomically(args.out) as temporary:

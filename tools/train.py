@@ -8,6 +8,7 @@ import mmsimtrack  # noqa: F401  (checks the installation first)
 from mmengine.config import Config, DictAction
 from mmengine.runner import Runner
 
+import torch
 from launch import set_up_distribution
 
 
@@ -61,6 +62,11 @@ def main() -> None:
     cfg.work_dir = (
         args.work_dir or cfg.get('work_dir') or osp.join('work_dirs', name)
     )
+    if args.amp and not torch.accelerator.is_available():
+        raise SystemExit(
+            '--amp: mmengine trains in mixed precision on accelerators only, '
+            'and there is none. Leave it out.'
+        )
     if args.amp:
         cfg.optim_wrapper.type = 'AmpOptimWrapper'
         cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')

@@ -15,7 +15,8 @@ randomness = dict(seed=0)
 env_cfg = dict(
     cudnn_benchmark=True,
     mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0),
-    dist_cfg=dict(backend='nccl'),
+    # ranks of a test meet again when the slowest has tracked its sequences
+    dist_cfg=dict(backend='nccl', timeout=86400),
 )
 
 vis_backends = [dict(type='LocalVisBackend')]

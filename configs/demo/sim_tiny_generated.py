@@ -8,7 +8,7 @@ _base_ = [
 ]
 data_root = 'data/demo'
 
-# 10 epochs of 160 steps of 32 pairs = 1,600 steps
+# 12 epochs of 160 steps of 32 pairs = 1,920 steps
 train_dataloader = dict(
     num_workers=1,
     pin_memory=False,
@@ -20,7 +20,7 @@ train_dataloader = dict(
         exemplar=_base_.exemplar,
         search=_base_.search,
         # the search crop is smaller than the paper's, and targets are slow
-        jitter=dict(center=1.5, scale=0.25),
+        jitter=dict(center=2.0, scale=0.25),
         min_frames=2,
         min_visible=2,
         transforms=[
@@ -38,7 +38,7 @@ train_dataloader = dict(
 test_dataloader = dict(dataset=dict(data_root=data_root, split='val'))
 test_evaluator = dict(benchmark='custom', profile='stark')
 
-train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=10)
+train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=12)
 optim_wrapper = dict(
     optimizer=dict(type='AdamW', lr=1e-3, weight_decay=1e-4),
     clip_grad=dict(max_norm=1.0),
@@ -48,8 +48,8 @@ param_scheduler = [
     dict(
         type='CosineAnnealingLR',
         begin=100,
-        end=1600,
-        T_max=1500,
+        end=1920,
+        T_max=1820,
         eta_min=1e-6,
         by_epoch=False,
     ),

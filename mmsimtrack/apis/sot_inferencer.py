@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.device import get_device
+from mmengine.logging import MMLogger
 from mmengine.runner import load_checkpoint
 
 from mmsimtrack.apis.sources import (
@@ -51,8 +52,8 @@ class SOTInferencer:
 
     Args:
         model: Path of a config, a `Config`, or a built `SimTrack`.
-        weights: Checkpoint to load into it; None keeps the weights as they
-            are.
+        weights: Checkpoint to load into it; None keeps the weights of a built
+            model, and those of a config random.
         device: Such as `cuda:0` or `cpu`; None takes an accelerator if there
             is one.
     """
@@ -60,15 +61,20 @@ class SOTInferencer:
     def __init__(
         self,
         model: str | Path | Config | SimTrack,
-        weights: str | None = None,
+        weights: str | Path | None = None,
         device: str | torch.device | None = None,
     ) -> None:
         if isinstance(model, (str, Path)):
             model = Config.fromfile(model)
         if isinstance(model, Config):
             model = MODELS.build(model.model)
+            if weights is None:
+                MMLogger.get_current_instance().warning(
+                    'SOTInferencer: weights is None, so the network is '
+                    'random. Give a checkpoint to track with.'
+                )
         if weights is not None:
-            load_checkpoint(model, weights, map_location='cpu', strict=True)
+            load_checkpoint(model, str(weights), 'cpu', strict=True)
         self.model = model.to(device or get_device()).eval()
 
     def __call__(

@@ -1,6 +1,7 @@
 """What the inferencer tracks in: videos, folders, cameras, any frames."""
 
 from collections.abc import Iterable, Iterator
+from numbers import Integral
 from pathlib import Path
 
 import cv2
@@ -16,7 +17,7 @@ Source = str | Path | int | Iterable[np.ndarray]
 
 def source_name(source: Source) -> str:
     """Name for the files made of a source."""
-    if isinstance(source, int):
+    if isinstance(source, Integral):
         return f'camera{source}'
     if not isinstance(source, (str, Path)):
         return 'frames'
@@ -28,8 +29,8 @@ def source_name(source: Source) -> str:
 
 def open_source(source: Source) -> Iterator[np.ndarray]:
     """Frames (H, W, 3) RGB uint8 of a source; see `SOTInferencer`."""
-    if isinstance(source, int):
-        return _read_video(source)
+    if isinstance(source, Integral):
+        return _read_video(int(source))
     if not isinstance(source, (str, Path)):
         return iter(source)
     if '://' in str(source):  # a stream, such as rtsp://

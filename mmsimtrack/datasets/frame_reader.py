@@ -2,6 +2,7 @@
 
 import io
 import os
+import os.path as osp
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -79,43 +80,50 @@ def image_shape(path: str, backend_args: dict | None = None) -> tuple:
     return height, width
 
 
-def check_frame_count(
-    folder: str,
-    pattern: str,
+def check_frame_files(
+    frame_template: str,
+    first_frame: int,
     num_boxes: int,
     annotation: str,
     first_box_only: bool,
 ) -> int:
-    """Number of frames in a folder, if it fits the annotation.
+    """Number of frames of a sequence, if they fit the annotation.
 
     Args:
-        folder: Folder of the frames.
-        pattern: File ending of a frame, such as `.jpg`.
+        frame_template: Path of a frame, with a field for its number.
+        first_frame: Number of the first one.
         num_boxes: Rows of the annotation.
         annotation: Path of the annotation, for the message.
         first_box_only: Whether one box is right for any number of frames,
             as in test splits that publish no more.
 
     Raises:
-        FileNotFoundError: If the folder is missing.
-        ValueError: If the numbers differ.
+        FileNotFoundError: If the folder, the first or the last frame is
+            missing.
+        ValueError: If the numbers of frames and boxes differ.
     """
+    folder, ending = (
+        osp.dirname(frame_template),
+        osp.splitext(frame_template)[1],
+    )
     if not fileio.isdir(folder):
         raise FileNotFoundError(
             f'{folder} is missing. Expected a folder of frames; unpack the '
             'full archive, or correct data_root in the config.'
         )
-    num_frames = sum(
-        1 for _ in fileio.list_dir_or_file(folder, False, True, pattern)
-    )
-    fits = num_boxes == num_frames or (first_box_only and num_boxes == 1)
-    if num_frames == 0 or not fits:
+    names = set(fileio.list_dir_or_file(folder, False, True, ending))
+    fits = num_boxes == len(names) or (first_box_only and num_boxes == 1)
+    if not names or not fits:
         raise ValueError(
-            f'{folder} holds {num_frames} frames ({pattern}), but '
+            f'{folder} holds {len(names)} frames ({ending}), but '
             f'{annotation} has {num_boxes} boxes. Expected one box per frame; '
             'unpack the sequence again.'
         )
-    return num_frames
+    for number in (first_frame, first_frame + len(names) - 1):
+        path = frame_template.format(number)
+        if osp.basename(path) not in names:
+            raise _missing(path)
+    return len(names)
 
 
 def _read_bytes(path: str, backend_args: dict | None) -> bytes:

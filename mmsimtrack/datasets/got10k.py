@@ -5,7 +5,7 @@ import os.path as osp
 import numpy as np
 from mmengine import fileio
 
-from mmsimtrack.datasets.frame_reader import check_frame_count
+from mmsimtrack.datasets.frame_reader import check_frame_files
 from mmsimtrack.datasets.sequence_dataset import (
     SPLITS,
     SequenceDataset,
@@ -96,9 +96,9 @@ class Got10kDataset(SequenceDataset):
         folder = osp.dirname(info['frame_template'])
         annotation = osp.join(folder, 'groundtruth.txt')
         bboxes_xywh = read_bboxes_xywh(annotation)
-        num_frames = check_frame_count(
-            folder,
-            '.jpg',
+        num_frames = check_frame_files(
+            info['frame_template'],
+            info['first_frame'],
             len(bboxes_xywh),
             annotation,
             first_box_only=self.split == 'test',

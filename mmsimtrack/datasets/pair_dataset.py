@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 
 import numpy as np
+from mmengine.logging import print_log
 from torch.utils.data import Dataset
 
 from mmsimtrack.datasets.sequence_dataset import VideoSequence
 from mmsimtrack.registry import DATASETS, TRANSFORMS
 from mmsimtrack.structures import CropWindow
 
-MAX_REDRAWS = 100  # a pair is redrawn when its search crop misses the frame
+MAX_REDRAWS = 100  # a pair is redrawn when a crop misses its frame
 
 
 @DATASETS.register_module()
@@ -84,7 +86,7 @@ class PairDataset(Dataset):
                 break
         else:
             raise RuntimeError(
-                f'PairDataset: pair {tuple(key)}: {MAX_REDRAWS} search crops '
+                f'PairDataset: pair {tuple(key)}: {MAX_REDRAWS} crops '
                 'in a row lay outside of their frame. Expected boxes inside '
                 'of the frames; check the annotations, or lower jitter.center '
                 'in the config.'
@@ -133,7 +135,7 @@ class PairDataset(Dataset):
         Returns:
             `exemplar` and `search`, (size, size, 3) RGB uint8, and their
             boxes `exemplar_bbox` and `search_bbox`, (4,) xyxy in the unit
-            square; None if the search crop lies outside of its frame.
+            square; None if a crop lies outside of its frame.
         """
         bbox = sequence.bboxes[t_search]
         jittered = jitter_bbox(
@@ -152,6 +154,14 @@ class PairDataset(Dataset):
                 view['size'],
             )
             if window.padded_share(frame.shape) == 1:
+                if around is None:
+                    print_log(
+                        f'{sequence.frame_path(t)}: the annotated box '
+                        f'{bbox.tolist()} (xyxy) lies far outside of the '
+                        'frame. The pair is redrawn; correct the annotation.',
+                        'current',
+                        level=logging.WARNING,
+                    )
                 return None
             views[name] = window.cut(frame)
             views[f'{name}_bbox'] = window.to_crop(bbox)

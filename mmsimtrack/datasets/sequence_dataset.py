@@ -18,7 +18,7 @@ from mmsimtrack.datasets.frame_reader import (
     image_shape,
     read_frame,
 )
-from mmsimtrack.structures import SOTDataSample
+from mmsimtrack.structures import SOTDataSample, check_first_box
 
 SPLITS = Path(__file__).parent / 'splits'
 
@@ -127,6 +127,7 @@ class SequenceDataset(BaseDataset):
         if self._fully_initialized:
             return
         super().full_init()
+        self._refuse_double_names()
         lengths, bboxes, visible = [], [], []
         for i in range(len(self)):
             info = super().get_data_info(i)
@@ -140,6 +141,16 @@ class SequenceDataset(BaseDataset):
         self._visible = np.concatenate(visible)
         if self.test_mode:
             self._check_for_tracking()
+
+    def _refuse_double_names(self) -> None:
+        names = [self.get_data_info(i)['name'] for i in range(len(self))]
+        if len(set(names)) < len(names):
+            double = sorted({n for n in names if names.count(n) > 1})
+            raise ValueError(
+                f'{type(self).__name__}: {self.data_root} lists sequences '
+                f'twice: {", ".join(double[:5])}. Names must be unique, since '
+                'results are files of that name; correct the list.'
+            )
 
     def get_sequence(self, i: int) -> VideoSequence:
         """Sequence i, from the parsed annotations; -1 is the last."""
@@ -198,17 +209,9 @@ class SequenceDataset(BaseDataset):
                 sequence = self.get_sequence(i)
                 if self.backend_args is None:
                     list(pool.map(check_frame, sequence.frame_paths()))
-                self._check_first_box(sequence)
-
-    def _check_first_box(self, sequence: VideoSequence) -> None:
-        height, width = image_shape(sequence.frame_path(0), self.backend_args)
-        x1, y1, x2, y2 = sequence.bboxes[0]
-        usable = x1 < x2 and y1 < y2 and x1 < width and y1 < height
-        if not (usable and x2 > 0 and y2 > 0):
-            raise ValueError(
-                f'{type(self).__name__}: sequence {sequence.name}: the first '
-                f'box, x,y,w,h = {x1:g},{y1:g},{x2 - x1:g},{y2 - y1:g}, gives '
-                f'nothing to track in a frame of {width} x {height} px. '
-                'Expected a box with an area inside of the frame; correct the '
-                'first line of the annotation.'
-            )
+                path = sequence.frame_path(0)
+                check_first_box(
+                    sequence.bboxes[0],
+                    image_shape(path, self.backend_args),
+                    f'{type(self).__name__}: sequence {sequence.name}',
+                )

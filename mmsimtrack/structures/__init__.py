@@ -2,6 +2,7 @@
 
 from .bbox import (
     aligned_iou,
+    check_first_box,
     clip_bboxes,
     polygon_to_xyxy,
     xywh_to_xyxy,
@@ -14,6 +15,7 @@ __all__ = [
     'CropWindow',
     'SOTDataSample',
     'aligned_iou',
+    'check_first_box',
     'clip_bboxes',
     'polygon_to_xyxy',
     'xywh_to_xyxy',

@@ -79,3 +79,33 @@ def clip_bboxes(bboxes, frame_shape, margin: float) -> np.ndarray:
     return np.concatenate(
         [corner, corner + np.maximum(opposite - corner, margin)], axis=-1
     )
+
+
+def check_first_box(bbox, frame_shape, where: str) -> None:
+    """Refuse a first box from which no tracker could start.
+
+    Args:
+        bbox: (4,) xyxy in frame pixels.
+        frame_shape: (H, W) or more of the first frame.
+        where: What the box belongs to, for the message.
+
+    Raises:
+        ValueError: If the box is not finite, has no area or lies wholly
+            outside of the frame.
+    """
+    height, width = frame_shape[:2]
+    x1, y1, x2, y2 = (float(value) for value in bbox)
+    problem = None
+    if not np.isfinite((x1, y1, x2, y2)).all():
+        problem = 'is not finite'
+    elif x2 <= x1 or y2 <= y1:
+        problem = 'has no area'
+    elif x1 >= width or y1 >= height or x2 <= 0 or y2 <= 0:
+        problem = 'lies wholly outside of the frame'
+    if problem:
+        raise ValueError(
+            f'{where}: the first box, x,y,w,h = {x1:g},{y1:g},{x2 - x1:g},'
+            f'{y2 - y1:g}, {problem}; the frame is {width} x {height} px. '
+            'Give a box around the target in the first frame (x,y,w,h in '
+            'files and on command lines, xyxy in Python).'
+        )

@@ -137,19 +137,23 @@ class VideoWriter:
         return self
 
     def write(self, frame: np.ndarray) -> None:
-        """Add a frame, (H, W, 3) RGB uint8; the first one sets the size.
+        """Add a frame, (H, W, 3) RGB uint8.
+
+        The first frame sets the size of the video; others are resized to it.
 
         Raises:
             OSError: If OpenCV has no encoder for MP4.
         """
         if self._writer is None:
-            height, width = frame.shape[:2]
+            self._size = height, width = frame.shape[:2]
             codec = cv2.VideoWriter_fourcc(*'mp4v')
             self._writer = cv2.VideoWriter(
                 str(self._temporary), codec, self.fps, (width, height)
             )
             if not self._writer.isOpened():
                 raise OSError(f'OpenCV cannot write the video {self.path}.')
+        if frame.shape[:2] != self._size:
+            frame = cv2.resize(frame, self._size[::-1])
         self._writer.write(np.ascontiguousarray(frame[..., ::-1]))
 
     def __exit__(self, *exception) -> None:

@@ -7,7 +7,7 @@ import torch
 from mmengine.dataset import pseudo_collate
 
 from mmsimtrack.datasets import FrameReader, Got10kDataset
-from mmsimtrack.datasets.frame_reader import check_frame_count
+from mmsimtrack.datasets.frame_reader import check_frame_files
 
 NAN = float('nan')
 
@@ -120,15 +120,30 @@ def test_sequence_without_frames(folders, tmp_path):
         Got10kDataset(tmp_path, 'train')
 
 
-def test_check_frame_count(folders):
-    folder = str(folders[0])
-    assert check_frame_count(folder, '.jpg', 4, 'gt.txt') == 4
-    assert check_frame_count(folder, '.jpg', 1, 'gt.txt') == 4
-    with pytest.raises(ValueError, match='4 frames .*gt.txt has 3 boxes'):
-        check_frame_count(folder, '.jpg', 3, 'gt.txt')
-    message = 'nowhere is missing. Expected a folder of frames'
-    with pytest.raises(FileNotFoundError, match=message):
-        check_frame_count('nowhere', '.jpg', 4, 'gt.txt')
+def check(template, num_boxes, first_box_only=False):
+    return check_frame_files(
+        str(template), 1, num_boxes, 'gt.txt', first_box_only
+    )
+
+
+def test_check_frame_files(folders):
+    template = folders[0] / '{:08d}.jpg'
+    assert check(template, 4) == 4
+    assert check(template, 1, first_box_only=True) == 4
+    for num_boxes, first_box_only in ((3, True), (5, False), (1, False)):
+        message = rf'holds 4 frames \(.jpg\), but gt.txt has {num_boxes} boxes'
+        with pytest.raises(ValueError, match=message):
+            check(template, num_boxes, first_box_only)
+    with pytest.raises(ValueError, match=r'holds 0 frames \(.png\)'):
+        check(folders[0] / '{:08d}.png', 1, first_box_only=True)
+    with pytest.raises(FileNotFoundError, match='nowhere is missing'):
+        check('nowhere/{}.jpg', 4)
+
+
+def test_a_misnumbered_frame_is_missed(folders):
+    (folders[0] / '00000004.jpg').rename(folders[0] / 'cover.jpg')
+    with pytest.raises(FileNotFoundError, match='00000004.jpg is missing'):
+        check(folders[0] / '{:08d}.jpg', 4)
 
 
 @pytest.mark.parametrize(
@@ -149,7 +164,7 @@ def test_first_box_that_cannot_be_tracked(
     make_got10k(tmp_path, num_frames=2, bboxes_xywh=[first_box, (8, 8, 8, 8)])
     message = (
         rf'Got10kDataset: sequence seq_0: the first box, x,y,w,h = {text}, '
-        r'gives nothing to track in a frame of 64 x 48 px'
+        r'.*; the frame is 64 x 48 px'
     )
     with pytest.raises(ValueError, match=message):
         Got10kDataset(tmp_path, 'train', test_mode=True)

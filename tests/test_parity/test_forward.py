@@ -16,6 +16,7 @@ from .conftest import (
     build,
     case_inputs,
     load_json,
+    needs_all_fixtures,
     recipe_weights,
     to_cxcywh,
 )
@@ -54,6 +55,7 @@ def test_boxes_of_the_small_models(key, as_released):
     check(model, entry, expected)
 
 
+@needs_all_fixtures
 def test_boxes_of_sim_b16():
     """The network of the shipped config, the paper's way."""
     cfg = Config.fromfile(ROOT / 'configs/simtrack/sim_b16_lasot.py')
@@ -63,6 +65,7 @@ def test_boxes_of_sim_b16():
     check(model, load_json('forward.json')['b16'], 'boxes_cxcywh_eq7_fovea')
 
 
+@needs_all_fixtures
 @pytest.mark.parametrize('key', TINY)
 def test_tokens_and_heatmaps_as_released(key):
     entry = load_json('forward.json')[key]

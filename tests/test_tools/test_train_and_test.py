@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,8 +11,10 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 
 ROOT = Path(__file__).parents[2]
+NAMES = ['seq_0.txt', 'seq_1.txt', 'seq_2.txt']
 CONFIG = """
 _base_ = ['{root}/configs/demo/sim_tiny_generated.py']
 model = dict(
@@ -34,8 +37,8 @@ default_hooks = dict(logger=dict(interval=1))
 
 @pytest.fixture
 def config(tmp_path, make_got10k):
-    for split in ('train', 'val'):
-        make_got10k(tmp_path / 'data', split, num_frames=6)
+    make_got10k(tmp_path / 'data', 'train', num_frames=6)
+    make_got10k(tmp_path / 'data', 'val', num_sequences=3, num_frames=6)
     path = tmp_path / 'small.py'
     path.write_text(CONFIG.format(root=ROOT, data=tmp_path / 'data'))
     return path
@@ -107,30 +110,59 @@ def test_a_killed_training_continues_as_if_nothing_had_happened(
     assert losses(work_dir) == expected
 
 
-def test_test_py_writes_what_it_promises(config, tmp_path):
-    work_dir = tmp_path / 'work'
-    run(*train(config, work_dir, '--cfg-options', 'train_cfg.max_epochs=1'))
-    run(
+def run_test(config, work_dir, *args, check=True):
+    return run(
         sys.executable,
         'tools/test.py',
         config,
         work_dir / 'epoch_1.pth',
         '--work-dir',
         work_dir,
-        '--out',
-        tmp_path / 'out.json',
-        '--show-dir',
-        tmp_path / 'shown',
-        '--amp',
+        *args,
+        check=check,
     )
-    assert sorted(os.listdir(work_dir / 'results')) == [
-        'seq_0.txt',
-        'seq_1.txt',
-    ]
+
+
+def test_test_py_writes_what_it_promises(config, tmp_path):
+    """Also without training data, and when it is resumed."""
+    work_dir = tmp_path / 'work'
+    run(*train(config, work_dir, '--cfg-options', 'train_cfg.max_epochs=1'))
+    shutil.rmtree(tmp_path / 'data/train')
+    run_test(config, work_dir, '--out', tmp_path / 'out.json', '--amp')
+    assert sorted(os.listdir(work_dir / 'results')) == NAMES
     out = json.loads((tmp_path / 'out.json').read_text())
     metrics = json.loads((work_dir / 'metrics.json').read_text())
     assert out['sot/auc'] == pytest.approx(metrics['overall']['auc'], 1e-3)
-    assert sorted(os.listdir(tmp_path / 'shown')) == ['seq_0.mp4', 'seq_1.mp4']
+    (work_dir / 'results/seq_1.txt').unlink()
+    done = run_test(
+        config, work_dir, '--amp', '--resume', '--show-dir', tmp_path / 'shown'
+    )
+    log = done.stdout + done.stderr
+    assert 'Tracked seq_1' in log and 'Tracked seq_0' not in log
+    assert len(os.listdir(tmp_path / 'shown')) == 3
+
+
+def test_test_py_refuses_the_weights_of_another_network(config, tmp_path):
+    torch.save(
+        {'state_dict': {'conv1.weight': torch.zeros(1)}},
+        tmp_path / 'epoch_1.pth',
+    )
+    done = run_test(config, tmp_path, check=False)
+    assert done.returncode != 0
+    assert 'conv1.weight' in done.stderr
+
+
+def test_auto_scale_lr(config, tmp_path):
+    """The rates are made for a batch of 256; this one has 2."""
+    work_dir = tmp_path / 'work'
+    options = ('auto_scale_lr.base_batch_size=256', 'train_cfg.max_epochs=1')
+    run(*train(config, work_dir, '--auto-scale-lr', '--cfg-options', *options))
+    (path,) = work_dir.glob('*/vis_data/scalars.json')
+    first = json.loads(path.read_text().splitlines()[0])
+    # warm-up starts at a hundredth of 1e-3
+    assert first['lr'] == pytest.approx(1e-5 * 2 / 256)
+    done = run(*train(config, work_dir, '--auto-scale-lr'), check=False)
+    assert 'needs auto_scale_lr=dict(base_batch_size=...)' in done.stderr
 
 
 def test_two_processes_train_and_test_on_cpu(config, tmp_path):
@@ -153,7 +185,7 @@ def test_two_processes_train_and_test_on_cpu(config, tmp_path):
         'seq_1.txt',
     ]
     metrics = json.loads((work_dir / 'metrics.json').read_text())
-    assert sorted(metrics['per_sequence']) == ['seq_0', 'seq_1']
+    assert sorted(metrics['per_sequence']) == ['seq_0', 'seq_1', 'seq_2']
 
 
 def test_resume_with_another_seed_is_refused(config, tmp_path):
@@ -177,3 +209,18 @@ def test_scripts_explain_themselves(script):
     done = run(f'tools/{script}', check=False)
     assert done.returncode == 2
     assert f'Usage: {script}' in done.stderr
+
+
+def test_slurm_environment(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / 'tools'))
+    import launch
+
+    for name in ('RANK', 'WORLD_SIZE', 'LOCAL_RANK'):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(KeyError, match='found no SLURM_PROCID'):
+        launch._read_slurm_environment()
+    for name, value in dict(PROCID=3, NTASKS=4, LOCALID=1).items():
+        monkeypatch.setenv(f'SLURM_{name}', str(value))
+    launch._read_slurm_environment()
+    found = [os.environ[n] for n in ('RANK', 'WORLD_SIZE', 'LOCAL_RANK')]
+    assert found == ['3', '4', '1']

@@ -8,6 +8,7 @@ from mmengine.fileio import LocalBackend, register_backend
 from mmengine.hooks import CheckpointHook
 from mmengine.runner import Runner
 
+from mmsimtrack.datasets.samplers import PairSampler
 from mmsimtrack.registry import HOOKS
 
 
@@ -77,8 +78,10 @@ class AtomicCheckpointHook(CheckpointHook):
             ValueError: If the sampler's seed is not that of the checkpoint;
                 mmengine restores its own seed too late for the sampler.
         """
+        if not runner._resume:
+            return  # a test has no training data, and must not ask for it
         sampler = getattr(runner.train_dataloader, 'sampler', None)
-        if not runner._resume or not hasattr(sampler, 'seed'):
+        if not isinstance(sampler, PairSampler):
             return
         seed = checkpoint['meta']['seed']
         if sampler.seed != seed:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
+import logging
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +21,7 @@ from mmengine.structures import InstanceData
 from mmsimtrack.datasets import FrameReader
 from mmsimtrack.models import SimTrack
 from mmsimtrack.registry import LOOPS
-from mmsimtrack.structures import SOTDataSample, xyxy_to_xywh
+from mmsimtrack.structures import SOTDataSample, xywh_to_xyxy, xyxy_to_xywh
 from mmsimtrack.structures.annotation_file import (
     read_bboxes_xywh,
     replace_atomically,
@@ -70,36 +72,56 @@ class SequenceTestLoop(TestLoop):
 
     def run(self) -> dict:
         """Track all sequences; returns the metrics."""
-        for folder in (self.results_dir, self.times_dir):
-            folder.mkdir(parents=True, exist_ok=True)
         if is_main_process():
-            self._note_checkpoint()
+            self._prepare_folders()
+            for metric in self.evaluator.metrics:
+                metric.check_annotations(self.dataloader.dataset)
         barrier()
         return super().run()
 
-    def _note_checkpoint(self) -> None:
-        """Write down whose results these are; refuse to mix two.
+    def _prepare_folders(self) -> None:
+        """Keep the results of an interrupted test, or make room for new ones.
 
         Raises:
-            ValueError: If `resume` meets results of another checkpoint.
+            ValueError: If `resume` meets results of another test.
         """
         note = self.results_dir.parent / 'results.json'
-        found = {'checkpoint': None}
-        if self.runner.cfg.get('load_from'):
-            checkpoint = Path(self.runner.cfg.load_from).resolve()
-            found['checkpoint'] = str(checkpoint)
-            if checkpoint.exists():
-                found['modified'] = checkpoint.stat().st_mtime
+        found = self._describe_test()
         if self.resume and note.exists():
             noted = json.loads(note.read_text())
             if noted != found:
                 raise ValueError(
                     f'{self.results_dir} holds results of {noted}, but this '
-                    f'test runs {found}. Give another --work-dir, or leave '
-                    'out --resume to track all sequences again.'
+                    f'test is {found}. Give another --work-dir, or leave out '
+                    '--resume to track all sequences again.'
                 )
+        dataset = self.dataloader.dataset
+        for folder in (self.results_dir, self.times_dir):
+            folder.mkdir(parents=True, exist_ok=True)
+            for path in folder.glob('.*'):  # half written when a test died
+                path.unlink()
+            if not (self.resume and note.exists()):
+                for i in range(len(dataset)):
+                    name = dataset.get_sequence(i).name
+                    (folder / f'{name}.txt').unlink(missing_ok=True)
         with replace_atomically(note) as temporary:
-            temporary.write_text(json.dumps(found) + '\n')
+            temporary.write_text(json.dumps(found, indent=2) + '\n')
+
+    def _describe_test(self) -> dict:
+        """What must be the same for results to belong together."""
+        cfg = self.runner.cfg
+        checkpoint = cfg.get('load_from')
+        parts = [cfg.get('model'), cfg.get('test_dataloader')]
+        digest = hashlib.sha256(repr(parts).encode()).hexdigest()
+        found = {
+            'checkpoint': checkpoint and str(Path(checkpoint).resolve()),
+            'model_and_data': digest[:16],
+            'amp_dtype': self.amp_dtype,
+            'wrong_exemplar': self.wrong_exemplar,
+        }
+        if checkpoint and Path(checkpoint).exists():
+            found['modified'] = Path(checkpoint).stat().st_mtime
+        return found
 
     @torch.no_grad()
     def run_iter(self, idx: int, data_batch: dict) -> None:
@@ -115,7 +137,13 @@ class SequenceTestLoop(TestLoop):
         )
         (reader,), (sample,) = data_batch['inputs'], data_batch['data_samples']
         path = self.results_dir / f'{sample.sequence}.txt'
-        if not (self.resume and self._is_complete(path, len(reader))):
+        if self.resume and self._is_complete(path, len(reader)):
+            bboxes = xywh_to_xyxy(read_bboxes_xywh(path))
+            sample.pred_instances = InstanceData(
+                bboxes=torch.from_numpy(bboxes),
+                scores=torch.full((len(bboxes),), torch.nan),
+            )
+        else:
             start = time.perf_counter()
             self._track(reader, sample)
             fps = len(reader) / (time.perf_counter() - start)
@@ -155,6 +183,13 @@ class SequenceTestLoop(TestLoop):
             seconds.append(time.perf_counter() - start)
             bboxes.append(state.bboxes[0].numpy())
             scores.append(state.scores[0].item())
+        if state.kept[0]:
+            print_log(
+                f'{sample.sequence}: {scores.count(0)} predictions were not '
+                'finite; the previous box was kept.',
+                'current',
+                level=logging.WARNING,
+            )
         return np.stack(bboxes), np.array(scores), np.array(seconds)
 
     def _other(self, model: SimTrack, sample: SOTDataSample) -> tuple:

@@ -13,6 +13,7 @@ from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 from mmengine.structures import BaseDataElement
 
+from mmsimtrack.datasets import SequenceDataset
 from mmsimtrack.evaluation.functional import (
     FRAME_SCORES,
     FrameErrors,
@@ -114,6 +115,26 @@ class OPEMetric(BaseMetric):
                 )
             )
 
+    def check_annotations(self, dataset: SequenceDataset) -> None:
+        """Refuse before tracking what could not be scored after it.
+
+        Raises:
+            ValueError: If the rules of the profile refuse an annotation.
+        """
+        for i in range(len(dataset)):
+            sequence = dataset.get_sequence(i)
+            if len(sequence.bboxes) == len(sequence):
+                gt_xywh = xyxy_to_xywh(sequence.bboxes)
+                perfect = np.nan_to_num(gt_xywh)
+                frame_errors(
+                    sequence.name,
+                    perfect,
+                    gt_xywh,
+                    self._rules,
+                    sequence.visible,
+                    image_size=(np.inf, np.inf),
+                )
+
     def compute_metrics(self, results: list[dict]) -> dict[str, float]:
         """Score the result files and write the JSON file.
 
@@ -132,25 +153,28 @@ class OPEMetric(BaseMetric):
         if not results:
             return {}
         sequences = {sequence['name']: sequence for sequence in results}
-        per_sequence, errors, frames = {}, [], []
+        errors, frames = {}, {}
         for name, sequence in sorted(sequences.items()):
-            result_xywh = self._read_result(name, len(sequence['gt_xywh']))
-            errors.append(
-                frame_errors(
-                    result_xywh=result_xywh, profile=self._rules, **sequence
-                )
+            sequence['result_xywh'] = self._read_result(
+                name, len(sequence['gt_xywh'])
             )
-            frames.append(
-                frame_errors(
-                    result_xywh=result_xywh,
-                    profile=self._frame_rules,
-                    **sequence,
-                )
-            )
-            per_sequence[name] = self._scores(errors[-1:], frames[-1:])
-        self.curves = overall_curves(errors, self._rules)
-        overall = self._scores(errors, frames)
-        self._write(overall, per_sequence)
+            errors[name] = [frame_errors(profile=self._rules, **sequence)]
+            # AO does not count the first frame, so it needs another
+            frames[name] = [
+                frame_errors(profile=self._frame_rules, **sequence)
+                for _ in sequence['gt_xywh'][1:2]
+            ]
+        self.curves = overall_curves(sum(errors.values(), []), self._rules)
+        overall = self._scores(
+            sum(errors.values(), []), sum(frames.values(), [])
+        )
+        self._write(
+            overall,
+            {
+                name: self._scores(errors[name], frames[name])
+                for name in errors
+            },
+        )
         return {k: v for k, v in overall.items() if math.isfinite(v)}
 
     def _scores(
@@ -158,8 +182,10 @@ class OPEMetric(BaseMetric):
     ) -> dict[str, float]:
         """Scores of the profile, with AO and SR by the GOT-10k kit."""
         scores = overall_scores(errors, self._rules)
-        frame_scores = overall_scores(frames, self._frame_rules)
-        return scores | {key: frame_scores[key] for key in FRAME_SCORES}
+        if frames:
+            by_frame = overall_scores(frames, self._frame_rules)
+            scores |= {key: by_frame[key] for key in FRAME_SCORES}
+        return scores
 
     def _read_result(self, name: str, num_frames: int) -> np.ndarray:
         path = self._results_dir() / f'{name}.txt'

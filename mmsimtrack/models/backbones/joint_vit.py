@@ -23,9 +23,19 @@ class JointViT(VisionTransformer):
         img_size: Side in pixels of the images of the pre-training; gives the
             grid of p_0. Other search sizes resize p_0 at run time.
         **kwargs: Of `mmpretrain.VisionTransformer`.
+
+    Raises:
+        ValueError: If the class token or the final norm is switched off.
     """
 
     def __init__(self, tokenizer: dict, img_size: int = 224, **kwargs) -> None:
+        for name in ('with_cls_token', 'final_norm'):
+            if not kwargs.get(name, True):
+                raise ValueError(
+                    f'JointViT: {name}=False is not supported, since every '
+                    'sequence has a class token and a final norm. Leave it '
+                    'out of the config.'
+                )
         super().__init__(img_size=img_size, out_type='raw', **kwargs)
         self.tokenizer = FovealTokenizer(
             embed_dims=self.embed_dims,

@@ -33,7 +33,8 @@ class SOTDataPreprocessor(BaseDataPreprocessor):
         Args:
             data: `inputs` = dict of `exemplar` (B, 3, Hz, Wz) uint8,
                 `exemplar_bbox` (B, 4) xyxy in its unit square and `search`
-                (B, 3, Hx, Wx) uint8; `data_samples`, a list.
+                (B, 3, Hx, Wx) uint8; `data_samples`, a list or
+                absent.
             training: Ignored.
 
         Returns:
@@ -47,5 +48,5 @@ class SOTDataPreprocessor(BaseDataPreprocessor):
                 'exemplar_bbox': inputs['exemplar_bbox'],
                 'search': self.normalize(inputs['search']),
             },
-            'data_samples': data['data_samples'],
+            'data_samples': data.get('data_samples'),
         }

@@ -1,5 +1,6 @@
 """Trackers."""
 
-from .simtrack import SimTrack, TrackState
+from .simtrack import SimTrack
+from .track_state import TrackState
 
 __all__ = ['SimTrack', 'TrackState']

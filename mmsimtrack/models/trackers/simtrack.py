@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from numbers import Integral
 
 import numpy as np
 import torch
@@ -13,50 +11,14 @@ from mmengine.model import BaseModel
 from mmengine.structures import InstanceData
 from torch import Tensor
 
+from mmsimtrack.models.trackers.track_state import TrackState
 from mmsimtrack.registry import MODELS
-from mmsimtrack.structures import CropWindow, SOTDataSample, clip_bboxes
-
-
-@dataclass(frozen=True)
-class TrackState:
-    """All that a tracker remembers of B videos; the model holds nothing.
-
-    Attributes:
-        memory: What `backbone.embed_exemplar` returned, batch first.
-        bboxes: (B, 4) float64 on the CPU, xyxy in frame pixels.
-        scores: (B,) in [0, 1], on the CPU.
-        kept: (B,) bool on the CPU, whether a non-finite prediction was ever
-            replaced by the previous box.
-    """
-
-    memory: tuple[Tensor, ...]
-    bboxes: Tensor
-    scores: Tensor
-    kept: Tensor
-
-    def __len__(self) -> int:
-        return len(self.bboxes)
-
-    def __getitem__(self, rows) -> TrackState:
-        """Select videos, by index, slice, mask or list of indices."""
-        if isinstance(rows, Integral):
-            rows = [rows]
-        return TrackState(
-            tuple(part[rows] for part in self.memory),
-            self.bboxes[rows],
-            self.scores[rows],
-            self.kept[rows],
-        )
-
-    @classmethod
-    def cat(cls, states: Sequence[TrackState]) -> TrackState:
-        """Concatenate the videos of several states."""
-        return cls(
-            tuple(map(torch.cat, zip(*(state.memory for state in states)))),
-            torch.cat([state.bboxes for state in states]),
-            torch.cat([state.scores for state in states]),
-            torch.cat([state.kept for state in states]),
-        )
+from mmsimtrack.structures import (
+    CropWindow,
+    SOTDataSample,
+    check_first_box,
+    clip_bboxes,
+)
 
 
 @MODELS.register_module()
@@ -120,6 +82,16 @@ class SimTrack(BaseModel):
         Raises:
             ValueError: If the mode is none of these.
         """
+        if mode not in ('loss', 'tensor', 'predict'):
+            raise ValueError(
+                f"SimTrack.forward: mode is {mode!r}, expected 'loss', "
+                "'tensor' or 'predict'."
+            )
+        if mode == 'loss' and data_samples is None:
+            raise ValueError(
+                "SimTrack.forward: mode 'loss' needs data_samples with the "
+                'ground truth, found None.'
+            )
         memory = self.backbone.embed_exemplar(
             inputs['exemplar'], inputs['exemplar_bbox']
         )
@@ -128,12 +100,7 @@ class SimTrack(BaseModel):
             return self.head.loss(feat, data_samples)
         if mode == 'tensor':
             return self.head(feat)
-        if mode == 'predict':
-            return self._predict(feat, data_samples)
-        raise ValueError(
-            f"SimTrack.forward: mode is {mode!r}, expected 'loss', 'tensor' "
-            "or 'predict'."
-        )
+        return self._predict(feat, data_samples)
 
     def _predict(
         self, feat: Tensor, data_samples: list[SOTDataSample] | None
@@ -162,18 +129,21 @@ class SimTrack(BaseModel):
                 outside of its frame.
         """
         bboxes = np.asarray(bboxes, np.float64).reshape(-1, 4)
-        for row, (frame, bbox) in enumerate(zip(frames, bboxes, strict=True)):
-            _check_first_box(row, frame, bbox)
+        _check_frames(frames, len(bboxes))
+        for row, (frame, bbox) in enumerate(zip(frames, bboxes)):
+            check_first_box(bbox, frame.shape, f'Video {row}')
         crops, windows = self._cut(frames, bboxes, self.exemplar)
         in_crop = [w.to_crop(bbox) for w, bbox in zip(windows, bboxes)]
         memory = self.backbone.embed_exemplar(
-            crops, torch.as_tensor(np.stack(in_crop)).to(crops)
+            crops,
+            torch.from_numpy(np.stack(in_crop))
+            .to(crops.dtype)  # before the device: MPS has no float64
+            .to(crops.device),
         )
         return TrackState(
             memory,
             torch.from_numpy(bboxes.copy()),
             torch.ones(len(bboxes)),
-            torch.zeros(len(bboxes), dtype=torch.bool),
         )
 
     @torch.no_grad()
@@ -190,15 +160,19 @@ class SimTrack(BaseModel):
             The state of these frames. A non-finite prediction keeps the
             previous box, gets score 0 and is logged once per video.
         """
+        _check_frames(frames, len(state))
+        if not len(state):
+            return state
         previous = state.bboxes.numpy()
         crops, windows = self._cut(frames, previous, self.search)
         unit, scores = self.head.predict(self.backbone(state.memory, crops))
-        unit, scores = unit.double().cpu().numpy(), scores.float().cpu()
+        unit, scores = unit.cpu().double().numpy(), scores.float().cpu()
+        # before the clip, which would turn an infinity into a border
+        lost = ~(np.isfinite(unit).all(-1) & np.isfinite(scores.numpy()))
         bboxes = np.stack([w.to_frame(row) for w, row in zip(windows, unit)])
         bboxes = clip_bboxes(
             bboxes, [frame.shape[:2] for frame in frames], self.clip_margin
         )
-        lost = ~(np.isfinite(bboxes).all(-1) & np.isfinite(scores.numpy()))
         bboxes[lost] = previous[lost]
         lost = torch.from_numpy(lost)
         for row in torch.nonzero(lost & ~state.kept).flatten().tolist():
@@ -228,26 +202,17 @@ class SimTrack(BaseModel):
         return self.data_preprocessor.normalize(crops), windows
 
 
-def _check_first_box(row: int, frame: np.ndarray, bbox: np.ndarray) -> None:
-    """Refuse a first box from which no tracker could start."""
-    if frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8:
+def _check_frames(frames: Sequence[np.ndarray], num_videos: int) -> None:
+    """Refuse frames that do not fit the videos, or are no RGB images."""
+    if len(frames) != num_videos:
         raise ValueError(
-            f'Video {row}: the frame has shape {frame.shape} and dtype '
-            f'{frame.dtype}, expected (H, W, 3) RGB uint8.'
+            f'Found {len(frames)} frames for {num_videos} videos. Give a list '
+            'with the next frame of each video.'
         )
-    height, width = frame.shape[:2]
-    x1, y1, x2, y2 = bbox.tolist()
-    problem = None
-    if not np.isfinite(bbox).all():
-        problem = 'is not finite'
-    elif x2 <= x1 or y2 <= y1:
-        problem = 'has no area (expected x1 < x2 and y1 < y2)'
-    elif x1 >= width or y1 >= height or x2 <= 0 or y2 <= 0:
-        problem = 'lies wholly outside of the frame'
-    if problem:
-        raise ValueError(
-            f'Video {row}: the first box, xyxy ({x1:g}, {y1:g}, {x2:g}, '
-            f'{y2:g}), {problem}; the frame is {width} x {height} px. Give a '
-            'box around the target in the first frame (command lines take '
-            'x,y,w,h, Python takes xyxy).'
-        )
+    for row, frame in enumerate(frames):
+        rgb = frame.ndim == 3 and frame.shape[2] == 3
+        if not rgb or frame.dtype != np.uint8:
+            raise ValueError(
+                f'Video {row}: the frame has shape {frame.shape} and dtype '
+                f'{frame.dtype}, expected (H, W, 3) RGB uint8.'
+            )

@@ -1,6 +1,7 @@
 import json
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -105,6 +106,40 @@ def test_resume_refuses_results_of_another_checkpoint(tmp_path, data_root):
         runner.test()
 
 
+def test_resume_does_not_take_what_an_older_test_has_left(tmp_path, data_root):
+    """A test of A completes, one of B dies, and B is resumed."""
+    work_dir = tmp_path / 'work'
+    make_runner(work_dir, data_root).test()
+    (work_dir / 'drifter.pth').unlink()
+    runner = make_runner(work_dir, data_root)
+    runner.model.track = lambda frames, state: 1 / 0
+    with pytest.raises(ZeroDivisionError):
+        runner.test()
+    runner = make_runner(work_dir, data_root, resume=True)
+    runner.test()
+    assert runner.model.tracked == 3 * 4
+
+
+def test_resume_refuses_results_of_another_kind(tmp_path, data_root):
+    work_dir = tmp_path / 'work'
+    make_runner(work_dir, data_root).test()
+    runner = make_runner(work_dir, data_root, resume=True, wrong_exemplar=True)
+    with pytest.raises(ValueError, match="'wrong_exemplar': False"):
+        runner.test()
+
+
+def test_annotations_are_checked_before_tracking(tmp_path, data_root):
+    """The rules of `stark` refuse NaN, but for the UAV benchmarks."""
+    path = data_root / 'val/seq_2/groundtruth.txt'
+    lines = path.read_text().splitlines()
+    lines[3] = 'NaN,NaN,NaN,NaN'
+    path.write_text('\n'.join(lines))
+    runner = make_runner(tmp_path / 'work', data_root)
+    with pytest.raises(ValueError, match="'seq_2'.*expected no NaN"):
+        runner.test()
+    assert runner.model.tracked == 0
+
+
 def test_an_interrupted_test_keeps_finished_sequences(tmp_path, data_root):
     work_dir = tmp_path / 'work'
     runner = make_runner(work_dir, data_root)
@@ -127,8 +162,6 @@ def test_wrong_exemplar_gives_the_memory_of_the_next_sequence(
     tmp_path, data_root
 ):
     for number, gray in ((1, 40), (2, 90)):
-        import cv2
-
         folder = data_root / f'val/seq_{number}'
         frame = np.full((48, 64, 3), gray, np.uint8)
         cv2.imwrite(str(folder / '00000001.jpg'), frame)

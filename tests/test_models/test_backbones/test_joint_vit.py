@@ -122,3 +122,9 @@ def test_names_are_those_of_mmpretrain():
     missing, unexpected = ours.load_state_dict(plain.state_dict(), False)
     assert not unexpected
     assert missing and all(key.startswith('tokenizer.') for key in missing)
+
+
+@pytest.mark.parametrize('name', ['with_cls_token', 'final_norm'])
+def test_parts_that_every_sequence_has(name):
+    with pytest.raises(ValueError, match=f'{name}=False is not supported'):
+        JointViT(tokenizer=dict(foveal_size=16), arch=ARCH, **{name: False})

@@ -142,7 +142,26 @@ def test_sequences_come_and_go_in_a_batch(model, frames):
     ]
     assert both[[1, 0]].bboxes[1].tolist() == [10, 20, 60, 80]
     assert both[np.int64(1)].bboxes.tolist() == [[100, 100, 130, 150]]
+    assert both[torch.tensor(1)].bboxes.tolist() == [[100, 100, 130, 150]]
+    assert both[(1, 0)].bboxes[1].tolist() == [10, 20, 60, 80]
     assert len(both[:0]) == 0
+    assert len(model.track([], both[:0])) == 0
+
+
+def test_a_state_of_three_fields_is_complete():
+    state = TrackState((), torch.zeros(2, 4), torch.ones(2))
+    assert state.kept.tolist() == [False, False]
+
+
+@pytest.mark.parametrize('num', [1, 3])
+def test_frames_must_fit_the_videos(model, frames, num):
+    bboxes = [[10, 20, 60, 80], [100, 100, 130, 150]]
+    message = f'Found {num} frames for 2 videos'
+    with pytest.raises(ValueError, match=message):
+        model.init(frames[:num], bboxes)
+    state = model.init(frames[:2], bboxes)
+    with pytest.raises(ValueError, match=message):
+        model.track(frames[:num], state)
 
 
 def test_boxes_are_clipped_as_released(model, frames):
@@ -155,15 +174,16 @@ def test_boxes_are_clipped_as_released(model, frames):
     assert state.bboxes.tolist() == [[0, 0, 10, 10]]
 
 
+@pytest.mark.parametrize('value', [torch.nan, torch.inf, -torch.inf])
 def test_non_finite_prediction_keeps_the_box_and_is_logged_once(
-    model, frames, monkeypatch
+    model, frames, monkeypatch, value
 ):
     lines = []
     logger = MMLogger.get_current_instance()
     monkeypatch.setattr(logger, 'warning', lines.append)
-    nan = torch.full((2, 4), 0.4)
-    nan[1, 2] = torch.nan
-    model.head.predict = lambda feat: (nan, torch.ones(2))
+    unit = torch.full((2, 4), 0.4)
+    unit[1, 2] = value
+    model.head.predict = lambda feat: (unit, torch.ones(2))
     bboxes = [[10, 20, 60, 80], [100, 100, 130, 150.0]]
     state = model.init(frames[:2], bboxes)
     for _ in range(3):
@@ -195,6 +215,9 @@ def test_a_frame_that_is_no_rgb_image_is_refused(model):
     gray = np.zeros(SIZE, np.uint8)
     with pytest.raises(ValueError, match=r'shape \(240, 320\).*RGB uint8'):
         model.init([gray], [[10, 10, 50, 50]])
+    state = model.init([np.zeros((*SIZE, 3), np.uint8)], [[10, 10, 50, 50]])
+    with pytest.raises(ValueError, match='dtype float64'):
+        model.track([np.zeros((*SIZE, 3))], state)
 
 
 def test_forward_modes(model):
@@ -215,6 +238,8 @@ def test_forward_modes(model):
     assert set(losses) == {'loss_iou', 'loss_bbox'}
     with pytest.raises(ValueError, match="mode is 'train'"):
         model(inputs, samples, 'train')
+    with pytest.raises(ValueError, match='needs data_samples'):
+        model(inputs, mode='loss')
 
 
 def test_training_reaches_every_parameter(model):

@@ -27,7 +27,7 @@ def draw_scene(
     camera = draw_camera(rng, num_frames, size, canvas_size(size))
     side = unit * np.exp(rng.uniform(*np.log(SIZES)))
     outline, look = _draw_object(rng, source)
-    pace = np.exp(rng.uniform(np.log(0.08), np.log(0.2)))
+    pace = np.exp(rng.uniform(np.log(0.06), np.log(0.16)))
     target = Sprite(
         'target',
         outline,
@@ -43,12 +43,12 @@ def draw_scene(
         ),
     )
     behind, front = [], []
-    for i in range(int(rng.integers(1, 5))):
+    for i in range(int(rng.integers(2, 6))):
         sprite = _draw_distractor(rng, source, target, size, first=i == 0)
         overlap = largest_cover(target, [*front, sprite], size)
         on_top = rng.random() < 0.35 and overlap < COVERED[1]
         (front if on_top else behind).append(sprite)
-    if rng.random() < 0.55:
+    if rng.random() < 0.42:
         for _ in range(int(rng.integers(1, 2 + num_frames // 25))):
             front += draw_occluder(rng, target, front, size)
     still = [
@@ -111,7 +111,7 @@ def _draw_distractor(
     segment it is mirrored, turned and trimmed. In both cases its size
     differs too.
     """
-    share = (0.68, 0.92) if first else (0.3, 0.6)
+    share = (0.58, 0.8) if first else (0.12, 0.3)
     kind = rng.random()
     outline, look = _draw_object(rng, source)
     trim, turn = None, None
