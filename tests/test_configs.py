@@ -150,6 +150,20 @@ def test_learning_rates_follow_what_is_pre_trained():
         assert weight_decay == 1e-4
 
 
+def test_the_documents_follow_the_demo_config():
+    cfg = load('demo/sim_tiny_generated.py')
+    loader = cfg.train_dataloader
+    epochs = cfg.train_cfg.max_epochs
+    steps = epochs * (loader.sampler.num_pairs // loader.batch_size)
+    assert cfg.param_scheduler[-1].end == steps
+    for name in ('README.md', 'configs/demo/README.md'):
+        text = (CONFIGS.parent / name).read_text()
+        assert f'{steps:,} steps' in text
+        assert f'epoch_{epochs}.pth' in text
+    text = (CONFIGS / 'demo/metafile.yml').read_text()
+    assert f'Epochs: {epochs}' in text
+
+
 def test_every_config_has_its_row_in_a_metafile():
     root = CONFIGS.parent
     index = yaml.safe_load((root / 'model-index.yml').read_text())
