@@ -47,6 +47,7 @@ TITLES = {
     'first_box': 'first box kept still',
     'wrong_exemplar': "another sequence's exemplar",
 }
+BASELINES = list(TITLES)[1:]
 
 
 class Demo:
@@ -72,13 +73,8 @@ class Demo:
         self.cfg.merge_from_dict(self.options)
         epochs = self.cfg.train_cfg.max_epochs
         self.checkpoint = work_dir / f'epoch_{epochs}.pth'
-        self.work_dirs = {
-            'trained': work_dir,
-            **{
-                name: work_dir / 'baselines' / name
-                for name in list(TITLES)[1:]
-            },
-        }
+        self.work_dirs = {n: work_dir / 'baselines' / n for n in BASELINES}
+        self.work_dirs['trained'] = work_dir
 
     def say(self, text: str) -> None:
         """Print the headline of a step."""
@@ -148,22 +144,23 @@ class Demo:
         dataset = DATASETS.build(self.cfg.test_dataloader.dataset)
         samples = [item['data_samples'] for item in dataset]
         self._keep_first_boxes(samples)
-        scores, curves = {}, {}
-        for name, work_dir in self.work_dirs.items():
-            metric = OPEMetric(
-                str(work_dir / 'results'),
-                self.cfg.test_evaluator.benchmark,
-                self.cfg.test_evaluator.profile,
-            )
+        reports, curves = {}, {}
+        rules = (
+            self.cfg.test_evaluator.benchmark,
+            self.cfg.test_evaluator.profile,
+        )
+        for name, title in TITLES.items():
+            results = self.work_dirs[name] / 'results'
+            metric = OPEMetric(str(results), *rules)
             metric.process({}, samples)
-            scores[name] = metric.compute_metrics(metric.results)
-            curves[TITLES[name]] = metric.curves['success']
-        path = self.work_dir / 'metrics.json'
-        metrics = json.loads(path.read_text())
-        metrics['baselines'] = {
-            name: scores[name] for name in list(TITLES)[1:]
-        }
-        with replace_atomically(path) as temporary:
+            metric.compute_metrics(metric.results)  # writes metrics.json
+            report = results.parent / 'metrics.json'
+            reports[name] = json.loads(report.read_text())
+            curves[title] = metric.curves['success']
+        scores = {name: report['overall'] for name, report in reports.items()}
+        metrics = reports['trained']
+        metrics['baselines'] = {name: scores[name] for name in BASELINES}
+        with replace_atomically(self.work_dir / 'metrics.json') as temporary:
             temporary.write_text(json.dumps(metrics, indent=2) + '\n')
         plot_success(
             curves,
@@ -178,12 +175,10 @@ class Demo:
         folder.mkdir(parents=True, exist_ok=True)
         for sample in samples:
             first = xyxy_to_xywh(sample.gt_instances.bboxes[:1])
-            write_bboxes_xywh(
-                folder / f'{sample.sequence}.txt',
-                np.repeat(first, sample.num_frames, axis=0),
-            )
+            rows = np.repeat(first, sample.num_frames, axis=0)
+            write_bboxes_xywh(folder / f'{sample.sequence}.txt', rows)
 
-    def track(self, video: str | int | None, bbox: list | None) -> Path:
+    def track(self, video: str | int | None, bbox: list | None) -> dict:
         """Track a clip of the user's, or the first held-out sequence."""
         self.say('5/5 Track a clip')
         if video is None:
@@ -220,13 +215,9 @@ def main() -> None:
         type=parse_source,
         help='track this video, folder of frames or camera instead',
     )
-    parser.add_argument(
-        '--bbox', type=parse_bbox, help='its target in frame 1: x,y,w,h'
-    )
-    parser.add_argument(
-        '--work-dir', type=Path, help='default: work_dirs/demo'
-    )
-    parser.add_argument('--data-root', type=Path, help='default: data/demo')
+    parser.add_argument('--bbox', type=parse_bbox, help='its first x,y,w,h')
+    parser.add_argument('--work-dir', type=Path, help='for all results')
+    parser.add_argument('--data-root', type=Path, help='for generated data')
     parser.add_argument(
         '--quick',
         action='store_true',
@@ -248,8 +239,7 @@ def main() -> None:
         demo.generate()
         demo.train()
         demo.test()
-    except subprocess.CalledProcessError as error:
-        # the tool has said why
+    except subprocess.CalledProcessError as error:  # which has said why
         sys.exit(f'The demo stopped: {error.cmd[1]} failed.')
     scores = demo.score()
     demo.report(scores, demo.track(args.video, args.bbox))
