@@ -19,8 +19,13 @@ from track import parse_bbox, parse_source
 from mmsimtrack.apis import SOTInferencer, open_source
 from mmsimtrack.evaluation import OPEMetric
 from mmsimtrack.registry import DATASETS, MODELS
-from mmsimtrack.structures import check_first_box, xyxy_to_xywh
+from mmsimtrack.structures import (
+    check_first_box,
+    xywh_to_xyxy,
+    xyxy_to_xywh,
+)
 from mmsimtrack.structures.annotation_file import (
+    read_bboxes_xywh,
     replace_atomically,
     write_bboxes_xywh,
 )
@@ -179,13 +184,15 @@ class Demo:
             write_bboxes_xywh(folder / f'{sample.sequence}.txt', rows)
 
     def track(self, video: str | int | None, bbox: list | None) -> dict:
-        """Track a clip of the user's, or the first held-out sequence."""
+        """Track a clip of the user's, or the median held-out sequence."""
         self.say('5/5 Track a clip')
         if video is None:
-            dataset = DATASETS.build(self.cfg.test_dataloader.dataset)
-            sequence = dataset.get_sequence(0)
-            video = str(Path(sequence.frame_path(0)).parent)
-            bbox = sequence.bboxes[0]
+            report = json.loads((self.work_dir / 'metrics.json').read_text())
+            each = report['per_sequence']
+            name = sorted(each, key=lambda n: each[n]['auc'])[len(each) // 2]
+            video = str(self.data_root / 'val' / name)
+            first = read_bboxes_xywh(Path(video, 'groundtruth.txt'))[0]
+            bbox = xywh_to_xyxy(first)
         inferencer = SOTInferencer(self.cfg, str(self.checkpoint))
         return inferencer(video, bbox, self.work_dir)['files']
 

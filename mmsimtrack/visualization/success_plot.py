@@ -97,4 +97,4 @@ def _decorate(axes, title: str) -> None:
     axes.grid(color='0.88', linewidth=0.8)
     axes.set_axisbelow(True)
     axes.spines[['top', 'right']].set_visible(False)
-    axes.legend(loc='lower left', framealpha=0.9, edgecolor='0.8', fontsize=9)
+    axes.legend(loc='best', framealpha=0.9, edgecolor='0.8', fontsize=9)

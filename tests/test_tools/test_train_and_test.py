@@ -165,13 +165,28 @@ def test_auto_scale_lr(config, tmp_path):
     assert 'needs auto_scale_lr=dict(base_batch_size=...)' in done.stderr
 
 
-def test_two_processes_train_and_test_on_cpu(config, tmp_path):
+def dist_train(config, work_dir, max_epochs):
+    run(
+        'tools/dist_train.sh',
+        config,
+        2,
+        '--work-dir',
+        work_dir,
+        '--resume',
+        '--cfg-options',
+        f'train_cfg.max_epochs={max_epochs}',
+    )
+
+
+def test_two_processes_train_resume_and_test_on_cpu(config, tmp_path):
     """dist_train.sh and dist_test.sh, through gloo."""
+    dist_train(config, tmp_path / 'whole', 2)
     work_dir = tmp_path / 'two'
-    options = ('--cfg-options', 'train_cfg.max_epochs=2')
-    run('tools/dist_train.sh', config, 2, '--work-dir', work_dir, *options)
+    dist_train(config, work_dir, 1)
+    dist_train(config, work_dir, 2)
     # 8 pairs an epoch = 2 processes x 2 steps x 2 pairs
     assert sorted(losses(work_dir)) == [1, 2, 3, 4]
+    assert losses(work_dir) == losses(tmp_path / 'whole')
     run(
         'tools/dist_test.sh',
         config,
@@ -180,10 +195,7 @@ def test_two_processes_train_and_test_on_cpu(config, tmp_path):
         '--work-dir',
         work_dir,
     )
-    assert sorted(os.listdir(work_dir / 'results')) == [
-        'seq_0.txt',
-        'seq_1.txt',
-    ]
+    assert sorted(os.listdir(work_dir / 'results')) == NAMES
     metrics = json.loads((work_dir / 'metrics.json').read_text())
     assert sorted(metrics['per_sequence']) == ['seq_0', 'seq_1', 'seq_2']
 
