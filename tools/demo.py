@@ -11,7 +11,6 @@ import sys
 import time
 from pathlib import Path
 
-import numpy as np
 import torch
 from mmengine.config import Config
 from track import parse_bbox, parse_source
@@ -19,13 +18,8 @@ from track import parse_bbox, parse_source
 from mmsimtrack.apis import SOTInferencer, open_source
 from mmsimtrack.evaluation import OPEMetric
 from mmsimtrack.registry import DATASETS, MODELS
-from mmsimtrack.structures import (
-    check_first_box,
-    xywh_to_xyxy,
-    xyxy_to_xywh,
-)
+from mmsimtrack.structures import check_first_box, xyxy_to_xywh
 from mmsimtrack.structures.annotation_file import (
-    read_bboxes_xywh,
     replace_atomically,
     write_bboxes_xywh,
 )
@@ -180,7 +174,7 @@ class Demo:
         folder.mkdir(parents=True, exist_ok=True)
         for sample in samples:
             first = xyxy_to_xywh(sample.gt_instances.bboxes[:1])
-            rows = np.repeat(first, sample.num_frames, axis=0)
+            rows = first.repeat(sample.num_frames, axis=0)
             write_bboxes_xywh(folder / f'{sample.sequence}.txt', rows)
 
     def track(self, video: str | int | None, bbox: list | None) -> dict:
@@ -191,15 +185,15 @@ class Demo:
             each = report['per_sequence']
             name = sorted(each, key=lambda n: each[n]['auc'])[len(each) // 2]
             video = str(self.data_root / 'val' / name)
-            first = read_bboxes_xywh(Path(video, 'groundtruth.txt'))[0]
-            bbox = xywh_to_xyxy(first)
+            lines = Path(video, 'groundtruth.txt').read_text().split()
+            bbox = parse_bbox(lines[0])
         inferencer = SOTInferencer(self.cfg, str(self.checkpoint))
         return inferencer(video, bbox, self.work_dir)['files']
 
     def report(self, scores: dict[str, dict], files: dict[str, Path]) -> None:
         """Print the table, and where to look."""
         self.say('Done')
-        print(f'\n{"":30}{"AUC":>7}{"P@20":>7}{"Pnorm":>7}{"AO":>7}')
+        print(f'{"":30}{"AUC":>7}{"P@20":>7}{"Pnorm":>7}{"AO":>7}')
         for name, title in TITLES.items():
             one = scores[name]
             print(

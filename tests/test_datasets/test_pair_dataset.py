@@ -347,7 +347,7 @@ def test_crops_outside_of_the_frame_are_redrawn(build):
 def test_redrawing_ends(build):
     pairs = build(num_frames=6, bboxes_xywh=[(20, -900, 8, 8)] * 6)
     message = (
-        r'PairDataset: pair \(4, 2\): 100 search crops in a row lay outside '
+        r'PairDataset: pair \(4, 2\): 100 crops in a row lay outside '
         r'of their frame\..*check the annotations'
     )
     with pytest.raises(RuntimeError, match=message):

@@ -267,8 +267,8 @@ def test_distractors_and_occluders_are_frequent(scenes):
     own = np.mean([scene.own_texture_distractors > 0 for scene in scenes])
     occluded = np.mean([scene.count('occluder') > 0 for scene in scenes])
     assert all(scene.count('distractor') >= 1 for scene in scenes)
-    assert own >= 0.55
-    assert occluded >= 0.35
+    assert own >= 0.5
+    assert occluded >= 0.25
 
 
 def test_own_texture_distractors_look_like_the_target():
