@@ -8,7 +8,7 @@ _base_ = [
 ]
 data_root = 'data/demo'
 
-# 12 epochs of 160 steps of 32 pairs = 1,920 steps
+# 13 epochs of 160 steps of 32 pairs = 2,080 steps
 train_dataloader = dict(
     num_workers=1,
     pin_memory=False,
@@ -38,7 +38,7 @@ train_dataloader = dict(
 test_dataloader = dict(dataset=dict(data_root=data_root, split='val'))
 test_evaluator = dict(benchmark='custom', profile='stark')
 
-train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=12)
+train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=13)
 optim_wrapper = dict(
     optimizer=dict(type='AdamW', lr=1e-3, weight_decay=1e-4),
     clip_grad=dict(max_norm=1.0),
@@ -48,8 +48,8 @@ param_scheduler = [
     dict(
         type='CosineAnnealingLR',
         begin=100,
-        end=1920,
-        T_max=1820,
+        end=2080,
+        T_max=1980,
         eta_min=1e-6,
         by_epoch=False,
     ),

@@ -263,7 +263,9 @@ def test_still_box_fails(scenes):
     assert np.mean(aucs) <= 0.12
 
 
-def test_distractors_and_occluders_are_frequent(scenes):
+@pytest.mark.parametrize('num', [24, 60])  # 24 is the set of the demo
+def test_distractors_and_occluders_are_frequent(scenes, num):
+    scenes = scenes[:num]
     own = np.mean([scene.own_texture_distractors > 0 for scene in scenes])
     occluded = np.mean([scene.count('occluder') > 0 for scene in scenes])
     assert all(scene.count('distractor') >= 1 for scene in scenes)

@@ -49,7 +49,7 @@ def draw_scene(
         on_top = rng.random() < 0.35 and overlap < COVERED[1]
         (front if on_top else behind).append(sprite)
     if rng.random() < 0.55:
-        for _ in range(int(rng.integers(1, 2 + num_frames // 25))):
+        for _ in range(int(rng.integers(1, 2 + num_frames // 40))):
             front += draw_occluder(rng, target, front, size)
     still = [
         _draw_still(rng, source, unit, camera, size)
