@@ -1,10 +1,49 @@
-"""What the tools share when several processes work together."""
+"""What the tools share: options, the config, several processes."""
 
+import argparse
 import os
+import os.path as osp
 from datetime import timedelta
 
 import torch
-from mmengine.config import Config
+from mmengine.config import Config, DictAction
+
+
+def add_common_options(parser: argparse.ArgumentParser) -> None:
+    """Options that training and testing have in common."""
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        help='change settings of the config: key=value, nested keys with '
+        "dots, lists as key='[a,b]'",
+    )
+    parser.add_argument(
+        '--launcher',
+        choices=['none', 'pytorch', 'slurm', 'mpi'],
+        default='none',
+        help='what starts the processes',
+    )
+    # what older versions of torch's launcher pass
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
+
+
+def load_config(args: argparse.Namespace) -> Config:
+    """The config of the command line, with its options.
+
+    The work dir is that of the command line, else of the config, else it is
+    named after the config.
+    """
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    cfg = Config.fromfile(args.config)
+    cfg.launcher = args.launcher
+    if args.cfg_options:
+        cfg.merge_from_dict(args.cfg_options)
+    name = osp.splitext(osp.basename(args.config))[0]
+    cfg.work_dir = (
+        args.work_dir or cfg.get('work_dir') or osp.join('work_dirs', name)
+    )
+    return cfg
 
 
 def set_up_distribution(cfg: Config) -> None:

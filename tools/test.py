@@ -2,16 +2,13 @@
 
 import argparse
 import json
-import os
-import os.path as osp
 from pathlib import Path
 
 import mmsimtrack  # noqa: F401  (checks the installation first)
-from mmengine.config import Config, DictAction
 from mmengine.dist import is_main_process
 from mmengine.runner import Runner
 
-from launch import set_up_distribution
+from launch import add_common_options, load_config, set_up_distribution
 from mmsimtrack.structures.annotation_file import replace_atomically
 
 
@@ -39,36 +36,14 @@ def parse_args() -> argparse.Namespace:
         help='track with bfloat16 where it is safe (float16: --cfg-options '
         'test_cfg.amp_dtype=float16)',
     )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        help='change settings of the config: key=value, nested keys with '
-        "dots, lists as key='[a,b]'",
-    )
-    parser.add_argument(
-        '--launcher',
-        choices=['none', 'pytorch', 'slurm', 'mpi'],
-        default='none',
-        help='what starts the processes',
-    )
-    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
-    args = parser.parse_args()
-    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    return args
+    add_common_options(parser)
+    return parser.parse_args()
 
 
 def main() -> None:
     """Build a Runner from the config and test."""
     args = parse_args()
-    cfg = Config.fromfile(args.config)
-    cfg.launcher = args.launcher
-    if args.cfg_options:
-        cfg.merge_from_dict(args.cfg_options)
-    name = osp.splitext(osp.basename(args.config))[0]
-    cfg.work_dir = (
-        args.work_dir or cfg.get('work_dir') or osp.join('work_dirs', name)
-    )
+    cfg = load_config(args)
     cfg.load_from, cfg.resume = args.checkpoint, False
     cfg.test_cfg.resume = args.resume
     if args.amp:

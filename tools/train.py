@@ -1,15 +1,12 @@
 """Train a tracker."""
 
 import argparse
-import os
-import os.path as osp
 
 import mmsimtrack  # noqa: F401  (checks the installation first)
-from mmengine.config import Config, DictAction
+import torch
 from mmengine.runner import Runner
 
-import torch
-from launch import set_up_distribution
+from launch import add_common_options, load_config, set_up_distribution
 
 
 def parse_args() -> argparse.Namespace:
@@ -32,36 +29,14 @@ def parse_args() -> argparse.Namespace:
         action='store_true',
         help='scale the learning rates to the batch size',
     )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        help='change settings of the config: key=value, nested keys with '
-        "dots, lists as key='[a,b]'",
-    )
-    parser.add_argument(
-        '--launcher',
-        choices=['none', 'pytorch', 'slurm', 'mpi'],
-        default='none',
-        help='what starts the processes',
-    )
-    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
-    args = parser.parse_args()
-    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    return args
+    add_common_options(parser)
+    return parser.parse_args()
 
 
 def main() -> None:
     """Build a Runner from the config and train."""
     args = parse_args()
-    cfg = Config.fromfile(args.config)
-    cfg.launcher = args.launcher
-    if args.cfg_options:
-        cfg.merge_from_dict(args.cfg_options)
-    name = osp.splitext(osp.basename(args.config))[0]
-    cfg.work_dir = (
-        args.work_dir or cfg.get('work_dir') or osp.join('work_dirs', name)
-    )
+    cfg = load_config(args)
     if args.amp and not torch.accelerator.is_available():
         raise SystemExit(
             '--amp: mmengine trains in mixed precision on accelerators only, '

@@ -1,15 +1,7 @@
 # LaSOT test: 280 sequences.
+_base_ = './test_sequences.py'
+
 test_dataloader = dict(
-    batch_size=1,
-    num_workers=0,
-    sampler=dict(type='DefaultSampler', shuffle=False, round_up=False),
-    collate_fn=dict(type='pseudo_collate'),
-    dataset=dict(
-        type='LaSOTDataset',
-        data_root='data/lasot',
-        split='test',
-        test_mode=True,
-    ),
+    dataset=dict(type='LaSOTDataset', data_root='data/lasot', split='test')
 )
-test_evaluator = dict(type='OPEMetric', benchmark='lasot', profile='stark')
-test_cfg = dict(type='SequenceTestLoop')
+test_evaluator = dict(benchmark='lasot', profile='stark')
