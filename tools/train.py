@@ -37,12 +37,12 @@ def main() -> None:
     """Build a Runner from the config and train."""
     args = parse_args()
     cfg = load_config(args)
-    if args.amp and not torch.accelerator.is_available():
-        raise SystemExit(
-            '--amp: mmengine trains in mixed precision on accelerators only, '
-            'and there is none. Leave it out.'
-        )
     if args.amp:
+        if not torch.accelerator.is_available():
+            raise SystemExit(
+                '--amp: mmengine trains in mixed precision on accelerators '
+                'only, and there is none. Leave it out.'
+            )
         cfg.optim_wrapper.type = 'AmpOptimWrapper'
         cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
     if args.auto_scale_lr:

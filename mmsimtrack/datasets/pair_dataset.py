@@ -137,24 +137,19 @@ class PairDataset(Dataset):
             boxes `exemplar_bbox` and `search_bbox`, (4,) xyxy in the unit
             square; None if a crop lies outside of its frame.
         """
-        bbox = sequence.bboxes[t_search]
+        exemplar, search = sequence.bboxes[[t_exemplar, t_search]]
         jittered = jitter_bbox(
-            bbox, rng.standard_normal(2), rng.random(2), **self.jitter
+            search, rng.standard_normal(2), rng.random(2), **self.jitter
         )
         views = {}
-        for name, view, t, around in (
-            ('exemplar', self.exemplar, t_exemplar, None),
-            ('search', self.search, t_search, jittered),
+        for name, view, t, bbox, around in (
+            ('exemplar', self.exemplar, t_exemplar, exemplar, exemplar),
+            ('search', self.search, t_search, search, jittered),
         ):
             frame = sequence.read_frame(t)
-            bbox = sequence.bboxes[t]
-            window = CropWindow.around(
-                bbox if around is None else around,
-                view['factor'],
-                view['size'],
-            )
+            window = CropWindow.around(around, view['factor'], view['size'])
             if window.padded_share(frame.shape) == 1:
-                if around is None:
+                if name == 'exemplar':
                     print_log(
                         f'{sequence.frame_path(t)}: the annotated box '
                         f'{bbox.tolist()} (xyxy) lies far outside of the '

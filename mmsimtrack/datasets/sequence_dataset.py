@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,11 +107,19 @@ class SequenceDataset(BaseDataset):
         raise NotImplementedError
 
     def filter_data(self) -> list[dict]:
-        """Keep all sequences, of which there must be one."""
+        """Keep all sequences: at least one, each with a name of its own."""
         if not self.data_list:
             raise ValueError(
                 f'{type(self).__name__}: no sequence in {self.data_root}. '
                 'Check data_root and split in the config.'
+            )
+        names = Counter(info['name'] for info in self.data_list)
+        double = sorted(name for name, count in names.items() if count > 1)
+        if double:
+            raise ValueError(
+                f'{type(self).__name__}: {self.data_root} lists sequences '
+                f'twice: {", ".join(double[:5])}. Names must be unique, since '
+                'results are files of that name; correct the list.'
             )
         return self.data_list
 
@@ -127,7 +136,6 @@ class SequenceDataset(BaseDataset):
         if self._fully_initialized:
             return
         super().full_init()
-        self._refuse_double_names()
         lengths, bboxes, visible = [], [], []
         for i in range(len(self)):
             info = super().get_data_info(i)
@@ -141,16 +149,6 @@ class SequenceDataset(BaseDataset):
         self._visible = np.concatenate(visible)
         if self.test_mode:
             self._check_for_tracking()
-
-    def _refuse_double_names(self) -> None:
-        names = [self.get_data_info(i)['name'] for i in range(len(self))]
-        if len(set(names)) < len(names):
-            double = sorted({n for n in names if names.count(n) > 1})
-            raise ValueError(
-                f'{type(self).__name__}: {self.data_root} lists sequences '
-                f'twice: {", ".join(double[:5])}. Names must be unique, since '
-                'results are files of that name; correct the list.'
-            )
 
     def get_sequence(self, i: int) -> VideoSequence:
         """Sequence i, from the parsed annotations; -1 is the last."""

@@ -97,6 +97,13 @@ def test_negative_index_counts_from_the_end(folders, tmp_path):
         dataset.get_sequence(3)
 
 
+def test_a_name_that_is_listed_twice(folders, tmp_path):
+    (tmp_path / 'train/list.txt').write_text('seq_0\nseq_1\nseq_0\n')
+    message = 'lists sequences twice: seq_0. Names must be unique'
+    with pytest.raises(ValueError, match=message):
+        Got10kDataset(tmp_path, 'train')
+
+
 def test_data_set_survives_pickling(folders, tmp_path):
     dataset = Got10kDataset(tmp_path, 'train')
     copy = pickle.loads(pickle.dumps(dataset))

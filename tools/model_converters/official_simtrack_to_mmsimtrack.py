@@ -9,7 +9,6 @@ is kept under `meta['unused']` and restored by `--reverse`.
 """
 
 import argparse
-import os
 import pickle
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from mmsimtrack.models.backbones.clip_weights import (
     clip_vit_names,
     count_layers,
 )
+from mmsimtrack.structures.annotation_file import replace_atomically
 
 NETWORK = 'a SimTrack network'
 UNUSED = 'backbone.visual.proj'
@@ -141,10 +141,9 @@ def main() -> None:
     else:
         weights, unused = to_ours(weights, args.src)
         result = {'state_dict': weights, 'meta': {'unused': unused}}
-    temporary = Path(f'{args.dst}.{os.getpid()}.tmp')
-    temporary.parent.mkdir(parents=True, exist_ok=True)
-    torch.save(result, temporary)
-    os.replace(temporary, args.dst)
+    Path(args.dst).parent.mkdir(parents=True, exist_ok=True)
+    with replace_atomically(args.dst) as temporary:
+        torch.save(result, temporary)
     print(f'Converted {len(weights)} tensors: {args.src} -> {args.dst}')
 
 

@@ -136,9 +136,8 @@ class SequenceTestLoop(TestLoop):
             'before_test_iter', batch_idx=idx, data_batch=data_batch
         )
         (reader,), (sample,) = data_batch['inputs'], data_batch['data_samples']
-        path = self.results_dir / f'{sample.sequence}.txt'
-        if self.resume and self._is_complete(path, len(reader)):
-            bboxes = xywh_to_xyxy(read_bboxes_xywh(path))
+        bboxes = self._finished(sample)
+        if bboxes is not None:
             sample.pred_instances = InstanceData(
                 bboxes=torch.from_numpy(bboxes),
                 scores=torch.full((len(bboxes),), torch.nan),
@@ -221,7 +220,10 @@ class SequenceTestLoop(TestLoop):
             return contextlib.nullcontext()
         return torch.autocast(device, getattr(torch, self.amp_dtype))
 
-    @staticmethod
-    def _is_complete(path: Path, num_frames: int) -> bool:
-        """Whether an earlier test has finished a sequence."""
-        return path.exists() and len(read_bboxes_xywh(path)) == num_frames
+    def _finished(self, sample: SOTDataSample) -> np.ndarray | None:
+        """(T, 4) xyxy of a sequence that the resumed test has finished."""
+        path = self.results_dir / f'{sample.sequence}.txt'
+        if not self.resume or not path.exists():
+            return None
+        bboxes = xywh_to_xyxy(read_bboxes_xywh(path))
+        return bboxes if len(bboxes) == sample.num_frames else None

@@ -4,6 +4,7 @@ import json
 import math
 import os
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -159,15 +160,14 @@ class OPEMetric(BaseMetric):
                 name, len(sequence['gt_xywh'])
             )
             errors[name] = [frame_errors(profile=self._rules, **sequence)]
-            # AO does not count the first frame, so it needs another
-            frames[name] = [
-                frame_errors(profile=self._frame_rules, **sequence)
-                for _ in sequence['gt_xywh'][1:2]
-            ]
-        self.curves = overall_curves(sum(errors.values(), []), self._rules)
-        overall = self._scores(
-            sum(errors.values(), []), sum(frames.values(), [])
-        )
+            frames[name] = []
+            if len(sequence['gt_xywh']) > 1:  # AO does not count the first
+                by_frame = frame_errors(profile=self._frame_rules, **sequence)
+                frames[name].append(by_frame)
+        all_errors = list(chain.from_iterable(errors.values()))
+        all_frames = list(chain.from_iterable(frames.values()))
+        self.curves = overall_curves(all_errors, self._rules)
+        overall = self._scores(all_errors, all_frames)
         self._write(
             overall,
             {
