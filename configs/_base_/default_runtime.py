@@ -9,6 +9,8 @@ default_hooks = dict(
     sampler_seed=dict(type='DistSamplerSeedHook'),
 )
 
+custom_hooks = [dict(type='DropoutSeedHook')]
+
 # pairs are drawn from (seed, k); keep the seed when a run is resumed
 randomness = dict(seed=0)
 

@@ -7,5 +7,9 @@ _base_ = [
 ]
 
 train_dataloader = dict(
-    dataset=dict(exemplar=_base_.exemplar, search=_base_.search)
+    dataset=dict(
+        exemplar=_base_.exemplar,
+        search=_base_.search,
+        jitter=_base_.jitter,
+    )
 )

@@ -1,6 +1,6 @@
 """Networks, in the order of Fig. 2: tokenizer, backbone, head, tracker."""
 
-from .backbones import JointViT
+from .backbones import JointPVT, JointSwin, JointViT, OneWayViT, Siamese
 from .data_preprocessors import SOTDataPreprocessor
 from .heads import CornerHead
 from .tokenizers import FovealTokenizer
@@ -9,8 +9,12 @@ from .trackers import SimTrack, TrackState
 __all__ = [
     'CornerHead',
     'FovealTokenizer',
+    'JointPVT',
+    'JointSwin',
     'JointViT',
+    'OneWayViT',
     'SOTDataPreprocessor',
+    'Siamese',
     'SimTrack',
     'TrackState',
 ]

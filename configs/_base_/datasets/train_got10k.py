@@ -14,7 +14,6 @@ train_dataloader = dict(
             dict(type='Got10kDataset', data_root='data/got10k', split='train'),
         ],
         ratios=[1],
-        jitter=dict(center=3.5, scale=0.5),
         max_gap=200,
         min_frames=20,
         min_visible=5,

@@ -2,6 +2,8 @@
 # sqrt(w * h) of the target.
 exemplar = dict(size=112, factor=2)
 search = dict(size=224, factor=4)
+# displaces the search crop in training; center 3.5 at factor 4, as released
+jitter = dict(center=3.5, scale=0.5)
 
 model = dict(
     type='SimTrack',

@@ -10,6 +10,9 @@ optim_wrapper = dict(
             # 1e-5 for what is pre-trained; the longest key wins
             'backbone': dict(lr_mult=0.1),
             'backbone.tokenizer': dict(lr_mult=1.0),
+            'backbone.interaction': dict(lr_mult=1.0),
+            'backbone.decoder': dict(lr_mult=1.0),
+            'backbone.norm2': dict(lr_mult=1.0),  # of Swin's third stage
         }
     ),
 )

@@ -1,6 +1,18 @@
 """Backbones under one contract: `embed_exemplar` and `forward`."""
 
 from .clip_weights import convert_clip, load_clip
+from .joint_pvt import JointPVT
+from .joint_swin import JointSwin
 from .joint_vit import JointViT
+from .one_way_vit import OneWayViT
+from .siamese import Siamese
 
-__all__ = ['JointViT', 'convert_clip', 'load_clip']
+__all__ = [
+    'JointPVT',
+    'JointSwin',
+    'JointViT',
+    'OneWayViT',
+    'Siamese',
+    'convert_clip',
+    'load_clip',
+]

@@ -1,11 +1,16 @@
 """Joint feature extraction and interaction in a ViT: Fig. 2, Eq. (4)-(6)."""
 
+from functools import partial
+
 import torch
 import torch.nn.functional as F
 from mmpretrain.models import VisionTransformer
 from torch import Tensor
 
+from mmsimtrack.models.backbones.attention import Probe, target_attention
+from mmsimtrack.models.backbones.interaction import SearchDecoder
 from mmsimtrack.models.tokenizers import FovealTokenizer
+from mmsimtrack.models.weights.guard import guard
 from mmsimtrack.registry import MODELS
 
 
@@ -20,15 +25,28 @@ class JointViT(VisionTransformer):
     Args:
         tokenizer: Options of `FovealTokenizer`: `foveal_size`, and
             `as_released` where official weights are used.
+        interaction_every: Exemplar and search tokens attend to each other in
+            every layer (1) or only in every 2nd or 4th one (Table 10); in the
+            others each attends to its own kind.
+        decoder: Options of `SearchDecoder`, a decoder after the layers
+            (Table 9). None, as in SimTrack: there is none.
         img_size: Side in pixels of the images of the pre-training; gives the
             grid of p_0. Other search sizes resize p_0 at run time.
         **kwargs: Of `mmpretrain.VisionTransformer`.
 
     Raises:
-        ValueError: If the class token or the final norm is switched off.
+        ValueError: If the class token or the final norm is switched off, or
+            no layer interacts.
     """
 
-    def __init__(self, tokenizer: dict, img_size: int = 224, **kwargs) -> None:
+    def __init__(
+        self,
+        tokenizer: dict,
+        interaction_every: int = 1,
+        decoder: dict | None = None,
+        img_size: int = 224,
+        **kwargs,
+    ) -> None:
         for name in ('with_cls_token', 'final_norm'):
             if not kwargs.get(name, True):
                 raise ValueError(
@@ -37,15 +55,28 @@ class JointViT(VisionTransformer):
                     'out of the config.'
                 )
         super().__init__(img_size=img_size, out_type='raw', **kwargs)
+        if not 1 <= interaction_every <= self.num_layers:
+            raise ValueError(
+                f'JointViT: interaction_every is {interaction_every}, '
+                f'expected 1 to {self.num_layers}, the number of layers: '
+                'else no layer lets exemplar and search interact.'
+            )
+        self.interaction_every = interaction_every
         self.tokenizer = FovealTokenizer(
             embed_dims=self.embed_dims,
             patch_size=self.patch_embed.projection.kernel_size[0],
             **tokenizer,
         )
+        self.decoder = None
+        if decoder is not None:
+            self.decoder = SearchDecoder(self.embed_dims, **decoder)
+        guard(self, new=('tokenizer.', 'decoder.'))
 
     @property
     def out_channels(self) -> int:
         """Channels C of the search feature."""
+        if self.decoder is not None:
+            return self.decoder.out_channels
         return self.embed_dims
 
     def train(self, mode: bool = True) -> 'JointViT':
@@ -63,9 +94,13 @@ class JointViT(VisionTransformer):
             exemplar_bbox: (B, 4) xyxy of the target in its unit square.
 
         Returns:
-            One tensor, (B, Nz + Nz*, C).
+            One tensor, (B, Nz + Nz*, C), as it enters the first layer in
+            which it meets the search tokens.
         """
-        return (self.tokenizer(exemplar, exemplar_bbox, self.patch_embed),)
+        tokens = self._exemplar_tokens(exemplar, exemplar_bbox)
+        for layer in self.layers[: self.interaction_every - 1]:
+            tokens = layer(tokens)
+        return (tokens,)
 
     def forward(self, memory: tuple[Tensor, ...], search: Tensor) -> Tensor:
         """Search feature s^L.
@@ -77,23 +112,66 @@ class JointViT(VisionTransformer):
         Returns:
             (B, C, h, w).
         """
-        (exemplar_tokens,) = memory
-        search_tokens, (h, w) = self.patch_embed(search)
-        search_tokens = search_tokens + self._search_position(h, w)
+        (exemplar,) = memory
+        tokens, grid = self._search_tokens(search)
+        parts = [exemplar.shape[1], tokens.shape[1]]
+        for i, layer in enumerate(self.layers, 1):
+            if i % self.interaction_every == 0:
+                # [e; s] of Eq. (4): (B, Nz + Nz* + 1 + Nx, C)
+                joint = layer(torch.cat([exemplar, tokens], dim=1))
+                exemplar, tokens = joint.split(parts, dim=1)
+            else:
+                tokens = layer(tokens)
+                if i > self.interaction_every:  # else in `embed_exemplar`
+                    exemplar = layer(exemplar)
+        feature = self.ln1(tokens[:, 1:])
+        if self.decoder is not None:
+            feature = self.decoder(feature, self.ln1(exemplar))
+        return feature.mT.unflatten(2, grid)  # (B, N, C) -> (B, C, h, w)
+
+    def attention_probes(self) -> list[Probe]:
+        """How to see, layer by layer, where the search attends to the target.
+
+        What a layer's norm puts out is what its attention gets: first of the
+        exemplar, then of the search image, be it in one call or in two.
+        """
+        return [
+            Probe(layer.ln1, partial(self._target_map, layer.attn))
+            for layer in self.layers
+        ]
+
+    def _target_map(self, attn, outs: list[Tensor], size: tuple) -> Tensor:
+        """Map of one layer, (B, h, w); see `Probe`."""
+        patch = self.tokenizer.patch_size
+        grid = (size[0] // patch, size[1] // patch)
+        tokens = torch.cat(outs, dim=1)
+        num_exemplar = tokens.shape[1] - 1 - grid[0] * grid[1]
+        return target_attention(attn, tokens, slice(num_exemplar), grid)
+
+    def _exemplar_tokens(self, exemplar: Tensor, bbox: Tensor) -> Tensor:
+        """Exemplar and foveal tokens as they enter the first layer."""
+        tokens = self.tokenizer(exemplar, bbox, self.patch_embed)
+        if not self.tokenizer.target_position:
+            n = exemplar.shape[-1] // self.tokenizer.patch_size
+            tokens = tokens + self._position(n, n)
+        return self.pre_norm(tokens)
+
+    def _search_tokens(self, search: Tensor) -> tuple[Tensor, tuple[int, int]]:
+        """Class token and search tokens as they enter the first layer.
+
+        Returns:
+            (B, 1 + Nx, C), and the grid (h, w) of the search tokens.
+        """
+        tokens, grid = self.patch_embed(search)
+        tokens = tokens + self._position(*grid)
         # The paper does not mention the class token. The official code keeps
         # it, with its pre-trained position, as one more token.
         cls_token = self.cls_token + self.pos_embed[:, :1]
         cls_token = cls_token.expand(len(search), -1, -1)
-        # [e; s] of Eq. (4): (B, Nz + Nz* + 1 + Nx, C)
-        tokens = torch.cat([exemplar_tokens, cls_token, search_tokens], dim=1)
-        tokens = self.pre_norm(tokens)
-        for layer in self.layers:
-            tokens = layer(tokens)
-        feature = self.ln1(tokens[:, -h * w :])
-        return feature.mT.unflatten(2, (h, w))  # (B, N, C) -> (B, C, h, w)
+        return self.pre_norm(torch.cat([cls_token, tokens], dim=1)), grid
 
-    def _search_position(self, h: int, w: int) -> Tensor:
-        """p_s: p_0 without the class token's, (1, h * w, C).
+    def _position(self, h: int, w: int) -> Tensor:
+        """p_0 without the class token's, (1, h * w, C).
 
         Resized bilinearly where the grid is not that of the pre-training, as
         in the official code; mmpretrain's helper is bicubic by default.

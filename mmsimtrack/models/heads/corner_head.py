@@ -6,6 +6,7 @@ import torch
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
+from mmsimtrack.models.weights.guard import guard
 from mmsimtrack.registry import MODELS
 
 
@@ -39,8 +40,9 @@ class CornerHead(BaseModule):
 
     Args:
         in_channels: Channels of the search feature; SimTrack fills it in.
-        channels: Channels after the 1x1 bottleneck and of the first of the
-            four 3x3 convolutions; the next three halve them.
+        channels: Channels of the first of the four 3x3 convolutions; the next
+            three halve them. A 1x1 bottleneck comes before them, unless the
+            search feature has as many channels.
         loss_iou: Config of L_iou of Eq. (3), on xyxy boxes.
         loss_bbox: Config of L_1 of Eq. (3).
         init_cfg: Initialization config of mmengine.
@@ -55,11 +57,17 @@ class CornerHead(BaseModule):
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg=init_cfg)
-        self.bottleneck = nn.Conv2d(in_channels, channels, 1)
+        # STARK-S's transformer has the width of the predictor already
+        self.bottleneck = (
+            nn.Identity()
+            if in_channels == channels
+            else nn.Conv2d(in_channels, channels, 1)
+        )
         self.top_left = self._branch(channels)
         self.bottom_right = self._branch(channels)
         self.loss_iou = MODELS.build(loss_iou)
         self.loss_bbox = MODELS.build(loss_bbox)
+        guard(self, config='model.head')
 
     @staticmethod
     def _branch(channels: int) -> nn.Sequential:

@@ -124,11 +124,17 @@ class FovealTokenizer(BaseModule):
     Args:
         embed_dims: Channels C of a token.
         patch_size: Side P of a patch in pixels.
-        foveal_size: Side of the foveal window in pixels (Sec. 4.1: 64).
+        foveal_size: Side of the foveal window in pixels (Sec. 4.1: 64); 0 for
+            no window (Table 8).
+        target_position: Add p_e of Eq. (7); without it the tokens leave with
+            no position (Table 8, '+Sim'), and there can be no window.
         as_released: Compute the foveal tokens as the official code does,
             where it departs from the paper (docs/en/faq.md): their position
             is the mean of two neighbours of the exemplar's, and B/32 keeps
             the centre crop. Only released weights need it.
+
+    Raises:
+        ValueError: If there is a window, but no position for its tokens.
     """
 
     def __init__(
@@ -136,13 +142,22 @@ class FovealTokenizer(BaseModule):
         embed_dims: int,
         patch_size: int,
         foveal_size: int,
+        target_position: bool = True,
         as_released: bool = False,
     ) -> None:
         super().__init__()
+        if foveal_size and not target_position:
+            raise ValueError(
+                f'FovealTokenizer: foveal_size is {foveal_size}, but '
+                'target_position=False leaves its tokens without a position. '
+                'Set tokenizer.foveal_size=0 in the config.'
+            )
         self.patch_size = patch_size
         self.foveal_size = foveal_size
+        self.target_position = target_position
         self.as_released = as_released
-        self.position = TargetPositionEmbedding(embed_dims)
+        if target_position:
+            self.position = TargetPositionEmbedding(embed_dims)
 
     def forward(
         self, exemplar: Tensor, bbox: Tensor, patch_embed: nn.Module
@@ -159,23 +174,25 @@ class FovealTokenizer(BaseModule):
             (B, n * n + f * f, C): exemplar tokens, then foveal tokens, with
             their position embedding.
         """
+        tokens = patch_embed(exemplar)[0]
+        if not self.target_position:
+            return tokens
         size, patch = exemplar.shape[-1], self.patch_size
+        patches = patch_boxes(0, size // patch, patch, size, bbox)
+        position = self.position(patches, bbox)
+        tokens = tokens + position
+        if not self.foveal_size:
+            return tokens
         start = self._foveal_start(size)
         stop = start + self.foveal_size
-        foveal = exemplar[..., start:stop, start:stop]
-        tokens = torch.cat(
-            [patch_embed(exemplar)[0], patch_embed(foveal)[0]], dim=1
-        )
-        position = self.position(
-            patch_boxes(0, size // patch, patch, size, bbox), bbox
-        )
+        foveal = patch_embed(exemplar[..., start:stop, start:stop])[0]
         if self.as_released:
-            foveal_position = self._mean_of_neighbours(position)
+            foveal = foveal + self._mean_of_neighbours(position)
         else:
             grid = self.foveal_size // patch
             patches = patch_boxes(start, grid, patch, size, bbox)
-            foveal_position = self.position(patches, bbox)
-        return tokens + torch.cat([position, foveal_position], dim=1)
+            foveal = foveal + self.position(patches, bbox)
+        return torch.cat([tokens, foveal], dim=1)
 
     def _foveal_start(self, size: int) -> int:
         """First pixel of the foveal window; see `foveal_offset`."""

@@ -54,7 +54,8 @@ def test_equals_a_naive_equation_5(backbone, inputs):
     (memory,) = backbone.embed_exemplar(exemplar, bbox)
     s = backbone.patch_embed(search)[0] + backbone.pos_embed[:, 1:]
     cls = (backbone.cls_token + backbone.pos_embed[:, :1]).expand(2, -1, -1)
-    tokens = backbone.pre_norm(torch.cat([memory, cls, s], dim=1))
+    tokens = backbone.pre_norm(torch.cat([cls, s], dim=1))
+    tokens = torch.cat([memory, tokens], dim=1)
     for layer in backbone.layers:
         tokens = naive_joint_attention(layer, tokens)
     expected = backbone.ln1(tokens)[:, -16:]
@@ -109,7 +110,7 @@ def test_search_position_is_resized_bilinearly(backbone, inputs):
     ramp = torch.arange(4.0).double()[:, None].expand(4, 4).reshape(1, 16, 1)
     with torch.no_grad():
         backbone.pos_embed[:, 1:] = ramp
-    rows = backbone._search_position(8, 8).unflatten(1, (8, 8))[0, :, 0, 0]
+    rows = backbone._position(8, 8).unflatten(1, (8, 8))[0, :, 0, 0]
     torch.testing.assert_close(rows[1:-1], torch.arange(0.25, 3, 0.5).double())
 
 

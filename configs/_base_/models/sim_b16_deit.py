@@ -1,0 +1,14 @@
+# Sim-B/16 from DeiT (Table 5): a ViT without CLIP's peculiarities.
+_base_ = './sim_b16.py'
+
+model = dict(
+    backbone=dict(
+        pre_norm=False,
+        norm_cfg=dict(eps=1e-6),
+        layer_cfgs=dict(act_cfg=dict(type='GELU')),
+        init_cfg=dict(
+            checkpoint='timm+https://dl.fbaipublicfiles.com/deit/'
+            'deit_base_patch16_224-b5f2ef4d.pth#sha256=b5f2ef4d',
+        ),
+    )
+)

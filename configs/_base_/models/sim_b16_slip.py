@@ -1,0 +1,11 @@
+# Sim-B/16 from SLIP (Table 5).
+_base_ = './sim_b16_deit.py'
+
+model = dict(
+    backbone=dict(
+        init_cfg=dict(
+            checkpoint='timm+https://dl.fbaipublicfiles.com/slip/'
+            'slip_base_100ep.pt',
+        ),
+    )
+)

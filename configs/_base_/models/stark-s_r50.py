@@ -1,0 +1,33 @@
+# STARK-S with ResNet-50 up to stride 16; crops of STARK-S.
+_base_ = ['./sim_b16.py', './stark_transformer.py']
+
+exemplar = dict(size=128)
+search = dict(size=320, factor=5)
+jitter = dict(center=4.5)
+
+model = dict(
+    exemplar=exemplar,
+    search=search,
+    backbone=dict(
+        _delete_=True,
+        type='Siamese',
+        features=dict(
+            type='mmpretrain.ResNet',
+            depth=50,
+            num_stages=3,
+            strides=(1, 2, 2),
+            dilations=(1, 1, 1),
+            out_indices=(2,),
+            # STARK-S freezes the first layers and every BatchNorm
+            frozen_stages=1,
+            norm_eval=True,
+            norm_cfg=dict(type='BN', requires_grad=False),
+            init_cfg=dict(
+                type='Pretrained',
+                checkpoint='torchvision+https://download.pytorch.org/models/'
+                'resnet50-19c8e357.pth#sha256=19c8e357',
+            ),
+        ),
+        interaction=_base_.interaction,
+    ),
+)

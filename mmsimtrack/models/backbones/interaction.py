@@ -1,0 +1,166 @@
+"""The transformer of STARK-S, and the decoder of the paper's Table 9."""
+
+import torch
+from mmdet.models.layers import (
+    DetrTransformerDecoder,
+    DetrTransformerEncoder,
+    SinePositionalEncoding,
+)
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+
+
+def _layer_cfg(embed_dims: int, num_heads: int, dropout: float) -> dict:
+    """Options of a DETR layer, encoder or decoder, without cross attention."""
+    return {
+        'self_attn_cfg': {
+            'embed_dims': embed_dims,
+            'num_heads': num_heads,
+            'attn_drop': dropout,
+            'dropout_layer': {'type': 'Dropout', 'drop_prob': dropout},
+        },
+        'ffn_cfg': {
+            'embed_dims': embed_dims,
+            'feedforward_channels': 8 * embed_dims,  # DETR: 2048 for 256
+            'ffn_drop': dropout,
+        },
+    }
+
+
+def _build_decoder(num_layers: int, cfg: dict) -> DetrTransformerDecoder:
+    # a dict each: mmdet writes into it
+    cfg = cfg | {'cross_attn_cfg': dict(cfg['self_attn_cfg'])}
+    return DetrTransformerDecoder(num_layers, cfg, return_intermediate=False)
+
+
+def _init_xavier(*parts: nn.Module) -> None:
+    """Initialize the matrices of transformers as DETR and STARK do."""
+    for part in parts:
+        for parameter in part.parameters():
+            if parameter.dim() > 1:
+                nn.init.xavier_uniform_(parameter)
+
+
+class Interaction(BaseModule):
+    """Transformer head of STARK-S: exemplar and search feature interact.
+
+    An encoder attends among all tokens; a decoder with one query sums up the
+    target; the search tokens are weighted by their similarity to it.
+
+    Args:
+        in_channels: Channels of the features.
+        embed_dims: Channels D* inside of the transformer.
+        num_layers: Of the encoder, and as many of the decoder.
+        num_heads: Attention heads.
+        dropout: Dropout rate.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        embed_dims: int,
+        num_layers: int,
+        num_heads: int,
+        dropout: float,
+    ) -> None:
+        super().__init__()
+        self.out_channels = embed_dims
+        self.bottleneck = nn.Conv2d(in_channels, embed_dims, 1)
+        self.position = SinePositionalEncoding(embed_dims // 2, normalize=True)
+        cfg = _layer_cfg(embed_dims, num_heads, dropout)
+        self.encoder = DetrTransformerEncoder(num_layers, cfg)
+        self.decoder = _build_decoder(num_layers, cfg)
+        self.query = nn.Embedding(1, embed_dims)
+
+    def init_weights(self) -> None:
+        """Initialize the transformer; the rest keeps torch's defaults."""
+        super().init_weights()
+        _init_xavier(self.encoder, self.decoder)
+
+    def embed(self, feature: Tensor) -> Tensor:
+        """Reduce the channels: (B, C, h, w) -> (B, D*, h, w)."""
+        return self.bottleneck(feature)
+
+    def forward(self, exemplar: Tensor, search: Tensor) -> Tensor:
+        """The target-relevant search feature s^L*.
+
+        Args:
+            exemplar: (B, D*, hz, wz), from `embed`.
+            search: (B, D*, h, w), from `embed`.
+
+        Returns:
+            (B, D*, h, w).
+        """
+        h, w = search.shape[-2:]
+        maps = (exemplar, search)
+        # (B, D*, h, w) each -> (B, Ne + Ns, D*)
+        tokens = torch.cat([m.flatten(2) for m in maps], dim=2).mT
+        position = torch.cat(
+            [self.position(None, m).to(m).flatten(2) for m in maps], dim=2
+        ).mT
+        tokens = self.encoder(
+            tokens, query_pos=position, key_padding_mask=None
+        )
+        query_pos = self.query.weight.expand(len(search), -1, -1)
+        (target,) = self.decoder(
+            torch.zeros_like(query_pos),
+            key=tokens,
+            value=tokens,
+            query_pos=query_pos,
+            key_pos=position,
+            key_padding_mask=None,
+        )
+        found = tokens[:, -h * w :]
+        similarity = found @ target.mT  # (B, Ns, D*), (B, 1, D*) -> (B, Ns, 1)
+        return (found * similarity).mT.unflatten(2, (h, w))
+
+
+class SearchDecoder(BaseModule):
+    """Decoder after the backbone: search asks, exemplar answers (Table 9).
+
+    The paper says no more than that; width, heads and dropout are those of
+    STARK-S's decoder. Positions are in the tokens already.
+
+    Args:
+        in_channels: Channels C of the tokens.
+        num_layers: Decoder layers: 1, 3 or 6.
+        embed_dims: Channels of the decoder.
+        num_heads: Attention heads.
+        dropout: Dropout rate.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        num_layers: int,
+        embed_dims: int = 256,
+        num_heads: int = 8,
+        dropout: float = 0.1,
+    ) -> None:
+        super().__init__()
+        self.out_channels = embed_dims
+        self.projection = nn.Linear(in_channels, embed_dims)
+        self.layers = _build_decoder(
+            num_layers, _layer_cfg(embed_dims, num_heads, dropout)
+        )
+
+    def init_weights(self) -> None:
+        """Initialize the layers; the projection keeps torch's defaults."""
+        super().init_weights()
+        _init_xavier(self.layers)
+
+    def forward(self, search: Tensor, exemplar: Tensor) -> Tensor:
+        """Search tokens (B, Ns, C), exemplar tokens (B, Ne, C) -> (B, Ns, D).
+
+        D is `embed_dims`.
+        """
+        memory = self.projection(exemplar)
+        (out,) = self.layers(
+            self.projection(search),
+            key=memory,
+            value=memory,
+            query_pos=None,
+            key_pos=None,
+            key_padding_mask=None,
+        )
+        return out

@@ -1,0 +1,189 @@
+"""Joint feature extraction and interaction in a Pyramid Vision Transformer."""
+
+from functools import partial
+from math import isqrt
+
+import torch
+import torch.nn.functional as F
+from mmdet.models.backbones import PyramidVisionTransformer
+from mmengine.model import BaseModule, ModuleList
+from torch import Tensor, nn
+
+from mmsimtrack.models.backbones.attention import Probe, mean_over_exemplar
+from mmsimtrack.models.backbones.pyramid import (
+    join_last_stages,
+    target_position,
+)
+from mmsimtrack.models.tokenizers import TargetPositionEmbedding
+from mmsimtrack.models.weights.guard import guard
+from mmsimtrack.registry import MODELS
+
+
+@MODELS.register_module()
+class JointPVT(PyramidVisionTransformer):
+    """One PVT for exemplar and search image (Sec. 4.3).
+
+    Attention is Eq. (5): all tokens ask, and the reduced tokens of both images
+    answer; the reduction ratio of the exemplar is half that of the search
+    image. Network, arguments and parameter names are mmdet's; the position of
+    the target is new.
+
+    Args:
+        **kwargs: Of `mmdet.PyramidVisionTransformer`.
+    """
+
+    def __init__(self, **kwargs) -> None:
+        super().__init__(out_indices=(2, 3), **kwargs)
+        self.tokenizer = ModuleList(
+            TargetPositionEmbedding(width) for width in self._widths
+        )
+        guard(self, new=('tokenizer.',))
+
+    @property
+    def out_channels(self) -> int:
+        """Channels C of the search feature."""
+        return sum(self._widths[-2:])
+
+    @property
+    def _widths(self) -> list[int]:
+        return [self.embed_dims * heads for heads in self.num_heads]
+
+    def init_weights(self) -> None:
+        """Load `init_cfg`, or initialize as mmdet does."""
+        if self.init_cfg is None:
+            super().init_weights()
+        else:  # mmdet would convert the names itself, and drop what is left
+            BaseModule.init_weights(self)
+
+    def embed_exemplar(
+        self, exemplar: Tensor, exemplar_bbox: Tensor
+    ) -> tuple[Tensor, ...]:
+        """Exemplar tokens of the first stage, and p_e of the later ones.
+
+        PVT adds its position embedding in every stage; where it does, the
+        exemplar gets p_e of Eq. (7) instead.
+
+        Args:
+            exemplar: (B, 3, Hz, Wz), normalized.
+            exemplar_bbox: (B, 4) xyxy of the target in its unit square.
+
+        Returns:
+            One tensor per stage, (B, N, C).
+        """
+        positions = [
+            target_position(embedding, exemplar, exemplar_bbox, 4 * 2**i)
+            for i, embedding in enumerate(self.tokenizer)
+        ]
+        tokens, _ = self.layers[0][0](exemplar)
+        return (tokens + positions[0], *positions[1:])
+
+    def forward(self, memory: tuple[Tensor, ...], search: Tensor) -> Tensor:
+        """Search feature s^L.
+
+        Args:
+            memory: What `embed_exemplar` returned.
+            search: (B, 3, Hx, Wx), normalized; sides are multiples of 32.
+
+        Returns:
+            (B, C, h, w) with stride 16; see `join_last_stages`.
+        """
+        exemplar, feature = memory[0], search
+        maps = []
+        for i, (embed, (add_position, *blocks), norm) in enumerate(
+            self.layers
+        ):
+            if i > 0:
+                exemplar = _halve(embed, exemplar) + memory[i]
+            tokens, grid = embed(feature)
+            tokens = add_position(tokens, grid)
+            for block in blocks:
+                exemplar, tokens = _run(block, exemplar, tokens, grid)
+            feature = norm(tokens).mT.unflatten(2, grid)
+            maps.append(feature)
+        return join_last_stages(*maps[-2:])
+
+    def attention_probes(self) -> list[Probe]:
+        """Weights that each block's attention returns."""
+        return [
+            Probe(block.attn.attn, partial(_read, i, block.attn.sr_ratio))
+            for i, (_, (_, *blocks), _) in enumerate(self.layers)
+            for block in blocks
+        ]
+
+
+def _halve(embed: nn.Module, tokens: Tensor) -> Tensor:
+    """Exemplar tokens of one stage -> of the next, (B, N, C) -> (B, N', C').
+
+    A side of 7 becomes 4: the last row and column are padded, not dropped.
+    """
+    side = isqrt(tokens.shape[1])
+    feature = tokens.mT.unflatten(2, (side, side))
+    return embed(F.pad(feature, (0, side % 2, 0, side % 2)))[0]
+
+
+def _run(
+    block: nn.Module, exemplar: Tensor, search: Tensor, grid: tuple[int, int]
+) -> tuple[Tensor, Tensor]:
+    """One layer, Eq. (4): (B, Ne, C), (B, Ns, C) -> the same shapes."""
+    attn = block.attn
+    side = isqrt(exemplar.shape[1])
+    normed = [block.norm1(exemplar), block.norm1(search)]
+    key = torch.cat(
+        [
+            _reduce(attn, normed[0], (side, side), halved=True),
+            _reduce(attn, normed[1], grid),
+        ],
+        dim=1,
+    )
+    query, key = torch.cat(normed, dim=1).transpose(0, 1), key.transpose(0, 1)
+    # (N, B, C) -> (B, N, C)
+    out = attn.attn(query=query, key=key, value=key)[0].transpose(0, 1)
+    out = attn.dropout_layer(attn.proj_drop(out))
+    parts = [exemplar.shape[1], search.shape[1]]
+    for_exemplar, for_search = out.split(parts, dim=1)
+    exemplar, search = exemplar + for_exemplar, search + for_search
+    return (
+        block.ffn(block.norm2(exemplar), (side, side), identity=exemplar),
+        block.ffn(block.norm2(search), grid, identity=search),
+    )
+
+
+def _reduce(
+    attn: nn.Module,
+    tokens: Tensor,
+    grid: tuple[int, int],
+    halved: bool = False,
+) -> Tensor:
+    """Spatial reduction before keys and values: (B, N, C) -> (B, M, C).
+
+    The pre-trained kernel has the side of the full ratio R. For the halved
+    one its 2x2 blocks are summed up: the same as reducing by R a map enlarged
+    twice (nearest neighbour), so that the kernel sees the scale it knows.
+
+    Args:
+        attn: `SpatialReductionAttention`.
+        tokens: (B, N, C).
+        grid: (h, w) of the tokens.
+        halved: Whether to reduce by half the ratio; 1 stays 1.
+    """
+    ratio = attn.sr_ratio
+    if ratio == 1:
+        return tokens
+    feature = tokens.mT.unflatten(2, grid)
+    weight = attn.sr.weight
+    if halved:
+        ratio //= 2
+        weight = weight.unflatten(3, (ratio, 2)).unflatten(2, (ratio, 2))
+        weight = weight.sum((3, 5))  # (C, C, r, 2, r, 2) -> (C, C, r, r)
+    feature = F.conv2d(feature, weight, attn.sr.bias, stride=ratio)
+    return attn.norm(feature.flatten(2).mT)
+
+
+def _read(stage: int, ratio: int, outs: list, size: tuple) -> Tensor:
+    """Target-relevant map of one layer, (B, h, w); see `Probe`."""
+    stride = 4 * 2**stage
+    grid = (size[0] // stride, size[1] // stride)
+    ((_, weights),) = outs  # (B, Ne + Ns, Me + Ms)
+    num_search = (grid[0] // ratio) * (grid[1] // ratio)
+    exemplar = slice(weights.shape[2] - num_search)
+    return mean_over_exemplar(weights, exemplar, grid)

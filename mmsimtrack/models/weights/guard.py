@@ -1,0 +1,182 @@
+"""Refuse weights that do not fit, before they are loaded."""
+
+import re
+from collections.abc import Iterable, Iterator
+from functools import partial
+
+from mmengine.logging import MMLogger
+from torch import Tensor, nn
+
+# Buffers that follow from the config or count steps: no loss if missing.
+DERIVED = ('num_batches_tracked', 'relative_position_index')
+
+
+def guard(
+    module: nn.Module,
+    new: tuple[str, ...] = (),
+    unused: tuple[str, ...] = (),
+    config: str = 'model.backbone',
+) -> None:
+    """Check all weights that are loaded into a module from now on.
+
+    mmengine loads with `strict=False` and only logs what does not fit, which
+    leaves parts of the network random. This hook runs wherever weights come
+    from. Register it last: mmpretrain's own hooks resize some tensors first.
+
+    As part of a larger model only the shapes are checked. Loaded by itself,
+    as `init_cfg` of type `Pretrained` does, the module must get all of its
+    weights and no others, but those of layers or stages beyond its depth.
+
+    Args:
+        module: Whose weights to check.
+        new: Beginnings of names that no pre-trained file holds.
+        unused: Beginnings of names in pre-trained files that the module has
+            no place for, on purpose; they are logged.
+        config: Where the settings of the module are in a config.
+
+    Raises:
+        ValueError: When weights of other shapes or names are loaded.
+    """
+    # not a closure, so that the module can still be pickled
+    check = partial(_check, new=new, unused=unused, config=config)
+    module._register_load_state_dict_pre_hook(check, with_module=True)
+
+
+def _check(
+    module: nn.Module,
+    found: dict[str, Tensor],
+    prefix: str,
+    *_,
+    new: tuple[str, ...],
+    unused: tuple[str, ...],
+    config: str,
+) -> None:
+    own = dict(_persistent(module))
+    _check_shapes(own, found, prefix, config)
+    if not prefix:
+        _check_names(own, found, new, unused, type(module).__name__)
+
+
+def _persistent(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    """Names and tensors of a state dict, without running its hooks."""
+    for path, part in module.named_modules(remove_duplicate=False):
+        for name, tensor in (
+            *part._parameters.items(),
+            *part._buffers.items(),
+        ):
+            if tensor is None or name in part._non_persistent_buffers_set:
+                continue
+            yield f'{path}.{name}' if path else name, tensor
+
+
+def _check_shapes(own: dict, found: dict, prefix: str, config: str) -> None:
+    """Refuse tensors of other shapes.
+
+    Raises:
+        ValueError: Names the keys, both shapes and the settings to change.
+    """
+    wrong, hints = [], {}
+    for name, tensor in own.items():
+        loaded = found.get(prefix + name)
+        if loaded is None or loaded.shape == tensor.shape:
+            continue
+        shapes = tuple(loaded.shape), tuple(tensor.shape)
+        wrong.append(
+            f'{prefix}{name}: {shapes[0]} in the file, {shapes[1]} '
+            'in the model'
+        )
+        hints[_setting(prefix + name, *shapes, config)] = None
+    if wrong:
+        raise ValueError(
+            f'{len(wrong)} weights do not fit the model:\n  '
+            + '\n  '.join(_first(wrong))
+            + f'\nChange {", ".join(_first(list(hints), 3))} in the config, '
+            'or load the checkpoint that belongs to it.'
+        )
+
+
+def _setting(name: str, found: tuple, expected: tuple, config: str) -> str:
+    """The line of a config that decides about the shape of a weight."""
+    if re.search(r'(^|\.)(head|bottleneck|top_left|bottom_right)\.', name):
+        return 'model.head.channels'
+    if part := re.search(r'(?:^|\.)(decoder|interaction)\.', name):
+        return f'model.backbone.{part[1]}'
+    pvt = re.search(r'(^|\.)layers\.\d+\.\d+\.', name)
+    same_width = found[:1] == expected[:1]
+    if 'pos_embed' in name and found[-1:] == expected[-1:]:
+        return f'{config}.{"pretrain_img_size" if pvt else "img_size"}'
+    if 'projection.weight' in name and same_width:
+        return f'{config}.{"patch_sizes" if pvt else "patch_size"}'
+    if name.endswith('attn.sr.weight') and same_width:
+        return f'{config}.sr_ratios'
+    if pvt:
+        return f'{config}.embed_dims, num_heads or mlp_ratios'
+    if re.search(r'(^|\.)(conv1|layer\d)\.', name):  # a ResNet
+        return f'{config}.depth'
+    return f'{config}.arch'
+
+
+def _check_names(
+    own: dict,
+    found: Iterable[str],
+    new: tuple[str, ...],
+    unused: tuple[str, ...],
+    network: str,
+) -> None:
+    """Refuse a set of weights that leaves a part random, or is another's.
+
+    Raises:
+        ValueError: Names what is missing and what is unknown.
+    """
+    missing = [
+        name
+        for name in own
+        if name not in found and not name.startswith(new)
+        if not name.endswith(DERIVED)
+    ]
+    foreign = [name for name in found if name not in own]
+    left_out = [
+        name
+        for name in foreign
+        if _beyond_depth(name, own) or name.startswith(unused)
+    ]
+    unknown = [name for name in foreign if name not in left_out]
+    if missing or unknown:
+        raise ValueError(
+            f'The weights are not those of this {network}: '
+            f'{len(missing)} are missing, such as {_first(missing, 3)}; '
+            f'{len(unknown)} are unknown, such as {_first(unknown, 3)}. '
+            + _advice(unknown)
+        )
+    if left_out:
+        MMLogger.get_current_instance().info(
+            f'{network} has no place for {len(left_out)} of the loaded '
+            f'weights, such as {_first(left_out, 3)}. They are left out.'
+        )
+
+
+def _advice(unknown: list[str]) -> str:
+    if any(name.startswith('backbone.') for name in unknown):
+        return (
+            "This is a whole model: add prefix='backbone.' to init_cfg, or "
+            'load it through load_from.'
+        )
+    return (
+        'Files of other projects need their format before the address, such '
+        "as checkpoint='timm+https://...'; see docs/en/faq.md. If the format "
+        'is right, compare the arch of the backbone with the file.'
+    )
+
+
+def _beyond_depth(name: str, own: Iterable[str]) -> bool:
+    """Whether a weight is of a layer or stage that a shorter network lacks."""
+    match = re.match(r'(layers|stages)\.(\d+)\.', name)
+    if match is None:
+        return False
+    kind, number = match.groups()
+    groups = {'.'.join(key.split('.')[:2]) for key in own}
+    return f'{kind}.0' in groups and f'{kind}.{number}' not in groups
+
+
+def _first(items: list, count: int = 5) -> list:
+    return items[:count] + (['...'] if len(items) > count else [])
