@@ -2,7 +2,8 @@
 
 `locations` are imported the first time that a type is looked up, so a config
 needs no set-up call. A class of another library is named with its prefix,
-such as `mmdet.GIoULoss`.
+such as `mmdet.GIoULoss`. Registries without a class of ours are there for
+`default_scope`: mmengine warns at every look-up where a scope has none.
 """
 
 from mmengine import registry as mmengine
@@ -52,4 +53,19 @@ INFERENCERS = Registry(
     'inferencer',
     parent=mmengine.INFERENCERS,
     locations=['mmsimtrack.apis'],
+)
+
+LOG_PROCESSORS = Registry('log processor', parent=mmengine.LOG_PROCESSORS)
+MODEL_WRAPPERS = Registry('model wrapper', parent=mmengine.MODEL_WRAPPERS)
+OPTIMIZERS = Registry('optimizer', parent=mmengine.OPTIMIZERS)
+OPTIM_WRAPPERS = Registry('optim wrapper', parent=mmengine.OPTIM_WRAPPERS)
+OPTIM_WRAPPER_CONSTRUCTORS = Registry(
+    'optim wrapper constructor', parent=mmengine.OPTIM_WRAPPER_CONSTRUCTORS
+)
+PARAM_SCHEDULERS = Registry(
+    'parameter scheduler', parent=mmengine.PARAM_SCHEDULERS
+)
+VISBACKENDS = Registry('vis backend', parent=mmengine.VISBACKENDS)
+WEIGHT_INITIALIZERS = Registry(
+    'weight initializer', parent=mmengine.WEIGHT_INITIALIZERS
 )

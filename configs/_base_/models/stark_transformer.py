@@ -1,3 +1,3 @@
 # The transformer of STARK-S between backbone and predictor: six encoder and
-# six decoder layers. Table 9's decoders have its width, heads and dropout.
+# six decoder layers.
 interaction = dict(embed_dims=256, num_layers=6, num_heads=8, dropout=0.1)

@@ -1,4 +1,4 @@
-# Table 9: 6 decoder layers after the backbone.
-_base_ = '../sim_b16_tnl2k.py'
+# Table 9: six decoder layers after the backbone.
+_base_ = './sim_b16_decoder1_tnl2k.py'
 
 model = dict(backbone=dict(decoder=dict(num_layers=6)))

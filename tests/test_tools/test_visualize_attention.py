@@ -1,0 +1,191 @@
+import argparse
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+
+from mmsimtrack.registry import MODELS
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT / 'tools/analysis_tools'))
+from visualize_attention import (  # noqa: E402
+    choose_frames,
+    main,
+    parse_image,
+    parse_numbers,
+    parse_video,
+)
+
+ARCH = dict(embed_dims=8, num_layers=2, num_heads=1, feedforward_channels=8)
+INTERACTION = dict(embed_dims=8, num_layers=1, num_heads=1)
+# configs/_base_/models/ -> a small backbone, and the layers it has
+SMALL = {
+    'sim_b16': (dict(arch=ARCH), 2),
+    'sim_b16-one-way': (dict(type='OneWayViT', arch=ARCH), 2),
+    'sim_swin-b': (
+        dict(
+            arch=dict(
+                _delete_=True,
+                embed_dims=4,
+                depths=[1] * 4,
+                num_heads=[1] * 4,
+            )
+        ),
+        4,
+    ),
+    'sim_pvt-m': (
+        dict(
+            embed_dims=4,
+            num_layers=[1] * 4,
+            num_heads=[1] * 4,
+            mlp_ratios=[1] * 4,
+        ),
+        4,
+    ),
+    'stark-sv_b16': (
+        dict(features=dict(arch=ARCH), interaction=INTERACTION),
+        2,
+    ),
+    'stark-s_r50': (
+        dict(
+            features=dict(depth=18, base_channels=4, stem_channels=4),
+            interaction=INTERACTION,
+        ),
+        1,
+    ),
+}
+
+
+def make_model(folder, name):
+    """A config and a checkpoint of a small network with random weights."""
+    base = name.removesuffix('-one-way')
+    backbone, _ = SMALL[name]
+    config, checkpoint = folder / f'{name}.py', folder / f'{name}.pth'
+    config.write_text(
+        f"_base_ = ['{ROOT}/configs/_base_/models/{base}.py']\n"
+        f'model = dict(backbone={backbone!r}, head=dict(channels=8))\n'
+    )
+    torch.manual_seed(0)
+    model = MODELS.build(Config.fromfile(config).model)
+    torch.save({'state_dict': model.state_dict()}, checkpoint)
+    return str(config), str(checkpoint)
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch, make_got10k):
+    """The tool, on a video of five frames; returns the picture."""
+    (video,) = make_got10k(tmp_path, num_sequences=1, num_frames=5)
+
+    def run(model, *options):
+        out = tmp_path / 'out' / 'attention.png'
+        arguments = [*model, video, '--bbox', '16,12,16,12', '--out', out]
+        arguments += ['--device', 'cpu', *options]
+        monkeypatch.setattr('sys.argv', ['tool', *map(str, arguments)])
+        main()
+        assert [path.name for path in out.parent.iterdir()] == [out.name]
+        return cv2.imread(str(out))
+
+    return run
+
+
+@pytest.mark.parametrize('name', SMALL)
+def test_draws_every_model_of_the_zoo(run, tmp_path, name, capsys):
+    image = run(make_model(tmp_path, name))
+    columns = 2 + SMALL[name][1]
+    assert image.shape == (4 * 242 + 18, columns * 228, 3)
+    assert 'Drew 4 rows' in capsys.readouterr().out
+
+
+def test_frames_and_layers_are_those_asked_for(run, tmp_path, monkeypatch):
+    texts = []
+    monkeypatch.setattr(
+        'cv2.putText', lambda image, text, *args: texts.append(text)
+    )
+    model = make_model(tmp_path, 'sim_pvt-m')
+    image = run(model, '--frames', '3,1', '--layers', '4,2')
+    assert image.shape == (2 * 242 + 18, 4 * 228, 3)
+    heads = [text.split(':')[0] for text in texts]
+    assert heads[:8] == [
+        *('sim_pvt-m #3', 'search', 'layer 4', 'layer 2'),
+        *('sim_pvt-m #1', 'search', 'layer 4', 'layer 2'),
+    ]
+
+
+def test_models_stand_one_below_the_other(run, tmp_path, monkeypatch):
+    texts = []
+    monkeypatch.setattr(
+        'cv2.putText', lambda image, text, *args: texts.append(text)
+    )
+    base = make_model(tmp_path, 'stark-s_r50')
+    ours = make_model(tmp_path, 'sim_b16')
+    image = run(base, '--compare', *ours, '--frames', '1,2')
+    assert image.shape == (4 * 242 + 18, 4 * 228, 3)
+    assert [text for text in texts if '#' in text] == [
+        'stark-s_r50 #1',
+        'sim_b16 #1',
+        'stark-s_r50 #2',
+        'sim_b16 #2',
+    ]
+
+
+def test_options_change_the_config(run, tmp_path):
+    model = make_model(tmp_path, 'sim_b16')
+    wide = run(model, '--frames', '1')
+    near = run(
+        model, '--frames', '1', '--cfg-options', 'model.search.factor=1'
+    )
+    # all of the search crop is red target, and not a sixteenth of it
+    red = np.array([0, 0, 255])
+    for image, expected in ((wide, 1 / 16), (near, 1)):
+        crop = image[18:242, 228:452].astype(int)
+        share = (abs(crop - red).max(-1) < 100).mean()
+        assert share == pytest.approx(expected, abs=0.2)
+
+
+def test_wrong_layers_are_refused_before_tracking(run, tmp_path):
+    model = make_model(tmp_path, 'sim_b16')
+    with pytest.raises(ValueError, match='found 3, .* has 2 layers'):
+        run(model, '--layers', '1,3')
+
+
+def test_untrusted_checkpoints_need_the_option(run, tmp_path):
+    config, checkpoint = make_model(tmp_path, 'sim_b16')
+    content = torch.load(checkpoint) | {'object': argparse.Namespace()}
+    torch.save(content, checkpoint)
+    with pytest.raises(ValueError, match='add --trust-checkpoint'):
+        run((config, checkpoint))
+    run((config, checkpoint), '--trust-checkpoint')
+
+
+@pytest.mark.parametrize(
+    'num_frames, expected',
+    [(81, [20, 40, 60, 80]), (5, [1, 2, 3, 4]), (3, [1, 2]), (2, [1])],
+)
+def test_four_frames_by_default(num_frames, expected):
+    assert choose_frames(num_frames) == expected
+
+
+def test_frames_without_search_crop_are_refused():
+    assert choose_frames(5, [4, 1]) == [4, 1]
+    with pytest.raises(
+        ValueError, match='found 0, 5, expected .* 1 to 4: clip holds 5 frames'
+    ):
+        choose_frames(5, [0, 2, 5], 'clip')
+    with pytest.raises(ValueError, match='clip holds one frame'):
+        choose_frames(1, None, 'clip')
+
+
+def test_other_arguments_are_refused():
+    assert parse_numbers('2,4') == [2, 4]
+    with pytest.raises(argparse.ArgumentTypeError, match="'2,x', expected"):
+        parse_numbers('2,x')
+    assert parse_video('a/clip.mp4') == 'a/clip.mp4'
+    with pytest.raises(argparse.ArgumentTypeError, match='stream .*Record'):
+        parse_video('rtsp://camera')
+    assert parse_image('a/b.png') == 'a/b.png'
+    with pytest.raises(argparse.ArgumentTypeError, match='such as att'):
+        parse_image('maps.doc')
