@@ -3,16 +3,13 @@
 import gc
 from pathlib import Path
 
-import cv2
-import numpy as np
+import layouts
 import pytest
 import torch
 
 import mmsimtrack  # noqa: F401, provides what mmdet needs of mmcv
 
 torch.set_num_threads(1)
-
-TARGET_RGB = (255, 0, 0)
 
 
 def pytest_collection_finish():
@@ -24,75 +21,76 @@ def pytest_collection_finish():
     gc.freeze()
 
 
+@pytest.fixture(autouse=True)
+def leave_configs_unformatted(monkeypatch):
+    """Let mmengine write configs as they come.
+
+    A run formats its config six times; with four training sets that is
+    most of the time of a test that trains a step.
+    """
+    monkeypatch.setattr(
+        'yapf.yapflib.yapf_api.FormatCode', lambda text, **_: (text, True)
+    )
+
+
 @pytest.fixture
 def make_got10k():
     """A function that writes a small data set in the layout of GOT-10k."""
-    return _make_got10k
+    return layouts.make_got10k
 
 
-def _make_got10k(
-    root,
-    split='train',
-    num_sequences=2,
-    num_frames=8,
-    size=(64, 48),
-    bboxes_xywh=None,
-    absent=(),
-    uncovered=(),
-):
-    """Write frames with a red target on a gray ground.
+@pytest.fixture
+def make_data_for():
+    """A function that writes a miniature for the config of a data set.
 
-    The gray level of frame t is 10 * (t + 1), modulo 250.
-
-    Args:
-        root: Data root; the split's folder is made in it.
-        split: `train`, `val` or `test`; test has the first box only, and no
-            labels.
-        num_sequences: Named `seq_0`, `seq_1`, ...
-        num_frames: Per sequence.
-        size: (W, H).
-        bboxes_xywh: (T, 4) of every sequence; by default a box of a quarter
-            of the frame's sides that moves a pixel per frame.
-        absent: Frames whose absence label is 1.
-        uncovered: Frames whose cover label is 0.
-
-    Returns:
-        Folders of the sequences, as `Path`s.
+    `make_data_for(dataset_cfg, root)` sets `data_root` to a folder in `root`
+    and, for a fixed list, `indices` to the one sequence that is written.
+    Sequences have 3 frames, in UAV123 109; their first box is 16, 12, 16, 12.
     """
-    if bboxes_xywh is None:
-        width, height = size
-        bboxes_xywh = [
-            (width // 4 + t, height // 4 + t, width // 4, height // 4)
-            for t in range(num_frames)
-        ]
-    names = [f'seq_{i}' for i in range(num_sequences)]
-    folders = [Path(root) / split / name for name in names]
-    for folder in folders:
-        folder.mkdir(parents=True)
-        for t, bbox in enumerate(bboxes_xywh):
-            path = str(folder / f'{t + 1:08d}.jpg')
-            frame = _paint(size, 10 * (t + 1) % 250, bbox)
-            # no chroma subsampling: colors stay inside of the box
-            cv2.imwrite(
-                path,
-                cv2.cvtColor(frame, cv2.COLOR_RGB2BGR),
-                (cv2.IMWRITE_JPEG_SAMPLING_FACTOR, 0x111111),
-            )
-        rows = bboxes_xywh[:1] if split == 'test' else bboxes_xywh
-        np.savetxt(folder / 'groundtruth.txt', rows, '%.4f', ',')
-        if split != 'test':
-            absence = [int(t in absent) for t in range(len(rows))]
-            cover = [0 if t in uncovered else 8 for t in range(len(rows))]
-            np.savetxt(folder / 'absence.label', absence, '%d')
-            np.savetxt(folder / 'cover.label', cover, '%d')
-    (Path(root) / split / 'list.txt').write_text('\n'.join(names) + '\n')
-    return folders
+    return _make_data_for
 
 
-def _paint(size, level, bbox_xywh):
-    """(H, W, 3) RGB uint8, with the box filled where it can be."""
-    width, height = size
-    frame = np.full((height, width, 3), level, np.uint8)
-    x, y, w, h = np.nan_to_num(bbox_xywh).round().astype(int)
-    frame[max(y, 0) : max(y + h, 0), max(x, 0) : max(x + w, 0)] = TARGET_RGB
-    return frame
+def _make_data_for(dataset_cfg, root):
+    type_, split = dataset_cfg['type'], dataset_cfg.get('split')
+    data_root = Path(root) / f'{type_}_{split}'
+    dataset_cfg['data_root'] = str(data_root)
+    if type_ in ('Got10kDataset', 'LaSOTDataset'):
+        dataset_cfg['indices'] = 1
+    elif type_ == 'UAV123Dataset':
+        names = [row.split()[0] for row in layouts.split_rows('uav123')]
+        dataset_cfg['indices'] = [names.index('uav6')]
+    if not data_root.exists():
+        _make_miniature(type_, split, data_root)
+
+
+def _make_miniature(type_, split, root):
+    short = {'num_sequences': 1, 'num_frames': 3}
+    match type_, split:
+        case 'Got10kDataset', 'vottrain' | 'votval':
+            _make_got10k_vot(root, split)
+        case 'Got10kDataset', _:
+            layouts.make_got10k(root, split, **short)
+        case 'LaSOTDataset', _:
+            layouts.make_lasot(root, split, **short)
+        case 'TrackingNetDataset', 'train':
+            folders = [f'TRAIN_{chunk}' for chunk in range(12)]
+            layouts.make_trackingnet(root, folders, **short)
+        case 'TrackingNetDataset', _:
+            layouts.make_trackingnet(root, ['TEST'], **short)
+        case 'CocoDataset', _:
+            layouts.make_coco(root, split)
+        case 'TNL2KDataset', _:
+            layouts.make_tnl2k(root, ['Cat_video_01-Done'], num_frames=3)
+        case 'UAV123Dataset', _:
+            layouts.make_uav123(root)
+        case _:
+            raise ValueError(f'no miniature of {type_}')
+
+
+def _make_got10k_vot(root, split):
+    """The official list, and the first sequence of a part of it."""
+    (folder,) = layouts.make_got10k(root, num_sequences=1, num_frames=3)
+    names = [f'GOT-10k_Train_{number:06d}' for number in range(1, 9336)]
+    (folder.parent / 'list.txt').write_text('\n'.join(names) + '\n')
+    first_line = int(layouts.split_rows(f'got10k_{split}')[0])
+    folder.rename(folder.parent / names[first_line])

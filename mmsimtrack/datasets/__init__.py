@@ -1,15 +1,26 @@
 """Data sets of sequences, and the pairs that training draws from them."""
 
+from .coco import CocoDataset
 from .frame_reader import FrameReader, read_frame
 from .got10k import Got10kDataset
+from .lasot import LaSOTDataset
 from .pair_dataset import PairDataset, jitter_bbox
-from .sequence_dataset import SequenceDataset, VideoSequence
+from .sequence_dataset import SequenceDataset
+from .tnl2k import TNL2KDataset
+from .trackingnet import TrackingNetDataset
+from .uav123 import UAV123Dataset
+from .video_sequence import VideoSequence
 
 __all__ = [
+    'CocoDataset',
     'FrameReader',
     'Got10kDataset',
+    'LaSOTDataset',
     'PairDataset',
     'SequenceDataset',
+    'TNL2KDataset',
+    'TrackingNetDataset',
+    'UAV123Dataset',
     'VideoSequence',
     'jitter_bbox',
     'read_frame',

@@ -80,6 +80,20 @@ def image_shape(path: str, backend_args: dict | None = None) -> tuple:
     return height, width
 
 
+def check_frame_folder(folder: str) -> None:
+    """Find out whether a sequence is there.
+
+    Raises:
+        FileNotFoundError: If there is no such folder.
+    """
+    if not fileio.isdir(folder):
+        raise FileNotFoundError(
+            f'{folder} is missing. Expected a folder of frames; unpack the '
+            'full archive, correct data_root in the config, or set `indices` '
+            'there to leave the sequence out.'
+        )
+
+
 def check_frame_files(
     frame_template: str,
     first_frame: int,
@@ -87,7 +101,7 @@ def check_frame_files(
     annotation: str,
     first_box_only: bool,
 ) -> int:
-    """Number of frames of a sequence, if they fit the annotation.
+    """Number of frames in a folder, if they fit the annotation.
 
     Args:
         frame_template: Path of a frame, with a field for its number.
@@ -98,20 +112,10 @@ def check_frame_files(
             as in test splits that publish no more.
 
     Raises:
-        FileNotFoundError: If the folder, the first or the last frame is
-            missing.
+        FileNotFoundError: If the first or the last frame is missing.
         ValueError: If the numbers of frames and boxes differ.
     """
-    folder, ending = (
-        osp.dirname(frame_template),
-        osp.splitext(frame_template)[1],
-    )
-    if not fileio.isdir(folder):
-        raise FileNotFoundError(
-            f'{folder} is missing. Expected a folder of frames; unpack the '
-            'full archive, or correct data_root in the config.'
-        )
-    names = set(fileio.list_dir_or_file(folder, False, True, ending))
+    folder, ending, names = _list_frames(frame_template)
     fits = num_boxes == len(names) or (first_box_only and num_boxes == 1)
     if not names or not fits:
         raise ValueError(
@@ -124,6 +128,30 @@ def check_frame_files(
         if osp.basename(path) not in names:
             raise _missing(path)
     return len(names)
+
+
+def check_frame_range(
+    frame_template: str, first_frame: int, num_frames: int
+) -> int:
+    """Number of frames in a folder, if it holds at least a range of them.
+
+    Raises:
+        FileNotFoundError: If a frame of the range is missing.
+    """
+    names = _list_frames(frame_template)[-1]
+    for number in range(first_frame, first_frame + num_frames):
+        path = frame_template.format(number)
+        if osp.basename(path) not in names:
+            raise _missing(path)
+    return len(names)
+
+
+def _list_frames(frame_template: str) -> tuple[str, str, set[str]]:
+    """Folder, ending and names of the files that end as the template does."""
+    folder = osp.dirname(frame_template)
+    ending = osp.splitext(frame_template)[1]
+    names = fileio.list_dir_or_file(folder, False, True, ending)
+    return folder, ending, set(names)
 
 
 def _read_bytes(path: str, backend_args: dict | None) -> bytes:

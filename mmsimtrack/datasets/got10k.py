@@ -5,18 +5,13 @@ import os.path as osp
 import numpy as np
 from mmengine import fileio
 
-from mmsimtrack.datasets.frame_reader import check_frame_files
 from mmsimtrack.datasets.sequence_dataset import (
     SPLITS,
     SequenceDataset,
-    VideoSequence,
+    check_split,
+    read_labels,
 )
 from mmsimtrack.registry import DATASETS
-from mmsimtrack.structures import xywh_to_xyxy
-from mmsimtrack.structures.annotation_file import (
-    read_bboxes_xywh,
-    read_flags,
-)
 
 FOLDERS = {
     'train': 'train',
@@ -48,12 +43,8 @@ class Got10kDataset(SequenceDataset):
     """
 
     def __init__(self, data_root: str, split: str, **kwargs) -> None:
-        if split not in FOLDERS:
-            raise ValueError(
-                f'Got10kDataset: split is {split!r}, expected one of '
-                f'{sorted(FOLDERS)}. Change it in the config.'
-            )
-        self.split = split
+        self.split = check_split('Got10kDataset', split, FOLDERS)
+        self.first_box_only = split == 'test'
         super().__init__(data_root, **kwargs)
 
     def load_data_list(self) -> list[dict]:
@@ -74,6 +65,7 @@ class Got10kDataset(SequenceDataset):
                 'name': name,
                 'frame_template': osp.join(folder, name, '{:08d}.jpg'),
                 'first_frame': 1,
+                'annotation': osp.join(folder, name, 'groundtruth.txt'),
             }
             for name in names
         ]
@@ -91,44 +83,12 @@ class Got10kDataset(SequenceDataset):
             )
         return [names[line] for line in lines]
 
-    def load_sequence(self, info: dict) -> VideoSequence:
-        """Read boxes and labels of one sequence."""
-        folder = osp.dirname(info['frame_template'])
-        annotation = osp.join(folder, 'groundtruth.txt')
-        bboxes_xywh = read_bboxes_xywh(annotation)
-        num_frames = check_frame_files(
-            info['frame_template'],
-            info['first_frame'],
-            len(bboxes_xywh),
-            annotation,
-            first_box_only=self.split == 'test',
-        )
-        visible = (bboxes_xywh[:, 2:] > 0).all(-1)
-        visible &= np.isfinite(bboxes_xywh).all(-1)
-        visible &= ~self._labels(folder, 'absence', visible, False)
-        visible &= self._labels(folder, 'cover', visible, True)
-        return VideoSequence(
-            name=info['name'],
-            frame_template=info['frame_template'],
-            first_frame=info['first_frame'],
-            num_frames=num_frames,
-            bboxes=xywh_to_xyxy(bboxes_xywh),
-            visible=visible,
-        )
-
-    @staticmethod
-    def _labels(
-        folder: str, name: str, like: np.ndarray, default: bool
-    ) -> np.ndarray:
-        """Flags of one label file; `default` where there is no file."""
-        path = osp.join(folder, f'{name}.label')
-        if not fileio.exists(path):
-            return np.full(len(like), default)
-        flags = read_flags(path)
-        if len(flags) != len(like):
-            raise ValueError(
-                f'{path} has {len(flags)} values, but groundtruth.txt beside '
-                f'it has {len(like)} boxes. Expected one value per box; '
-                'unpack the sequence again.'
-            )
-        return flags > 0
+    def load_visible(self, info: dict, num_boxes: int) -> np.ndarray:
+        """Not absent and not fully covered; a label file may be missing."""
+        visible = np.ones(num_boxes, bool)
+        for name, says_visible in (('absence', False), ('cover', True)):
+            folder = osp.dirname(info['annotation'])
+            path = osp.join(folder, f'{name}.label')
+            if fileio.exists(path):
+                visible &= read_labels(path, num_boxes) == says_visible
+        return visible

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections.abc import Sequence
 
@@ -9,7 +10,7 @@ import numpy as np
 from mmengine.logging import print_log
 from torch.utils.data import Dataset
 
-from mmsimtrack.datasets.sequence_dataset import VideoSequence
+from mmsimtrack.datasets.video_sequence import VideoSequence
 from mmsimtrack.registry import DATASETS, TRANSFORMS
 from mmsimtrack.structures import CropWindow
 
@@ -21,7 +22,8 @@ class PairDataset(Dataset):
     """Pairs as in STARK-S, each a pure function of its key `(seed, k)`.
 
     A pair does not depend on the worker, the rank or the pairs before it, so
-    training can be resumed and scaled without a change of the data.
+    training can be resumed and scaled without a change of the data. A set of
+    images gives both views of a pair from the same image.
 
     Args:
         datasets: Configs of `SequenceDataset`s.
@@ -31,7 +33,7 @@ class PairDataset(Dataset):
         search: The same for the search crop.
         jitter: `center` and `scale` of the jitter of the search crop.
         max_gap: Search frames are less than this many frames later.
-        min_frames: Sequences shorter than this are not drawn.
+        min_frames: Videos shorter than this are not drawn.
         min_visible: Neither are those with fewer visible frames; >= 2.
         transforms: Configs of transforms, from augmentation to packing.
     """
@@ -107,12 +109,15 @@ class PairDataset(Dataset):
 
         Causal mode of STARK: the search frame follows the exemplar frame by
         less than `max_gap` frames. Where no visible frame does, another
-        exemplar frame is drawn and the gap grows by 5.
+        exemplar frame is drawn and the gap grows by 5. An image is drawn
+        twice.
         """
         which = rng.choice(len(self.datasets), p=self.shares)
         dataset = self.datasets[which]
         i = rng.choice(self._usable[which])
         sequence = dataset.get_sequence(int(i))
+        if dataset.single_frame:
+            return sequence, 0, 0
         visible = np.flatnonzero(sequence.visible)
         gap = self.max_gap
         while True:
@@ -130,7 +135,7 @@ class PairDataset(Dataset):
         t_search: int,
         rng: np.random.Generator,
     ) -> dict | None:
-        """Read both frames and cut the crops.
+        """Read the frames and cut the crops.
 
         Returns:
             `exemplar` and `search`, (size, size, 3) RGB uint8, and their
@@ -142,14 +147,17 @@ class PairDataset(Dataset):
             search, rng.standard_normal(2), rng.random(2), **self.jitter
         )
         views = {}
+        read_frame = functools.cache(sequence.read_frame)
+        # the search crop, since it is jittered, misses its frame more often
         for name, view, t, bbox, around in (
-            ('exemplar', self.exemplar, t_exemplar, exemplar, exemplar),
             ('search', self.search, t_search, search, jittered),
+            ('exemplar', self.exemplar, t_exemplar, exemplar, exemplar),
         ):
-            frame = sequence.read_frame(t)
-            window = CropWindow.around(around, view['factor'], view['size'])
+            frame = read_frame(t)
+            window = CropWindow.around(around, **view)
             if window.padded_share(frame.shape) == 1:
-                if name == 'exemplar':
+                window = CropWindow.around(bbox, **view)
+                if window.padded_share(frame.shape) == 1:
                     print_log(
                         f'{sequence.frame_path(t)}: the annotated box '
                         f'{bbox.tolist()} (xyxy) lies far outside of the '
@@ -164,16 +172,19 @@ class PairDataset(Dataset):
 
     def _find_usable(self, dataset) -> np.ndarray:
         """Indices of the sequences that are long enough to draw from."""
+        limits = self.min_frames, self.min_visible
+        min_frames, min_visible = (1, 1) if dataset.single_frame else limits
         usable = np.flatnonzero(
-            (dataset.num_frames() >= self.min_frames)
-            & (dataset.num_visible() >= self.min_visible)
+            (dataset.num_frames() >= min_frames)
+            & (dataset.num_visible() >= min_visible)
         )
         if not len(usable):
             raise ValueError(
                 f'PairDataset: none of the {len(dataset)} sequences of '
                 f'{type(dataset).__name__} in {dataset.data_root} has '
-                f'{self.min_frames} frames and {self.min_visible} visible '
-                'ones. Lower min_frames and min_visible in the config.'
+                f'{min_frames} frames and {min_visible} visible ones. Lower '
+                'min_frames and min_visible in the config, or check the '
+                'annotations.'
             )
         return usable
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os.path as osp
 from collections import Counter
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,59 +17,25 @@ from mmengine.structures import InstanceData
 from mmsimtrack.datasets.frame_reader import (
     FrameReader,
     check_frame,
+    check_frame_files,
+    check_frame_folder,
     image_shape,
-    read_frame,
 )
-from mmsimtrack.structures import SOTDataSample, check_first_box
+from mmsimtrack.datasets.video_sequence import VideoSequence
+from mmsimtrack.structures import SOTDataSample, check_first_box, xywh_to_xyxy
+from mmsimtrack.structures.annotation_file import read_bboxes_xywh, read_flags
 
 SPLITS = Path(__file__).parent / 'splits'
-
-
-@dataclass(frozen=True)
-class VideoSequence:
-    """One annotated video.
-
-    Attributes:
-        name: Unique in its data set.
-        frame_template: Path of a frame, with one `{}` field for its number.
-        first_frame: Number of the first frame in its file name.
-        num_frames: T.
-        bboxes: (T, 4) xyxy in frame pixels; (1, 4) where only the first box
-            is public. Rows may be NaN where the target is absent.
-        visible: (T,) or (1,) bool.
-        backend_args: Of mmengine's file backend, for the frames.
-    """
-
-    name: str
-    frame_template: str
-    first_frame: int
-    num_frames: int
-    bboxes: np.ndarray
-    visible: np.ndarray
-    backend_args: dict | None = None
-
-    def __len__(self) -> int:
-        return self.num_frames
-
-    def frame_path(self, t: int) -> str:
-        """Path of frame t, 0 <= t < T."""
-        return self.frame_template.format(self.first_frame + t)
-
-    def frame_paths(self) -> list[str]:
-        """Paths of all frames in order."""
-        return [self.frame_path(t) for t in range(len(self))]
-
-    def read_frame(self, t: int) -> np.ndarray:
-        """Frame t, (H, W, 3) RGB uint8; see `read_frame`."""
-        return read_frame(self.frame_path(t), self.backend_args)
 
 
 class SequenceDataset(BaseDataset):
     """A data set whose items are whole sequences.
 
-    Subclasses implement `load_data_list`, one dict with at least `name` per
-    sequence, and `load_sequence`, which reads one of them from the disk.
-    Annotations are parsed once, into arrays that workers share.
+    Subclasses implement `load_data_list`: one dict per sequence with `name`,
+    `frame_template`, `first_frame` (and `frame_names`; see `VideoSequence`)
+    and `annotation`, a file with x,y,w,h per frame. Where a layout has its
+    own rules, they override `count_frames` and `load_visible`. Annotations
+    are parsed once, into arrays that workers share.
 
     An item is a dict: `inputs`, a `FrameReader`, and `data_samples`, a
     `SOTDataSample` with the boxes of the sequence.
@@ -80,11 +47,19 @@ class SequenceDataset(BaseDataset):
         backend_args: Of mmengine's file backend, for the frames.
         indices: Take only the first few sequences, or these.
 
+    Attributes:
+        single_frame: Whether this is a set of images: a pair is then cut
+            from one frame.
+        first_box_only: Whether no more than the first box may be public.
+
     Raises:
         FileNotFoundError: If a folder or file is missing.
         ValueError: If an annotation does not fit its frames, or a first box
             cannot be tracked.
     """
+
+    single_frame = False
+    first_box_only = False
 
     def __init__(
         self,
@@ -101,10 +76,35 @@ class SequenceDataset(BaseDataset):
     def load_sequence(self, info: dict) -> VideoSequence:
         """Read one sequence from the disk and check it.
 
+        A target is visible where its box is finite and has an area, and where
+        `load_visible` agrees.
+
         Args:
             info: An entry of `load_data_list`.
         """
-        raise NotImplementedError
+        # first, since it is what a partly unpacked data set lacks
+        check_frame_folder(osp.dirname(info['frame_template']))
+        bboxes_xywh = read_bboxes_xywh(info['annotation'])
+        num_boxes = len(bboxes_xywh)
+        num_frames = self.count_frames(info, num_boxes)
+        visible = np.isfinite(bboxes_xywh).all(-1)
+        visible &= (bboxes_xywh[:, 2:] > 0).all(-1)
+        visible &= self.load_visible(info, num_boxes)
+        return self._sequence(
+            info, num_frames, xywh_to_xyxy(bboxes_xywh), visible
+        )
+
+    def count_frames(self, info: dict, num_boxes: int) -> int:
+        """Number of frames of a sequence, if they fit its boxes."""
+        template, first_frame = info['frame_template'], info['first_frame']
+        annotation, only = info['annotation'], self.first_box_only
+        return check_frame_files(
+            template, first_frame, num_boxes, annotation, only
+        )
+
+    def load_visible(self, info: dict, num_boxes: int) -> np.ndarray:
+        """(num_boxes,) bool, from label files; here there are none."""
+        return np.ones(num_boxes, bool)
 
     def filter_data(self) -> list[dict]:
         """Keep all sequences: at least one, each with a name of its own."""
@@ -155,14 +155,11 @@ class SequenceDataset(BaseDataset):
         i = range(len(self))[i]
         info = self.get_data_info(i)
         rows = slice(self._offsets[i], self._offsets[i + 1])
-        return VideoSequence(
-            info['name'],
-            info['frame_template'],
-            info['first_frame'],
+        return self._sequence(
+            info,
             int(self._num_frames[i]),
             self._bboxes[rows],
             self._visible[rows],
-            self.backend_args,
         )
 
     def num_frames(self) -> np.ndarray:
@@ -194,6 +191,18 @@ class SequenceDataset(BaseDataset):
         )
         return {'inputs': reader, 'data_samples': sample}
 
+    def _sequence(self, info, num_frames, bboxes, visible) -> VideoSequence:
+        return VideoSequence(
+            info['name'],
+            info['frame_template'],
+            info['first_frame'],
+            num_frames,
+            bboxes,
+            visible,
+            self.backend_args,
+            info.get('frame_names'),
+        )
+
     def _check_for_tracking(self) -> None:
         """Find what would stop a test, before it starts."""
         total = int(self._num_frames.sum())
@@ -213,3 +222,29 @@ class SequenceDataset(BaseDataset):
                     image_shape(path, self.backend_args),
                     f'{type(self).__name__}: sequence {sequence.name}',
                 )
+
+
+def check_split(dataset: str, split: str, splits: Iterable[str]) -> str:
+    """The split; raises `ValueError` if the data set has no such split."""
+    if split not in splits:
+        raise ValueError(
+            f'{dataset}: split is {split!r}, expected one of '
+            f'{sorted(splits)}. Change it in the config.'
+        )
+    return split
+
+
+def read_labels(path: str, num_boxes: int) -> np.ndarray:
+    """(num_boxes,) bool from a file of flags: which are above 0.
+
+    Raises:
+        ValueError: If there is not one value per box.
+    """
+    flags = read_flags(path)
+    if len(flags) != num_boxes:
+        raise ValueError(
+            f'{path} has {len(flags)} values, but groundtruth.txt beside it '
+            f'has {num_boxes} boxes. Expected one value per box; unpack the '
+            'sequence again.'
+        )
+    return flags > 0

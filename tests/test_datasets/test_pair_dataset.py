@@ -4,10 +4,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from layouts import make_coco
 from mmengine.dataset import default_collate
 from torch.utils.data import DataLoader
 
-from mmsimtrack.datasets import PairDataset, jitter_bbox
+from mmsimtrack.datasets import PairDataset, VideoSequence, jitter_bbox
 from mmsimtrack.structures import CropWindow
 
 PARITY = Path(__file__).parents[2] / '../shared/parity/boxes.json'
@@ -33,11 +34,16 @@ def build(make_got10k, tmp_path):
     return _build
 
 
-def build_pairs(root, transforms=(), max_gap=200, min_frames=2, min_visible=2):
+def build_pairs(
+    root,
+    transforms=(),
+    max_gap=200,
+    min_frames=2,
+    min_visible=2,
+    type_='Got10kDataset',
+):
     return PairDataset(
-        datasets=[
-            dict(type='Got10kDataset', data_root=str(root), split='train')
-        ],
+        datasets=[dict(type=type_, data_root=str(root), split='train')],
         ratios=[1],
         exemplar=dict(size=32, factor=2),
         search=dict(size=64, factor=4),
@@ -47,6 +53,31 @@ def build_pairs(root, transforms=(), max_gap=200, min_frames=2, min_visible=2):
         min_visible=min_visible,
         transforms=transforms,
     )
+
+
+@pytest.fixture
+def reads(monkeypatch):
+    """Frames that were decoded, by file name, as they come in."""
+    names = []
+    read = VideoSequence.read_frame
+
+    def record(self, t):
+        names.append(Path(self.frame_path(t)).name)
+        return read(self, t)
+
+    monkeypatch.setattr(VideoSequence, 'read_frame', record)
+    return names
+
+
+@pytest.fixture
+def warnings(monkeypatch):
+    """What pairs log."""
+    lines = []
+    monkeypatch.setattr(
+        'mmsimtrack.datasets.pair_dataset.print_log',
+        lambda text, *_, **__: lines.append(text),
+    )
+    return lines
 
 
 def draw_frames(pairs, num_draws=300):
@@ -359,4 +390,115 @@ def test_broken_frame_stops_training(build, tmp_path):
     path = tmp_path / 'train/seq_0/00000002.jpg'
     path.write_bytes(path.read_bytes()[:-60])
     with pytest.raises(ValueError, match='00000002.jpg is truncated'):
+        pairs[0, 0]
+
+
+def test_frames_are_decoded_once_and_the_exemplar_last(build, reads):
+    pairs = build(num_sequences=1, num_frames=2)
+    pairs[0, 0]
+    assert reads == ['00000002.jpg', '00000001.jpg']
+
+
+def test_exemplar_is_not_decoded_where_the_search_crop_misses(build, reads):
+    pairs = build(
+        num_sequences=1,
+        num_frames=2,
+        bboxes_xywh=[(20, 20, 8, 8), (900, 20, 8, 8)],
+    )
+    sequence = pairs.datasets[0].get_sequence(0)
+    assert pairs.cut(sequence, 0, 1, np.random.default_rng(0)) is None
+    assert reads == ['00000002.jpg']
+
+
+@pytest.mark.parametrize('outside', ['exemplar', 'search'])
+def test_box_far_outside_is_logged(build, warnings, tmp_path, outside):
+    bboxes_xywh = [(20, 20, 8, 8), (20, 20, 8, 8)]
+    t = 0 if outside == 'exemplar' else 1
+    bboxes_xywh[t] = (-90, 20, 8, 8)
+    pairs = build(num_sequences=1, num_frames=2, bboxes_xywh=bboxes_xywh)
+    sequence = pairs.datasets[0].get_sequence(0)
+    assert pairs.cut(sequence, 0, 1, np.random.default_rng(0)) is None
+    assert warnings == [
+        f'{tmp_path}/train/seq_0/0000000{t + 1}.jpg: the annotated box '
+        '[-90.0, 20.0, -82.0, 28.0] (xyxy) lies far outside of the frame. '
+        'The pair is redrawn; correct the annotation.'
+    ]
+
+
+def test_jitter_out_of_the_frame_is_not_logged(build, warnings):
+    pairs = build(
+        num_sequences=1, num_frames=2, bboxes_xywh=[(0, 20, 4, 4)] * 2
+    )
+    pairs.jitter = dict(center=30, scale=0)
+    sequence = pairs.datasets[0].get_sequence(0)
+    views = [
+        pairs.cut(sequence, 0, 1, np.random.default_rng(k)) for k in range(20)
+    ]
+    assert None in views
+    assert warnings == []
+
+
+def test_both_views_of_an_image(tmp_path, reads):
+    """An image is decoded once; length and visible frames are not asked."""
+    make_coco(tmp_path, objects=[(7, (100, 60, 16, 16), 0)], size=(256, 160))
+    pairs = build_pairs(
+        tmp_path, min_frames=20, min_visible=5, type_='CocoDataset'
+    )
+    assert len(pairs) == 1
+    pair = pairs[0, 0]
+    assert pair['sequence'] == '100'
+    assert pair['frames'] == (0, 0)
+    assert reads == ['000000000007.jpg']
+    np.testing.assert_array_equal(
+        pair['exemplar_bbox'], (0.25, 0.25, 0.75, 0.75)
+    )
+    red = pair['exemplar'][..., 0] > 128
+    np.testing.assert_array_equal(np.flatnonzero(red.any(0)), range(8, 24))
+    # the search crop is jittered, by draws of the pair's generator
+    boxes = {tuple(pairs[0, k]['search_bbox']) for k in range(10)}
+    assert len(boxes) == 10
+    for k in range(10):
+        target = np.clip(pairs[0, k]['search_bbox'], 0, 1) * 64
+        ys, xs = np.nonzero(pairs[0, k]['search'][..., 0] > 150)
+        extent = (xs.min(), ys.min(), xs.max() + 1, ys.max() + 1)
+        np.testing.assert_allclose(extent, target, atol=1.5)
+
+
+def test_pairs_of_images_are_functions_of_their_keys(tmp_path):
+    make_coco(tmp_path)
+    pairs, again = (
+        build_pairs(tmp_path, AUGMENTATION, type_='CocoDataset')
+        for _ in range(2)
+    )
+    keys = [(7, k) for k in range(12)]
+    first = [pairs[key] for key in keys]
+    for key, pair in zip(reversed(keys), reversed(first)):
+        assert_same(again[key], pair)
+    names = {pair['data_samples'].sequence for pair in first}
+    assert names == {'100', '101'}
+
+
+def test_objects_without_area_are_not_drawn(tmp_path):
+    empty = (9, (4, 4, 0, 8), 0)
+    make_coco(tmp_path, objects=[empty, (9, (4, 4, 2, 1), 0), empty])
+    pairs = build_pairs(tmp_path, type_='CocoDataset')
+    rng = np.random.default_rng(0)
+    assert {pairs.draw(rng)[0].name for _ in range(20)} == {'101'}
+
+
+def test_no_object_to_draw(tmp_path):
+    make_coco(tmp_path, objects=[(9, (4, 4, 0, 8), 0)])
+    message = (
+        rf'none of the 1 sequences of CocoDataset in {tmp_path} has 1 frames '
+        r'and 1 visible ones\..* or check the annotations'
+    )
+    with pytest.raises(ValueError, match=message):
+        build_pairs(tmp_path, type_='CocoDataset')
+
+
+def test_missing_image_stops_training(tmp_path):
+    make_coco(tmp_path, objects=[(9, (4, 4, 2, 1), 0)])
+    (tmp_path / 'train2017/000000000009.jpg').unlink()
+    pairs = build_pairs(tmp_path, type_='CocoDataset')
+    with pytest.raises(FileNotFoundError, match='000000000009.jpg is missing'):
         pairs[0, 0]

@@ -7,7 +7,11 @@ import torch
 from mmengine.dataset import pseudo_collate
 
 from mmsimtrack.datasets import FrameReader, Got10kDataset
-from mmsimtrack.datasets.frame_reader import check_frame_files
+from mmsimtrack.datasets.frame_reader import (
+    check_frame_files,
+    check_frame_folder,
+    check_frame_range,
+)
 
 NAN = float('nan')
 
@@ -143,8 +147,36 @@ def test_check_frame_files(folders):
             check(template, num_boxes, first_box_only)
     with pytest.raises(ValueError, match=r'holds 0 frames \(.png\)'):
         check(folders[0] / '{:08d}.png', 1, first_box_only=True)
-    with pytest.raises(FileNotFoundError, match='nowhere is missing'):
-        check('nowhere/{}.jpg', 4)
+
+
+def test_check_frame_folder(folders):
+    check_frame_folder(str(folders[0]))
+    message = (
+        r'nowhere is missing\. Expected a folder of frames; unpack the full '
+        r'archive, correct data_root in the config, or set `indices`'
+    )
+    with pytest.raises(FileNotFoundError, match=message):
+        check_frame_folder('nowhere')
+
+
+def test_check_frame_range(folders):
+    template = str(folders[0] / '{:08d}.jpg')
+    assert check_frame_range(template, 1, 4) == 4
+    assert check_frame_range(template, 2, 2) == 4
+    for first_frame, num_frames, number in ((1, 5, 5), (0, 2, 0)):
+        message = f'0000000{number}.jpg is missing'
+        with pytest.raises(FileNotFoundError, match=message):
+            check_frame_range(template, first_frame, num_frames)
+    (folders[0] / '00000002.jpg').unlink()
+    with pytest.raises(FileNotFoundError, match='00000002.jpg is missing'):
+        check_frame_range(template, 1, 4)
+
+
+def test_a_missing_sequence_is_named(folders, tmp_path):
+    (tmp_path / 'train/list.txt').write_text('seq_0\nseq_7\n')
+    message = rf'{tmp_path}/train/seq_7 is missing\. Expected a folder of'
+    with pytest.raises(FileNotFoundError, match=message):
+        Got10kDataset(tmp_path, 'train')
 
 
 def test_a_misnumbered_frame_is_missed(folders):

@@ -1,0 +1,234 @@
+"""Miniatures of data sets, in the layouts that the downloads unpack to.
+
+A frame has a red target on a gray ground; the gray level of frame t is
+10 * (t + 1), modulo 250. `size` is (W, H). Boxes are x,y,w,h; where none are
+given, a box of a quarter of the frame's sides moves a pixel per frame.
+"""
+
+import json
+import os
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from mmsimtrack.datasets.sequence_dataset import SPLITS
+
+TARGET_RGB = (255, 0, 0)
+SIZE = (64, 48)
+
+
+def make_got10k(
+    root,
+    split='train',
+    num_sequences=2,
+    num_frames=8,
+    size=SIZE,
+    bboxes_xywh=None,
+    absent=(),
+    uncovered=(),
+):
+    """GOT-10k; sequences are named `seq_0`, `seq_1`, ...
+
+    Args:
+        split: `train`, `val` or `test`; test has the first box only, and no
+            labels.
+        absent: Frames whose absence label is 1.
+        uncovered: Frames whose cover label is 0.
+
+    Returns:
+        Folders of the sequences, as `Path`s.
+    """
+    if bboxes_xywh is None:
+        bboxes_xywh = moving_bboxes(num_frames, size)
+    names = [f'seq_{i}' for i in range(num_sequences)]
+    folders = [Path(root) / split / name for name in names]
+    for folder in folders:
+        write_frames(folder, '{:08d}.jpg', 1, bboxes_xywh, size)
+        rows = bboxes_xywh[:1] if split == 'test' else bboxes_xywh
+        np.savetxt(folder / 'groundtruth.txt', rows, '%.4f', ',')
+        if split != 'test':
+            absence = [int(t in absent) for t in range(len(rows))]
+            cover = [0 if t in uncovered else 8 for t in range(len(rows))]
+            np.savetxt(folder / 'absence.label', absence, '%d')
+            np.savetxt(folder / 'cover.label', cover, '%d')
+    (Path(root) / split / 'list.txt').write_text('\n'.join(names) + '\n')
+    return folders
+
+
+def make_lasot(
+    root,
+    split='train',
+    num_sequences=2,
+    num_frames=8,
+    size=SIZE,
+    bboxes_xywh=None,
+    occluded=(),
+    out_of_view=(),
+    flat=False,
+):
+    """LaSOT, the first few sequences of a split.
+
+    Args:
+        occluded: Frames whose full occlusion flag is 1.
+        out_of_view: Frames whose flag of that name is 1.
+        flat: Whether the level of classes is left out, as in some mirrors.
+
+    Returns:
+        Folders of the sequences, as `Path`s.
+    """
+    if bboxes_xywh is None:
+        bboxes_xywh = moving_bboxes(num_frames, size)
+    folders = []
+    for name in split_rows(f'lasot_{split}')[:num_sequences]:
+        class_name = '' if flat else name.rpartition('-')[0]
+        folder = Path(root) / class_name / name
+        write_frames(folder / 'img', '{:08d}.jpg', 1, bboxes_xywh, size)
+        np.savetxt(folder / 'groundtruth.txt', bboxes_xywh, '%g', ',')
+        for file, hidden in (
+            ('full_occlusion.txt', occluded),
+            ('out_of_view.txt', out_of_view),
+        ):
+            flags = [str(int(t in hidden)) for t in range(len(bboxes_xywh))]
+            (folder / file).write_text(','.join(flags) + '\n')
+        folders.append(folder)
+    return folders
+
+
+def make_trackingnet(
+    root,
+    folders=('TRAIN_0',),
+    num_sequences=1,
+    num_frames=8,
+    size=SIZE,
+    bboxes_xywh=None,
+):
+    """TrackingNet; videos are named `<folder>_video_0`, ...
+
+    Args:
+        folders: Of `TRAIN_0` to `TRAIN_11` and `TEST`; the last has the first
+            box only.
+    """
+    if bboxes_xywh is None:
+        bboxes_xywh = moving_bboxes(num_frames, size)
+    for folder in folders:
+        rows = bboxes_xywh[:1] if folder == 'TEST' else bboxes_xywh
+        annotations = Path(root) / folder / 'anno'
+        annotations.mkdir(parents=True)
+        for i in range(num_sequences):
+            name = f'{folder}_video_{i}'
+            frames = Path(root) / folder / 'frames' / name
+            write_frames(frames, '{}.jpg', 0, bboxes_xywh, size)
+            np.savetxt(annotations / f'{name}.txt', rows, '%.2f', ',')
+
+
+def make_coco(root, split='train', size=SIZE, objects=None):
+    """COCO 2017; the target of an image is painted where its last object is.
+
+    Args:
+        objects: (image id, box, iscrowd) of each; their own ids count from
+            100. By default two images with an object each.
+    """
+    if objects is None:
+        objects = [(9, (16, 12, 16, 12), 0), (581929, (30, 20, 9, 9), 0)]
+    images = Path(root) / f'{split}2017'
+    for image, bbox, _ in objects:
+        write_frames(images, '{:012d}.jpg', image, [bbox], size)
+    content = {
+        'info': {'year': 2017},
+        'images': [
+            {'id': image, 'file_name': f'{image:012d}.jpg'}
+            for image in sorted({image for image, *_ in objects})
+        ],
+        'annotations': [
+            {
+                'id': 100 + i,
+                'image_id': image,
+                'category_id': 18,
+                'bbox': bbox,
+                'iscrowd': crowd,
+                'segmentation': (
+                    {'counts': [9, 5], 'size': [48, 64]} if crowd else [[1.5]]
+                ),
+            }
+            for i, (image, bbox, crowd) in enumerate(objects)
+        ],
+        'categories': [{'id': 18, 'name': 'dog'}],
+    }
+    path = Path(root) / f'annotations/instances_{split}2017.json'
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(content))
+
+
+def make_tnl2k(
+    root,
+    names=('Cat_video_01-Done', 'INF_woman_1'),
+    num_frames=8,
+    size=SIZE,
+    bboxes_xywh=None,
+    frame_name='{:05d}.jpg',
+):
+    """TNL2K: sequences of these names, frames that count from 1."""
+    if bboxes_xywh is None:
+        bboxes_xywh = moving_bboxes(num_frames, size)
+    for name in names:
+        folder = Path(root) / name
+        write_frames(folder / 'imgs', frame_name, 1, bboxes_xywh, size)
+        np.savetxt(folder / 'groundtruth.txt', bboxes_xywh, '%d', ',')
+        (folder / 'language.txt').write_text('the cat on the left\n')
+
+
+def make_uav123(root, names=('uav6',), size=SIZE, absent=()):
+    """UAV123, the official frames of these sequences.
+
+    Args:
+        absent: Frames of each, counted from its first, with NaN boxes.
+    """
+    annotations = Path(root) / 'anno/UAV123'
+    annotations.mkdir(parents=True)
+    for row in split_rows('uav123'):
+        name, video, first_frame, last_frame = row.split()
+        if name in names:
+            num_frames = int(last_frame) - int(first_frame) + 1
+            bboxes_xywh = np.array(moving_bboxes(num_frames, size), float)
+            bboxes_xywh[list(absent)] = np.nan
+            frames = Path(root) / 'data_seq/UAV123' / video
+            first_frame = int(first_frame)
+            write_frames(frames, '{:06d}.jpg', first_frame, bboxes_xywh, size)
+            np.savetxt(annotations / f'{name}.txt', bboxes_xywh, '%g', ',')
+
+
+def split_rows(name):
+    """Rows of a list that the package ships."""
+    return (SPLITS / f'{name}.txt').read_text().splitlines()
+
+
+def moving_bboxes(num_frames, size):
+    """(T, 4); after 8 frames the box starts again."""
+    width, height = size
+    return [
+        (width // 4 + t % 8, height // 4 + t % 8, width // 4, height // 4)
+        for t in range(num_frames)
+    ]
+
+
+def write_frames(folder, name, first_number, bboxes_xywh, size):
+    """One frame per box; `name` has a field for its number."""
+    os.makedirs(folder, exist_ok=True)
+    for t, bbox in enumerate(bboxes_xywh):
+        frame = _paint(size, 10 * (t + 1) % 250, bbox)
+        # no chroma subsampling: colors stay inside of the box
+        cv2.imwrite(
+            str(folder / name.format(first_number + t)),
+            cv2.cvtColor(frame, cv2.COLOR_RGB2BGR),
+            (cv2.IMWRITE_JPEG_SAMPLING_FACTOR, 0x111111),
+        )
+
+
+def _paint(size, level, bbox_xywh):
+    """(H, W, 3) RGB uint8, with the box filled where it can be."""
+    width, height = size
+    frame = np.full((height, width, 3), level, np.uint8)
+    x, y, w, h = np.nan_to_num(bbox_xywh).round().astype(int)
+    frame[max(y, 0) : max(y + h, 0), max(x, 0) : max(x + w, 0)] = TARGET_RGB
+    return frame
