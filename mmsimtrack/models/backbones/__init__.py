@@ -1,6 +1,5 @@
 """Backbones under one contract: `embed_exemplar` and `forward`."""
 
-from .clip_weights import convert_clip, load_clip
 from .joint_pvt import JointPVT
 from .joint_swin import JointSwin
 from .joint_vit import JointViT
@@ -13,6 +12,4 @@ __all__ = [
     'JointViT',
     'OneWayViT',
     'Siamese',
-    'convert_clip',
-    'load_clip',
 ]

@@ -24,6 +24,14 @@ class Probe:
     read: Callable[[list, tuple[int, int]], Tensor]
 
 
+def token_grid(size: tuple[int, int], stride: int) -> tuple[int, int]:
+    """Rows and columns of the tokens of an image of (H, W) pixels.
+
+    The last patches may stick out: the backbones pad what is too small.
+    """
+    return -(-size[0] // stride), -(-size[1] // stride)
+
+
 def target_attention(
     attn: nn.Module, tokens: Tensor, exemplar: slice, grid: tuple[int, int]
 ) -> Tensor:

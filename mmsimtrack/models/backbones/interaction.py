@@ -118,8 +118,8 @@ class Interaction(BaseModule):
 class SearchDecoder(BaseModule):
     """Decoder after the backbone: search asks, exemplar answers (Table 9).
 
-    The paper says no more than that; width, heads and dropout are those of
-    STARK-S's decoder. Positions are in the tokens already.
+    The paper says no more than that; the shipped configs take width, heads
+    and dropout from STARK-S. Positions are in the tokens already.
 
     Args:
         in_channels: Channels C of the tokens.
@@ -133,9 +133,9 @@ class SearchDecoder(BaseModule):
         self,
         in_channels: int,
         num_layers: int,
-        embed_dims: int = 256,
-        num_heads: int = 8,
-        dropout: float = 0.1,
+        embed_dims: int,
+        num_heads: int,
+        dropout: float,
     ) -> None:
         super().__init__()
         self.out_channels = embed_dims

@@ -9,7 +9,11 @@ from mmdet.models.backbones import PyramidVisionTransformer
 from mmengine.model import BaseModule, ModuleList
 from torch import Tensor, nn
 
-from mmsimtrack.models.backbones.attention import Probe, mean_over_exemplar
+from mmsimtrack.models.backbones.attention import (
+    Probe,
+    mean_over_exemplar,
+    token_grid,
+)
 from mmsimtrack.models.backbones.pyramid import (
     join_last_stages,
     target_position,
@@ -30,9 +34,18 @@ class JointPVT(PyramidVisionTransformer):
 
     Args:
         **kwargs: Of `mmdet.PyramidVisionTransformer`.
+
+    Raises:
+        ValueError: If the position embedding is switched off.
     """
 
     def __init__(self, **kwargs) -> None:
+        if not kwargs.get('use_abs_pos_embed', True):
+            raise ValueError(
+                'JointPVT: use_abs_pos_embed=False is not supported, since '
+                'p_e takes the place of that embedding for the exemplar. '
+                'Leave it out of the config.'
+            )
         super().__init__(out_indices=(2, 3), **kwargs)
         self.tokenizer = ModuleList(
             TargetPositionEmbedding(width) for width in self._widths
@@ -181,8 +194,7 @@ def _reduce(
 
 def _read(stage: int, ratio: int, outs: list, size: tuple) -> Tensor:
     """Target-relevant map of one layer, (B, h, w); see `Probe`."""
-    stride = 4 * 2**stage
-    grid = (size[0] // stride, size[1] // stride)
+    grid = token_grid(size, 4 * 2**stage)
     ((_, weights),) = outs  # (B, Ne + Ns, Me + Ms)
     num_search = (grid[0] // ratio) * (grid[1] // ratio)
     exemplar = slice(weights.shape[2] - num_search)

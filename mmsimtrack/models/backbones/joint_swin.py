@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from mmpretrain.models import SwinTransformer
 from torch import Tensor, nn
 
-from mmsimtrack.models.backbones.attention import Probe
+from mmsimtrack.models.backbones.attention import Probe, token_grid
 from mmsimtrack.models.backbones.pyramid import (
     join_last_stages,
     target_position,
@@ -31,9 +31,19 @@ class JointSwin(SwinTransformer):
 
     Args:
         **kwargs: Of `mmpretrain.SwinTransformer`.
+
+    Raises:
+        ValueError: If an option is switched on that has no place here.
     """
 
     def __init__(self, **kwargs) -> None:
+        for name in ('use_abs_pos_embed', 'out_after_downsample'):
+            if kwargs.get(name):
+                raise ValueError(
+                    f'JointSwin: {name}=True is not supported: p_e of the '
+                    'exemplar takes no other position, and the head gets maps '
+                    'before merging. Leave it out of the config.'
+                )
         super().__init__(out_indices=(2, 3), **kwargs)
         self.tokenizer = TargetPositionEmbedding(self.embed_dims)
         guard(self, new=('tokenizer.', 'norm2.'))
@@ -64,8 +74,9 @@ class JointSwin(SwinTransformer):
         tokens, grid = self.patch_embed(exemplar)
         patch = self.patch_embed.projection.kernel_size[0]
         # Swin has no absolute position to replace: p_e enters at the start
-        tokens = tokens + target_position(
-            self.tokenizer, exemplar, exemplar_bbox, patch
+        tokens = self.drop_after_pos(
+            tokens
+            + target_position(self.tokenizer, exemplar, exemplar_bbox, patch)
         )
         memory = []
         for stage in self.stages:
@@ -87,6 +98,7 @@ class JointSwin(SwinTransformer):
             (B, C, h, w) with stride 16; see `join_last_stages`.
         """
         tokens, grid = self.patch_embed(search)
+        tokens = self.drop_after_pos(tokens)
         kept = iter(memory)
         maps = []
         for i, stage in enumerate(self.stages):
@@ -134,8 +146,9 @@ def _run(
 ) -> Tensor:
     """One block; tokens attend to their window and to what was kept.
 
-    Without `kept` it is mmpretrain's block, but for maps smaller than a window
-    (the exemplar's last), which it pads: padding gets no attention here.
+    Without `kept` it is mmpretrain's block, but for maps that no whole number
+    of windows fills, such as the exemplar's last: they are padded in both, and
+    here the padding gets no attention.
 
     Args:
         block: `SwinBlock`.
@@ -220,8 +233,7 @@ def _bias(attn: nn.Module, grid: tuple[int, int], x: Tensor) -> Tensor:
 
 def _read(attn: nn.Module, stage: int, outs: list, size: tuple) -> Tensor:
     """Target-relevant map of one block, (B, h, w); see `Probe`."""
-    stride = 4 * 2**stage
-    grid = (size[0] // stride, size[1] // stride)
+    grid = token_grid(size, 4 * 2**stage)
     window, shift = attn.window_size, _shift(attn, grid)
     weights = outs[-1].mean(1)  # (B * windows, N, M + N)
     weights = weights[..., : -(window**2)].mean(-1)

@@ -7,7 +7,11 @@ import torch.nn.functional as F
 from mmpretrain.models import VisionTransformer
 from torch import Tensor
 
-from mmsimtrack.models.backbones.attention import Probe, target_attention
+from mmsimtrack.models.backbones.attention import (
+    Probe,
+    target_attention,
+    token_grid,
+)
 from mmsimtrack.models.backbones.interaction import SearchDecoder
 from mmsimtrack.models.tokenizers import FovealTokenizer
 from mmsimtrack.models.weights.guard import guard
@@ -121,9 +125,10 @@ class JointViT(VisionTransformer):
                 joint = layer(torch.cat([exemplar, tokens], dim=1))
                 exemplar, tokens = joint.split(parts, dim=1)
             else:
-                tokens = layer(tokens)
+                # the exemplar first: `attention_probes` counts on the order
                 if i > self.interaction_every:  # else in `embed_exemplar`
                     exemplar = layer(exemplar)
+                tokens = layer(tokens)
         feature = self.ln1(tokens[:, 1:])
         if self.decoder is not None:
             feature = self.decoder(feature, self.ln1(exemplar))
@@ -142,8 +147,7 @@ class JointViT(VisionTransformer):
 
     def _target_map(self, attn, outs: list[Tensor], size: tuple) -> Tensor:
         """Map of one layer, (B, h, w); see `Probe`."""
-        patch = self.tokenizer.patch_size
-        grid = (size[0] // patch, size[1] // patch)
+        grid = token_grid(size, self.tokenizer.patch_size)
         tokens = torch.cat(outs, dim=1)
         num_exemplar = tokens.shape[1] - 1 - grid[0] * grid[1]
         return target_attention(attn, tokens, slice(num_exemplar), grid)
@@ -154,7 +158,7 @@ class JointViT(VisionTransformer):
         if not self.tokenizer.target_position:
             n = exemplar.shape[-1] // self.tokenizer.patch_size
             tokens = tokens + self._position(n, n)
-        return self.pre_norm(tokens)
+        return self.pre_norm(self.drop_after_pos(tokens))
 
     def _search_tokens(self, search: Tensor) -> tuple[Tensor, tuple[int, int]]:
         """Class token and search tokens as they enter the first layer.
@@ -168,7 +172,8 @@ class JointViT(VisionTransformer):
         # it, with its pre-trained position, as one more token.
         cls_token = self.cls_token + self.pos_embed[:, :1]
         cls_token = cls_token.expand(len(search), -1, -1)
-        return self.pre_norm(torch.cat([cls_token, tokens], dim=1)), grid
+        tokens = self.drop_after_pos(torch.cat([cls_token, tokens], dim=1))
+        return self.pre_norm(tokens), grid
 
     def _position(self, h: int, w: int) -> Tensor:
         """p_0 without the class token's, (1, h * w, C).

@@ -1,6 +1,7 @@
 """The baseline: a Siamese backbone and STARK-S's transformer (Sec. 3.1)."""
 
 from functools import partial
+from math import prod
 
 import torch
 from mmengine.model import BaseModule
@@ -10,6 +11,7 @@ from mmsimtrack.models.backbones.attention import (
     Probe,
     mean_over_exemplar,
     target_attention,
+    token_grid,
 )
 from mmsimtrack.models.backbones.interaction import Interaction
 from mmsimtrack.models.weights.guard import guard
@@ -94,7 +96,7 @@ class Siamese(BaseModule):
 
     def _vit_map(self, attn: nn.Module, outs: list, size: tuple) -> Tensor:
         patch = self.features.patch_embed.projection.kernel_size[0]
-        grid = (size[0] // patch, size[1] // patch)
+        grid = token_grid(size, patch)
         tokens = torch.cat(outs, dim=1)  # class, exemplar, class, search
         num_exemplar = tokens.shape[1] - 2 - grid[0] * grid[1]
         exemplar = slice(1, 1 + num_exemplar)
@@ -102,8 +104,6 @@ class Siamese(BaseModule):
 
     def _encoder_map(self, outs: list, size: tuple) -> Tensor:
         (weights,) = (weights for _, weights in outs)
-        stride = self.features.strides
-        stride = 4 * int(torch.tensor(stride).prod())
-        grid = (size[0] // stride, size[1] // stride)
+        grid = token_grid(size, 4 * prod(self.features.strides))
         exemplar = slice(weights.shape[1] - grid[0] * grid[1])
         return mean_over_exemplar(weights, exemplar, grid)

@@ -86,6 +86,23 @@ def test_shapes_follow_the_map(head):
     assert widths == [8, 4, 2, 1, 1]  # 256, 128, 64, 32, 1 in STARK-S
 
 
+def test_bottleneck_is_left_out_where_the_widths_agree(head):
+    wide = CornerHead(
+        in_channels=8,
+        channels=8,
+        loss_iou=dict(type='mmdet.GIoULoss'),
+        loss_bbox=dict(type='mmdet.L1Loss'),
+    ).eval()
+    weights = head.state_dict()
+    del weights['bottleneck.weight'], weights['bottleneck.bias']
+    assert set(wide.state_dict()) == set(weights)
+    wide.load_state_dict(weights)
+    feat = torch.randn(2, 6, 4, 4)
+    weight, bias = head.bottleneck.weight[..., 0, 0], head.bottleneck.bias
+    mixed = torch.einsum('oc,bchw->bohw', weight, feat) + bias[:, None, None]
+    torch.testing.assert_close(wide(mixed), head(feat))
+
+
 def test_loss_by_hand(head, monkeypatch):
     predict(monkeypatch, head, [[0.0, 0.0, 0.5, 0.5]])
     losses = head.loss(torch.zeros(1), samples([[0.25, 0.25, 0.75, 0.75]]))

@@ -129,3 +129,39 @@ def test_as_released_keeps_the_centre_crop_of_b32():
         FovealTokenizer(8, 32, 64, as_released=True)._foveal_start(128) == 32
     )
     assert FovealTokenizer(8, 16, 32, as_released=True)._foveal_start(96) == 40
+
+
+def test_without_foveal_window_there_are_exemplar_tokens_only():
+    torch.manual_seed(0)
+    tokenizer = FovealTokenizer(8, 16, 0)
+    with_window = FovealTokenizer(8, 16, 64)
+    with_window.load_state_dict(tokenizer.state_dict())
+    patch_embed = PatchEmbed(embed_dims=8, kernel_size=16, stride=16)
+    inputs = torch.randn(1, 3, 112, 112), torch.tensor([[0.3, 0.3, 0.6, 0.7]])
+    tokens = tokenizer(*inputs, patch_embed)
+    assert tokens.shape == (1, 49, 8)
+    position = tokenizer.position(
+        patch_boxes(0, 7, 16, 112, inputs[1]), inputs[1]
+    )
+    torch.testing.assert_close(tokens, patch_embed(inputs[0])[0] + position)
+    expected = with_window(*inputs, patch_embed)[:, :49]
+    torch.testing.assert_close(tokens, expected)
+
+
+def test_without_target_position_there_are_patches_only():
+    tokenizer = FovealTokenizer(8, 16, 0, target_position=False)
+    # with several GPUs, a parameter without gradient is an error
+    assert not list(tokenizer.parameters())
+    patch_embed = PatchEmbed(embed_dims=8, kernel_size=16, stride=16)
+    exemplar = torch.randn(2, 3, 48, 48)
+    tokens = tokenizer(exemplar, torch.rand(2, 4).sort()[0], patch_embed)
+    assert torch.equal(tokens, patch_embed(exemplar)[0])
+
+
+def test_foveal_tokens_need_a_position():
+    with pytest.raises(
+        ValueError,
+        match='foveal_size is 64, but target_position=False .* '
+        'Set tokenizer.foveal_size=0',
+    ):
+        FovealTokenizer(8, 16, 64, target_position=False)

@@ -1,0 +1,169 @@
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from mmsimtrack.models.backbones.interaction import Interaction, SearchDecoder
+
+OPTIONS = dict(embed_dims=16, num_layers=2, num_heads=2, dropout=0.1)
+
+
+@pytest.fixture
+def interaction(randomized):
+    return randomized(Interaction(8, **OPTIONS))
+
+
+@pytest.fixture
+def maps():
+    torch.manual_seed(1)
+    options = dict(dtype=torch.float64)
+    return torch.randn(2, 16, 2, 2, **options), torch.randn(
+        2, 16, 3, 5, **options
+    )
+
+
+@pytest.fixture
+def mix(attend):
+    """A function for query + attention, with its projections."""
+
+    def compute(attn, query, key, value):
+        mha = attn.attn
+        projected = [
+            F.linear(x, weight, bias)
+            for x, weight, bias in zip(
+                (query, key, value),
+                mha.in_proj_weight.chunk(3),
+                mha.in_proj_bias.chunk(3),
+            )
+        ]
+        return mha.out_proj(attend(*projected, num_heads=2)[0])
+
+    return compute
+
+
+def feed_forward(layer, x):
+    """Two linear layers, ReLU between them; the norm comes last."""
+    (first, *_), second = layer.ffn.layers[0], layer.ffn.layers[1]
+    return layer.norms[-1](x + second(F.relu(first(x))))
+
+
+@pytest.fixture
+def decode(mix):
+    """A function for the decoder: queries, then tokens to be asked."""
+
+    def compute(decoder, query, query_pos, tokens, position):
+        for layer in decoder.layers:
+            asked = query + query_pos
+            query = query + mix(layer.self_attn, asked, asked, query)
+            query = layer.norms[0](query)
+            asked = query + query_pos
+            query = query + mix(
+                layer.cross_attn, asked, tokens + position, tokens
+            )
+            query = feed_forward(layer, layer.norms[1](query))
+        return decoder.post_norm(query)
+
+    return compute
+
+
+def sine(h, w, width):
+    """DETR's encoding of 1..h and 1..w as part of a whole turn."""
+    turns = width // 2
+    y, x = torch.meshgrid(
+        torch.arange(1, h + 1) / h, torch.arange(1, w + 1) / w, indexing='ij'
+    )
+    parts = []
+    for position in (y, x):
+        for i in range(turns):
+            angle = 2 * math.pi * position / 10000 ** (2 * (i // 2) / turns)
+            parts.append(angle.cos() if i % 2 else angle.sin())
+    return torch.stack(parts, dim=-1).flatten(0, 1)
+
+
+def test_encoder_decoder_and_similarity(interaction, mix, decode, maps):
+    position = torch.cat([sine(*m.shape[-2:], 16) for m in maps])
+    # mmdet computes it in float32, and divides by n + 1e-6
+    position = position.double()
+    found = torch.cat(
+        [interaction.position(None, m)[0].flatten(1) for m in maps], dim=1
+    ).mT
+    torch.testing.assert_close(found.double(), position, atol=1e-5, rtol=0)
+    position = found.double()
+    tokens = torch.cat([m.flatten(2).mT for m in maps], dim=1)
+    for layer in interaction.encoder.layers:
+        asked = tokens + position
+        tokens = tokens + mix(layer.self_attn, asked, asked, tokens)
+        tokens = feed_forward(layer, layer.norms[0](tokens))
+    query = torch.zeros(2, 1, 16, dtype=torch.float64)
+    (target,) = interaction.query.weight
+    target = decode(interaction.decoder, query, target, tokens, position)
+    search = tokens[:, 4:]
+    similarity = (search * target).sum(-1, keepdim=True)
+    expected = search * similarity
+    result = interaction(*maps)
+    assert result.shape == maps[1].shape
+    torch.testing.assert_close(result.flatten(2).mT, expected)
+
+
+def test_rows_know_nothing_of_each_other(interaction, maps):
+    rows = [interaction(*(m[i : i + 1] for m in maps)) for i in (0, 1)]
+    torch.testing.assert_close(torch.cat(rows), interaction(*maps))
+
+
+def test_embed_is_a_1x1_convolution(interaction):
+    feature = torch.randn(2, 8, 3, 3, dtype=torch.float64)
+    found = interaction.embed(feature)
+    weight = interaction.bottleneck.weight[..., 0, 0]
+    expected = torch.einsum('oc,bchw->bohw', weight, feature)
+    expected = expected + interaction.bottleneck.bias[:, None, None]
+    torch.testing.assert_close(found, expected)
+
+
+def test_search_asks_and_exemplar_answers(randomized, decode):
+    decoder = randomized(SearchDecoder(8, **OPTIONS))
+    search = torch.randn(2, 15, 8, dtype=torch.float64)
+    exemplar = torch.randn(2, 5, 8, dtype=torch.float64)
+    found = decoder(search, exemplar)
+    query, tokens = decoder.projection(search), decoder.projection(exemplar)
+    expected = decode(decoder.layers, query, 0, tokens, 0)
+    assert found.shape == (2, 15, decoder.out_channels)
+    torch.testing.assert_close(found, expected)
+    other = decoder(search, exemplar.flip(0))
+    assert (found - other).abs().max() > 1e-3
+
+
+def test_matrices_start_as_in_stark():
+    torch.manual_seed(0)
+    for net in (Interaction(8, **OPTIONS), SearchDecoder(8, **OPTIONS)):
+        outside = {
+            name: value.clone()
+            for name, value in net.state_dict().items()
+            if name.split('.')[0] in ('bottleneck', 'query', 'projection')
+        }
+        net.init_weights()
+        inside = 0
+        for name, value in net.state_dict().items():
+            if name in outside:
+                assert torch.equal(value, outside[name])
+            elif value.dim() > 1:
+                inside += 1
+                bound = math.sqrt(6 / sum(value.shape))
+                assert 0.9 * bound < value.abs().max() <= bound
+        # in and out of attention, two of the feed-forward network
+        layers = 2 * (4 + 6) if isinstance(net, Interaction) else 2 * 6
+        assert inside == layers
+
+
+def test_width_of_the_feed_forward_network_and_dropout(interaction):
+    layers = [*interaction.encoder.layers, *interaction.decoder.layers]
+    assert len(layers) == 4
+    for layer in layers:
+        assert layer.ffn.layers[0][0].out_features == 8 * 16  # 2048 for 256
+    rates = {
+        module.p
+        for module in interaction.modules()
+        if isinstance(module, torch.nn.Dropout) and module.p
+    }
+    assert rates == {0.1}
+    assert {layer.self_attn.attn.dropout for layer in layers} == {0.1}

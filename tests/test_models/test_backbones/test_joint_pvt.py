@@ -1,0 +1,241 @@
+import pytest
+import torch
+import torch.nn.functional as F
+from mmdet.models.backbones import PyramidVisionTransformer
+
+from mmsimtrack.models import JointPVT
+from mmsimtrack.models.backbones import joint_pvt
+from mmsimtrack.models.backbones.pyramid import join_last_stages
+from mmsimtrack.models.tokenizers import patch_boxes
+
+OPTIONS = dict(
+    pretrain_img_size=64,
+    embed_dims=4,
+    num_layers=[1, 2, 1, 2],
+    num_heads=[1, 2, 3, 4],
+    mlp_ratios=[2, 2, 2, 2],
+)
+WIDTHS = (4, 8, 12, 16)
+RATIOS = (8, 4, 2, 1)
+
+
+@pytest.fixture
+def backbone(randomized):
+    return randomized(JointPVT(**OPTIONS))
+
+
+@pytest.fixture
+def inputs(make_inputs):
+    # maps of 28, 14, 7 and 4, and of 16, 8, 4 and 2 tokens a side
+    return make_inputs(112, (64, 64))
+
+
+def to_map(tokens, h, w):
+    return tokens.mT.unflatten(2, (h, w))
+
+
+@pytest.fixture
+def naive_block(attend):
+    """A function for one block on both images."""
+
+    def compute(block, exemplar, search, grid):
+        """Returns exemplar and search tokens, and the weights (B, N, M)."""
+        attn, side = block.attn, int(exemplar.shape[1] ** 0.5)
+        e, s = block.norm1(exemplar), block.norm1(search)
+        query, keys = torch.cat([e, s], dim=1), [e, s]
+        if attn.sr_ratio > 1:
+            # half the ratio: the same kernel on a map of twice the size
+            big = F.interpolate(to_map(e, side, side), scale_factor=2)
+            keys = [attn.sr(m) for m in (big, to_map(s, *grid))]
+            keys = [attn.norm(m.flatten(2).mT) for m in keys]
+        key = torch.cat(keys, dim=1)
+        mha = attn.attn
+        out, weights = attend(
+            *(
+                F.linear(x, weight, bias)
+                for x, weight, bias in zip(
+                    (query, key, key),
+                    mha.in_proj_weight.chunk(3),
+                    mha.in_proj_bias.chunk(3),
+                )
+            ),
+            num_heads=mha.num_heads,
+        )
+        tokens = torch.cat([exemplar, search], dim=1) + mha.out_proj(out)
+        first, _, _, second, _ = block.ffn.layers  # convolutions of 1x1
+        x = block.norm2(tokens).mT[..., None]
+        x = second(F.gelu(first(x)))[..., 0].mT
+        tokens = tokens + x
+        num_exemplar = exemplar.shape[1]
+        return tokens[:, :num_exemplar], tokens[:, num_exemplar:], weights
+
+    return compute
+
+
+@pytest.mark.parametrize('stage', range(4))
+def test_block_equals_a_naive_equation_5(backbone, naive_block, stage):
+    block = backbone.layers[stage][1][1]
+    assert block.attn.sr_ratio == RATIOS[stage]
+    options = dict(dtype=torch.float64)
+    exemplar = torch.randn(2, 4 * 4, WIDTHS[stage], **options)
+    search = torch.randn(2, 8 * 16, WIDTHS[stage], **options)
+    found = joint_pvt._run(block, exemplar, search, (8, 16))
+    *expected, _ = naive_block(block, exemplar, search, (8, 16))
+    for pair in zip(found, expected, strict=True):
+        torch.testing.assert_close(*pair)
+
+
+@pytest.mark.parametrize('stage', range(3))
+def test_halved_kernel_sees_the_map_enlarged_twice(backbone, stage):
+    attn = backbone.layers[stage][1][1].attn
+    tokens = torch.randn(2, 8 * 8, WIDTHS[stage], dtype=torch.float64)
+    found = joint_pvt._reduce(attn, tokens, (8, 8), halved=True)
+    big = to_map(tokens, 8, 8).repeat_interleave(2, 2).repeat_interleave(2, 3)
+    expected = joint_pvt._reduce(attn, big.flatten(2).mT, (16, 16))
+    assert found.shape[1] == (16 // RATIOS[stage]) ** 2
+    torch.testing.assert_close(found, expected)
+
+
+def test_ratio_1_stays_1(backbone):
+    attn = backbone.layers[3][1][1].attn
+    tokens = torch.randn(2, 9, 16, dtype=torch.float64)
+    assert joint_pvt._reduce(attn, tokens, (3, 3), halved=True) is tokens
+
+
+def test_a_side_of_7_becomes_4(backbone):
+    embed = backbone.layers[3][0]
+    tokens = torch.randn(2, 49, 12, dtype=torch.float64)
+    found = joint_pvt._halve(embed, tokens)
+    padded = torch.zeros(2, 8, 8, 12, dtype=torch.float64)
+    padded[:, :7, :7] = tokens.unflatten(1, (7, 7))
+    expected, grid = embed(padded.permute(0, 3, 1, 2))
+    assert grid == (4, 4)
+    torch.testing.assert_close(found, expected)
+    even = joint_pvt._halve(embed, tokens[:, :36])
+    expected, _ = embed(to_map(tokens[:, :36], 6, 6))
+    torch.testing.assert_close(even, expected)
+
+
+def test_memory_has_p_e_instead_of_p_0_in_every_stage(backbone, inputs):
+    exemplar, bbox, _ = inputs
+    first, *later = backbone.embed_exemplar(exemplar, bbox)
+    tokens, _ = backbone.layers[0][0](exemplar)
+    for i, (embedding, side) in enumerate(
+        zip(backbone.tokenizer, (28, 14, 7, 4), strict=True)
+    ):
+        # the last row and column of 4 x 32 px stick out of 112 px
+        patches = patch_boxes(0, side, 4 * 2**i, 112, bbox)
+        expected = embedding(patches, bbox)
+        found = later[i - 1] if i else first - tokens
+        torch.testing.assert_close(found, expected)
+
+
+def test_equals_a_naive_network(backbone, naive_block, probe, inputs):
+    exemplar, bbox, search = inputs
+    memory = backbone.embed_exemplar(exemplar, bbox)
+    found = backbone(memory, search)
+    maps = iter(probe(backbone, *inputs))
+    e, s, features = memory[0], search, []
+    for i, side in enumerate((28, 14, 7, 4)):
+        embed, (position, *blocks), _ = backbone.layers[i]
+        if i:
+            e = F.pad(e, (0, e.shape[-1] % 2, 0, e.shape[-1] % 2))
+            e = embed(e)[0] + memory[i]
+        s, grid = embed(s)
+        s = s + position.pos_embed  # the search image has p_0
+        for block in blocks:
+            e, s, weights = naive_block(block, e, s, grid)
+            num_search = (grid[0] // RATIOS[i]) ** 2
+            weights = weights[:, side**2 :, :-num_search].mean(-1)
+            torch.testing.assert_close(next(maps), weights.unflatten(1, grid))
+        e, s = to_map(e, side, side), to_map(s, *grid)
+        features.append(s)
+    assert next(maps, None) is None
+    torch.testing.assert_close(found, join_last_stages(*features[2:]))
+
+
+def test_unseen_exemplar_leaves_mmdets_network(
+    backbone, run, inputs, monkeypatch
+):
+    reduce = joint_pvt._reduce
+
+    def without_exemplar(attn, tokens, grid, halved=False):
+        return tokens[:, :0] if halved else reduce(attn, tokens, grid)
+
+    monkeypatch.setattr(joint_pvt, '_reduce', without_exemplar)
+    exemplar, bbox, _ = inputs
+    # not of the size of the pre-training: p_0 is resized
+    search = torch.randn(2, 3, 96, 64, dtype=torch.float64)
+    found = run(backbone, exemplar, bbox, search)
+    plain = PyramidVisionTransformer(out_indices=(2, 3), **OPTIONS)
+    state_dict = backbone.state_dict()
+    plain.double().eval().load_state_dict(
+        {name: state_dict[name] for name in plain.state_dict()}
+    )
+    third, fourth = plain(search)
+    assert found.shape == (2, 12 + 16, 6, 4)  # stride 16
+    torch.testing.assert_close(found[:, :12], third)
+    fourth = F.interpolate(fourth, (6, 4), mode='bilinear')
+    torch.testing.assert_close(found[:, 12:], fourth)
+
+
+def test_contract(backbone, check_contract, inputs):
+    assert backbone.out_channels == 12 + 16
+    check_contract(backbone, inputs)
+
+
+def test_the_position_of_every_stage_counts(backbone, inputs):
+    exemplar, bbox, search = inputs
+    memory = backbone.embed_exemplar(exemplar, bbox)
+    others = backbone.embed_exemplar(exemplar, bbox.flip(0))
+    feature = backbone(memory, search)
+    for i in range(4):
+        changed = (*memory[:i], others[i], *memory[i + 1 :])
+        assert (backbone(changed, search) - feature).abs().max() > 1e-6
+
+
+def test_names_are_those_of_mmdet():
+    plain = PyramidVisionTransformer(**OPTIONS)
+    missing, unexpected = JointPVT(**OPTIONS).load_state_dict(
+        plain.state_dict(), False
+    )
+    assert not unexpected
+    assert missing and all(key.startswith('tokenizer.') for key in missing)
+
+
+def test_without_weights_it_starts_as_mmdets():
+    net = JointPVT(**OPTIONS)
+    net.init_weights()
+    ours, other = net.tokenizer[3].fcs[2], net.layers[3][1][1].attn.attn
+    for linear in (ours, other.out_proj):
+        assert linear.weight.std().item() == pytest.approx(0.02, rel=0.3)
+        assert not linear.bias.any()
+    position = net.layers[0][1][0].pos_embed
+    assert position.std().item() == pytest.approx(0.02, rel=0.1)
+
+
+def test_weights_come_through_mmengine(tmp_path):
+    plain = PyramidVisionTransformer(**OPTIONS)
+    path = str(tmp_path / 'pvt.pth')
+    torch.save(plain.state_dict(), path)
+    init_cfg = dict(type='Pretrained', checkpoint=path)
+    net = JointPVT(init_cfg=init_cfg, **OPTIONS)
+    net.init_weights()
+    found = net.state_dict()
+    for name, tensor in plain.state_dict().items():
+        assert torch.equal(found[name], tensor)
+
+
+def test_names_of_the_original_are_not_dropped_silently(tmp_path):
+    # as mmdet would do with what its own conversion does not know
+    path = str(tmp_path / 'pvt.pth')
+    torch.save({'block1.0.attn.q.weight': torch.zeros(4, 4)}, path)
+    init_cfg = dict(type='Pretrained', checkpoint=path)
+    net = JointPVT(init_cfg=init_cfg, **OPTIONS)
+    with pytest.raises(ValueError, match="unknown, such as.*'block1.0.attn.q"):
+        net.init_weights()
+
+
+def test_the_position_embedding_belongs_to_the_network():
+    with pytest.raises(ValueError, match='use_abs_pos_embed=False is not'):
+        JointPVT(use_abs_pos_embed=False)

@@ -1,0 +1,207 @@
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+from mmpretrain.models import SwinTransformer
+
+from mmsimtrack.models import JointSwin
+from mmsimtrack.models.backbones.joint_swin import _run
+from mmsimtrack.models.backbones.pyramid import join_last_stages
+from mmsimtrack.models.tokenizers import patch_boxes
+
+WINDOW = 4
+ARCH = dict(embed_dims=8, depths=[2, 1, 2, 2], num_heads=[1, 2, 2, 4])
+
+
+@pytest.fixture
+def backbone(randomized):
+    return randomized(JointSwin(arch=ARCH, window_size=WINDOW))
+
+
+@pytest.fixture
+def inputs(make_inputs):
+    # maps of 16, 8, 4, 2 and of 32, 16, 8, 4 tokens a side
+    return make_inputs(64, (128, 128))
+
+
+def groups(grid, shift):
+    """(N,) which (shifted) window a token is in; the last ones do not wrap."""
+    row, column = torch.meshgrid(*map(torch.arange, grid), indexing='ij')
+    row, column = (row - shift) // WINDOW, (column - shift) // WINDOW
+    return (100 * row + column).flatten()
+
+
+def naive_block(block, tokens, grid, kept=None):
+    """A block without windows, padding or rolling: masks on all tokens.
+
+    Returns:
+        The new tokens, and the weights (B, N, M + N).
+    """
+    attn, msa = block.attn, block.attn.w_msa
+    query, key, value = (
+        x.unflatten(2, (msa.num_heads, -1)).transpose(1, 2)
+        for x in msa.qkv(block.norm1(tokens)).chunk(3, dim=-1)
+    )
+    group = groups(grid, attn.shift_size if min(grid) > WINDOW else 0)
+    same = group[:, None] == group
+    row, column = (
+        x.flatten()[:, None] - x.flatten()
+        for x in torch.meshgrid(*map(torch.arange, grid), indexing='ij')
+    )
+    # row of the table for every distance; others are masked out
+    index = (row + WINDOW - 1) * (2 * WINDOW - 1) + column + WINDOW - 1
+    index = index.where(same, torch.zeros(()).long())
+    bias = msa.relative_position_bias_table[index].permute(2, 0, 1)
+    bias = bias.masked_fill(~same, -math.inf)
+    scores = query @ key.mT / math.sqrt(query.shape[-1]) + bias
+    if kept is not None:  # no bias, no mask
+        of_exemplar = query @ kept[:, 0].mT / math.sqrt(query.shape[-1])
+        scores = torch.cat([of_exemplar, scores], dim=-1)
+        value = torch.cat([kept[:, 1], value], dim=2)
+    weights = scores.softmax(-1)
+    out = (weights @ value).transpose(1, 2).flatten(2)
+    tokens = tokens + msa.proj(out)
+    return block.ffn(block.norm2(tokens), identity=tokens), weights.mean(1)
+
+
+def test_groups_by_hand():
+    # 2 of the first window, then a whole one
+    assert groups((1, 6), 2).tolist() == [-101, -101] + 4 * [-100]
+    assert groups((6, 1), 0).tolist() == [0, 0, 0, 0, 100, 100]
+
+
+@pytest.mark.parametrize('shift', [0, 1], ids=['window', 'shifted'])
+@pytest.mark.parametrize('num_kept', [0, 4, 16])
+@pytest.mark.parametrize(
+    'grid',
+    [
+        (8, 8),
+        (8, 12),
+        (4, 4),  # one window: not shifted
+        (2, 2),  # smaller than a window: padding gets no attention
+        (6, 9),  # windows that reach into the padding
+    ],
+)
+def test_block_equals_a_naive_equation_6(backbone, grid, num_kept, shift):
+    block = backbone.stages[2].blocks[shift]
+    assert block.attn.shift_size == 2 * shift
+    tokens = torch.randn(2, grid[0] * grid[1], 32, dtype=torch.float64)
+    kept = torch.randn(2, 2, 2, num_kept, 16, dtype=torch.float64)
+    found = _run(block, tokens, grid, kept)
+    expected, _ = naive_block(block, tokens, grid, kept)
+    torch.testing.assert_close(found, expected)
+    if not num_kept:
+        torch.testing.assert_close(_run(block, tokens, grid), expected)
+
+
+def test_without_exemplar_it_is_mmpretrains_network(backbone, inputs):
+    exemplar, bbox, search = inputs
+    plain = SwinTransformer(
+        arch=ARCH, window_size=WINDOW, out_indices=(2, 3)
+    ).double()
+    state_dict = backbone.state_dict()
+    plain.load_state_dict(
+        {name: state_dict[name] for name in plain.state_dict()}
+    )
+    plain.eval()
+    third, fourth = plain(search)
+    memory = [
+        part[:, :, :, :0] for part in backbone.embed_exemplar(exemplar, bbox)
+    ]
+    found = backbone(memory, search)
+    assert found.shape == (2, 32 + 64, 8, 8)  # stride 16
+    torch.testing.assert_close(found[:, :32], third)
+    fourth = F.interpolate(fourth, (8, 8), mode='bilinear')
+    torch.testing.assert_close(found[:, 32:], fourth)
+
+
+def test_exemplar_runs_by_itself_and_is_pooled(backbone, inputs):
+    exemplar, bbox, search = inputs
+    memory = iter(backbone.embed_exemplar(exemplar, bbox))
+    tokens, grid = backbone.patch_embed(exemplar)
+    # p_e of Eq. (7), once, at the start
+    patches = patch_boxes(0, 16, 4, 64, bbox)
+    tokens = tokens + backbone.tokenizer(patches, bbox)
+    for stage in backbone.stages:
+        for block in stage.blocks:
+            _, key, value = block.attn.w_msa.qkv(block.norm1(tokens)).chunk(
+                3, dim=-1
+            )
+            part = next(memory).transpose(2, 3).flatten(3)
+            for found, x in zip(part.unbind(1), (key, value)):
+                # the mean of keys is the key of the mean: 16x16, 8x8 and 4x4
+                # tokens become those of a window, 2x2 stay
+                x = x.mT.unflatten(2, grid)
+                x = F.avg_pool2d(x, max(grid[0] // WINDOW, 1))
+                torch.testing.assert_close(found, x.flatten(2).mT)
+            tokens, _ = naive_block(block, tokens, grid)
+        if stage.downsample:
+            tokens, grid = stage.downsample(tokens, grid)
+    assert grid == (2, 2) and next(memory, None) is None
+
+
+# maps are multiples of windows; are padded; patches stick out
+@pytest.mark.parametrize('size', [(128, 128), (64, 96), (72, 104)])
+def test_search_and_probes_equal_a_naive_network(
+    backbone, probe, make_inputs, size
+):
+    exemplar, bbox, search = make_inputs(64, size)
+    memory = backbone.embed_exemplar(exemplar, bbox)
+    found = backbone(memory, search)
+    maps = iter(probe(backbone, exemplar, bbox, search))
+    memory = iter(memory)
+    tokens, grid = backbone.patch_embed(search)
+    features = []
+    for i, stage in enumerate(backbone.stages):
+        for block in stage.blocks:
+            kept = next(memory)
+            tokens, weights = naive_block(block, tokens, grid, kept)
+            weights = weights[..., : kept.shape[3]].mean(-1)
+            torch.testing.assert_close(next(maps), weights.unflatten(1, grid))
+        if i >= 2:
+            norm = getattr(backbone, f'norm{i}')
+            features.append(norm(tokens).mT.unflatten(2, grid))
+        if stage.downsample:
+            tokens, grid = stage.downsample(tokens, grid)
+    torch.testing.assert_close(found, join_last_stages(*features))
+    assert next(memory, None) is None and next(maps, None) is None
+
+
+def test_tokens_of_the_papers_exemplar(randomized, make_inputs):
+    net = randomized(
+        JointSwin(
+            arch=dict(embed_dims=4, depths=[1, 1, 1, 1], num_heads=4 * [1])
+        )
+    )
+    exemplar, bbox, search = make_inputs(112, (224, 224), batch=1)
+    memory = net.embed_exemplar(exemplar, bbox)
+    # maps of 28, 14, 7 and 4 a side; windows of 7
+    assert [part.shape[3] for part in memory] == [49, 49, 49, 16]
+    assert net(memory, search).shape == (1, net.out_channels, 14, 14)
+
+
+def test_contract(backbone, check_contract, inputs):
+    assert backbone.out_channels == 32 + 64
+    check_contract(backbone, inputs)
+
+
+def test_the_box_changes_the_search_feature(backbone, run, inputs):
+    exemplar, bbox, search = inputs
+    feature = run(backbone, exemplar, bbox, search)
+    other = run(backbone, exemplar, bbox.flip(0), search)
+    assert (feature - other).abs().max() > 1e-6
+
+
+def test_names_are_those_of_mmpretrain():
+    plain = SwinTransformer(arch=ARCH, window_size=WINDOW)
+    ours = JointSwin(arch=ARCH, window_size=WINDOW)
+    missing, unexpected = ours.load_state_dict(plain.state_dict(), False)
+    assert not unexpected
+    assert {key.split('.')[0] for key in missing} == {'tokenizer', 'norm2'}
+
+
+@pytest.mark.parametrize('name', ['use_abs_pos_embed', 'out_after_downsample'])
+def test_options_without_a_place(name):
+    with pytest.raises(ValueError, match=f'{name}=True is not supported'):
+        JointSwin(**{name: True})
