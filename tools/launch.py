@@ -24,8 +24,19 @@ def add_common_options(parser: argparse.ArgumentParser) -> None:
         default='none',
         help='what starts the processes',
     )
+    add_trust_option(parser)
     # what older versions of torch's launcher pass
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
+
+
+def add_trust_option(parser: argparse.ArgumentParser) -> None:
+    """The option of everything that reads checkpoints."""
+    parser.add_argument(
+        '--trust-checkpoint',
+        action='store_true',
+        help='allow Python objects in checkpoints; loading them can run code '
+        'in the file',
+    )
 
 
 def load_config(args: argparse.Namespace) -> Config:

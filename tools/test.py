@@ -9,6 +9,7 @@ from mmengine.dist import is_main_process
 from mmengine.runner import Runner
 
 from launch import add_common_options, load_config, set_up_distribution
+from mmsimtrack.models.weights import trust_checkpoints
 from mmsimtrack.structures.annotation_file import replace_atomically
 
 
@@ -54,8 +55,11 @@ def main() -> None:
         ]
     set_up_distribution(cfg)
     runner = Runner.from_cfg(cfg)
-    # by default mmengine takes any file, and tests what is left random
-    runner.load_checkpoint(args.checkpoint, map_location='cpu', strict=True)
+    with trust_checkpoints(args.trust_checkpoint):
+        # by default mmengine takes any file, and tests what is left random
+        runner.load_checkpoint(
+            args.checkpoint, map_location='cpu', strict=True
+        )
     metrics = runner.test()
     if args.out and is_main_process():
         Path(args.out).parent.mkdir(parents=True, exist_ok=True)

@@ -8,6 +8,8 @@ SOURCE is a video file, a folder of frames or the number of a camera.
 import argparse
 from pathlib import Path
 
+from launch import add_trust_option
+
 from mmsimtrack.apis import SOTInferencer
 from mmsimtrack.structures import xywh_to_xyxy
 
@@ -47,8 +49,11 @@ def main() -> None:
         '--out-dir', default='work_dirs/track', help='folder for the results'
     )
     parser.add_argument('--device', help='cpu, cuda:0 ... (default: choose)')
+    add_trust_option(parser)
     args = parser.parse_args()
-    inferencer = SOTInferencer(args.config, args.checkpoint, args.device)
+    inferencer = SOTInferencer(
+        args.config, args.checkpoint, args.device, args.trust_checkpoint
+    )
     result = inferencer(args.source, args.bbox, args.out_dir)
     print(
         f'Tracked {len(result["bboxes"])} frames, mean score '

@@ -20,6 +20,7 @@ from mmsimtrack.apis.sources import (
     source_name,
 )
 from mmsimtrack.models import SimTrack
+from mmsimtrack.models.weights import trust_checkpoints
 from mmsimtrack.registry import INFERENCERS, MODELS
 from mmsimtrack.structures import xyxy_to_xywh
 from mmsimtrack.structures.annotation_file import write_bboxes_xywh
@@ -56,6 +57,12 @@ class SOTInferencer:
             model, and those of a config random.
         device: Such as `cuda:0` or `cpu`; None takes an accelerator if there
             is one.
+        trust_checkpoint: Allow Python objects in `weights`; loading them can
+            run code in the file.
+
+    Raises:
+        FileNotFoundError: If there are no such weights.
+        ValueError: If they cannot be read safely, or do not fit the model.
     """
 
     def __init__(
@@ -63,6 +70,7 @@ class SOTInferencer:
         model: str | Path | Config | SimTrack,
         weights: str | Path | None = None,
         device: str | torch.device | None = None,
+        trust_checkpoint: bool = False,
     ) -> None:
         if isinstance(model, (str, Path)):
             model = Config.fromfile(model)
@@ -74,7 +82,8 @@ class SOTInferencer:
                     'random. Give a checkpoint to track with.'
                 )
         if weights is not None:
-            load_checkpoint(model, str(weights), 'cpu', strict=True)
+            with trust_checkpoints(trust_checkpoint):
+                load_checkpoint(model, str(weights), 'cpu', strict=True)
         self.model = model.to(device or get_device()).eval()
 
     def __call__(

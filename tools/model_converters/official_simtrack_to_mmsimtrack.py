@@ -9,15 +9,17 @@ is kept under `meta['unused']` and restored by `--reverse`.
 """
 
 import argparse
-import pickle
 from pathlib import Path
 
 import torch
 
-from mmsimtrack.models.backbones.clip_weights import (
+from mmsimtrack.models.weights import (
     check_keys,
     clip_vit_names,
-    count_layers,
+    numbered,
+    read_checkpoint,
+    trust_checkpoints,
+    unwrap,
 )
 from mmsimtrack.structures.annotation_file import replace_atomically
 
@@ -67,9 +69,7 @@ def to_ours(official: dict, path) -> tuple[dict, dict]:
     unused = {UNUSED: official[UNUSED]} if UNUSED in official else {}
     weights = {k: v for k, v in official.items() if k != UNUSED}
     names = simtrack_names(
-        count_layers(
-            weights, r'backbone\.visual\.transformer\.resblocks\.(\d+)'
-        )
+        numbered(weights, r'backbone\.visual\.transformer\.resblocks\.(\d+)\.')
     )
     check_keys(set(weights), set(names), path, NETWORK)
     return _rename(weights, names, OUR_SHAPES), unused
@@ -77,7 +77,7 @@ def to_ours(official: dict, path) -> tuple[dict, dict]:
 
 def to_official(ours: dict, unused: dict, path) -> dict:
     """Our state dict -> official state dict; the inverse of `to_ours`."""
-    names = simtrack_names(count_layers(ours, r'backbone\.layers\.(\d+)'))
+    names = simtrack_names(numbered(ours, r'backbone\.layers\.(\d+)\.'))
     check_keys(set(ours), set(names.values()), path, NETWORK)
     back = {mine: official for official, mine in names.items()}
     weights = {back[name]: tensor for name, tensor in ours.items()}
@@ -94,29 +94,6 @@ def _rename(weights: dict, names: dict, shapes: dict) -> dict:
     }
 
 
-def load(path: str, trust: bool) -> dict:
-    """Read a checkpoint; without `trust`, no code in it can run.
-
-    Raises:
-        ValueError: If the file holds more than tensors and plain data.
-    """
-    try:
-        return torch.load(path, map_location='cpu', weights_only=not trust)
-    except pickle.UnpicklingError as error:
-        raise ValueError(
-            f'{path} holds Python objects beside its weights, and loading '
-            'them runs code from the file. If you trust where it comes from, '
-            f'add --trust-checkpoint. ({error})'
-        ) from error
-
-
-def unwrap(checkpoint: dict) -> dict:
-    """The state dict in a checkpoint, without wrappers and `module.`."""
-    for wrapper in ('net', 'state_dict'):
-        checkpoint = checkpoint.get(wrapper, checkpoint)
-    return {key.removeprefix('module.'): t for key, t in checkpoint.items()}
-
-
 def main() -> None:
     """Convert one file."""
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
@@ -128,11 +105,12 @@ def main() -> None:
     parser.add_argument(
         '--trust-checkpoint',
         action='store_true',
-        help='allow Python objects in SRC; loading them runs its code',
+        help='allow Python objects in SRC; loading them can run code in it',
     )
     args = parser.parse_args()
-    checkpoint = load(args.src, args.trust_checkpoint)
-    weights = unwrap(checkpoint)
+    with trust_checkpoints(args.trust_checkpoint):
+        checkpoint = read_checkpoint(args.src)
+    weights = unwrap(checkpoint, args.src, ('net', 'state_dict'))
     if args.reverse:
         unused = checkpoint.get('meta', {}).get('unused', {})
         result = {'net': to_official(weights, unused, args.src)}

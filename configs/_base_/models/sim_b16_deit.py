@@ -7,6 +7,7 @@ model = dict(
         norm_cfg=dict(eps=1e-6),
         layer_cfgs=dict(act_cfg=dict(type='GELU')),
         init_cfg=dict(
+            # torch hub's convention: the name holds the start of the sha256
             checkpoint='timm+https://dl.fbaipublicfiles.com/deit/'
             'deit_base_patch16_224-b5f2ef4d.pth#sha256=b5f2ef4d',
         ),

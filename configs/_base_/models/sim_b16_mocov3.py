@@ -4,6 +4,7 @@ _base_ = './sim_b16_deit.py'
 model = dict(
     backbone=dict(
         init_cfg=dict(
+            # no hash is published
             checkpoint='timm+https://dl.fbaipublicfiles.com/moco-v3/vit-b-300ep/'
             'vit-b-300ep.pth.tar',
         ),

@@ -4,6 +4,7 @@ _base_ = './sim_b16_deit.py'
 model = dict(
     backbone=dict(
         init_cfg=dict(
+            # no hash is published
             checkpoint='timm+https://dl.fbaipublicfiles.com/slip/'
             'slip_base_100ep.pt',
         ),

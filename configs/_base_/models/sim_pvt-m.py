@@ -7,6 +7,7 @@ model = dict(
         type='JointPVT',
         num_layers=[3, 4, 18, 3],
         drop_path_rate=0.0,  # none in SimTrack
+        # ImageNet-1k; no hash is published
         init_cfg=dict(
             type='Pretrained',
             checkpoint='pvt+https://github.com/whai362/PVT/releases/download/'

@@ -40,7 +40,7 @@ class Siamese(BaseModule):
             self.features.embed_dims if self.is_vit else self.features.feat_dim
         )
         self.interaction = Interaction(channels, **interaction)
-        guard(self.features)
+        guard(self.features, config='model.backbone.features')
 
     @property
     def out_channels(self) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from mmengine.dist import all_reduce
 from mmengine.logging import MMLogger
 from mmengine.model import BaseModel
 from mmengine.structures import InstanceData
@@ -101,6 +102,25 @@ class SimTrack(BaseModel):
         if mode == 'tensor':
             return self.head(feat)
         return self._predict(feat, data_samples)
+
+    def parse_losses(
+        self, losses: dict[str, Tensor]
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Sum up the losses, between the forward and the backward pass.
+
+        Raises:
+            FloatingPointError: In all processes, if in one of them the loss
+                is not finite.
+        """
+        loss, log_vars = super().parse_losses(losses)
+        lost = (~loss.detach().isfinite()).int()
+        all_reduce(lost)
+        if lost:
+            found = ', '.join(f'{k} {v.item():g}' for k, v in log_vars.items())
+            raise FloatingPointError(
+                f'The loss is not finite (in this process: {found}).'
+            )
+        return loss, log_vars
 
     def _predict(
         self, feat: Tensor, data_samples: list[SOTDataSample] | None

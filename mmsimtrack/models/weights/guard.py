@@ -1,7 +1,7 @@
 """Refuse weights that do not fit, before they are loaded."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import partial
 
 from mmengine.logging import MMLogger
@@ -14,14 +14,13 @@ DERIVED = ('num_batches_tracked', 'relative_position_index')
 def guard(
     module: nn.Module,
     new: tuple[str, ...] = (),
-    unused: tuple[str, ...] = (),
     config: str = 'model.backbone',
 ) -> None:
     """Check all weights that are loaded into a module from now on.
 
     mmengine loads with `strict=False` and only logs what does not fit, which
     leaves parts of the network random. This hook runs wherever weights come
-    from. Register it last: mmpretrain's own hooks resize some tensors first.
+    from. Call it last: mmpretrain's hooks resize the positions before it.
 
     As part of a larger model only the shapes are checked. Loaded by itself,
     as `init_cfg` of type `Pretrained` does, the module must get all of its
@@ -30,16 +29,34 @@ def guard(
     Args:
         module: Whose weights to check.
         new: Beginnings of names that no pre-trained file holds.
-        unused: Beginnings of names in pre-trained files that the module has
-            no place for, on purpose; they are logged.
         config: Where the settings of the module are in a config.
 
     Raises:
         ValueError: When weights of other shapes or names are loaded.
     """
-    # not a closure, so that the module can still be pickled
-    check = partial(_check, new=new, unused=unused, config=config)
+    # partial, since a module with closures cannot be pickled
+    early = partial(_check_before_resizing, config=config)
+    handle = module._register_load_state_dict_pre_hook(early, with_module=True)
+    module._load_state_dict_pre_hooks.move_to_end(handle.id, last=False)
+    check = partial(_check, new=new, config=config)
     module._register_load_state_dict_pre_hook(check, with_module=True)
+
+
+def _check_before_resizing(
+    module: nn.Module, found: dict[str, Tensor], prefix: str, *_, config: str
+) -> None:
+    """Check all shapes but those of positions on another grid.
+
+    Only these are mmpretrain's to resize. It would resize tables of relative
+    positions as well, by a function that SciPy no longer has.
+    """
+    own = dict(_persistent(module))
+    for name in list(own):
+        loaded = found.get(prefix + name)
+        if loaded is not None and name.endswith('pos_embed'):
+            if loaded.shape[-1:] == own[name].shape[-1:]:
+                del own[name]
+    _check_shapes(own, found, prefix, config)
 
 
 def _check(
@@ -48,13 +65,13 @@ def _check(
     prefix: str,
     *_,
     new: tuple[str, ...],
-    unused: tuple[str, ...],
     config: str,
 ) -> None:
+    """Check all shapes, and the names if nothing else is loaded."""
     own = dict(_persistent(module))
     _check_shapes(own, found, prefix, config)
     if not prefix:
-        _check_names(own, found, new, unused, type(module).__name__)
+        _check_names(own, found, new, type(module).__name__)
 
 
 def _persistent(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
@@ -88,7 +105,7 @@ def _check_shapes(own: dict, found: dict, prefix: str, config: str) -> None:
         hints[_setting(prefix + name, *shapes, config)] = None
     if wrong:
         raise ValueError(
-            f'{len(wrong)} weights do not fit the model:\n  '
+            f'{len(wrong)} weight(s) do not fit the model:\n  '
             + '\n  '.join(_first(wrong))
             + f'\nChange {", ".join(_first(list(hints), 3))} in the config, '
             'or load the checkpoint that belongs to it.'
@@ -97,15 +114,17 @@ def _check_shapes(own: dict, found: dict, prefix: str, config: str) -> None:
 
 def _setting(name: str, found: tuple, expected: tuple, config: str) -> str:
     """The line of a config that decides about the shape of a weight."""
-    if re.search(r'(^|\.)(head|bottleneck|top_left|bottom_right)\.', name):
-        return 'model.head.channels'
+    if config.endswith('head'):
+        return f'{config}.channels'
     if part := re.search(r'(?:^|\.)(decoder|interaction)\.', name):
         return f'model.backbone.{part[1]}'
-    pvt = re.search(r'(^|\.)layers\.\d+\.\d+\.', name)
+    pvt = re.search(r'(^|backbone\.)layers\.\d+\.\d+\.', name)
     same_width = found[:1] == expected[:1]
+    if 'relative_position_bias_table' in name and not same_width:
+        return f'{config}.window_size'
     if 'pos_embed' in name and found[-1:] == expected[-1:]:
         return f'{config}.{"pretrain_img_size" if pvt else "img_size"}'
-    if 'projection.weight' in name and same_width:
+    if name.endswith('projection.weight') and same_width:
         return f'{config}.{"patch_sizes" if pvt else "patch_size"}'
     if name.endswith('attn.sr.weight') and same_width:
         return f'{config}.sr_ratios'
@@ -117,13 +136,15 @@ def _setting(name: str, found: tuple, expected: tuple, config: str) -> str:
 
 
 def _check_names(
-    own: dict,
-    found: Iterable[str],
-    new: tuple[str, ...],
-    unused: tuple[str, ...],
-    network: str,
+    own: dict, found: dict, new: tuple[str, ...], network: str
 ) -> None:
     """Refuse a set of weights that leaves a part random, or is another's.
+
+    Args:
+        own: Weights of the network.
+        found: Weights to load; those beyond its depth are taken out.
+        new: Of `guard`.
+        network: Its name, for messages.
 
     Raises:
         ValueError: Names what is missing and what is unknown.
@@ -134,13 +155,16 @@ def _check_names(
         if name not in found and not name.startswith(new)
         if not name.endswith(DERIVED)
     ]
-    foreign = [name for name in found if name not in own]
-    left_out = [
+    groups = {_group(name) for name in own}
+    # Sim-B/16* takes the first eight layers of CLIP's twelve
+    beyond = [
         name
-        for name in foreign
-        if _beyond_depth(name, own) or name.startswith(unused)
+        for name in found
+        if re.match(r'(layers|stages)\.\d+\.', name)
+        if _group(name) not in groups and f'{name.split(".")[0]}.0' in groups
     ]
-    unknown = [name for name in foreign if name not in left_out]
+    unknown = [name for name in found if name not in own]
+    unknown = [name for name in unknown if name not in beyond]
     if missing or unknown:
         raise ValueError(
             f'The weights are not those of this {network}: '
@@ -148,11 +172,18 @@ def _check_names(
             f'{len(unknown)} are unknown, such as {_first(unknown, 3)}. '
             + _advice(unknown)
         )
-    if left_out:
+    if beyond:
         MMLogger.get_current_instance().info(
-            f'{network} has no place for {len(left_out)} of the loaded '
-            f'weights, such as {_first(left_out, 3)}. They are left out.'
+            f'{network} has no place for {len(beyond)} of the loaded '
+            f'weights, such as {_first(beyond, 3)}. They are left out.'
         )
+    for name in beyond:
+        del found[name]
+
+
+def _group(name: str) -> str:
+    """Layer or stage of a weight: its first two parts."""
+    return '.'.join(name.split('.')[:2])
 
 
 def _advice(unknown: list[str]) -> str:
@@ -166,16 +197,6 @@ def _advice(unknown: list[str]) -> str:
         "as checkpoint='timm+https://...'; see docs/en/faq.md. If the format "
         'is right, compare the arch of the backbone with the file.'
     )
-
-
-def _beyond_depth(name: str, own: Iterable[str]) -> bool:
-    """Whether a weight is of a layer or stage that a shorter network lacks."""
-    match = re.match(r'(layers|stages)\.(\d+)\.', name)
-    if match is None:
-        return False
-    kind, number = match.groups()
-    groups = {'.'.join(key.split('.')[:2]) for key in own}
-    return f'{kind}.0' in groups and f'{kind}.{number}' not in groups
 
 
 def _first(items: list, count: int = 5) -> list:

@@ -1,0 +1,261 @@
+import copy
+import pickle
+
+import pytest
+import torch
+from mmdet.models.backbones.pvt import PyramidVisionTransformer
+from mmengine.logging import MMLogger
+from mmengine.model import BaseModule
+from mmengine.runner import load_checkpoint
+from mmpretrain.models import ResNet, SwinTransformer, VisionTransformer
+from torch import nn
+
+from mmsimtrack.models.weights import guard
+
+ARCH = dict(embed_dims=16, num_layers=2, num_heads=2, feedforward_channels=32)
+
+
+def make_vit(new=(), config='model.backbone', **kwargs):
+    arch = ARCH | {k: kwargs.pop(k) for k in list(kwargs) if k in ARCH}
+    vit = VisionTransformer(
+        **(dict(arch=arch, img_size=32, patch_size=16) | kwargs)
+    )
+    guard(vit, new, config)
+    return vit
+
+
+def weights(**kwargs):
+    return make_vit(**kwargs).state_dict()
+
+
+class Whole(nn.Module):
+    def __init__(self, backbone):
+        super().__init__()
+        self.backbone = backbone
+
+
+class PVT(PyramidVisionTransformer):
+    def __init__(self, **kwargs):
+        small = dict(num_layers=[1, 1, 1, 1], embed_dims=4)
+        super().__init__(**(small | kwargs))
+        guard(self)
+
+
+class Swin(SwinTransformer):
+    def __init__(self, depths=(1, 1), window_size=2, dims=8):
+        arch = dict(
+            embed_dims=dims, depths=depths, num_heads=[1] * len(depths)
+        )
+        super().__init__(
+            arch, img_size=32, window_size=window_size, out_indices=(0,)
+        )
+        guard(self, new=('norm0.',))
+
+
+def test_what_fits_is_loaded():
+    vit, found = make_vit(), weights()
+    vit.load_state_dict(found)
+    assert torch.equal(vit.cls_token, found['cls_token'])
+
+
+@pytest.mark.parametrize('strict', [True, False])
+@pytest.mark.parametrize('way', ['torch', 'mmengine', 'Pretrained'])
+def test_other_shapes_are_refused_on_every_way(way, strict, tmp_path):
+    found = weights(embed_dims=32)
+    torch.save(found, tmp_path / 'x.pth')
+    vit, path = make_vit(), str(tmp_path / 'x.pth')
+    vit.init_cfg = dict(type='Pretrained', checkpoint=path)
+    load = {
+        'torch': lambda: vit.load_state_dict(found, strict=strict),
+        'mmengine': lambda: load_checkpoint(vit, path, strict=strict),
+        'Pretrained': vit.init_weights,
+    }[way]
+    with pytest.raises(ValueError) as info:
+        load()
+    assert str(info.value) == (
+        '28 weight(s) do not fit the model:\n'
+        '  cls_token: (1, 1, 32) in the file, (1, 1, 16) in the model\n'
+        '  pos_embed: (1, 5, 32) in the file, (1, 5, 16) in the model\n'
+        '  patch_embed.projection.weight: (32, 3, 16, 16) in the file, '
+        '(16, 3, 16, 16) in the model\n'
+        '  patch_embed.projection.bias: (32,) in the file, (16,) in the '
+        'model\n'
+        '  layers.0.ln1.weight: (32,) in the file, (16,) in the model\n'
+        '  ...\n'
+        'Change model.backbone.arch in the config, or load the checkpoint '
+        'that belongs to it.'
+    )
+
+
+def test_the_shape_of_the_file_is_named_even_where_it_would_be_resized():
+    with pytest.raises(ValueError, match=r'pos_embed: \(1, 17, 32\) in the f'):
+        make_vit().load_state_dict(weights(embed_dims=32, img_size=64))
+
+
+@pytest.mark.parametrize(
+    'model, found, key, setting',
+    [
+        (make_vit(), weights(patch_size=8), 'projection.weight', 'patch_size'),
+        (make_vit(), weights(feedforward_channels=8), 'layers.0.ffn', 'arch'),
+        (PVT(), PVT(patch_sizes=[2] * 4, strides=[2] * 4).state_dict(),
+         'layers.0.0.projection.weight', 'patch_sizes'),
+        (PVT(), PVT(sr_ratios=[4, 4, 2, 1]).state_dict(),
+         'layers.0.1.1.attn.sr.weight', 'sr_ratios'),
+        (PVT(), PVT(pretrain_img_size=64).state_dict(),
+         'layers.0.1.0.pos_embed', 'pretrain_img_size'),
+        (PVT(), PVT(mlp_ratios=[4] * 4).state_dict(), 'layers.0.1.1.ffn',
+         'embed_dims, num_heads or mlp_ratios'),
+        (Swin(), Swin(window_size=4).state_dict(),
+         'w_msa.relative_position_bias_table', 'window_size'),
+        (Swin(), Swin(dims=16).state_dict(), 'patch_embed.norm', 'arch'),
+    ],
+)  # fmt: skip
+def test_the_setting_is_named(model, found, key, setting):
+    message = rf'(?s){key}\S*: \(.*Change model\.backbone\.{setting}.* in the'
+    with pytest.raises(ValueError, match=message):
+        model.load_state_dict(found)
+
+
+@pytest.mark.parametrize(
+    'key, setting',
+    [
+        ('decoder.x', 'model.backbone.decoder'),
+        ('interaction.x', 'model.backbone.interaction'),
+    ],
+)
+def test_settings_of_parts_are_named(key, setting):
+    part = nn.Module()
+    part.x = nn.Parameter(torch.zeros(2))
+    model = nn.Module()
+    model.add_module(key.removesuffix('.x'), part)
+    guard(model)
+    message = (
+        rf'{key}: \(3,\) in the file, \(2,\) in the model\nChange {setting}'
+    )
+    with pytest.raises(ValueError, match=message):
+        model.load_state_dict({key: torch.zeros(3)})
+
+
+def test_settings_of_heads_and_features_are_named():
+    head = nn.Conv2d(2, 3, 1)
+    guard(head, config='model.head')
+    with pytest.raises(ValueError, match='Change model.head.channels in'):
+        head.load_state_dict(nn.Conv2d(2, 4, 1).state_dict())
+    resnets = [
+        ResNet(depth, num_stages=1, strides=(1,), dilations=(1,),
+               out_indices=(0,))
+        for depth in (18, 50)
+    ]  # fmt: skip
+    guard(resnets[0], config='model.backbone.features')
+    with pytest.raises(ValueError, match='model.backbone.features.depth in'):
+        resnets[0].load_state_dict(resnets[1].state_dict())
+
+
+def test_positions_are_resized_before_they_are_checked():
+    vit, found = make_vit(), weights(img_size=64)
+    assert found['pos_embed'].shape == (1, 17, 16)
+    vit.load_state_dict(found)
+    assert vit.pos_embed.shape == (1, 5, 16)
+    assert torch.equal(vit.pos_embed[:, 0], found['pos_embed'][:, 0])
+
+
+def test_a_missing_weight_is_refused_although_mmengine_would_go_on(tmp_path):
+    found = weights()
+    del found['layers.1.ln1.bias']
+    found['gamma'] = torch.zeros(1)
+    torch.save(found, tmp_path / 'x.pth')
+    message = (
+        r'not those of this VisionTransformer: 1 are missing, such as '
+        r"\['layers.1.ln1.bias'\]; 1 are unknown, such as \['gamma'\]. Files "
+        r'of other projects need their format'
+    )
+    with pytest.raises(ValueError, match=message):
+        load_checkpoint(make_vit(), str(tmp_path / 'x.pth'))
+
+
+def test_what_is_new_may_be_missing():
+    found = weights()
+    del found['ln1.weight'], found['ln1.bias']
+    make_vit(new=('ln1.',)).load_state_dict(found, strict=False)
+    with pytest.raises(ValueError, match='2 are missing'):
+        make_vit(new=('ln2.',)).load_state_dict(found, strict=False)
+
+
+def test_buffers_that_follow_from_the_config_may_be_missing():
+    found = Swin().state_dict()
+    found = {k: t for k, t in found.items() if 'position_index' not in k}
+    Swin().load_state_dict(found, strict=False)
+
+
+def test_layers_beyond_the_depth_are_left_out_and_logged(monkeypatch):
+    lines = []
+    logger = MMLogger.get_current_instance()
+    monkeypatch.setattr(logger, 'info', lines.append)
+    vit, found = make_vit(), weights(num_layers=4)
+    vit.load_state_dict(found)
+    assert torch.equal(vit.layers[1].ln1.weight, found['layers.1.ln1.weight'])
+    assert len(found) == 30 + 24  # the caller's dict stays as it is
+    assert lines == [
+        'VisionTransformer has no place for 24 of the loaded weights, such as '
+        "['layers.2.ln1.weight', 'layers.2.ln1.bias', "
+        "'layers.2.attn.qkv.weight', '...']. They are left out."
+    ]
+    found['layers.1.gamma'] = torch.zeros(1)
+    with pytest.raises(ValueError, match=r"unknown, such as \['layers.1.gam"):
+        vit.load_state_dict(found)
+
+
+def test_too_few_layers_are_refused():
+    with pytest.raises(ValueError, match='12 are missing'):
+        make_vit(num_layers=3).load_state_dict(weights(), strict=False)
+
+
+def test_stages_beyond_the_depth_are_left_out():
+    found = Swin(depths=(1, 1, 1)).state_dict()
+    # the last stage of the shorter network has no merging
+    found = {k: t for k, t in found.items() if 'stages.1.down' not in k}
+    Swin().load_state_dict(found, strict=False)
+
+
+def test_in_a_whole_model_only_shapes_are_checked():
+    whole = Whole(make_vit())
+    found = whole.state_dict()
+    del found['backbone.ln1.bias']
+    whole.load_state_dict(found, strict=False)
+    with pytest.raises(RuntimeError, match='Missing key.*backbone.ln1.bias'):
+        whole.load_state_dict(found)
+    found['backbone.cls_token'] = torch.zeros(1, 1, 3)
+    message = r'1 weight\(s\) .*\n  backbone.cls_token: \(1, 1, 3\) in the fil'
+    with pytest.raises(ValueError, match=message):
+        whole.load_state_dict(found, strict=False)
+
+
+def test_a_whole_model_needs_a_prefix(tmp_path):
+    found = Whole(make_vit()).state_dict()
+    torch.save(found, tmp_path / 'x.pth')
+    vit = make_vit()
+    init_cfg = dict(type='Pretrained', checkpoint=str(tmp_path / 'x.pth'))
+    vit.init_cfg = init_cfg
+    with pytest.raises(ValueError, match="add prefix='backbone.' to init_cfg"):
+        vit.init_weights()
+    vit = make_vit()
+    vit.init_cfg = dict(prefix='backbone.', **init_cfg)
+    vit.init_weights()
+    assert torch.equal(vit.cls_token, found['backbone.cls_token'])
+
+
+class Guarded(BaseModule):
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(2, 2)
+        guard(self)
+
+
+@pytest.mark.parametrize(
+    'copied', [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))]
+)
+def test_copies_are_guarded_as_well(copied):
+    model = copied(Guarded())
+    model.load_state_dict(Guarded().state_dict())
+    with pytest.raises(ValueError, match='linear.bias'):
+        model.load_state_dict({'linear.weight': torch.zeros(2, 2)}, False)

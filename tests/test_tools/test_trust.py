@@ -1,0 +1,87 @@
+"""--trust-checkpoint, wherever a checkpoint is read."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mmengine.runner import Runner
+
+from mmsimtrack.apis import SOTInferencer
+from mmsimtrack.models.weights.files import trusted
+
+TOOLS = Path(__file__).parents[2] / 'tools'
+sys.path.insert(0, str(TOOLS))
+import track  # noqa: E402
+
+# `test` is a package of Python, and `train` may be anyone's
+DEMO = str(TOOLS.parent / 'configs/demo/sim_tiny_generated.py')
+
+
+@pytest.fixture
+def runner(monkeypatch):
+    """A Runner that only notes what it may trust."""
+    seen = []
+
+    class Fake:
+        def train(self):
+            seen.append(trusted())
+
+        def load_checkpoint(self, *args, **kwargs):
+            seen.append(trusted())
+
+        def test(self):
+            return {}
+
+    monkeypatch.setattr(Runner, 'from_cfg', lambda cfg: Fake())
+    return seen
+
+
+def run_tool(name, monkeypatch, *args):
+    monkeypatch.setattr(sys, 'argv', [name, *args])
+    source = (TOOLS / name).read_text()
+    exec(compile(source, name, 'exec'), {'__name__': '__main__'})
+
+
+@pytest.mark.parametrize('trust', [True, False])
+@pytest.mark.parametrize(
+    'name, args', [('train.py', ['--resume']), ('test.py', ['x.pth'])]
+)
+def test_training_and_testing(name, args, trust, runner, monkeypatch):
+    option = ['--trust-checkpoint'] if trust else []
+    run_tool(name, monkeypatch, DEMO, *args, *option)
+    assert runner == [trust]
+    assert not trusted()
+
+
+@pytest.mark.parametrize('trust', [True, False])
+def test_tracking(trust, monkeypatch):
+    seen = []
+
+    class Fake:
+        def __init__(self, config, checkpoint, device, trust_checkpoint):
+            seen.append(trust_checkpoint)
+
+        def __call__(self, *args):
+            return {'bboxes': [], 'scores': np.ones(1)}
+
+    monkeypatch.setattr(track, 'SOTInferencer', Fake)
+    args = ['track.py', 'c.py', 'x.pth', 'a.mp4', '--bbox', '1,2,3,4']
+    option = ['--trust-checkpoint'] if trust else []
+    monkeypatch.setattr(sys, 'argv', args + option)
+    track.main()
+    assert seen == [trust]
+
+
+def test_the_inferencer(tmp_path):
+    model = torch.nn.Linear(1, 1)
+    weights = {'weight': torch.ones(1, 1), 'bias': torch.zeros(1)}
+    path = tmp_path / 'x.pth'
+    torch.save({'state_dict': weights, 'path': tmp_path}, path)
+    message = 'x.pth holds Python .*SOTInferencer: trust_checkpoint=True'
+    with pytest.raises(ValueError, match=message):
+        SOTInferencer(model, path, 'cpu')
+    SOTInferencer(model, path, 'cpu', trust_checkpoint=True)
+    assert model.weight == 1
+    assert not trusted()

@@ -1,0 +1,46 @@
+"""Convert pre-trained weights of a backbone to the names of mmsimtrack.
+
+    python tools/model_converters/backbone_to_mmsimtrack.py FORMAT SRC DST.pth
+
+SRC is a path or an https:// address. Configs need no conversion, since
+`init_cfg=dict(type='Pretrained', checkpoint='FORMAT+SRC')` does the same; DST
+is for machines where they cannot, and loads with `checkpoint='DST.pth'`.
+"""
+
+import argparse
+from pathlib import Path
+
+import torch
+
+from mmsimtrack.models.weights import (
+    FORMATS,
+    load_weights,
+    trust_checkpoints,
+)
+from mmsimtrack.structures.annotation_file import replace_atomically
+
+
+def main() -> None:
+    """Convert one file."""
+    parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
+    parser.add_argument('format', choices=FORMATS, help='who made SRC')
+    parser.add_argument('src', help='checkpoint to read: path or address')
+    parser.add_argument('dst', help='checkpoint to write')
+    parser.add_argument(
+        '--trust-checkpoint',
+        action='store_true',
+        help='allow Python objects in SRC; loading them can run code in it',
+    )
+    args = parser.parse_args()
+    with trust_checkpoints(args.trust_checkpoint):
+        weights = load_weights(args.format, args.src)
+    Path(args.dst).parent.mkdir(parents=True, exist_ok=True)
+    # views would take the tensors that they are part of along
+    weights = {name: tensor.clone() for name, tensor in weights.items()}
+    with replace_atomically(args.dst) as temporary:
+        torch.save({'state_dict': weights}, temporary)
+    print(f'Converted {len(weights)} tensors: {args.src} -> {args.dst}')
+
+
+if __name__ == '__main__':
+    main()
