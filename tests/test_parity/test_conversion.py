@@ -1,0 +1,52 @@
+"""Official files go through the converter's command line."""
+
+import math
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from .networks import CONVERTER, SHIPPED_CONFIGS, build, converter
+from .recipes import load_json, recipe_weights
+
+FORWARD = load_json('forward.json')
+WEIGHTS = load_json('weights.json')
+
+
+def num_values(key):
+    tensors = WEIGHTS[FORWARD[key]['model']['weights']]['tensors']
+    return sum(math.prod(tensor['shape']) for tensor in tensors)
+
+
+def smallest(keys):
+    return sorted(set(keys) & set(FORWARD), key=num_values)[:1]
+
+
+# of those with a config; `test_forward` converts the others in Python
+WITH_CONFIG = {key for key, _ in SHIPPED_CONFIGS}
+
+
+def assert_same(weights, expected):
+    assert set(weights) == set(expected)
+    for name, tensor in expected.items():
+        assert torch.equal(weights[name], tensor), name
+
+
+@pytest.mark.parametrize('key', smallest(WITH_CONFIG) or smallest(FORWARD))
+def test_converted_file_loads_strictly(key, tmp_path):
+    sizes = FORWARD[key]['model']
+    official = recipe_weights(sizes['weights'])
+    src, dst = str(tmp_path / 'src.pth'), str(tmp_path / 'dst.pth')
+    torch.save({'net': official}, src)
+    subprocess.run([sys.executable, CONVERTER, src, dst], check=True)
+    checkpoint = torch.load(dst, map_location='cpu', weights_only=True)
+    os.remove(src)  # hundreds of MB
+    os.remove(dst)
+    weights, unused = checkpoint['state_dict'], checkpoint['meta']['unused']
+    assert_same(unused, {converter.UNUSED: official[converter.UNUSED]})
+    assert_same(weights, converter.to_ours(official, src)[0])
+    assert_same(converter.to_official(weights, unused, dst), official)
+    model = build(key, sizes, 'paper')
+    model.load_state_dict(weights, strict=True)
