@@ -187,6 +187,6 @@ def _foveal_bbox(backbone: nn.Module, size: int) -> np.ndarray | None:
     foveal_size = getattr(tokenizer, 'foveal_size', 0)
     if not foveal_size:
         return None
-    start = tokenizer._foveal_start(size)
+    start = tokenizer.foveal_start(size)
     stop = start + foveal_size
     return np.array([start, start, stop, stop]) / size

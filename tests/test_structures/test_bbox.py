@@ -1,6 +1,3 @@
-import json
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -11,8 +8,6 @@ from mmsimtrack.structures import (
     xywh_to_xyxy,
     xyxy_to_xywh,
 )
-
-PARITY = Path(__file__).parents[2].parent / 'shared/parity'
 
 
 def test_formats_by_hand_and_back():
@@ -65,14 +60,3 @@ def test_clip_in_a_frame_smaller_than_the_margin():
 def test_clip_takes_a_size_per_box():
     clipped = clip_bboxes([(0, 0, 50, 50)] * 2, [(20, 30), (40, 45)], 10)
     np.testing.assert_array_equal(clipped, [(0, 0, 30, 20), (0, 0, 45, 40)])
-
-
-@pytest.mark.skipif(not PARITY.exists(), reason='needs the parity fixtures')
-def test_clip_of_the_official_code():
-    for case in json.loads((PARITY / 'boxes.json').read_text())['clip_box']:
-        clipped = clip_bboxes(
-            xywh_to_xyxy([case['box']]), (case['H'], case['W']), case['margin']
-        )
-        np.testing.assert_allclose(
-            xyxy_to_xywh(clipped)[0], case['out'], atol=1e-9
-        )

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from mmpretrain.models import SwinTransformer
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from mmsimtrack.models.backbones.attention import Probe, token_grid
 from mmsimtrack.models.backbones.pyramid import (
@@ -82,7 +83,7 @@ class JointSwin(SwinTransformer):
         for stage in self.stages:
             for block in stage.blocks:
                 memory.append(_pooled_keys_values(block, tokens, grid))
-                tokens = _run(block, tokens, grid)
+                tokens = _call(block, tokens, grid)
             if stage.downsample is not None:
                 tokens, grid = stage.downsample(tokens, grid)
         return tuple(memory)
@@ -103,7 +104,7 @@ class JointSwin(SwinTransformer):
         maps = []
         for i, stage in enumerate(self.stages):
             for block in stage.blocks:
-                tokens = _run(block, tokens, grid, next(kept))
+                tokens = _call(block, tokens, grid, next(kept))
             if i in self.out_indices:
                 feature = getattr(self, f'norm{i}')(tokens)
                 maps.append(feature.mT.unflatten(2, grid))
@@ -136,6 +137,13 @@ def _pooled_keys_values(
         None if bias is None else bias[channels:],
     )
     return kv.unflatten(2, (2, msa.num_heads, -1)).permute(0, 2, 3, 1, 4)
+
+
+def _call(block: nn.Module, *args) -> Tensor:
+    """`_run`, keeping nothing for the backward pass if `with_cp` says so."""
+    if block.with_cp:
+        return checkpoint(_run, block, *args, use_reentrant=False)
+    return _run(block, *args)
 
 
 def _run(

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from mmpretrain.models import VisionTransformer
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 
 from mmsimtrack.models.backbones.attention import (
     Probe,
@@ -36,6 +37,8 @@ class JointViT(VisionTransformer):
             (Table 9). None, as in SimTrack: there is none.
         img_size: Side in pixels of the images of the pre-training; gives the
             grid of p_0. Other search sizes resize p_0 at run time.
+        with_cp: Compute the inside of each layer once more in the backward
+            pass instead of keeping it: less memory, a third more time.
         **kwargs: Of `mmpretrain.VisionTransformer`.
 
     Raises:
@@ -49,6 +52,7 @@ class JointViT(VisionTransformer):
         interaction_every: int = 1,
         decoder: dict | None = None,
         img_size: int = 224,
+        with_cp: bool = False,
         **kwargs,
     ) -> None:
         for name in ('with_cls_token', 'final_norm'):
@@ -66,6 +70,12 @@ class JointViT(VisionTransformer):
                 'else no layer lets exemplar and search interact.'
             )
         self.interaction_every = interaction_every
+        self.with_cp = with_cp
+        if with_cp:
+            for layer in self.layers:
+                layer.forward = partial(
+                    checkpoint, layer.forward, use_reentrant=False
+                )
         self.tokenizer = FovealTokenizer(
             embed_dims=self.embed_dims,
             patch_size=self.patch_embed.projection.kernel_size[0],

@@ -19,10 +19,10 @@ class OneWayViT(JointViT):
 
     def __init__(self, **kwargs) -> None:
         super().__init__(**kwargs)
-        if self.decoder is not None or self.interaction_every != 1:
+        if self.decoder or self.interaction_every != 1 or self.with_cp:
             raise ValueError(
-                'OneWayViT: decoder and interaction_every are options of '
-                'JointViT only. Leave them out of the config.'
+                'OneWayViT: decoder, interaction_every and with_cp are '
+                'options of JointViT only. Leave them out of the config.'
             )
 
     def embed_exemplar(

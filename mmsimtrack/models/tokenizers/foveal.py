@@ -183,7 +183,7 @@ class FovealTokenizer(BaseModule):
         tokens = tokens + position
         if not self.foveal_size:
             return tokens
-        start = self._foveal_start(size)
+        start = self.foveal_start(size)
         stop = start + self.foveal_size
         foveal = patch_embed(exemplar[..., start:stop, start:stop])[0]
         if self.as_released:
@@ -194,8 +194,12 @@ class FovealTokenizer(BaseModule):
             foveal = foveal + self.position(patches, bbox)
         return torch.cat([tokens, foveal], dim=1)
 
-    def _foveal_start(self, size: int) -> int:
-        """First pixel of the foveal window; see `foveal_offset`."""
+    def foveal_start(self, size: int) -> int:
+        """First pixel, per axis, of the foveal window in an exemplar.
+
+        Args:
+            size: Side of the exemplar in pixels.
+        """
         start = foveal_offset(size, self.foveal_size, self.patch_size)
         # The release shifts by half a patch on another condition, which is
         # false for B/32 although its centre crop falls on the patch lines.
