@@ -70,7 +70,9 @@ def joint_vit(cfg, exemplar_size, search_size):
         memory += (n if released else n + f) * position_mlp(width)
     own, kept = cells + 1, n + f  # with the class token
     if cfg.type == 'OneWayViT':
-        memory += layers * vit_layer(width, kept, hidden)
+        # of the last layer only queries, keys and values
+        memory += (layers - 1) * vit_layer(width, kept, hidden)
+        memory += 3 * kept * width**2
         forward = layers * vit_layer(width, own, hidden, kept)
     else:
         every = cfg.get('interaction_every', 1)
@@ -105,6 +107,7 @@ def joint_swin(cfg, exemplar_size, search_size):
             swin_layer(width, a) + 2 * pooled * width**2  # keys and values
         )
         search += depth * swin_layer(width, b, pooled)
+    memory -= swin_layer(width, a)  # the last block only keeps
     # the third stage and, enlarged, the fourth
     return memory, search, (search_size // 16) ** 2, 512 + 1024
 

@@ -32,9 +32,11 @@ def documented():
 
 
 def network(path):
-    """What tells the network of a config apart: all but its weights."""
+    """What tells the network of a config apart: all but its weights
+    and what saves memory."""
     model = Config.fromfile(path).model
-    model.backbone.pop('init_cfg', None)
+    for name in ('init_cfg', 'with_cp'):
+        model.backbone.pop(name, None)
     model.backbone.get('features', {}).pop('init_cfg', None)
     return json.dumps(model.to_dict(), sort_keys=True)
 

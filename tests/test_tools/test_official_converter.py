@@ -135,3 +135,16 @@ def test_python_objects_need_trust(official, tmp_path, run):
     assert not (tmp_path / 'ours.pth').exists()
     run(path, tmp_path / 'ours.pth', '--trust-checkpoint')
     assert (tmp_path / 'ours.pth').exists()
+
+
+def test_names_that_collide_are_refused(official):
+    official['module.bottleneck.weight'] = torch.zeros(4, 8)
+    with pytest.raises(KeyError, match="without 'module.': .*bottleneck.w"):
+        converter.unwrap({'net': official}, 'x', ('net',))
+
+
+def test_nothing_hides_among_the_unused(official):
+    ours, unused = converter.to_ours(official, 'x')
+    unused['bottleneck.weight'] = torch.zeros(4, 8)
+    with pytest.raises(KeyError, match='no use for.*bottleneck.weight'):
+        converter.to_official(ours, unused, 'x')

@@ -1,13 +1,7 @@
-# STARK-S with ResNet-50 up to stride 16; crops of STARK-S.
-_base_ = ['./sim_b16.py', './stark_transformer.py']
-
-exemplar = dict(size=128)
-search = dict(size=320, factor=5)
-jitter = dict(center=4.5)
+# STARK-S with ResNet-50 up to stride 16; its crops are those of Sim-B/32.
+_base_ = ['./sim_b32.py', './stark_transformer.py']
 
 model = dict(
-    exemplar=exemplar,
-    search=search,
     backbone=dict(
         _delete_=True,
         type='Siamese',

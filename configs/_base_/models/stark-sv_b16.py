@@ -2,19 +2,14 @@
 # transformer of STARK-S. Crops and weights as in Sim-B/16.
 _base_ = ['./sim_b16.py', './stark_transformer.py']
 
-vit = _base_.model.backbone
+vit = {k: v for k, v in _base_.model.backbone.items() if k != 'tokenizer'}
 model = dict(
     backbone=dict(
         _delete_=True,
         type='Siamese',
         features=dict(
+            vit,
             type='mmpretrain.VisionTransformer',
-            arch=vit.arch,
-            patch_size=vit.patch_size,
-            pre_norm=vit.pre_norm,
-            norm_cfg=vit.norm_cfg,
-            layer_cfgs=vit.layer_cfgs,
-            init_cfg=vit.init_cfg,
             out_type='featmap',
             interpolate_mode='bilinear',
         ),

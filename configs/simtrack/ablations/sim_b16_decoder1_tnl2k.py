@@ -1,8 +1,5 @@
 # Table 9: one decoder layer after the backbone, of the width of STARK-S's.
-_base_ = '../sim_b16_tnl2k.py'
+_base_ = ['../sim_b16_tnl2k.py', '../../_base_/models/stark_transformer.py']
 
-model = dict(
-    backbone=dict(
-        decoder=dict(num_layers=1, embed_dims=256, num_heads=8, dropout=0.1)
-    )
-)
+decoder = dict(_base_.interaction, num_layers=1)
+model = dict(backbone=dict(decoder=decoder))

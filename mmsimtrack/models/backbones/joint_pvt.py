@@ -36,16 +36,19 @@ class JointPVT(PyramidVisionTransformer):
         **kwargs: Of `mmdet.PyramidVisionTransformer`.
 
     Raises:
-        ValueError: If the position embedding is switched off.
+        ValueError: If an option is given that has no place here.
     """
 
     def __init__(self, **kwargs) -> None:
-        if not kwargs.get('use_abs_pos_embed', True):
-            raise ValueError(
-                'JointPVT: use_abs_pos_embed=False is not supported, since '
-                'p_e takes the place of that embedding for the exemplar. '
-                'Leave it out of the config.'
-            )
+        for name, reason in (
+            ('use_abs_pos_embed', 'p_e takes its place for the exemplar'),
+            ('convert_weights', 'a checkpoint `pvt+...` is converted'),
+        ):
+            if name in kwargs:
+                raise ValueError(
+                    f'JointPVT: {name} is no option here, since {reason}. '
+                    'Leave it out of the config.'
+                )
         super().__init__(out_indices=(2, 3), **kwargs)
         self.tokenizer = ModuleList(
             TargetPositionEmbedding(width) for width in self._widths
@@ -111,6 +114,8 @@ class JointPVT(PyramidVisionTransformer):
             tokens = add_position(tokens, grid)
             for block in blocks:
                 exemplar, tokens = _run(block, exemplar, tokens, grid)
+            # PVT has no norms after its stages (`norm` passes tokens on), and
+            # we add none: detectors take its maps as they are, too
             feature = norm(tokens).mT.unflatten(2, grid)
             maps.append(feature)
         return join_last_stages(*maps[-2:])

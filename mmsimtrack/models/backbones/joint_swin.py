@@ -27,23 +27,21 @@ class JointSwin(SwinTransformer):
     window and to the exemplar, pooled to the size of a window. So the exemplar
     is computed once per sequence, and the memory holds its keys and values.
 
-    Network, arguments and parameter names are mmpretrain's; the norm of the
-    third stage and the position of the target are new.
+    Network, arguments and names are mmpretrain's; the norm of the third stage
+    and the position of the target are new.
 
     Args:
         **kwargs: Of `mmpretrain.SwinTransformer`.
 
     Raises:
-        ValueError: If an option is switched on that has no place here.
+        ValueError: If an option is on that has no place here.
     """
 
     def __init__(self, **kwargs) -> None:
         for name in ('use_abs_pos_embed', 'out_after_downsample'):
             if kwargs.get(name):
                 raise ValueError(
-                    f'JointSwin: {name}=True is not supported: p_e of the '
-                    'exemplar takes no other position, and the head gets maps '
-                    'before merging. Leave it out of the config.'
+                    f'JointSwin: {name}=True is not supported; leave it out.'
                 )
         super().__init__(out_indices=(2, 3), **kwargs)
         self.tokenizer = TargetPositionEmbedding(self.embed_dims)
@@ -69,8 +67,8 @@ class JointSwin(SwinTransformer):
             exemplar_bbox: (B, 4) xyxy of the target in its unit square.
 
         Returns:
-            One tensor per block, (B, 2, heads, M, C / heads), with M tokens:
-            as many as in a window, or fewer where the map is smaller.
+            One tensor per block, (B, 2, heads, M, C / heads); M is the size
+            of a window, or of the map where that is smaller.
         """
         tokens, grid = self.patch_embed(exemplar)
         patch = self.patch_embed.projection.kernel_size[0]
@@ -80,10 +78,12 @@ class JointSwin(SwinTransformer):
             + target_position(self.tokenizer, exemplar, exemplar_bbox, patch)
         )
         memory = []
+        last = self.stages[-1].blocks[-1]
         for stage in self.stages:
             for block in stage.blocks:
                 memory.append(_pooled_keys_values(block, tokens, grid))
-                tokens = _call(block, tokens, grid)
+                if block is not last:  # nobody asks for what it makes
+                    tokens = _call(block, tokens, grid)
             if stage.downsample is not None:
                 tokens, grid = stage.downsample(tokens, grid)
         return tuple(memory)
@@ -141,9 +141,8 @@ def _pooled_keys_values(
 
 def _call(block: nn.Module, *args) -> Tensor:
     """`_run`, keeping nothing for the backward pass if `with_cp` says so."""
-    if block.with_cp:
-        return checkpoint(_run, block, *args, use_reentrant=False)
-    return _run(block, *args)
+    again = partial(checkpoint, _run, use_reentrant=False)
+    return (again if block.with_cp else _run)(block, *args)
 
 
 def _run(
@@ -154,9 +153,8 @@ def _run(
 ) -> Tensor:
     """One block; tokens attend to their window and to what was kept.
 
-    Without `kept` it is mmpretrain's block, but for maps that no whole number
-    of windows fills, such as the exemplar's last: they are padded in both, and
-    here the padding gets no attention.
+    Without `kept` it is mmpretrain's block, but that the padding of maps that
+    no whole number of windows fills gets no attention.
 
     Args:
         block: `SwinBlock`.

@@ -15,15 +15,22 @@ class OneWayViT(JointViT):
     Sec. 4.3: a(e, s) and s W_V leave the first line of Eq. (6), and LaSOT's
     AUC falls from 69.3 to 69.1. The exemplar then does not depend on the
     frame: the memory holds its keys and values of every layer.
+
+    Args:
+        **kwargs: Of `JointViT`.
+
+    Raises:
+        ValueError: If an option is given that is `JointViT`'s only.
     """
 
     def __init__(self, **kwargs) -> None:
+        for name in ('decoder', 'interaction_every', 'with_cp'):
+            if name in kwargs:
+                raise ValueError(
+                    f'OneWayViT: {name}={kwargs[name]!r} is an option of '
+                    'JointViT only. Leave it out of the config.'
+                )
         super().__init__(**kwargs)
-        if self.decoder or self.interaction_every != 1 or self.with_cp:
-            raise ValueError(
-                'OneWayViT: decoder, interaction_every and with_cp are '
-                'options of JointViT only. Leave them out of the config.'
-            )
 
     def embed_exemplar(
         self, exemplar: Tensor, exemplar_bbox: Tensor
@@ -39,39 +46,49 @@ class OneWayViT(JointViT):
         """
         tokens = self._exemplar_tokens(exemplar, exemplar_bbox)
         memory = []
-        for layer in self.layers:
-            tokens, kept = self._run(layer, tokens)
-            memory.append(kept)
+        for layer in self.layers[:-1]:
+            qkv = _project(layer, tokens)
+            memory.append(qkv[:, 1:])
+            tokens = _attend(layer, tokens, qkv, qkv[:, 1:])
+        # nobody asks for what the last layer makes of the exemplar
+        memory.append(_project(self.layers[-1], tokens)[:, 1:])
         return tuple(memory)
 
     def forward(self, memory: tuple[Tensor, ...], search: Tensor) -> Tensor:
         """Search feature s^L; see `JointViT.forward`."""
         tokens, grid = self._search_tokens(search)
         for layer, kept in zip(self.layers, memory):
-            tokens, _ = self._run(layer, tokens, kept)
+            qkv = _project(layer, tokens)
+            seen = torch.cat([kept, qkv[:, 1:]], dim=3)
+            tokens = _attend(layer, tokens, qkv, seen)
         return self.ln1(tokens[:, 1:]).mT.unflatten(2, grid)
 
-    @staticmethod
-    def _run(
-        layer, tokens: Tensor, kept: Tensor | None = None
-    ) -> tuple[Tensor, Tensor]:
-        """One layer; tokens attend to themselves and to what was kept.
 
-        Returns:
-            The new tokens (B, N, C), and the keys and values of the given
-            ones, (B, 2, heads, N, C / heads).
-        """
-        attn = layer.attn
-        qkv = attn.qkv(layer.ln1(tokens))
-        # (B, N, 3C) -> (B, 3, heads, N, C / heads)
-        qkv = qkv.unflatten(2, (3, attn.num_heads, -1)).permute(0, 2, 3, 1, 4)
-        own = qkv[:, 1:]
-        seen = own if kept is None else torch.cat([kept, own], dim=3)
-        out = F.scaled_dot_product_attention(
-            qkv[:, 0],
-            *seen.unbind(1),
-            dropout_p=attn.attn_drop if layer.training else 0.0,
-        )
-        out = attn.proj(out.transpose(1, 2).flatten(2))
-        tokens = tokens + attn.out_drop(attn.gamma1(attn.proj_drop(out)))
-        return layer.ffn(layer.ln2(tokens), identity=tokens), own
+def _project(layer, tokens: Tensor) -> Tensor:
+    """Queries, keys, values: (B, N, C) -> (B, 3, heads, N, C / heads)."""
+    qkv = layer.attn.qkv(layer.ln1(tokens))
+    qkv = qkv.unflatten(2, (3, layer.attn.num_heads, -1))
+    return qkv.permute(0, 2, 3, 1, 4)
+
+
+def _attend(layer, tokens: Tensor, qkv: Tensor, seen: Tensor) -> Tensor:
+    """The rest of a layer.
+
+    Args:
+        layer: Of mmpretrain's ViT.
+        tokens: (B, N, C), as they entered the layer.
+        qkv: Of `_project`; only the queries count.
+        seen: Keys and values that they see, (B, 2, heads, M, C / heads).
+
+    Returns:
+        (B, N, C).
+    """
+    attn = layer.attn
+    out = F.scaled_dot_product_attention(
+        qkv[:, 0],
+        *seen.unbind(1),
+        dropout_p=attn.attn_drop if layer.training else 0.0,
+    )
+    out = attn.proj(out.transpose(1, 2).flatten(2))
+    tokens = tokens + attn.out_drop(attn.gamma1(attn.proj_drop(out)))
+    return layer.ffn(layer.ln2(tokens), identity=tokens)

@@ -9,7 +9,7 @@ def foveal_offset(exemplar_size: int, foveal_size: int, patch: int) -> int:
     """First pixel, per axis, of the foveal window in the exemplar.
 
     The partitioning lines of the foveal window lie halfway between those of
-    the exemplar (Sec. 3.3). A centre crop has that property when the grids
+    the exemplar (Sec. 3.3). A center crop has that property when the grids
     differ by an odd number of patches; else the crop moves by half a patch,
     which is what shifting the exemplar by 16 px does for B/32 (supplement).
 
@@ -86,7 +86,7 @@ class TargetPositionEmbedding(BaseModule):
 
     The paper leaves the two layers and the input open; we follow the official
     code: Linear-ReLU-Linear squashed to (-1, 1), fed with ((R + 1) / 2, x, y)
-    where (x, y) is the centre of the patch.
+    where (x, y) is the center of the patch.
 
     Args:
         embed_dims: Channels C of a token.
@@ -111,10 +111,10 @@ class TargetPositionEmbedding(BaseModule):
             (B, N, C) in (-1, 1).
         """
         ratio = (target_ratio(patches, bbox) + 1) / 2
-        centre = (patches[:, :2] + patches[:, 2:]) / 2
-        centre = centre.expand(len(bbox), -1, -1)
+        center = (patches[:, :2] + patches[:, 2:]) / 2
+        center = center.expand(len(bbox), -1, -1)
         # (B, N, 1), (B, N, 2) -> (B, N, 3)
-        inputs = torch.cat([ratio[..., None], centre], dim=-1)
+        inputs = torch.cat([ratio[..., None], center], dim=-1)
         return 2 * self.fcs(inputs).sigmoid() - 1
 
 
@@ -130,8 +130,8 @@ class FovealTokenizer(BaseModule):
             no position (Table 8, '+Sim'), and there can be no window.
         as_released: Compute the foveal tokens as the official code does,
             where it departs from the paper (docs/en/faq.md): their position
-            is the mean of two neighbours of the exemplar's, and B/32 keeps
-            the centre crop. Only released weights need it.
+            is the mean of two neighbors of the exemplar's, and B/32 keeps
+            the center crop. Only released weights need it.
 
     Raises:
         ValueError: If there is a window, but no position for its tokens.
@@ -187,7 +187,7 @@ class FovealTokenizer(BaseModule):
         stop = start + self.foveal_size
         foveal = patch_embed(exemplar[..., start:stop, start:stop])[0]
         if self.as_released:
-            foveal = foveal + self._mean_of_neighbours(position)
+            foveal = foveal + self._mean_of_neighbors(position)
         else:
             grid = self.foveal_size // patch
             patches = patch_boxes(start, grid, patch, size, bbox)
@@ -202,17 +202,17 @@ class FovealTokenizer(BaseModule):
         """
         start = foveal_offset(size, self.foveal_size, self.patch_size)
         # The release shifts by half a patch on another condition, which is
-        # false for B/32 although its centre crop falls on the patch lines.
+        # false for B/32 although its center crop falls on the patch lines.
         border = size - self.foveal_size
         if self.as_released and border % (2 * self.foveal_size):
             return border // 2
         return start
 
-    def _mean_of_neighbours(self, position: Tensor) -> Tensor:
+    def _mean_of_neighbors(self, position: Tensor) -> Tensor:
         """Foveal position of the official code: (B, n*n, C) -> (B, f*f, C).
 
         Token (i, j) gets the mean of its upper left and lower right exemplar
-        neighbours.
+        neighbors.
         """
         n = int(position.shape[1] ** 0.5)
         f = self.foveal_size // self.patch_size

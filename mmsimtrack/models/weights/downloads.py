@@ -9,14 +9,14 @@ from pathlib import Path
 from urllib.request import Request, urlopen
 
 import torch
-from mmengine.dist import barrier, get_rank
+from mmengine.dist import barrier
 from mmengine.logging import MMLogger
 
 from mmsimtrack.structures.annotation_file import replace_atomically
 
 
 def fetch(address: str) -> Path:
-    """The local copy of a file; downloaded once, by one process.
+    """The local copy of a file; downloaded once, by one process per machine.
 
     It is kept in torch's hub folder, and its hash is checked at every use. A
     file without a hash is used as it is, and its sha256 is logged.
@@ -30,23 +30,19 @@ def fetch(address: str) -> Path:
         ConnectionError: If it cannot be downloaded.
         ValueError: If the hash is another one, or is not understood.
     """
-    source = url, method, digits = split_hash(address)
-    folder = digits if method == 'sha256' and len(digits) == 64 else None
+    source = url, _, digits = split_hash(address)
+    folder = digits if len(digits) == 64 else None
     folder = folder or hashlib.sha256(url.encode()).hexdigest()
     path = Path(torch.hub.get_dir(), 'checkpoints', folder[:8])
     path = path / os.path.basename(url.split('?')[0])
     try:
-        if get_rank() == 0:
-            if path.exists():
-                _check_hash(
-                    path, source, f'Delete {path} to download it again.'
-                )
-            else:
-                _download(source, path)
+        if os.environ.get('LOCAL_RANK', '0') == '0' and not path.exists():
+            _download(source, path)
     finally:
         barrier()  # also if it failed, or the others would wait forever
     if not path.exists():
         raise ConnectionError(_by_hand(url, path, 'the first process failed'))
+    _check_hash(path, source, f'Delete {path} to download it again.')
     return path
 
 
@@ -60,6 +56,9 @@ def split_hash(address: str) -> tuple[str, str, str]:
         ValueError: If what follows `#` is no hash.
     """
     url, _, fragment = address.partition('#')
+    folder = re.search(r'/([0-9a-f]{64})/', url)
+    if folder:
+        return url, 'sha256', folder[1]
     if fragment:
         match = re.fullmatch(r'(sha256|md5)=([0-9a-fA-F]{6,64})', fragment)
         if match is None:
@@ -68,8 +67,7 @@ def split_hash(address: str) -> tuple[str, str, str]:
                 '#md5=... with at least 6 hexadecimal digits.'
             )
         return url, match[1], match[2].lower()
-    folder = re.search(r'/([0-9a-f]{64})/', url)
-    return url, 'sha256', folder[1] if folder else ''
+    return url, 'sha256', ''
 
 
 def _download(source: tuple[str, str, str], path: Path) -> None:
@@ -94,7 +92,9 @@ def _download(source: tuple[str, str, str], path: Path) -> None:
         if size is not None and found != int(size):
             cause = f'it broke off after {found} of {size} bytes'
             raise ConnectionError(_by_hand(url, path, cause))
-        _check_hash(temporary, source, 'Check the hash, or download again.')
+        if source[2]:  # without one, `fetch` logs it
+            advice = 'Check the hash, or download again.'
+            _check_hash(temporary, source, advice)
 
 
 def _check_hash(path: Path, source: tuple[str, str, str], advice: str) -> None:

@@ -4,6 +4,7 @@ import argparse
 import os
 import pathlib
 import re
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -107,11 +108,20 @@ def read_checkpoint(
 def read_archive(path: str | os.PathLike) -> dict:
     """State dict of a TorchScript archive, as CLIP's files are.
 
+    Of an archive's code, only `__setstate__` runs when it is loaded. CLIP has
+    none, so an archive that does is refused unless it is trusted.
+
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it is no such archive.
+        ValueError: If it is no such archive, or would run code.
     """
     _check_file(path)
+    if not trusted() and _runs_on_loading(path):
+        raise ValueError(
+            f'{path} holds code that runs when it is loaded (__setstate__), '
+            "which CLIP's files do not. If you trust where it comes from, add "
+            '--trust-checkpoint.'
+        )
     try:
         return torch.jit.load(str(path), map_location='cpu').state_dict()
     except RuntimeError as error:
@@ -119,6 +129,17 @@ def read_archive(path: str | os.PathLike) -> dict:
             f'{path} cannot be read as a TorchScript archive, which the files '
             f'of CLIP are: {str(error).strip().splitlines()[0][:200]}.'
         ) from error
+
+
+def _runs_on_loading(path: str | os.PathLike) -> bool:
+    if not zipfile.is_zipfile(path):
+        return False  # torch will say what it is
+    with zipfile.ZipFile(path) as archive:
+        return any(
+            b'__setstate__' in archive.read(name)
+            for name in archive.namelist()
+            if '/code/' in name
+        )
 
 
 def _check_file(path: str | os.PathLike) -> None:

@@ -51,8 +51,9 @@ def load_weights(format_: str, source: str) -> dict[str, Tensor]:
         path = os.path.expanduser(source.removeprefix('file://'))
     elif format_ == 'clip' and not _has_sha256(source):
         raise ValueError(
-            f'{source} names no sha256. Expected an address of CLIP, in which '
-            'the folder of the file is its sha256, or #sha256=... at the end.'
+            f'{source} names no whole sha256. Expected an address of CLIP, in '
+            'which the folder of the file is its sha256, or #sha256= with all '
+            '64 digits at the end.'
         )
     else:
         path = str(fetch(source))
@@ -109,7 +110,7 @@ def _is_url(source: str) -> bool:
 
 def _has_sha256(url: str) -> bool:
     _, method, digits = split_hash(url)
-    return method == 'sha256' and bool(digits)
+    return method == 'sha256' and len(digits) == 64
 
 
 def _ask_for_trust(prefix: str) -> None:

@@ -115,7 +115,9 @@ def _check_shapes(own: dict, found: dict, prefix: str, config: str) -> None:
 def _setting(name: str, found: tuple, expected: tuple, config: str) -> str:
     """The line of a config that decides about the shape of a weight."""
     if config.endswith('head'):
-        return f'{config}.channels'
+        # the bottleneck's input is the backbone's output
+        inputs = name.endswith('bottleneck.weight') and found[0] == expected[0]
+        return 'model.backbone' if inputs else f'{config}.channels'
     if part := re.search(r'(?:^|\.)(decoder|interaction)\.', name):
         return f'model.backbone.{part[1]}'
     pvt = re.search(r'(^|backbone\.)layers\.\d+\.\d+\.', name)

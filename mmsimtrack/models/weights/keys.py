@@ -9,6 +9,13 @@ PARTS = ('weight', 'bias')
 NORM_PARTS = (*PARTS, 'running_mean', 'running_var')
 
 
+class WrongKeys(KeyError):
+    """Names that do not fit; unlike a `KeyError`, it prints as text."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
 def unwrap(
     checkpoint: dict, path: str, wrappers: tuple[str, ...]
 ) -> dict[str, Tensor]:
@@ -22,6 +29,7 @@ def unwrap(
 
     Raises:
         ValueError: If there are no tensors under names.
+        KeyError: If two names are the same without `module.`.
     """
     weights = checkpoint
     for wrapper in wrappers:
@@ -38,11 +46,14 @@ def unwrap(
             f'under their names, or such a dict under '
             f'{" or ".join(wrappers)}: is it a file of another format?'
         )
-    return {name.removeprefix('module.'): t for name, t in weights.items()}
+    return _strip(weights, 'module.', path)
 
 
 def part(
-    weights: dict[str, Tensor], prefix: str, others: tuple[str, ...] = ()
+    weights: dict[str, Tensor],
+    prefix: str,
+    path: str,
+    others: tuple[str, ...] = (),
 ) -> dict[str, Tensor]:
     """The weights under a prefix, without it; all if none has the prefix.
 
@@ -51,15 +62,28 @@ def part(
     Args:
         weights: Of a larger network.
         prefix: Of the names to keep.
+        path: Of the file, for error messages.
         others: How the names of the parts to leave out begin.
+
+    Raises:
+        KeyError: If two names are the same without the prefix.
     """
     if not any(name.startswith(prefix) for name in weights):
         return weights
-    return {
-        name.removeprefix(prefix): tensor
-        for name, tensor in weights.items()
-        if not name.startswith(others)
-    }
+    return _strip(without(weights, others), prefix, path)
+
+
+def _strip(
+    weights: dict[str, Tensor], prefix: str, path: str
+) -> dict[str, Tensor]:
+    stripped = {name.removeprefix(prefix): t for name, t in weights.items()}
+    if len(stripped) < len(weights):
+        double = [k for k in stripped if {k, prefix + k} <= set(weights)]
+        raise WrongKeys(
+            f'{path} holds weights with and without {prefix!r}: '
+            f'{shorten(double)}. Expected each weight once.'
+        )
+    return stripped
 
 
 def without(
@@ -105,9 +129,15 @@ def check_keys(
     missing = sorted(expected - found)
     unknown = sorted(found - expected - set(optional))
     if missing or unknown:
-        raise KeyError(
-            f'{path} does not hold {network}: missing {missing}, unknown '
-            f'{unknown}. Expected exactly the {len(expected)} keys of a '
-            'network with this many layers; was the file cut, or does it '
-            'belong to another network?'
+        raise WrongKeys(
+            f'{path} does not hold {network}: missing {shorten(missing)}, '
+            f'unknown {shorten(unknown)}. Expected exactly the '
+            f'{len(expected)} keys of a network with this many layers; was '
+            'the file cut, or does it belong to another network?'
         )
+
+
+def shorten(names: list[str], limit: int = 10) -> str:
+    """The first few of a list of names, and how many more there are."""
+    more = len(names) - limit
+    return f'{names[:limit]}' + (f' and {more} more' if more > 0 else '')

@@ -32,7 +32,7 @@ def convert_mmpretrain(checkpoint: dict, path: str) -> dict[str, Tensor]:
         KeyError: If a weight is missing or unknown.
     """
     weights = unwrap(checkpoint, path, ('state_dict',))
-    weights = without(part(weights, 'backbone.', OTHERS), OTHERS)
+    weights = without(part(weights, 'backbone.', path, OTHERS), OTHERS)
     if any(name.startswith('stages.') for name in weights):
         return _check_swin(weights, path)
     names = timm_vit_names(

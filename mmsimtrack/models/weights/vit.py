@@ -3,6 +3,7 @@
 from torch import Tensor
 
 from mmsimtrack.models.weights.keys import (
+    WrongKeys,
     check_keys,
     numbered,
     part,
@@ -58,7 +59,7 @@ def convert_clip(weights: dict[str, Tensor], path: str) -> dict[str, Tensor]:
     Raises:
         KeyError: If a weight of the ViT is missing or unknown.
     """
-    visual = part(weights, 'visual.', (*CLIP_TEXT, 'visual.proj'))
+    visual = part(weights, 'visual.', path, (*CLIP_TEXT, 'visual.proj'))
     names = clip_vit_names(
         numbered(visual, r'transformer\.resblocks\.(\d+)\.')
     )
@@ -110,11 +111,11 @@ def convert_timm(checkpoint: dict, path: str) -> dict[str, Tensor]:
             is that of a distilled DeiT.
     """
     weights = unwrap(checkpoint, path, ('model', 'state_dict'))
-    weights = part(weights, 'base_encoder.', MOCO_OTHERS)
-    weights = part(weights, 'visual.', SLIP_OTHERS)
+    weights = part(weights, 'base_encoder.', path, MOCO_OTHERS)
+    weights = part(weights, 'visual.', path, SLIP_OTHERS)
     if 'dist_token' in weights:
         # its layers were trained with one more token, which we do not have
-        raise KeyError(
+        raise WrongKeys(
             f'{path} holds dist_token, so it is a distilled DeiT. Expected a '
             'ViT with a class token only: take deit_base_patch16_224-b5f2ef4d '
             'instead of deit_base_distilled_patch16_224-df68dfff.'

@@ -89,6 +89,31 @@ def _check_contract(backbone, inputs):
 
 
 @pytest.fixture
+def check_with_cp():
+    """A function that compares a backbone with itself and `with_cp`."""
+    return _check_with_cp
+
+
+def _check_with_cp(plain, saving, inputs):
+    """The same feature and gradients; fewer numbers kept for them."""
+    found = []
+    for backbone in (plain, saving):
+        kept = []
+
+        def keep(tensor, kept=kept):
+            kept.append(tensor.numel())
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(keep, lambda x: x):
+            feature = _run(backbone, *inputs)
+        feature.square().sum().backward()
+        gradients = [p.grad for p in backbone.parameters()]
+        found.append((feature, gradients, sum(kept)))
+    torch.testing.assert_close(found[0][:2], found[1][:2])
+    assert found[1][2] < 0.7 * found[0][2]
+
+
+@pytest.fixture
 def probe():
     """A function that reads the maps of all layers; see `Probe`."""
     return _probe

@@ -236,6 +236,12 @@ def test_names_of_the_original_are_not_dropped_silently(tmp_path):
         net.init_weights()
 
 
-def test_the_position_embedding_belongs_to_the_network():
-    with pytest.raises(ValueError, match='use_abs_pos_embed=False is not'):
-        JointPVT(use_abs_pos_embed=False)
+@pytest.mark.parametrize('name', ['use_abs_pos_embed', 'convert_weights'])
+def test_options_without_a_place(name):
+    with pytest.raises(ValueError, match=f'{name} is no option here'):
+        JointPVT(**{name: False})
+
+
+def test_maps_reach_the_head_without_a_norm():
+    for _, _, norm in JointPVT(**OPTIONS).layers:
+        assert isinstance(norm, torch.nn.Identity)

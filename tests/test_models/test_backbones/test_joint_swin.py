@@ -205,3 +205,10 @@ def test_names_are_those_of_mmpretrain():
 def test_options_without_a_place(name):
     with pytest.raises(ValueError, match=f'{name}=True is not supported'):
         JointSwin(**{name: True})
+
+
+def test_with_cp_computes_again_what_it_does_not_keep(
+    backbone, randomized, inputs, check_with_cp
+):
+    options = dict(arch=ARCH, window_size=WINDOW, with_cp=True)
+    check_with_cp(backbone, randomized(JointSwin(**options)), inputs)

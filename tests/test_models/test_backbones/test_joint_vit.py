@@ -207,3 +207,11 @@ def test_names_are_those_of_mmpretrain(decoder):
 def test_parts_that_every_sequence_has(name):
     with pytest.raises(ValueError, match=f'{name}=False is not supported'):
         JointViT(tokenizer=FOVEAL, arch=ARCH, **{name: False})
+
+
+@pytest.mark.parametrize('interaction_every', [1, 2])
+def test_with_cp_computes_again_what_it_does_not_keep(
+    make, inputs, interaction_every, check_with_cp
+):
+    options = dict(num_layers=4, interaction_every=interaction_every)
+    check_with_cp(make(**options), make(**options, with_cp=True), inputs)

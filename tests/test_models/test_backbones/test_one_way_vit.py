@@ -125,5 +125,5 @@ def test_probes_show_equation_8(make, naive, probe, inputs):
     ],
 )
 def test_refuses_options_of_joint_vit(option):
-    with pytest.raises(ValueError, match='options of JointViT only'):
+    with pytest.raises(ValueError, match='is an option of JointViT only'):
         OneWayViT(tokenizer=dict(foveal_size=16), arch=ARCH, **option)

@@ -125,9 +125,7 @@ def test_as_released_has_the_same_weights_and_another_foveal_position():
 
 
 def test_as_released_keeps_the_centre_crop_of_b32():
-    assert (
-        FovealTokenizer(8, 32, 64, as_released=True).foveal_start(128) == 32
-    )
+    assert FovealTokenizer(8, 32, 64, as_released=True).foveal_start(128) == 32
     assert FovealTokenizer(8, 16, 32, as_released=True).foveal_start(96) == 40
 
 

@@ -7,7 +7,7 @@ import torch
 from mmengine.logging import MMLogger
 
 from mmsimtrack.models.weights import downloads
-from mmsimtrack.models.weights.downloads import fetch
+from mmsimtrack.models.weights.downloads import fetch, split_hash
 
 DATA = b'weights' * 1000
 SHA256 = hashlib.sha256(DATA).hexdigest()
@@ -150,7 +150,7 @@ def test_a_strange_hash_is_refused(hub, fragment):
 
 def test_other_processes_wait_and_then_say_what_failed(hub, monkeypatch):
     met = []
-    monkeypatch.setattr(downloads, 'get_rank', lambda: 1)
+    monkeypatch.setenv('LOCAL_RANK', '1')
     monkeypatch.setattr(downloads, 'barrier', lambda: met.append(1))
     message = 'could not be downloaded: the first process failed'
     with pytest.raises(ConnectionError, match=message):
@@ -165,3 +165,20 @@ def test_the_first_process_meets_the_others_even_if_it_fails(hub, monkeypatch):
     with pytest.raises(ZeroDivisionError):
         fetch('https://example.org/x.pth')
     assert met == [1]
+
+
+def test_every_process_checks_the_hash(hub, monkeypatch):
+    url = 'https://example.org/x.pth'
+    folder = hashlib.sha256(url.encode()).hexdigest()[:8]
+    path = hub / 'checkpoints' / folder / 'x.pth'
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b'forged')
+    monkeypatch.setenv('LOCAL_RANK', '1')
+    monkeypatch.setattr(downloads, 'barrier', lambda: None)
+    with pytest.raises(ValueError, match='expected 012345. Delete'):
+        fetch(f'{url}#sha256=012345')
+
+
+def test_a_fragment_does_not_weaken_the_hash_of_the_folder():
+    url = f'https://example.org/{SHA256}/x.pt'
+    assert split_hash(f'{url}#sha256={SHA256[:6]}')[2] == SHA256

@@ -243,3 +243,32 @@ def test_mmengine_loads_local_files_safely(path):
     with pytest.raises(ValueError, match='add --trust-checkpoint'):
         CheckpointLoader.load_checkpoint(str(path))
     assert not victim.exists()
+
+
+class Writes(torch.nn.Module):
+    """TorchScript that runs when it is loaded."""
+
+    def __init__(self):
+        super().__init__()
+        self.x = torch.nn.Parameter(torch.ones(1))
+
+    def forward(self, x):
+        return x
+
+    @torch.jit.export
+    def __getstate__(self):
+        return (self.x, self.training)
+
+    @torch.jit.export
+    def __setstate__(self, state: tuple[torch.Tensor, bool]):
+        self.x = state[0] + 41
+        self.training = state[1]
+
+
+def test_archives_that_run_code_need_trust(tmp_path):
+    path = tmp_path / 'archive.pt'
+    torch.jit.script(Writes()).save(str(path))
+    with pytest.raises(ValueError, match='__setstate__.*--trust-checkpoint'):
+        read_archive(path)
+    with trust_checkpoints():
+        read_archive(path)
