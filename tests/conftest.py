@@ -33,6 +33,22 @@ def leave_configs_unformatted(monkeypatch):
     )
 
 
+@pytest.fixture(scope='session', autouse=True)
+def leave_cache_of_user(tmp_path_factory):
+    """Keep parsed annotations elsewhere: here those of shared fixtures."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp('cache')
+        patch.setenv('MMSIMTRACK_CACHE', str(folder))
+        yield
+
+
+@pytest.fixture(autouse=True)
+def use_own_cache(monkeypatch, tmp_path_factory):
+    """Keep the parsed annotations of each test apart."""
+    folder = tmp_path_factory.mktemp('cache')
+    monkeypatch.setenv('MMSIMTRACK_CACHE', str(folder))
+
+
 @pytest.fixture
 def make_got10k():
     """A function that writes a small data set in the layout of GOT-10k."""
@@ -88,9 +104,6 @@ def _make_miniature(type_, split, root):
 
 
 def _make_got10k_vot(root, split):
-    """The official list, and the first sequence of a part of it."""
+    """The first sequence of a part of the training sequences."""
     (folder,) = layouts.make_got10k(root, num_sequences=1, num_frames=3)
-    names = [f'GOT-10k_Train_{number:06d}' for number in range(1, 9336)]
-    (folder.parent / 'list.txt').write_text('\n'.join(names) + '\n')
-    first_line = int(layouts.split_rows(f'got10k_{split}')[0])
-    folder.rename(folder.parent / names[first_line])
+    folder.rename(folder.parent / layouts.split_rows(f'got10k_{split}')[0])

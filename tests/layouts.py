@@ -178,6 +178,22 @@ def make_tnl2k(
         (folder / 'language.txt').write_text('the cat on the left\n')
 
 
+def make_vasttrack(
+    root,
+    names=('Zebra-1', 'Zebra-2', 'abacus-7'),
+    num_frames=8,
+    size=SIZE,
+    bboxes_xywh=None,
+):
+    """VastTrack: sequences of these names."""
+    if bboxes_xywh is None:
+        bboxes_xywh = moving_bboxes(num_frames, size)
+    for name in names:
+        folder = Path(root) / name.rpartition('-')[0] / name
+        write_frames(folder / 'imgs', '{:05d}.jpg', 1, bboxes_xywh, size)
+        np.savetxt(folder / 'Groundtruth.txt', bboxes_xywh, '%g', ',')
+
+
 def make_uav123(root, names=('uav6',), size=SIZE, absent=()):
     """UAV123, the official frames of these sequences.
 

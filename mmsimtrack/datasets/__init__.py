@@ -1,6 +1,8 @@
 """Data sets of sequences, and the pairs that training draws from them."""
 
+from .archive_backend import ArchiveBackend
 from .coco import CocoDataset
+from .folder_dataset import FolderDataset
 from .frame_reader import FrameReader, read_frame
 from .got10k import Got10kDataset
 from .lasot import LaSOTDataset
@@ -9,10 +11,13 @@ from .sequence_dataset import SequenceDataset
 from .tnl2k import TNL2KDataset
 from .trackingnet import TrackingNetDataset
 from .uav123 import UAV123Dataset
+from .vasttrack import VastTrackDataset
 from .video_sequence import VideoSequence
 
 __all__ = [
+    'ArchiveBackend',
     'CocoDataset',
+    'FolderDataset',
     'FrameReader',
     'Got10kDataset',
     'LaSOTDataset',
@@ -21,6 +26,7 @@ __all__ = [
     'TNL2KDataset',
     'TrackingNetDataset',
     'UAV123Dataset',
+    'VastTrackDataset',
     'VideoSequence',
     'jitter_bbox',
     'read_frame',

@@ -7,9 +7,9 @@ from array import array
 import numpy as np
 from mmengine import fileio
 
-from mmsimtrack.datasets.frame_reader import check_frame_folder
+from mmsimtrack.datasets.annotation_index import encode
+from mmsimtrack.datasets.frame_files import check_frame_folder
 from mmsimtrack.datasets.sequence_dataset import SequenceDataset, check_split
-from mmsimtrack.datasets.video_sequence import VideoSequence
 from mmsimtrack.registry import DATASETS
 from mmsimtrack.structures import xywh_to_xyxy
 
@@ -18,7 +18,8 @@ from mmsimtrack.structures import xywh_to_xyxy
 class CocoDataset(SequenceDataset):
     """COCO 2017: every object but crowds is a sequence of one frame.
 
-    Images are `train2017/<12 digits>.jpg`, objects are those of
+    Images are `train2017/<12 digits>.jpg`, or the same in a folder `images`
+    as other trackers have it; objects are those of
     `annotations/instances_train2017.json`, small ones included. An object
     whose box has no area counts as not visible. A sequence is named by the
     id of its annotation.
@@ -26,7 +27,7 @@ class CocoDataset(SequenceDataset):
     Args:
         data_root: Folder with `annotations` and the folder of images.
         split: `train` or `val`.
-        backend_args: Of mmengine's file backend, for the images.
+        backend_args: Of mmengine's file backend.
         indices: Take only the first few objects, or these.
 
     Raises:
@@ -43,49 +44,47 @@ class CocoDataset(SequenceDataset):
         backend_args: dict | None = None,
         indices: int | list[int] | None = None,
     ) -> None:
-        self.split = check_split('CocoDataset', split, ('train', 'val'))
+        check_split('CocoDataset', split, ('train', 'val'))
+        self._folder = osp.join(data_root, f'{split}2017')
+        inner = osp.join(data_root, 'images', f'{split}2017')
+        if fileio.isdir(inner, backend_args):
+            self._folder = inner
+        self._annotation = osp.join(
+            data_root, f'annotations/instances_{split}2017.json'
+        )
         super().__init__(data_root, backend_args=backend_args, indices=indices)
 
-    def full_init(self) -> None:
-        """Read the one annotation file, into arrays: no object per box."""
-        if self._fully_initialized:
-            return
-        folder = osp.join(self.data_root, f'{self.split}2017')
-        check_frame_folder(folder)
-        self._frame_template = osp.join(folder, '{:012d}.jpg')
+    def find_sources(self) -> tuple[None, list[str]]:
+        """The annotation file; images are not checked but for their folder."""
+        check_frame_folder(self._folder, self.backend_args)
+        return None, [self._annotation]
+
+    def parse(self, infos: None) -> dict[str, np.ndarray]:
+        """Arrays as of `pack_sequences`, without an object per box."""
         columns = self._read_objects()
         if self._indices is not None:
             some = self._indices
             some = slice(some) if isinstance(some, int) else some
             columns = [column[some] for column in columns]
-        self._ids, self._images, bboxes_xywh = columns
-        self._bboxes = xywh_to_xyxy(bboxes_xywh)
-        self._visible = (bboxes_xywh[:, 2:] > 0).all(-1)
-        self._num_frames = np.ones(len(self), int)
-        self._offsets = np.arange(len(self) + 1)
-        self._fully_initialized = True
-
-    def __len__(self) -> int:
-        return len(self._ids)
-
-    def get_sequence(self, i: int) -> VideoSequence:
-        """Object i; -1 is the last."""
-        i = range(len(self))[i]
-        return VideoSequence(
-            str(self._ids[i]),
-            self._frame_template,
-            int(self._images[i]),
-            1,
-            self._bboxes[i : i + 1],
-            self._visible[i : i + 1],
-            self.backend_args,
-        )
+        ids, images, bboxes_xywh = columns
+        num = len(ids)
+        return {
+            'names': encode(str(id_) for id_ in ids),
+            'templates': encode([osp.join(self._folder, '{:012d}.jpg')]),
+            'template_ids': np.zeros(num, np.uint8),
+            'first_frames': images,
+            'num_frames': np.ones(num, int),
+            'offsets': np.arange(num + 1),
+            'bboxes': xywh_to_xyxy(bboxes_xywh),
+            'visible': (bboxes_xywh[:, 2:] > 0).all(-1),
+            'name_offsets': np.zeros(num + 1, np.uint8),
+            'frame_names': encode([]),
+        }
 
     def _read_objects(self) -> list[np.ndarray]:
         """(N,) annotation ids, (N,) image ids and (N, 4) xywh boxes."""
-        name = f'annotations/instances_{self.split}2017.json'
-        path = osp.join(self.data_root, name)
-        if not fileio.exists(path):
+        path = self._annotation
+        if not fileio.exists(path, self.backend_args):
             raise FileNotFoundError(
                 f'CocoDataset: {path} is missing. Unpack the annotations of '
                 'COCO 2017 there, or correct data_root in the config.'
@@ -102,7 +101,8 @@ class CocoDataset(SequenceDataset):
             images.append(entry['image_id'])
 
         try:
-            json.loads(fileio.get_text(path), object_hook=keep)
+            content = fileio.get_text(path, backend_args=self.backend_args)
+            json.loads(content, object_hook=keep)
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(
                 f'{path} is no COCO annotation file, or not a complete one '

@@ -2,13 +2,11 @@
 
 import io
 import os
-import os.path as osp
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import cv2
-import mmcv
 import numpy as np
 from mmengine import fileio
 from PIL import Image
@@ -17,6 +15,16 @@ _TAIL = 4096  # bytes in which a complete file shows its end marker
 _END_MARKERS = {b'\xff\xd8': b'\xff\xd9', b'\x89P': b'IEND'}  # JPEG, PNG
 _ORIENTATION = 0x0112  # EXIF; OpenCV turns the frame, 5 to 8 by 90 degrees
 _FIX = 'Unpack or download the file again.'
+_FLAGS = {  # what is named after gray scale only reduces
+    1: cv2.IMREAD_COLOR_RGB,
+    2: cv2.IMREAD_COLOR_RGB | cv2.IMREAD_REDUCED_GRAYSCALE_2,
+    4: cv2.IMREAD_COLOR_RGB | cv2.IMREAD_REDUCED_GRAYSCALE_4,
+    8: cv2.IMREAD_COLOR_RGB | cv2.IMREAD_REDUCED_GRAYSCALE_8,
+}
+
+
+class CorruptFrameError(ValueError):
+    """A frame is empty, truncated or no image; the message names it."""
 
 
 def read_frame(path: str, backend_args: dict | None = None) -> np.ndarray:
@@ -31,36 +39,67 @@ def read_frame(path: str, backend_args: dict | None = None) -> np.ndarray:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If the file is empty, truncated or no image. OpenCV alone
-            would fill what is missing with grey.
+        CorruptFrameError: If the file is empty, truncated or no image. OpenCV
+            alone would fill what is missing with grey.
+    """
+    return read_reduced(path, backend_args, 1)[0]
+
+
+def read_reduced(
+    path: str, backend_args: dict | None, reduction: int
+) -> tuple[np.ndarray, int]:
+    """Read a frame at a fraction of its size, as `read_frame` does.
+
+    A pixel is the mean of `reduction` x `reduction` pixels of the frame, to
+    less than one gray level on average: libjpeg leaves out high frequencies.
+
+    Args:
+        path: See `read_frame`.
+        backend_args: See `read_frame`.
+        reduction: 1, 2, 4 or 8.
+
+    Returns:
+        (ceil(H / r), ceil(W / r), 3) RGB uint8, and r: `reduction`, or 1 if
+        the file is no JPEG, or has EXIF data, which may turn the frame.
     """
     content = _read_bytes(path, backend_args)
     if not _has_end_marker(content[:2], content[-_TAIL:]):
         _check_completeness(path, content)
-    frame = mmcv.imfrombytes(content)
+    if content[:2] != b'\xff\xd8' or b'Exif' in content[:_TAIL]:
+        reduction = 1
+    frame = cv2.imdecode(np.frombuffer(content, np.uint8), _FLAGS[reduction])
     if frame is None:
         _check_completeness(path, content)  # names the reason
-        raise ValueError(f'{path} does not decode. {_FIX}')
-    return cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
+        raise CorruptFrameError(f'{path} does not decode. {_FIX}')
+    return frame, reduction
 
 
-def check_frame(path: str) -> None:
-    """Find out whether a local frame is complete, without decoding it.
+def check_frame(path: str, backend_args: dict | None = None) -> None:
+    """Find out whether a frame is complete, without decoding it.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If the file is empty, truncated or no image.
+        CorruptFrameError: If the file is empty, truncated or no image.
     """
     try:
-        with open(path, 'rb') as file:
-            head = file.read(2)
-            size = file.seek(0, os.SEEK_END)
-            file.seek(max(size - _TAIL, 0))
-            tail = file.read()
-    except FileNotFoundError:
-        raise _missing(path) from None
+        if backend_args is None:
+            head, tail = _read_ends(path)
+        else:
+            content = fileio.get(path, backend_args)
+            head, tail = content[:2], content[-_TAIL:]
+    except FileNotFoundError as error:
+        raise missing_frame(path, error) from None
     if not _has_end_marker(head, tail):
-        _check_completeness(path, _read_bytes(path, None))
+        _check_completeness(path, _read_bytes(path, backend_args))
+
+
+def _read_ends(path: str) -> tuple[bytes, bytes]:
+    """Beginning and end of a local file."""
+    with open(path, 'rb') as file:
+        head = file.read(2)
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(size - _TAIL, 0))
+        return head, file.read()
 
 
 def image_shape(path: str, backend_args: dict | None = None) -> tuple:
@@ -80,91 +119,20 @@ def image_shape(path: str, backend_args: dict | None = None) -> tuple:
     return height, width
 
 
-def check_frame_folder(folder: str) -> None:
-    """Find out whether a sequence is there.
-
-    Raises:
-        FileNotFoundError: If there is no such folder.
-    """
-    if not fileio.isdir(folder):
-        raise FileNotFoundError(
-            f'{folder} is missing. Expected a folder of frames; unpack the '
-            'full archive, correct data_root in the config, or set `indices` '
-            'there to leave the sequence out.'
-        )
-
-
-def check_frame_files(
-    frame_template: str,
-    first_frame: int,
-    num_boxes: int,
-    annotation: str,
-    first_box_only: bool,
-) -> int:
-    """Number of frames in a folder, if they fit the annotation.
-
-    Args:
-        frame_template: Path of a frame, with a field for its number.
-        first_frame: Number of the first one.
-        num_boxes: Rows of the annotation.
-        annotation: Path of the annotation, for the message.
-        first_box_only: Whether one box is right for any number of frames,
-            as in test splits that publish no more.
-
-    Raises:
-        FileNotFoundError: If the first or the last frame is missing.
-        ValueError: If the numbers of frames and boxes differ.
-    """
-    folder, ending, names = _list_frames(frame_template)
-    fits = num_boxes == len(names) or (first_box_only and num_boxes == 1)
-    if not names or not fits:
-        raise ValueError(
-            f'{folder} holds {len(names)} frames ({ending}), but '
-            f'{annotation} has {num_boxes} boxes. Expected one box per frame; '
-            'unpack the sequence again.'
-        )
-    for number in (first_frame, first_frame + len(names) - 1):
-        path = frame_template.format(number)
-        if osp.basename(path) not in names:
-            raise _missing(path)
-    return len(names)
-
-
-def check_frame_range(
-    frame_template: str, first_frame: int, num_frames: int
-) -> int:
-    """Number of frames in a folder, if it holds at least a range of them.
-
-    Raises:
-        FileNotFoundError: If a frame of the range is missing.
-    """
-    names = _list_frames(frame_template)[-1]
-    for number in range(first_frame, first_frame + num_frames):
-        path = frame_template.format(number)
-        if osp.basename(path) not in names:
-            raise _missing(path)
-    return len(names)
-
-
-def _list_frames(frame_template: str) -> tuple[str, str, set[str]]:
-    """Folder, ending and names of the files that end as the template does."""
-    folder = osp.dirname(frame_template)
-    ending = osp.splitext(frame_template)[1]
-    names = fileio.list_dir_or_file(folder, False, True, ending)
-    return folder, ending, set(names)
-
-
 def _read_bytes(path: str, backend_args: dict | None) -> bytes:
     try:
         return fileio.get(path, backend_args)
-    except FileNotFoundError:
-        raise _missing(path) from None
+    except FileNotFoundError as error:
+        raise missing_frame(path, error) from None
 
 
-def _missing(path: str) -> FileNotFoundError:
+def missing_frame(path: str, error: OSError | None = None) -> OSError:
+    """The error for a frame that is not there, not even in an archive."""
+    # the operating system would only repeat the path
+    where = f' ({error})' if error and not error.errno else ''
     return FileNotFoundError(
-        f'{path} is missing. Expected a frame of the sequence; unpack the '
-        'full archive, or correct data_root in the config.'
+        f'{path} is missing{where}. Expected a frame of the sequence; unpack '
+        'the full archive, or correct data_root in the config.'
     )
 
 
@@ -183,14 +151,14 @@ def _check_completeness(path: str, content: bytes) -> None:
     broken PNGs.
     """
     if not content:
-        raise ValueError(f'{path} is empty, expected an image. {_FIX}')
+        raise CorruptFrameError(f'{path} is empty, expected an image. {_FIX}')
     if content.startswith(b'\xff\xd8'):
         # of an unfinished download; zeros would decode
         content = content.rstrip(b'\0')
     try:
         Image.open(io.BytesIO(content)).load()
     except (OSError, SyntaxError) as error:
-        raise ValueError(
+        raise CorruptFrameError(
             f'{path} is truncated or no image ({error}). {_FIX}'
         ) from error
 
@@ -226,17 +194,37 @@ class FrameReader:
 
     def __iter__(self) -> Iterator[np.ndarray]:
         """Yield (H, W, 3) RGB uint8; raises what `read_frame` raises."""
-        with ThreadPoolExecutor(self.num_threads) as pool:
-            ahead = deque()
-            try:
-                for path in self.paths:
-                    ahead.append(
-                        pool.submit(read_frame, path, self.backend_args)
-                    )
-                    if len(ahead) > self.num_ahead:
-                        yield ahead.popleft().result()
-                while ahead:
+        return map_ahead(
+            lambda path: read_frame(path, self.backend_args),
+            self.paths,
+            self.num_threads,
+            self.num_ahead,
+        )
+
+
+def map_ahead(
+    function: Callable, items: Iterable, num_threads: int, num_ahead: int
+) -> Iterator:
+    """Yield function(item) in order, computed ahead in threads.
+
+    Threads start with the first result, and end when the iterator is closed.
+
+    Args:
+        function: To call in the threads.
+        items: To call it with.
+        num_threads: Calls at a time.
+        num_ahead: Results to hold, or to wait for, behind the one that is
+            taken.
+    """
+    with ThreadPoolExecutor(num_threads) as pool:
+        ahead = deque()
+        try:
+            for item in items:
+                ahead.append(pool.submit(function, item))
+                if len(ahead) > num_ahead:
                     yield ahead.popleft().result()
-            finally:
-                for future in ahead:
-                    future.cancel()
+            while ahead:
+                yield ahead.popleft().result()
+        finally:
+            for future in ahead:
+                future.cancel()

@@ -9,9 +9,9 @@ from mmsimtrack.datasets.sequence_dataset import (
     SPLITS,
     SequenceDataset,
     check_split,
-    read_labels,
 )
 from mmsimtrack.registry import DATASETS
+from mmsimtrack.structures.annotation_file import read_labels
 
 FOLDERS = {
     'train': 'train',
@@ -34,7 +34,8 @@ class Got10kDataset(SequenceDataset):
     Args:
         data_root: Folder with `train`, `val` and `test`.
         split: `train`, `val`, `test`, or `vottrain` and `votval`: the parts
-            of `train` that STARK and SimTrack use (docs/en/faq.md).
+            of `train` without the 1,000 sequences that the VOT challenge
+            forbids (docs/en/faq.md).
         **kwargs: Of `SequenceDataset`.
 
     Raises:
@@ -42,24 +43,20 @@ class Got10kDataset(SequenceDataset):
         FileNotFoundError: If the list, a sequence or an annotation is missing.
     """
 
+    label_files = ('absence.label', 'cover.label')
+
     def __init__(self, data_root: str, split: str, **kwargs) -> None:
         self.split = check_split('Got10kDataset', split, FOLDERS)
         self.first_box_only = split == 'test'
         super().__init__(data_root, **kwargs)
 
     def load_data_list(self) -> list[dict]:
-        """Names from `list.txt`, in its order."""
+        """Names from `list.txt`, in its order, or of the shipped list."""
         folder = osp.join(self.data_root, FOLDERS[self.split])
-        path = osp.join(folder, 'list.txt')
-        if not fileio.exists(path):
-            raise FileNotFoundError(
-                f'Got10kDataset: {path} is missing. Expected GOT-10k as '
-                "downloaded, with 'list.txt' in the folder of each split; "
-                'unpack it there, or correct data_root in the config.'
-            )
-        names = fileio.get_text(path).split()
         if self.split in ('vottrain', 'votval'):
-            names = self._select_vot(names, path)
+            names = (SPLITS / f'got10k_{self.split}.txt').read_text().split()
+        else:
+            names = self._read_list(osp.join(folder, 'list.txt'))
         return [
             {
                 'name': name,
@@ -70,25 +67,20 @@ class Got10kDataset(SequenceDataset):
             for name in names
         ]
 
-    def _select_vot(self, names: list[str], path: str) -> list[str]:
-        """Names of a VOT split, given by 0-based line numbers of the list."""
-        lines = (SPLITS / f'got10k_{self.split}.txt').read_text().split()
-        lines = [int(line) for line in lines]
-        if len(names) <= max(lines):
-            raise ValueError(
-                f'Got10kDataset: {path} has {len(names)} lines, but '
-                f'{self.split} is a selection from the official 9,335 '
-                'training sequences. Take list.txt from the archive, or use '
-                "split='train'."
+    def _read_list(self, path: str) -> list[str]:
+        if not fileio.exists(path, self.backend_args):
+            raise FileNotFoundError(
+                f'Got10kDataset: {path} is missing. Expected GOT-10k as '
+                "downloaded, with 'list.txt' in the folder of each split; "
+                'unpack it there, or correct data_root in the config.'
             )
-        return [names[line] for line in lines]
+        return fileio.get_text(path, backend_args=self.backend_args).split()
 
     def load_visible(self, info: dict, num_boxes: int) -> np.ndarray:
         """Not absent and not fully covered; a label file may be missing."""
         visible = np.ones(num_boxes, bool)
-        for name, says_visible in (('absence', False), ('cover', True)):
-            folder = osp.dirname(info['annotation'])
-            path = osp.join(folder, f'{name}.label')
-            if fileio.exists(path):
-                visible &= read_labels(path, num_boxes) == says_visible
+        for path, says_visible in zip(self.find_labels(info), (False, True)):
+            if fileio.exists(path, self.backend_args):
+                flags = read_labels(path, num_boxes, self.backend_args)
+                visible &= flags == says_visible
         return visible

@@ -6,19 +6,19 @@ import numpy as np
 from mmengine import fileio
 from mmengine.logging import print_log
 
-from mmsimtrack.datasets.frame_reader import check_frame_range
+from mmsimtrack.datasets.frame_files import check_frame_range
 from mmsimtrack.datasets.sequence_dataset import (
     SPLITS,
     SequenceDataset,
     check_split,
-    read_labels,
 )
 from mmsimtrack.registry import DATASETS
+from mmsimtrack.structures.annotation_file import read_labels
 
 
 @DATASETS.register_module()
 class LaSOTDataset(SequenceDataset):
-    """LaSOT as downloaded: `<class>/<class>-<n>/img/00000001.jpg`.
+    """LaSOT, and LaSOT-ext: `<class>/<class>-<n>/img/00000001.jpg`.
 
     Mirrors without the level of classes are read as well. `groundtruth.txt`
     holds x,y,w,h per frame; a target is visible unless `full_occlusion.txt`
@@ -26,7 +26,7 @@ class LaSOTDataset(SequenceDataset):
 
     Args:
         data_root: Folder of the classes, or of all sequences.
-        split: `train`, 1,120 sequences, or `test`, 280.
+        split: `train`, 1,120 sequences, `test`, 280, or `ext`, 150.
         **kwargs: Of `SequenceDataset`.
 
     Raises:
@@ -34,8 +34,11 @@ class LaSOTDataset(SequenceDataset):
         FileNotFoundError: If a sequence, a frame or an annotation is missing.
     """
 
+    label_files = ('full_occlusion.txt', 'out_of_view.txt')
+
     def __init__(self, data_root: str, split: str, **kwargs) -> None:
-        self.split = check_split('LaSOTDataset', split, ('train', 'test'))
+        splits = 'train', 'test', 'ext'
+        self.split = check_split('LaSOTDataset', split, splits)
         super().__init__(data_root, **kwargs)
 
     def load_data_list(self) -> list[dict]:
@@ -43,10 +46,11 @@ class LaSOTDataset(SequenceDataset):
         names = (SPLITS / f'lasot_{self.split}.txt').read_text().split()
         infos = []
         for name in names:
-            folder = osp.join(self.data_root, name)
-            if not fileio.isdir(folder):
-                class_name = name.rpartition('-')[0]
-                folder = osp.join(self.data_root, class_name, name)
+            class_name = name.rpartition('-')[0]
+            folder = osp.join(self.data_root, class_name, name)
+            flat = osp.join(self.data_root, name)
+            if not self._isdir(folder) and self._isdir(flat):
+                folder = flat
             infos.append(
                 {
                     'name': name,
@@ -64,7 +68,9 @@ class LaSOTDataset(SequenceDataset):
         kit, up to frame 2,260 only.
         """
         template, first_frame = info['frame_template'], info['first_frame']
-        num_files = check_frame_range(template, first_frame, num_boxes)
+        num_files = check_frame_range(
+            template, first_frame, num_boxes, self.backend_args
+        )
         if num_files > num_boxes:
             print_log(
                 f'LaSOTDataset: {info["annotation"]} has {num_boxes} boxes '
@@ -77,7 +83,9 @@ class LaSOTDataset(SequenceDataset):
     def load_visible(self, info: dict, num_boxes: int) -> np.ndarray:
         """Neither fully occluded nor out of view."""
         hidden = np.zeros(num_boxes, bool)
-        for name in ('full_occlusion.txt', 'out_of_view.txt'):
-            path = osp.join(osp.dirname(info['annotation']), name)
-            hidden |= read_labels(path, num_boxes)
+        for path in self.find_labels(info):
+            hidden |= read_labels(path, num_boxes, self.backend_args)
         return ~hidden
+
+    def _isdir(self, folder: str) -> bool:
+        return fileio.isdir(folder, self.backend_args)

@@ -10,11 +10,16 @@ import numpy as np
 from mmengine.logging import print_log
 from torch.utils.data import Dataset
 
+from mmsimtrack.datasets.frame_reader import CorruptFrameError
+from mmsimtrack.datasets.frame_sampling import check_mode, sample_frames
+from mmsimtrack.datasets.reading_policy import ReadingPolicy
 from mmsimtrack.datasets.video_sequence import VideoSequence
 from mmsimtrack.registry import DATASETS, TRANSFORMS
 from mmsimtrack.structures import CropWindow
 
-MAX_REDRAWS = 100  # a pair is redrawn when a crop misses its frame
+# a pair is redrawn when a crop misses its frame or, if so wished, when a
+# frame is corrupt
+MAX_REDRAWS = 100
 
 
 @DATASETS.register_module()
@@ -32,10 +37,14 @@ class PairDataset(Dataset):
         exemplar: `size` in pixels and `factor` of the exemplar crop.
         search: The same for the search crop.
         jitter: `center` and `scale` of the jitter of the search crop.
-        max_gap: Search frames are less than this many frames later.
+        max_gap: The frames of a pair are less than this apart; in mode
+            `order` less than twice this.
         min_frames: Videos shorter than this are not drawn.
         min_visible: Neither are those with fewer visible frames; >= 2.
         transforms: Configs of transforms, from augmentation to packing.
+        mode: How to draw the two frames: `causal` as in STARK-S, `interval`
+            or `order`; see `frame_sampling.py`.
+        reading: Arguments of `ReadingPolicy`: `reduced` and `on_corrupt`.
     """
 
     def __init__(
@@ -49,6 +58,8 @@ class PairDataset(Dataset):
         min_frames: int,
         min_visible: int,
         transforms: Sequence[dict],
+        mode: str = 'causal',
+        reading: dict | None = None,
     ) -> None:
         if len(ratios) != len(datasets):
             raise ValueError(
@@ -66,9 +77,11 @@ class PairDataset(Dataset):
         self.exemplar = dict(exemplar)
         self.search = dict(search)
         self.jitter = dict(jitter)
+        self.mode = check_mode(mode)
         self.max_gap = max_gap
         self.min_frames = min_frames
         self.min_visible = min_visible
+        self.reading = ReadingPolicy(**(reading or {}))
         self.transforms = [TRANSFORMS.build(cfg) for cfg in transforms]
         self._usable = [
             self._find_usable(dataset) for dataset in self.datasets
@@ -81,35 +94,46 @@ class PairDataset(Dataset):
     def __getitem__(self, key: tuple[int, int]) -> dict:
         """The pair of a key `(seed, k)`; what the last transform returns."""
         rng = np.random.default_rng(key)
-        for _ in range(MAX_REDRAWS):
-            sequence, t_exemplar, t_search = self.draw(rng)
-            views = self.cut(sequence, t_exemplar, t_search, rng)
-            if views is not None:
-                break
-        else:
-            raise RuntimeError(
-                f'PairDataset: pair {tuple(key)}: {MAX_REDRAWS} crops '
-                'in a row lay outside of their frame. Expected boxes inside '
-                'of the frames; check the annotations, or lower jitter.center '
-                'in the config.'
-            )
-        pair = {
-            **views,
-            'rng': rng,
-            'key': tuple(key),
-            'sequence': sequence.name,
-            'frames': (t_exemplar, t_search),
-        }
+        pair = self._find_pair(tuple(key), rng)
+        pair.update(rng=rng, key=tuple(key))
         for transform in self.transforms:
             pair = transform(pair)
         return pair
 
+    def _find_pair(self, key: tuple, rng: np.random.Generator) -> dict:
+        """Draw until both frames can be read and both crops hit them."""
+        corrupt = []
+        for _ in range(MAX_REDRAWS):
+            sequence, t_exemplar, t_search = self.draw(rng)
+            try:
+                views = self.cut(sequence, t_exemplar, t_search, rng)
+            except CorruptFrameError as error:
+                self.reading.skip(error)
+                corrupt.append(error)
+                continue
+            if views is not None:
+                return {
+                    **views,
+                    'sequence': sequence.name,
+                    'frames': (t_exemplar, t_search),
+                    'num_corrupt': len(corrupt),
+                }
+        if corrupt:
+            raise RuntimeError(
+                f'PairDataset: pair {key}: {MAX_REDRAWS} draws in a row '
+                f'failed, {len(corrupt)} of them for a corrupt frame. The '
+                f'last one: {corrupt[-1]}'
+            )
+        raise RuntimeError(
+            f'PairDataset: pair {key}: {MAX_REDRAWS} crops in a row lay '
+            'outside of their frame. Expected boxes inside of the frames; '
+            'check the annotations, or lower jitter.center in the config.'
+        )
+
     def draw(self, rng: np.random.Generator) -> tuple[VideoSequence, int, int]:
         """Draw a sequence and two of its frames, both visible.
 
-        Causal mode of STARK: the search frame follows the exemplar frame by
-        less than `max_gap` frames. Where no visible frame does, another
-        exemplar frame is drawn and the gap grows by 5. An image is drawn
+        How far apart the frames are depends on the mode. An image is drawn
         twice.
         """
         which = rng.choice(len(self.datasets), p=self.shares)
@@ -119,14 +143,8 @@ class PairDataset(Dataset):
         if dataset.single_frame:
             return sequence, 0, 0
         visible = np.flatnonzero(sequence.visible)
-        gap = self.max_gap
-        while True:
-            # the last visible frame has no successor
-            t = rng.choice(visible[:-1])
-            later = visible[(visible > t) & (visible < t + gap)]
-            if len(later):
-                return sequence, int(t), int(rng.choice(later))
-            gap += 5
+        frames = sample_frames(visible, self.max_gap, self.mode, rng)
+        return sequence, *frames
 
     def cut(
         self,
@@ -146,29 +164,32 @@ class PairDataset(Dataset):
         jittered = jitter_bbox(
             search, rng.standard_normal(2), rng.random(2), **self.jitter
         )
-        views = {}
-        read_frame = functools.cache(sequence.read_frame)
         # the search crop, since it is jittered, misses its frame more often
-        for name, view, t, bbox, around in (
-            ('search', self.search, t_search, search, jittered),
-            ('exemplar', self.exemplar, t_exemplar, exemplar, exemplar),
-        ):
-            frame = read_frame(t)
-            window = CropWindow.around(around, **view)
-            if window.padded_share(frame.shape) == 1:
-                window = CropWindow.around(bbox, **view)
-                if window.padded_share(frame.shape) == 1:
-                    print_log(
-                        f'{sequence.frame_path(t)}: the annotated box '
-                        f'{bbox.tolist()} (xyxy) lies far outside of the '
-                        'frame. The pair is redrawn; correct the annotation.',
-                        'current',
-                        level=logging.WARNING,
-                    )
+        views = {
+            'search': (t_search, search, jittered),
+            'exemplar': (t_exemplar, exemplar, exemplar),
+        }
+        windows = {
+            name: CropWindow.around(around, **getattr(self, name))
+            for name, (_, _, around) in views.items()
+        }
+        read = functools.cache(
+            lambda t: self.reading.read(
+                sequence, t, (windows[v] for v in views if views[v][0] == t)
+            )
+        )
+        crops = {}
+        for name, (t, bbox, _) in views.items():
+            frame, reduction = read(t)
+            shape = frame.shape[0] * reduction, frame.shape[1] * reduction
+            if windows[name].padded_share(shape) == 1:
+                window = CropWindow.around(bbox, **getattr(self, name))
+                if window.padded_share(shape) == 1:
+                    _warn_outside(sequence, t)
                 return None
-            views[name] = window.cut(frame)
-            views[f'{name}_bbox'] = window.to_crop(bbox)
-        return views
+            crops[name] = windows[name].cut(frame, reduction)
+            crops[f'{name}_bbox'] = windows[name].to_crop(bbox)
+        return crops
 
     def _find_usable(self, dataset) -> np.ndarray:
         """Indices of the sequences that are long enough to draw from."""
@@ -187,6 +208,16 @@ class PairDataset(Dataset):
                 'annotations.'
             )
         return usable
+
+
+def _warn_outside(sequence: VideoSequence, t: int) -> None:
+    print_log(
+        f'{sequence.frame_path(t)}: the annotated box '
+        f'{sequence.bboxes[t].tolist()} (xyxy) lies far outside of the '
+        'frame. The pair is redrawn; correct the annotation.',
+        'current',
+        level=logging.WARNING,
+    )
 
 
 def jitter_bbox(

@@ -5,25 +5,24 @@ from __future__ import annotations
 import os.path as osp
 from collections import Counter
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import torch
 from mmengine.dataset import BaseDataset
-from mmengine.logging import print_log
 from mmengine.structures import InstanceData
 
-from mmsimtrack.datasets.frame_reader import (
-    FrameReader,
-    check_frame,
+from mmsimtrack.datasets.annotation_index import pack_sequences
+from mmsimtrack.datasets.frame_files import (
+    check_for_tracking,
     check_frame_files,
     check_frame_folder,
-    image_shape,
 )
+from mmsimtrack.datasets.frame_reader import FrameReader, image_shape
+from mmsimtrack.datasets.index_cache import open_index
 from mmsimtrack.datasets.video_sequence import VideoSequence
-from mmsimtrack.structures import SOTDataSample, check_first_box, xywh_to_xyxy
-from mmsimtrack.structures.annotation_file import read_bboxes_xywh, read_flags
+from mmsimtrack.structures import SOTDataSample, xywh_to_xyxy
+from mmsimtrack.structures.annotation_file import read_bboxes_xywh
 
 SPLITS = Path(__file__).parent / 'splits'
 
@@ -34,8 +33,10 @@ class SequenceDataset(BaseDataset):
     Subclasses implement `load_data_list`: one dict per sequence with `name`,
     `frame_template`, `first_frame` (and `frame_names`; see `VideoSequence`)
     and `annotation`, a file with x,y,w,h per frame. Where a layout has its
-    own rules, they override `count_frames` and `load_visible`. Annotations
-    are parsed once, into arrays that workers share.
+    own rules, they override `count_frames` and `load_visible`, and name the
+    files of labels in `label_files`. Annotations are parsed once and kept as
+    in `open_index`; options that decide what is parsed are attributes that
+    exist when the constructor of this class is called.
 
     An item is a dict: `inputs`, a `FrameReader`, and `data_samples`, a
     `SOTDataSample` with the boxes of the sequence.
@@ -44,13 +45,14 @@ class SequenceDataset(BaseDataset):
         data_root: Folder of the data set as downloaded.
         test_mode: Whether sequences will be tracked: first boxes and frame
             files are then checked before the first frame is tracked.
-        backend_args: Of mmengine's file backend, for the frames.
+        backend_args: Of mmengine's file backend, for all files.
         indices: Take only the first few sequences, or these.
 
     Attributes:
         single_frame: Whether this is a set of images: a pair is then cut
             from one frame.
         first_box_only: Whether no more than the first box may be public.
+        label_files: Names of files of labels, beside the annotation.
 
     Raises:
         FileNotFoundError: If a folder or file is missing.
@@ -60,6 +62,7 @@ class SequenceDataset(BaseDataset):
 
     single_frame = False
     first_box_only = False
+    label_files: tuple[str, ...] = ()
 
     def __init__(
         self,
@@ -69,6 +72,7 @@ class SequenceDataset(BaseDataset):
         indices: int | list[int] | None = None,
     ) -> None:
         self.backend_args = backend_args
+        self.options = {**vars(self), 'indices': indices}
         super().__init__(
             data_root=str(data_root), test_mode=test_mode, indices=indices
         )
@@ -83,23 +87,33 @@ class SequenceDataset(BaseDataset):
             info: An entry of `load_data_list`.
         """
         # first, since it is what a partly unpacked data set lacks
-        check_frame_folder(osp.dirname(info['frame_template']))
-        bboxes_xywh = read_bboxes_xywh(info['annotation'])
+        folder = osp.dirname(info['frame_template'])
+        check_frame_folder(folder, self.backend_args)
+        bboxes_xywh = read_bboxes_xywh(info['annotation'], self.backend_args)
         num_boxes = len(bboxes_xywh)
         num_frames = self.count_frames(info, num_boxes)
         visible = np.isfinite(bboxes_xywh).all(-1)
         visible &= (bboxes_xywh[:, 2:] > 0).all(-1)
         visible &= self.load_visible(info, num_boxes)
-        return self._sequence(
-            info, num_frames, xywh_to_xyxy(bboxes_xywh), visible
+        return VideoSequence(
+            info['name'],
+            info['frame_template'],
+            info['first_frame'],
+            num_frames,
+            xywh_to_xyxy(bboxes_xywh),
+            visible,
+            frame_names=info.get('frame_names'),
         )
 
     def count_frames(self, info: dict, num_boxes: int) -> int:
         """Number of frames of a sequence, if they fit its boxes."""
-        template, first_frame = info['frame_template'], info['first_frame']
-        annotation, only = info['annotation'], self.first_box_only
         return check_frame_files(
-            template, first_frame, num_boxes, annotation, only
+            info['frame_template'],
+            info['first_frame'],
+            num_boxes,
+            info['annotation'],
+            self.first_box_only,
+            self.backend_args,
         )
 
     def load_visible(self, info: dict, num_boxes: int) -> np.ndarray:
@@ -132,43 +146,60 @@ class SequenceDataset(BaseDataset):
     get_subset_ = get_subset
 
     def full_init(self) -> None:
-        """List the sequences and parse their annotations, once."""
+        """List the sequences and open their annotations, once."""
         if self._fully_initialized:
             return
-        super().full_init()
-        lengths, bboxes, visible = [], [], []
-        for i in range(len(self)):
-            info = super().get_data_info(i)
-            sequence = self.load_sequence(info)
-            lengths.append((len(sequence), len(sequence.bboxes)))
-            bboxes.append(sequence.bboxes)
-            visible.append(sequence.visible)
-        self._num_frames, rows = np.transpose(lengths)
-        self._offsets = np.concatenate([[0], np.cumsum(rows)])
-        self._bboxes = np.concatenate(bboxes)
-        self._visible = np.concatenate(visible)
+        self._index = open_index(self)
+        self._fully_initialized = True
         if self.test_mode:
-            self._check_for_tracking()
+            check_for_tracking(self)
+
+    def find_sources(self) -> tuple[list[dict], list[str]]:
+        """Entries of the sequences to take, and what they are parsed from.
+
+        The latter are folders of frames, annotations and files of labels.
+        """
+        self.data_list = self.load_data_list()
+        self.filter_data()
+        if self._indices is not None:
+            self.data_list = self._get_unserialized_subset(self._indices)
+        infos, self.data_list = self.data_list, []
+        sources = []
+        for info in infos:
+            folder = osp.dirname(info['frame_template'])
+            sources += [folder, info['annotation'], *self.find_labels(info)]
+        return infos, sources
+
+    def find_labels(self, info: dict) -> list[str]:
+        """Paths of the files of labels of a sequence."""
+        folder = osp.dirname(info['annotation'])
+        return [osp.join(folder, name) for name in self.label_files]
+
+    def parse(self, infos: list[dict]) -> dict[str, np.ndarray]:
+        """Arrays of the sequences; see `pack_sequences`."""
+        return pack_sequences(map(self.load_sequence, infos))
+
+    def __len__(self) -> int:
+        return len(self._index)
+
+    def get_data_info(self, i: int) -> dict:
+        """What `VideoSequence` takes, for sequence i."""
+        return self._index[i]
 
     def get_sequence(self, i: int) -> VideoSequence:
         """Sequence i, from the parsed annotations; -1 is the last."""
-        i = range(len(self))[i]
         info = self.get_data_info(i)
-        rows = slice(self._offsets[i], self._offsets[i + 1])
-        return self._sequence(
-            info,
-            int(self._num_frames[i]),
-            self._bboxes[rows],
-            self._visible[rows],
-        )
+        return VideoSequence(**info, backend_args=self.backend_args)
 
     def num_frames(self) -> np.ndarray:
         """(N,) frames of each sequence."""
-        return self._num_frames
+        return self._index.arrays['num_frames']
 
     def num_visible(self) -> np.ndarray:
         """(N,) frames of each sequence in which the target is visible."""
-        return np.add.reduceat(self._visible, self._offsets[:-1], dtype=int)
+        arrays = self._index.arrays
+        starts = arrays['offsets'][:-1]
+        return np.add.reduceat(arrays['visible'], starts, dtype=int)
 
     def prepare_data(self, idx: int) -> dict:
         """Item of the data set; see the class."""
@@ -191,38 +222,6 @@ class SequenceDataset(BaseDataset):
         )
         return {'inputs': reader, 'data_samples': sample}
 
-    def _sequence(self, info, num_frames, bboxes, visible) -> VideoSequence:
-        return VideoSequence(
-            info['name'],
-            info['frame_template'],
-            info['first_frame'],
-            num_frames,
-            bboxes,
-            visible,
-            self.backend_args,
-            info.get('frame_names'),
-        )
-
-    def _check_for_tracking(self) -> None:
-        """Find what would stop a test, before it starts."""
-        total = int(self._num_frames.sum())
-        print_log(
-            f'{type(self).__name__}: checking {total} frames of {len(self)} '
-            'sequences before tracking',
-            'current',
-        )
-        with ThreadPoolExecutor(8) as pool:
-            for i in range(len(self)):
-                sequence = self.get_sequence(i)
-                if self.backend_args is None:
-                    list(pool.map(check_frame, sequence.frame_paths()))
-                path = sequence.frame_path(0)
-                check_first_box(
-                    sequence.bboxes[0],
-                    image_shape(path, self.backend_args),
-                    f'{type(self).__name__}: sequence {sequence.name}',
-                )
-
 
 def check_split(dataset: str, split: str, splits: Iterable[str]) -> str:
     """The split; raises `ValueError` if the data set has no such split."""
@@ -232,19 +231,3 @@ def check_split(dataset: str, split: str, splits: Iterable[str]) -> str:
             f'{sorted(splits)}. Change it in the config.'
         )
     return split
-
-
-def read_labels(path: str, num_boxes: int) -> np.ndarray:
-    """(num_boxes,) bool from a file of flags: which are above 0.
-
-    Raises:
-        ValueError: If there is not one value per box.
-    """
-    flags = read_flags(path)
-    if len(flags) != num_boxes:
-        raise ValueError(
-            f'{path} has {len(flags)} values, but groundtruth.txt beside it '
-            f'has {num_boxes} boxes. Expected one value per box; unpack the '
-            'sequence again.'
-        )
-    return flags > 0

@@ -2,7 +2,7 @@
 
 import os.path as osp
 
-from mmsimtrack.datasets.frame_reader import check_frame_range
+from mmsimtrack.datasets.frame_files import check_frame_range
 from mmsimtrack.datasets.sequence_dataset import SPLITS, SequenceDataset
 from mmsimtrack.registry import DATASETS
 
@@ -53,5 +53,6 @@ class UAV123Dataset(SequenceDataset):
                 f'{last_frame} of its video. Unpack the annotations again '
                 '(those of UAV123@10fps are others).'
             )
-        check_frame_range(info['frame_template'], first_frame, num_frames)
+        template = info['frame_template']
+        check_frame_range(template, first_frame, num_frames, self.backend_args)
         return num_frames

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from mmsimtrack.datasets.frame_reader import read_frame
+from mmsimtrack.datasets.frame_reader import read_frame, read_reduced
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,8 @@ class VideoSequence:
             is public. Rows may be NaN where the target is absent.
         visible: (T,) or (1,) bool.
         backend_args: Of mmengine's file backend, for the frames.
-        frame_names: T file names, where they do not count in a row.
+        frame_names: T file names, as text or bytes, where they do not count
+            in a row.
     """
 
     name: str
@@ -33,7 +36,7 @@ class VideoSequence:
     bboxes: np.ndarray
     visible: np.ndarray
     backend_args: dict | None = None
-    frame_names: tuple[str, ...] | None = None
+    frame_names: Sequence[str | bytes] | None = None
 
     def __len__(self) -> int:
         return self.num_frames
@@ -41,7 +44,8 @@ class VideoSequence:
     def frame_path(self, t: int) -> str:
         """Path of frame t, 0 <= t < T."""
         if self.frame_names is not None:
-            return self.frame_template.format(self.frame_names[t])
+            name = os.fsdecode(self.frame_names[t])
+            return self.frame_template.format(name)
         return self.frame_template.format(self.first_frame + t)
 
     def frame_paths(self) -> list[str]:
@@ -51,3 +55,7 @@ class VideoSequence:
     def read_frame(self, t: int) -> np.ndarray:
         """Frame t, (H, W, 3) RGB uint8; see `read_frame`."""
         return read_frame(self.frame_path(t), self.backend_args)
+
+    def read_reduced(self, t: int, reduction: int) -> tuple[np.ndarray, int]:
+        """Frame t at a fraction of its size; see `read_reduced`."""
+        return read_reduced(self.frame_path(t), self.backend_args, reduction)

@@ -6,9 +6,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+from mmengine import fileio
 
 
-def read_bboxes_xywh(path: str | os.PathLike) -> np.ndarray:
+def read_bboxes_xywh(
+    path: str | os.PathLike, backend_args: dict | None = None
+) -> np.ndarray:
     """Read one box per line: annotations and tracking results.
 
     Values are separated by commas, tabs, spaces or a mix of them. Blank lines
@@ -17,6 +20,7 @@ def read_bboxes_xywh(path: str | os.PathLike) -> np.ndarray:
     Args:
         path: Text file with ``x, y, w, h`` per line. ``NaN`` is a value (some
             benchmarks mark absent targets so), infinity is not.
+        backend_args: Of mmengine's file backend.
 
     Returns:
         (T, 4) float64 xywh.
@@ -26,7 +30,7 @@ def read_bboxes_xywh(path: str | os.PathLike) -> np.ndarray:
         ValueError: If a line does not hold four numbers, or no line does;
             names the file and the line.
     """
-    lines = _read_lines(path)
+    lines = _read_lines(path, backend_args)
     try:
         bboxes = np.loadtxt(lines, comments=None, ndmin=2)
     except ValueError:
@@ -36,12 +40,15 @@ def read_bboxes_xywh(path: str | os.PathLike) -> np.ndarray:
     return bboxes
 
 
-def read_flags(path: str | os.PathLike) -> np.ndarray:
+def read_flags(
+    path: str | os.PathLike, backend_args: dict | None = None
+) -> np.ndarray:
     """Read one integer per frame: absence, cover, occlusion.
 
     Args:
         path: Text file with one value per line, or with all values in one
             line (separated like the values of boxes).
+        backend_args: Of mmengine's file backend.
 
     Returns:
         (T,) int64.
@@ -51,7 +58,7 @@ def read_flags(path: str | os.PathLike) -> np.ndarray:
         ValueError: If a value is not an integer, or several lines hold several
             values each; names the file and the line.
     """
-    lines = _read_lines(path)
+    lines = _read_lines(path, backend_args)
     try:
         flags = np.loadtxt(lines, comments=None, ndmin=2)
     except ValueError:
@@ -64,6 +71,24 @@ def read_flags(path: str | os.PathLike) -> np.ndarray:
     ):
         raise ValueError(_first_bad_flag(path, lines))
     return flags.reshape(-1).astype(np.int64)
+
+
+def read_labels(
+    path: str, num_boxes: int, backend_args: dict | None = None
+) -> np.ndarray:
+    """(num_boxes,) bool from a file of flags: which are above 0.
+
+    Raises:
+        ValueError: If there is not one value per box.
+    """
+    flags = read_flags(path, backend_args)
+    if len(flags) != num_boxes:
+        raise ValueError(
+            f'{path} has {len(flags)} values, but groundtruth.txt beside it '
+            f'has {num_boxes} boxes. Expected one value per box; unpack the '
+            'sequence again.'
+        )
+    return flags > 0
 
 
 def write_bboxes_xywh(
@@ -110,16 +135,19 @@ def replace_atomically(path: str | os.PathLike) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def _read_lines(path: str | os.PathLike) -> list[str]:
+def _read_lines(
+    path: str | os.PathLike, backend_args: dict | None
+) -> list[str]:
     """All lines, with spaces instead of commas."""
     try:
-        # undecodable bytes are reported later, with their line
-        text = Path(path).read_text(encoding='utf-8', errors='replace')
+        content = fileio.get(path, backend_args)
     except FileNotFoundError:
         raise FileNotFoundError(
             f'{path} is missing. Expected a text file with one line per '
             'frame; check that the archive was unpacked completely.'
         ) from None
+    # undecodable bytes are reported later, with their line
+    text = content.decode('utf-8', errors='replace')
     if not text.strip():
         raise ValueError(
             f'{path} is empty. Expected one line per frame; '

@@ -62,15 +62,18 @@ class CropWindow:
         top = round(round((y1 + y2 - side) / 2, 6))
         return cls(left, top, side, size)
 
-    def cut(self, frame: np.ndarray) -> np.ndarray:
+    def cut(self, frame: np.ndarray, reduction: int = 1) -> np.ndarray:
         """Cut the window out of a frame; black where there is no frame.
 
         Args:
             frame: (H, W, 3) uint8.
+            reduction: By how much its sides were divided; see `read_reduced`.
 
         Returns:
             (size, size, 3) uint8, resized bilinearly.
         """
+        if reduction > 1:
+            return self._cut_reduced(frame, reduction)
         height, width = frame.shape[:2]
         x1, y1 = max(self.left, 0), max(self.top, 0)
         x2 = min(self.left + self.side, width)
@@ -90,6 +93,32 @@ class CropWindow:
                 value=0,
             )
         return cv2.resize(square, (self.size, self.size))
+
+    def _cut_reduced(self, frame: np.ndarray, reduction: int) -> np.ndarray:
+        """Cut from a frame between whose pixels the window may lie."""
+        step = self.side / self.size
+        # the center of a pixel has index 0
+        x, y = (
+            (start + step / 2) / reduction - 0.5
+            for start in (self.left, self.top)
+        )
+        step /= reduction
+        return cv2.warpAffine(
+            frame,
+            np.array([[step, 0, x], [0, step, y]]),
+            (self.size, self.size),
+            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        )
+
+    def reduction(self) -> int:
+        """By how much a frame may be reduced without enlarging the crop.
+
+        Returns:
+            1, 2, 4 or 8; the window stays at least as large as the crop.
+        """
+        return max(
+            r for r in (1, 2, 4, 8) if r == 1 or self.side >= r * self.size
+        )
 
     def padded_share(self, frame_shape: tuple[int, int]) -> float:
         """Share of the window that lies outside of the frame, in [0, 1].

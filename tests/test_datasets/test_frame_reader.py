@@ -2,6 +2,7 @@ import pickle
 import threading
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -10,7 +11,12 @@ from mmengine.model import BaseDataPreprocessor
 from PIL import Image
 
 from mmsimtrack.datasets import FrameReader, frame_reader, read_frame
-from mmsimtrack.datasets.frame_reader import check_frame, image_shape
+from mmsimtrack.datasets.frame_reader import (
+    CorruptFrameError,
+    check_frame,
+    image_shape,
+    read_reduced,
+)
 
 READERS = (read_frame, check_frame)
 
@@ -228,3 +234,59 @@ def test_image_shape_of_turned_photo(tmp_path, orientation):
     exif[0x0112] = orientation
     Image.new('RGB', (64, 48)).save(path, exif=exif)
     assert image_shape(str(path)) == read_frame(str(path)).shape[:2]
+
+
+def textured(height=96, width=132, seed=0):
+    """An image with detail at every scale: noise of 1, 2, 4, ... px."""
+    rng = np.random.default_rng(seed)
+    image = np.full((height, width, 3), 128.0)
+    for cell in (1, 2, 4, 8, 16):
+        cells = rng.normal(0, 2 * cell, (-(-height // cell), width, 3))
+        cells = cells[:, : -(-width // cell)].astype(np.float32)
+        image += cv2.resize(cells, (width, height))
+    return np.clip(image, 0, 255).astype(np.uint8)
+
+
+@pytest.fixture
+def textured_jpg(tmp_path):
+    path = tmp_path / 'textured.jpg'
+    cv2.imwrite(str(path), textured(), [cv2.IMWRITE_JPEG_QUALITY, 90])
+    return str(path)
+
+
+@pytest.mark.parametrize('reduction', [1, 2, 4, 8])
+def test_reduced_pixels_are_means(textured_jpg, reduction):
+    """The bound of docs/en/throughput.md."""
+    frame = read_frame(textured_jpg).astype(float)
+    reduced, done = read_reduced(textured_jpg, None, reduction)
+    assert done == reduction
+    height, width = 96 // reduction, 132 // reduction
+    # whole blocks: the last column of 132 / 8 is not one
+    frame = frame[:, : width * reduction]
+    blocks = frame.reshape(height, reduction, width, reduction, 3)
+    error = abs(reduced[:, :width] - blocks.mean((1, 3)))
+    assert reduced.shape == (height, -(-132 // reduction), 3)
+    assert error.mean() <= (0 if reduction == 1 else 1)
+    assert error.max() <= (0 if reduction == 1 else 24)
+
+
+def test_only_jpegs_are_reduced(tmp_path):
+    frame = textured()
+    png, turned = tmp_path / 'frame.png', tmp_path / 'turned.jpg'
+    cv2.imwrite(str(png), frame)
+    reduced, done = read_reduced(str(png), None, 4)
+    assert done == 1
+    np.testing.assert_array_equal(reduced, frame[..., ::-1])
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(frame).save(turned, exif=exif)
+    reduced, done = read_reduced(str(turned), None, 2)
+    assert (done, reduced.shape) == (1, (132, 96, 3))
+
+
+def test_truncated_frames_are_not_reduced(textured_jpg):
+    path = Path(textured_jpg)
+    path.write_bytes(path.read_bytes()[:-500])
+    message = 'textured.jpg is truncated or no image'
+    with pytest.raises(CorruptFrameError, match=message):
+        read_reduced(textured_jpg, None, 2)

@@ -1,36 +1,17 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
+from layouts import split_rows
 
-from mmsimtrack.datasets import Got10kDataset, VideoSequence
-from mmsimtrack.datasets.sequence_dataset import SPLITS
+from mmsimtrack.datasets import Got10kDataset
 
+DATA = Path(__file__).parents[1] / 'data'
 NAN = float('nan')
 
 
 def write_lines(path, values):
     path.write_text(''.join(f'{value}\n' for value in values))
-
-
-def selected_lines(split):
-    lines = (SPLITS / f'got10k_{split}.txt').read_text().split()
-    return [int(line) for line in lines]
-
-
-@pytest.fixture
-def no_sequences(monkeypatch):
-    """Let sequences load without a file."""
-
-    def load(self, info):
-        return VideoSequence(
-            info['name'],
-            info['frame_template'],
-            info['first_frame'],
-            num_frames=1,
-            bboxes=np.array([[0.0, 0, 1, 1]]),
-            visible=np.array([True]),
-        )
-
-    monkeypatch.setattr(Got10kDataset, 'load_sequence', load)
 
 
 def test_boxes_and_frames(make_got10k, tmp_path):
@@ -116,36 +97,31 @@ def test_test_split_has_one_box(make_got10k, tmp_path):
     np.testing.assert_array_equal(dataset.num_visible(), [1, 1])
 
 
-def test_shipped_splits_part_the_training_sequences():
-    train, val = selected_lines('vottrain'), selected_lines('votval')
+def test_vot_splits_are_all_but_the_forbidden_sequences():
+    """The VOT challenge forbids 1,000, by name."""
+    train, val = split_rows('got10k_vottrain'), split_rows('got10k_votval')
     assert len(train) == len(set(train)) == 7086
     assert len(val) == len(set(val)) == 1249
+    forbidden = set((DATA / 'got10k_vot_exclude.txt').read_text().split())
+    assert len(forbidden) == 1000
+    everything = {f'GOT-10k_Train_{number:06d}' for number in range(1, 9336)}
     assert not set(train) & set(val)
-    assert 0 <= min(train + val) and max(train + val) < 9335
+    assert set(train) | set(val) == everything - forbidden
+    assert train[:2] == ['GOT-10k_Train_003784', 'GOT-10k_Train_008998']
 
 
 @pytest.mark.parametrize('split', ['vottrain', 'votval'])
-def test_vot_splits_count_lines_from_0(tmp_path, no_sequences, split):
-    (tmp_path / 'train').mkdir()
-    write_lines(
-        tmp_path / 'train/list.txt', map('name_{}'.format, range(9335))
-    )
-    dataset = Got10kDataset(tmp_path, split)
-    names = [dataset.get_data_info(i)['name'] for i in range(len(dataset))]
-    assert names == [f'name_{line}' for line in selected_lines(split)]
-    # frames are those of the train folder
+def test_vot_split_does_not_depend_on_the_list(make_got10k, tmp_path, split):
+    names = split_rows(f'got10k_{split}')[:2]
+    for folder, name in zip(make_got10k(tmp_path), names):
+        folder.rename(folder.parent / name)
+    (tmp_path / 'train/list.txt').unlink()
+    dataset = Got10kDataset(tmp_path, split, indices=2)
+    assert [dataset.get_sequence(i).name for i in range(2)] == names
     path = dataset.get_sequence(0).frame_path(0)
     assert path == str(tmp_path / 'train' / names[0] / '00000001.jpg')
-
-
-@pytest.mark.parametrize('split', ['vottrain', 'votval'])
-def test_vot_split_of_a_short_list(make_got10k, tmp_path, split):
-    make_got10k(tmp_path)
-    message = (
-        rf'Got10kDataset: {tmp_path}/train/list.txt has 2 lines, but {split} '
-        r"is a selection from the official 9,335 .*split='train'"
-    )
-    with pytest.raises(ValueError, match=message):
+    message = f'{split_rows(f"got10k_{split}")[2]} is missing'
+    with pytest.raises(FileNotFoundError, match=message):
         Got10kDataset(tmp_path, split)
 
 

@@ -56,6 +56,21 @@ def test_test_split(tmp_path):
     np.testing.assert_array_equal(dataset.num_frames(), [3, 3])
 
 
+def test_extension(tmp_path):
+    """150 sequences of 15 other classes."""
+    names = split_rows('lasot_ext')
+    assert len(names) == len(set(names)) == 150
+    classes = {name.rpartition('-')[0] for name in names}
+    assert len(classes) == 15
+    used = split_rows('lasot_train') + split_rows('lasot_test')
+    assert not classes & {name.rpartition('-')[0] for name in used}
+    make_lasot(tmp_path, 'ext')
+    sequence = load(tmp_path, split='ext', test_mode=True).get_sequence(1)
+    assert sequence.name == 'atv-2'
+    path = tmp_path / 'atv/atv-2/img/00000008.jpg'
+    assert sequence.frame_path(7) == str(path)
+
+
 def test_flags_and_boxes_decide_what_is_visible(tmp_path):
     make_lasot(
         tmp_path,
@@ -131,6 +146,6 @@ def test_flags_of_another_length(tmp_path, name):
 
 
 def test_unknown_split(tmp_path):
-    message = r"split is 'val', expected one of \['test', 'train'\]"
+    message = r"split is 'val', expected one of \['ext', 'test', 'train'\]"
     with pytest.raises(ValueError, match=f'LaSOTDataset: {message}'):
         LaSOTDataset(tmp_path, 'val')

@@ -1,4 +1,6 @@
 import json
+import logging
+import re
 from pathlib import Path
 
 import numpy as np
@@ -27,9 +29,11 @@ AUGMENTATION = [
 def build(make_got10k, tmp_path):
     """A function that writes a data set and builds its pairs."""
 
-    def _build(transforms=(), max_gap=200, min_frames=2, **data):
+    def _build(transforms=(), max_gap=200, min_frames=2, reading=None, **data):
         make_got10k(tmp_path, **data)
-        return build_pairs(tmp_path, transforms, max_gap, min_frames)
+        return build_pairs(
+            tmp_path, transforms, max_gap, min_frames, reading=reading
+        )
 
     return _build
 
@@ -41,6 +45,7 @@ def build_pairs(
     min_frames=2,
     min_visible=2,
     type_='Got10kDataset',
+    reading=None,
 ):
     return PairDataset(
         datasets=[dict(type=type_, data_root=str(root), split='train')],
@@ -52,6 +57,7 @@ def build_pairs(
         min_frames=min_frames,
         min_visible=min_visible,
         transforms=transforms,
+        reading=reading,
     )
 
 
@@ -502,3 +508,146 @@ def test_missing_image_stops_training(tmp_path):
     pairs = build_pairs(tmp_path, type_='CocoDataset')
     with pytest.raises(FileNotFoundError, match='000000000009.jpg is missing'):
         pairs[0, 0]
+
+
+def test_reading_refuses_what_it_does_not_know(build):
+    message = (
+        r"PairDataset: reading\.on_corrupt is 'ignore', expected one of "
+        r"\('raise', 'skip'\)\. Change it in the config"
+    )
+    with pytest.raises(ValueError, match=message):
+        build(reading=dict(on_corrupt='ignore'))
+    with pytest.raises(TypeError, match='reduce'):
+        build(reading=dict(reduce=True))
+
+
+def cut_short(path):
+    path.write_bytes(path.read_bytes()[:-60])
+
+
+@pytest.fixture
+def errors(monkeypatch):
+    """What a reading policy logs, with the level."""
+    lines = []
+    monkeypatch.setattr(
+        'mmsimtrack.datasets.reading_policy.print_log',
+        lambda text, _, level: lines.append((level, text)),
+    )
+    return lines
+
+
+def test_pairs_of_corrupt_frames_are_drawn_again(build, tmp_path, errors):
+    reading = dict(on_corrupt='skip')
+    pairs = build(AUGMENTATION, num_frames=4, reading=reading)
+    keys = [(0, k) for k in range(40)]
+    good = [pairs[key] for key in keys]
+    assert {pair['data_samples'].num_corrupt for pair in good} == {0}
+    broken = tmp_path / 'train/seq_0/00000003.jpg'
+    cut_short(broken)
+    found = [pairs[key] for key in keys]
+    num_corrupt = [pair['data_samples'].num_corrupt for pair in found]
+    assert set(num_corrupt) == {0, 1, 2}
+    for pair, before, num in zip(found, good, num_corrupt):
+        sample = pair['data_samples']
+        shown = sample.sequence == 'seq_0' and 2 in sample.frames
+        assert not shown
+        if num == 0:
+            assert_same(pair, before)
+    # logged once, and on all ranks, whose loggers leave warnings out
+    (line,) = errors
+    assert line[0] == logging.ERROR
+    assert line[1].startswith(f'{broken} is truncated')
+    assert 'The pair is drawn again (on_corrupt=skip)' in line[1]
+    assert 'now skipped 1, for 1 corrupt frames' in line[1]
+    # another worker gives the same
+    again = build_pairs(tmp_path, AUGMENTATION, reading=reading)
+    for key, pair in zip(reversed(keys), reversed(found)):
+        assert_same(again[key], pair)
+    # a second frame is logged with the count of all
+    cut_short(broken.with_name('00000001.jpg'))
+    for key in keys:
+        pairs[key]
+    assert len(errors) == 3  # one is of the second worker
+    total = sum(num_corrupt)
+    found = re.search(r'skipped (\d+), for 2 corrupt frames', errors[2][1])
+    assert int(found[1]) > total
+
+
+def test_drawing_again_ends(build, tmp_path, errors):
+    pairs = build(num_sequences=2, reading=dict(on_corrupt='skip'))
+    for path in tmp_path.glob('train/*/*.jpg'):
+        cut_short(path)
+    message = (
+        r'PairDataset: pair \(4, 2\): 100 draws in a row failed, 100 of them '
+        r'for a corrupt frame\. The last one: \S*/seq_\d/\d+\.jpg is truncated'
+    )
+    with pytest.raises(RuntimeError, match=message):
+        pairs[4, 2]
+    assert len(errors) <= 16
+
+
+def test_missing_frames_are_not_skipped(build, tmp_path):
+    pairs = build(
+        num_sequences=1, num_frames=2, reading=dict(on_corrupt='skip')
+    )
+    (tmp_path / 'train/seq_0/00000002.jpg').unlink()
+    with pytest.raises(FileNotFoundError, match='00000002.jpg is missing'):
+        pairs[0, 0]
+
+
+@pytest.fixture
+def reductions(monkeypatch):
+    """By how much frames are reduced, as they come in."""
+    found = []
+    read = VideoSequence.read_reduced
+
+    def record(self, t, reduction):
+        found.append(reduction)
+        return read(self, t, reduction)
+
+    monkeypatch.setattr(VideoSequence, 'read_reduced', record)
+    return found
+
+
+def test_frames_are_reduced_where_crops_allow_it(build, reductions):
+    # windows of 80 and 160 px, for crops of 32 and 64 px
+    data = dict(
+        num_sequences=1,
+        num_frames=2,
+        size=(320, 240),
+        bboxes_xywh=[(100, 100, 40, 40), (110, 90, 40, 40)],
+    )
+    pairs = build(**data)
+    pairs.jitter = dict(center=0.1, scale=0)
+    reduced = build(**data, reading=dict(reduced=True))
+    reduced.jitter = pairs.jitter
+    expected, found = pairs[0, 0], reduced[0, 0]
+    assert reductions == [2, 2]
+    for view in ('exemplar', 'search'):
+        np.testing.assert_array_equal(
+            found[f'{view}_bbox'], expected[f'{view}_bbox']
+        )
+        difference = abs(found[view].astype(int) - expected[view])
+        # the frame is flat but for the border of the target
+        assert np.median(difference) <= 1
+        assert (difference > 40).mean() < 0.03
+
+
+def test_default_reads_whole_frames(build, reductions, reads):
+    build(num_sequences=1, num_frames=2)[0, 0]
+    assert (reductions, len(reads)) == ([], 2)
+
+
+def test_both_views_of_a_reduced_image(tmp_path, reductions):
+    """It is decoded once, as large as the more demanding view needs it."""
+    make_coco(tmp_path, objects=[(7, (100, 60, 72, 72), 0)], size=(256, 160))
+    pairs = build_pairs(
+        tmp_path, type_='CocoDataset', reading=dict(reduced=True)
+    )
+    pairs.jitter = dict(center=0, scale=0)
+    pairs[0, 0]
+    # 2 * 72 px for a crop of 32 px, 4 * 72 px for one of 64 px: 4 and 4
+    assert reductions == [4]
+    pairs.exemplar['size'] = 64
+    pairs[0, 0]
+    assert reductions == [4, 2]

@@ -7,7 +7,7 @@ import torch
 from mmengine.dataset import pseudo_collate
 
 from mmsimtrack.datasets import FrameReader, Got10kDataset
-from mmsimtrack.datasets.frame_reader import (
+from mmsimtrack.datasets.frame_files import (
     check_frame_files,
     check_frame_folder,
     check_frame_range,

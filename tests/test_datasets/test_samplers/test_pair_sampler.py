@@ -77,6 +77,28 @@ def test_resumed_epoch_equals_uninterrupted_one(build):
     assert list(build(6, rank=1, world_size=2, epoch=3)) == epochs[3]
 
 
+def test_a_resumed_epoch_begins_where_it_was_left(build):
+    sampler = build(8, rank=1, world_size=2, epoch=3)
+    keys = list(sampler)
+    sampler.set_epoch(3, first=3)
+    assert list(sampler) == keys[3:] == [(7, 31)]
+    assert len(sampler) == 4  # of the whole epoch
+    sampler.set_epoch(4)
+    assert len(list(sampler)) == 4
+
+
+@pytest.mark.parametrize('world_size', [1, 2, 4])
+def test_an_epoch_has_whole_steps(build, world_size):
+    """8 pairs make a step, however they are shared."""
+    keys = []
+    for rank in range(world_size):
+        sampler = build(30, rank, world_size, epoch=1)
+        sampler.step_size = 8 // world_size
+        assert len(sampler) * world_size == 24
+        keys += sampler
+    assert sorted(keys) == [(7, k) for k in range(30, 54)]
+
+
 def test_no_seed_is_refused():
     message = r'PairSampler: seed is None.*randomness = dict\(seed='
     with pytest.raises(ValueError, match=message):

@@ -18,6 +18,7 @@ def make_pair(k=0):
         'key': (7, k),
         'sequence': 'cat-1',
         'frames': (3, 15),
+        'num_corrupt': 2,
     }
 
 
@@ -48,6 +49,7 @@ def test_data_sample():
         'key': (7, 2),
         'sequence': 'cat-1',
         'frames': (3, 15),
+        'num_corrupt': 2,
     }
 
 
@@ -63,7 +65,7 @@ def test_batch():
     assert [sample.key for sample in samples] == [(7, 0), (7, 1), (7, 2)]
 
 
-@pytest.mark.parametrize('name', ['key', 'sequence', 'frames'])
+@pytest.mark.parametrize('name', ['key', 'sequence', 'frames', 'num_corrupt'])
 def test_pair_must_say_where_it_comes_from(name):
     pair = make_pair()
     del pair[name]

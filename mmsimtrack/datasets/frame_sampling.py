@@ -1,0 +1,101 @@
+"""Which two frames of a video make a pair.
+
+Each mode is a function of the visible frames, the gap and the generator. It
+gives (exemplar frame, search frame), or None if it drew a frame that has no
+partner within the gap.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+GAP_STEP = 5  # as in STARK-S
+
+
+def sample_frames(
+    visible: np.ndarray, max_gap: int, mode: str, rng: np.random.Generator
+) -> tuple[int, int]:
+    """Draw an exemplar and a search frame, two different ones.
+
+    Where a drawn frame has no partner within the gap, another one is drawn
+    and the gap grows by 5 frames.
+
+    Args:
+        visible: (V,) numbers of the frames that show the target, ascending;
+            V >= 2.
+        max_gap: Frames are near each other if they are less than this apart.
+        mode: One of `SAMPLING_MODES`.
+        rng: All randomness comes from it.
+    """
+    while True:
+        frames = SAMPLING_MODES[mode](visible, max_gap, rng)
+        if frames is not None:
+            return frames
+        max_gap += GAP_STEP
+
+
+def sample_causal(
+    visible: np.ndarray, gap: int, rng: np.random.Generator
+) -> tuple[int, int] | None:
+    """Mode `causal` of STARK-S: the search frame follows the exemplar frame.
+
+    The exemplar frame is uniform among the visible ones but the last, which
+    has no successor; the search frame among the near ones after it.
+    """
+    t = rng.choice(visible[:-1])
+    later = _between(visible, t + 1, t + gap)
+    return (int(t), int(rng.choice(later))) if len(later) else None
+
+
+def sample_interval(
+    visible: np.ndarray, gap: int, rng: np.random.Generator
+) -> tuple[int, int] | None:
+    """Mode `interval`, as in LoRAT: the search frame lies on either side.
+
+    The exemplar frame is uniform among the visible ones, the search frame
+    among the near ones before and after it.
+    """
+    t = rng.choice(visible)
+    near = _between(visible, t - gap + 1, t + gap)
+    near = near[near != t]
+    return (int(t), int(rng.choice(near))) if len(near) else None
+
+
+def sample_order(
+    visible: np.ndarray, gap: int, rng: np.random.Generator
+) -> tuple[int, int] | None:
+    """Mode `order`, as in SeqTrack and SUTrack: forward or backward in time.
+
+    Around a visible frame two near ones are drawn (it may be one of them), so
+    that they are up to twice the gap apart. With probability 0.5 the earlier
+    is the exemplar frame, else the later. SeqTrack may draw the same frame
+    twice; here the two differ.
+    """
+    t = rng.choice(visible)
+    near = _between(visible, t - gap + 1, t + gap)
+    if len(near) < 2:
+        return None
+    first, second = np.sort(rng.choice(near, 2, replace=False)).tolist()
+    return (first, second) if rng.random() < 0.5 else (second, first)
+
+
+SAMPLING_MODES = {
+    'causal': sample_causal,
+    'interval': sample_interval,
+    'order': sample_order,
+}
+
+
+def check_mode(mode: str) -> str:
+    """The mode; raises `ValueError` if there is no such one."""
+    if mode not in SAMPLING_MODES:
+        raise ValueError(
+            f'PairDataset: mode is {mode!r}, expected one of '
+            f'{sorted(SAMPLING_MODES)}. Change it in the config.'
+        )
+    return mode
+
+
+def _between(visible: np.ndarray, start: int, stop: int) -> np.ndarray:
+    """The frames t of `visible` with start <= t < stop."""
+    return visible[slice(*np.searchsorted(visible, (start, stop)))]

@@ -1,0 +1,98 @@
+"""Miniatures of all layouts, unpacked, in zip archives and in LMDBs."""
+
+import shutil
+import zipfile
+from pathlib import Path
+
+import layouts
+
+ARCHIVE = {'backend': 'archive'}
+SEQUENCES = {
+    'lasot': dict(type='LaSOTDataset', split='train', indices=2),
+    'got10k': dict(type='Got10kDataset', split='train'),
+    'trackingnet': dict(type='TrackingNetDataset', split='train', chunks=[0]),
+    'tnl2k': dict(type='TNL2KDataset'),
+    'uav123': dict(type='UAV123Dataset', indices=[-1]),
+    'vasttrack': dict(type='VastTrackDataset'),
+    'folder': dict(type='FolderDataset', boxes='{}.txt'),
+}
+LAYOUTS = {**SEQUENCES, 'coco': dict(type='CocoDataset', split='train')}
+
+
+def make(name, root):
+    """Write a miniature; returns the config of its data set."""
+    cfg = dict(LAYOUTS[name], data_root=str(root))
+    if name == 'folder':
+        make_folders(root)
+    elif name == 'uav123':
+        rows = [row.split()[0] for row in layouts.split_rows('uav123')]
+        cfg['indices'] = [rows.index('uav6')]
+        layouts.make_uav123(root)
+    else:
+        getattr(layouts, f'make_{name}')(root)
+    return cfg
+
+
+def make_folders(root):
+    """A data set of one's own, with PNGs that are numbered 1, 2, ..."""
+    layouts.make_tnl2k(root, frame_name='shot {}.png')
+    for folder in Path(root).iterdir():
+        (folder / 'language.txt').unlink()
+        (folder / 'groundtruth.txt').rename(folder.with_suffix('.txt'))
+        for path in (folder / 'imgs').iterdir():
+            path.rename(folder / path.name)
+        (folder / 'imgs').rmdir()
+
+
+def pack_zips(name, root):
+    """Replace a miniature by zip archives as they are downloaded."""
+    root = Path(root)
+    if name == 'trackingnet':
+        (root / 'TRAIN_0/zips').mkdir()
+        for video in (root / 'TRAIN_0/frames').iterdir():
+            _zip(root / f'TRAIN_0/zips/{video.name}.zip', [video], video)
+        shutil.rmtree(root / 'TRAIN_0/frames')
+    elif name == 'got10k':
+        for i, folder in enumerate(sorted((root / 'train').glob('seq_*'))):
+            path = root / f'train/GOT-10k_Train_split_{i:02d}.zip'
+            _zip(path, [folder], root / 'train')
+            shutil.rmtree(folder)
+    elif name in ('lasot', 'coco'):
+        for folder in list(root.iterdir()):
+            _zip(root / f'{folder.name}.zip', [folder], root)
+            shutil.rmtree(folder)
+    else:
+        paths = list(root.iterdir())
+        _zip(root / 'all.zip', paths, root, zipfile.ZIP_DEFLATED)
+        for path in paths:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def pack_lmdbs(name, root):
+    """Replace a miniature by LMDBs; keys are paths."""
+    root = Path(root)
+    if name == 'trackingnet':
+        _write_lmdb(root / 'TRAIN_0_lmdb', root / 'TRAIN_0')
+    else:
+        moved = root.rename(root.with_name('moved'))
+        _write_lmdb(root, moved)
+
+
+def _zip(path, parts, root, method=zipfile.ZIP_STORED):
+    with zipfile.ZipFile(path, 'w', method) as archive:
+        for part in parts:
+            for file in [part, *sorted(part.rglob('*'))]:
+                # entries for folders too, as some programs write them
+                archive.write(file, file.relative_to(root))
+
+
+def _write_lmdb(path, source):
+    import lmdb
+
+    with lmdb.open(str(path), map_size=2**26) as database:  # noqa: SIM117
+        with database.begin(write=True) as transaction:
+            for file in source.rglob('*'):
+                if file.is_file():
+                    key = str(file.relative_to(source)).encode()
+                    transaction.put(key, file.read_bytes())
+    shutil.rmtree(source)

@@ -1,0 +1,175 @@
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from mmsimtrack.datasets.frame_sampling import (
+    SAMPLING_MODES,
+    check_mode,
+    sample_frames,
+)
+
+
+def draw(visible, max_gap, mode, num_draws=3000):
+    """(N, 2) frames of the exemplar and of the search image."""
+    rng = np.random.default_rng(0)
+    visible = np.array(visible)
+    return np.array(
+        [sample_frames(visible, max_gap, mode, rng) for _ in range(num_draws)]
+    )
+
+
+def shares(frames):
+    """How often each pair comes."""
+    counts = Counter(map(tuple, frames.tolist()))
+    return {pair: count / len(frames) for pair, count in counts.items()}
+
+
+def naive_causal(visible, max_gap, rng):
+    """Causal draws, call by call: keys of older runs give the same pairs."""
+    gap = max_gap
+    while True:
+        t = rng.choice(visible[:-1])
+        later = [s for s in visible if t < s < t + gap]
+        if later:
+            return t, rng.choice(later)
+        gap += 5
+
+
+def test_causal_draws_never_change():
+    rng = np.random.default_rng(3)
+    visible = np.flatnonzero(rng.random(400) < 0.05)
+    for k in range(200):
+        expected = naive_causal(visible, 15, np.random.default_rng((1, k)))
+        generator = np.random.default_rng((1, k))
+        assert sample_frames(visible, 15, 'causal', generator) == expected
+    generator = np.random.default_rng((1, 0))
+    assert sample_frames(visible, 15, 'causal', generator) == (316, 334)
+
+
+# frames 0, 1, 2 and a gap of 9: everything is near everything
+@pytest.mark.parametrize(
+    'mode, expected',
+    [
+        ('causal', {(0, 1): 1 / 4, (0, 2): 1 / 4, (1, 2): 1 / 2}),
+        (
+            'interval',
+            {
+                (first, second): 1 / 6
+                for first in range(3)
+                for second in range(3)
+                if first != second
+            },
+        ),
+        (
+            'order',
+            {
+                (first, second): 1 / 6
+                for first in range(3)
+                for second in range(3)
+                if first != second
+            },
+        ),
+    ],
+)
+def test_shares_by_hand(mode, expected):
+    assert shares(draw(range(3), 9, mode)) == pytest.approx(expected, abs=0.03)
+
+
+def test_interval_prefers_no_side():
+    """Frames 0 to 3, gap 2: partners are neighbours."""
+    expected = {
+        (0, 1): 1 / 4,
+        (1, 0): 1 / 8,
+        (1, 2): 1 / 8,
+        (2, 1): 1 / 8,
+        (2, 3): 1 / 8,
+        (3, 2): 1 / 4,
+    }
+    found = shares(draw(range(4), 2, 'interval'))
+    assert found == pytest.approx(expected, abs=0.03)
+
+
+def test_order_draws_around_a_frame():
+    """Frames 0 to 3, gap 2: {0, 1}, {0, 1, 2}, {1, 2, 3} or {2, 3}."""
+    one_way = {
+        (0, 1): 1 / 4 + 1 / 12,
+        (0, 2): 1 / 12,
+        (1, 2): 2 / 12,
+        (1, 3): 1 / 12,
+        (2, 3): 1 / 4 + 1 / 12,
+    }
+    expected = {pair: share / 2 for pair, share in one_way.items()}
+    expected |= {pair[::-1]: share for pair, share in expected.items()}
+    found = shares(draw(range(4), 2, 'order'))
+    assert found == pytest.approx(expected, abs=0.03)
+
+
+@pytest.mark.parametrize(
+    'mode, gaps',
+    [
+        ('causal', range(1, 5)),
+        ('interval', [*range(-4, 0), *range(1, 5)]),
+        ('order', [*range(-8, 0), *range(1, 9)]),
+    ],
+)
+def test_gaps(mode, gaps):
+    frames = draw(range(30), 5, mode)
+    assert set(frames[:, 1] - frames[:, 0]) == set(gaps)
+    assert set(frames.flat) == set(range(30))
+
+
+@pytest.mark.parametrize('mode', SAMPLING_MODES)
+def test_only_visible_frames(mode):
+    visible = [3, 4, 9, 20, 22, 23]
+    frames = draw(visible, 8, mode, 500)
+    assert set(frames.flat) == set(visible)
+    assert (frames[:, 0] != frames[:, 1]).all()
+
+
+@pytest.mark.parametrize('mode', SAMPLING_MODES)
+def test_gap_grows_where_no_frame_is_near(mode):
+    pairs = {(10, 60)}
+    if mode != 'causal':
+        pairs.add((60, 10))
+    frames = draw([10, 60], 4, mode, 20)
+    assert set(map(tuple, frames.tolist())) == pairs
+
+
+def test_gap_grows_by_five():
+    """5 and 7 frames apart, gap 1: found at gap 6 or 11, 5 three times as
+    often.
+    """
+    # gap 1 finds nothing; gap 6 finds (0, 5) for 0, and nothing for 5, for
+    # which gap 11 again draws one of them, with either partner in reach
+    found = shares(draw([0, 5, 12], 1, 'causal'))
+    expected = {
+        (0, 5): 1 / 2 + 1 / 2 * 1 / 2,
+        (5, 12): 1 / 2 * 1 / 2,
+    }
+    assert found == pytest.approx(expected, abs=0.03)
+
+
+@pytest.mark.parametrize('mode', SAMPLING_MODES)
+def test_frames_are_a_function_of_the_generator(mode):
+    visible = np.arange(300)
+    first, again = (
+        [
+            sample_frames(visible, 50, mode, np.random.default_rng((0, k)))
+            for k in range(20)
+        ]
+        for _ in range(2)
+    )
+    assert first == again
+    assert len(set(first)) == 20
+    assert all(type(t) is int for pair in first for t in pair)
+
+
+def test_unknown_mode():
+    assert check_mode('order') == 'order'
+    message = (
+        r"PairDataset: mode is 'casual', expected one of \['causal', "
+        r"'interval', 'order'\]\. Change it in the config\."
+    )
+    with pytest.raises(ValueError, match=message):
+        check_mode('casual')

@@ -1,0 +1,201 @@
+r"""Check every file of a data set, or of all data sets of a config.
+
+Reports every missing, empty, truncated or mismatching file with its path, and
+goes on. The exit code is 1 if there is any. Examples:
+
+    python tools/dataset_converters/check_dataset.py CONFIG
+    python tools/dataset_converters/check_dataset.py --type LaSOTDataset \
+        --data-root data/lasot --split train
+"""
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+import numpy as np
+from mmengine import fileio
+from mmengine.config import Config, DictAction
+from mmengine.utils import ProgressBar
+from sequence_checks import Problems, check_frames, check_sequence
+
+from mmsimtrack.datasets import SequenceDataset, read_frame
+from mmsimtrack.datasets.frame_reader import check_frame
+from mmsimtrack.registry import DATASETS
+
+# Sequences of the complete sets; those with a fixed list are not here.
+OFFICIAL = {
+    ('Got10kDataset', 'train'): (9335,),
+    ('Got10kDataset', 'val'): (180,),
+    ('Got10kDataset', 'test'): (180,),
+    ('TrackingNetDataset', 'train'): (2511,),  # per chunk
+    ('TrackingNetDataset', 'test'): (511,),
+    ('TNL2KDataset', None): (700, 1300),
+    ('VastTrackDataset', None): (47110, 3500),
+}
+IMAGES_AT_ONCE = 500  # of COCO; a step of the progress bar
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument('config', nargs='?', help='config file')
+    parser.add_argument('--type', help='data set, instead of a config')
+    parser.add_argument('--data-root', help='its folder')
+    parser.add_argument('--split', help='its split, if it has any')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        default={},
+        help='change settings of the config, or of the data set of --type',
+    )
+    parser.add_argument(
+        '--workers', type=int, default=8, help='threads, default: 8'
+    )
+    parser.add_argument(
+        '--decode',
+        action='store_true',
+        help='decode every frame; else only its end marker is checked',
+    )
+    args = parser.parse_args(argv)
+    if (args.config is None) == (args.type is None):
+        parser.error('give a config, or --type and --data-root')
+    if args.type and not args.data_root:
+        parser.error('--type needs --data-root')
+    return args
+
+
+def find_datasets(args: argparse.Namespace) -> list[dict]:
+    """Configs of all data sets to check, each once."""
+    if args.type:
+        cfg = Config(dict(type=args.type, data_root=args.data_root))
+        if args.split:
+            cfg.split = args.split
+        cfg.merge_from_dict(args.cfg_options)
+        return [cfg.to_dict()]
+    cfg = Config.fromfile(args.config)
+    cfg.merge_from_dict(args.cfg_options)
+    found = []
+    for stage in ('train', 'val', 'test'):
+        loader = cfg.get(f'{stage}_dataloader') or {}
+        for dataset in _walk(loader.get('dataset')):
+            if dataset not in found:
+                found.append(dataset)
+    return found
+
+
+def _walk(cfg: dict | None) -> Iterator[dict]:
+    """A data set, or those that it draws from."""
+    if cfg is None:
+        return
+    if issubclass(DATASETS.get(cfg['type']), SequenceDataset):
+        yield dict(cfg)
+    for part in [cfg.get('dataset'), *cfg.get('datasets', [])]:
+        yield from _walk(part)
+
+
+def open_unchecked(cfg: dict) -> SequenceDataset:
+    """A data set that has read nothing yet."""
+    cfg = dict(cfg)
+    class_ = DATASETS.get(name := cfg.pop('type'))
+    if class_ is None or not issubclass(class_, SequenceDataset):
+        raise ValueError(
+            f'{name} is no data set of sequences. Expected a name as in the '
+            'configs, such as LaSOTDataset.'
+        )
+    lazy = {'full_init': lambda self: None}
+    try:
+        return type(class_.__name__, (class_,), lazy)(**cfg)
+    except TypeError as error:
+        raise ValueError(
+            f'{error}. Give --split where the data set has splits, and '
+            'correct its other settings in the config or in --cfg-options.'
+        ) from error
+
+
+def list_checks(dataset, read: Callable) -> list[Callable]:
+    """Functions that return problems and a number of frames."""
+    if not fileio.isdir(dataset.data_root or '.', dataset.backend_args):
+        raise FileNotFoundError(
+            f'{dataset.data_root} is missing. Unpack the data set there, or '
+            'correct data_root.'
+        )
+    infos, _ = dataset.find_sources()
+    if not dataset.single_frame:
+        return [partial(check_sequence, dataset, read, i) for i in infos]
+    arrays = dataset.parse(infos)
+    template = arrays['templates'][0].decode()
+    numbers = np.unique(arrays['first_frames'])
+    paths = [template.format(int(number)) for number in numbers]
+    return [
+        partial(_check_images, paths[i : i + IMAGES_AT_ONCE], read)
+        for i in range(0, len(paths), IMAGES_AT_ONCE)
+    ]
+
+
+def _check_images(paths: list[str], read: Callable) -> tuple[list[str], int]:
+    return check_frames(paths, read), len(paths)
+
+
+def check_dataset(cfg: dict, workers: int, decode: bool) -> int:
+    """Check one data set, print what is wrong; returns the number."""
+    split = cfg.get('split')
+    name = f'{cfg["type"]} {split or ""}'.strip() + f' in {cfg["data_root"]}'
+    print(f'{name}:', flush=True)
+    problems = Problems()
+    dataset = problems.attempt(open_unchecked, cfg)
+    read = partial(
+        read_frame if decode else check_frame,
+        backend_args=cfg.get('backend_args'),
+    )
+    checks = None
+    if dataset is not None:
+        checks = problems.attempt(list_checks, dataset, read)
+    print(*problems, sep='\n', end='\n' * bool(problems), flush=True)
+    checks, num_problems, num_frames = checks or [], len(problems), 0
+    bar = ProgressBar(len(checks), file=sys.stderr)
+    with ThreadPoolExecutor(workers) as pool:
+        for found, frames in pool.map(lambda check: check(), checks):
+            print(*found, sep='\n', end='\n' * bool(found), flush=True)
+            num_problems += len(found)
+            num_frames += frames
+            bar.update()
+    print(file=sys.stderr)
+    print_summary(cfg, dataset, len(checks), num_frames, num_problems)
+    return num_problems
+
+
+def print_summary(
+    cfg: dict, dataset, num_checks: int, num_frames: int, num_problems: int
+) -> None:
+    """A line, and another if the set is not complete."""
+    images = dataset is not None and dataset.single_frame
+    sequences = '' if images else f'{num_checks} sequences, '
+    print(f'  {sequences}{num_frames} frames, {num_problems} problems')
+    numbers = OFFICIAL.get((cfg['type'], cfg.get('split')), ())
+    if cfg['type'] == 'TrackingNetDataset' and dataset is not None:
+        numbers = [number * len(dataset.folders) for number in numbers]
+    if numbers and num_checks not in numbers and 'indices' not in cfg:
+        expected = ' or '.join(map(str, numbers))
+        print(
+            f'  Note: the complete set has {expected} sequences. Unpack the '
+            'rest, or ignore this if you want a part.'
+        )
+
+
+def main() -> int:
+    """Check all; the exit code."""
+    args = parse_args()
+    datasets = find_datasets(args)
+    num_problems = sum(
+        check_dataset(cfg, args.workers, args.decode) for cfg in datasets
+    )
+    return int(num_problems > 0)
+
+
+if __name__ == '__main__':
+    sys.exit(main())
