@@ -58,7 +58,11 @@ INFERENCERS = Registry(
 LOG_PROCESSORS = Registry('log processor', parent=mmengine.LOG_PROCESSORS)
 MODEL_WRAPPERS = Registry('model wrapper', parent=mmengine.MODEL_WRAPPERS)
 OPTIMIZERS = Registry('optimizer', parent=mmengine.OPTIMIZERS)
-OPTIM_WRAPPERS = Registry('optim wrapper', parent=mmengine.OPTIM_WRAPPERS)
+OPTIM_WRAPPERS = Registry(
+    'optim wrapper',
+    parent=mmengine.OPTIM_WRAPPERS,
+    locations=['mmsimtrack.engine.fsdp'],
+)
 OPTIM_WRAPPER_CONSTRUCTORS = Registry(
     'optim wrapper constructor', parent=mmengine.OPTIM_WRAPPER_CONSTRUCTORS
 )

@@ -60,13 +60,14 @@ def shrink(cfg, root, make_data_for):
     shrink_backbone(cfg.model.backbone)
     cfg.model.head.channels = 8
     cfg.train_cfg.max_epochs = 1
-    cfg.train_dataloader.update(
-        batch_size=2, num_workers=0, persistent_workers=False
-    )
-    cfg.train_dataloader.sampler.num_pairs = 2
-    cfg.train_dataloader.dataset.update(min_frames=2, min_visible=2)
     test_set = cfg.test_dataloader.dataset
-    for dataset in [*cfg.train_dataloader.dataset.datasets, test_set]:
+    datasets = [test_set]
+    for loader in filter(None, (cfg.train_dataloader, cfg.val_dataloader)):
+        loader.update(batch_size=2, num_workers=0, persistent_workers=False)
+        loader.sampler.num_pairs = 2
+        loader.dataset.update(min_frames=2, min_visible=2)
+        datasets += loader.dataset.datasets
+    for dataset in datasets:
         make_data_for(dataset, root)
     test_set.setdefault('indices', 1)
     return cfg
@@ -146,6 +147,7 @@ def test_table_11_changes_the_search_size_only(size, benchmark):
     assert cfg.train_dataloader.dataset.search == cfg.model.search
     plain.model.search.size = size
     plain.train_dataloader.dataset.search.size = size
+    plain.val_dataloader.dataset.search.size = size
     plain.search.size = size
     assert cfg.to_dict() == plain.to_dict()
 

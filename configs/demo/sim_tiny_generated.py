@@ -35,10 +35,11 @@ train_dataloader = dict(
         ],
     ),
 )
+val_dataloader = val_evaluator = val_cfg = None
 test_dataloader = dict(dataset=dict(data_root=data_root, split='val'))
 test_evaluator = dict(benchmark='custom', profile='stark')
 
-train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=13)
+train_cfg = dict(type='PairTrainLoop', max_epochs=13)
 optim_wrapper = dict(
     optimizer=dict(type='AdamW', lr=1e-3, weight_decay=1e-4),
     clip_grad=dict(max_norm=1.0),

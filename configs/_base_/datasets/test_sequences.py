@@ -1,4 +1,4 @@
-# What all tests have in common: sequences are tracked one by one.
+# What all tests have in common: items are whole sequences.
 test_dataloader = dict(
     batch_size=1,
     num_workers=0,
@@ -7,4 +7,5 @@ test_dataloader = dict(
     dataset=dict(test_mode=True),
 )
 test_evaluator = dict(type='OPEMetric')
-test_cfg = dict(type='SequenceTestLoop')
+# sequences at a time on each device; fewer where memory is short
+test_cfg = dict(type='SequenceTestLoop', num_slots=16)

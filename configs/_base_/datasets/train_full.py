@@ -1,5 +1,6 @@
 # The training splits of LaSOT, GOT-10k, COCO 2017 and TrackingNet, 1:1:1:1
-# (Sec. 4.1); all else as in train_got10k.py.
+# (Sec. 4.1); all else as in train_got10k.py. Validation on what the training
+# leaves out of GOT-10k's training split.
 _base_ = './train_got10k.py'
 
 train_dataloader = dict(
@@ -19,5 +20,14 @@ train_dataloader = dict(
             ),
         ],
         ratios=[1, 1, 1, 1],
+    )
+)
+val_dataloader = dict(
+    dataset=dict(
+        datasets=[
+            dict(
+                type='Got10kDataset', data_root='data/got10k', split='votval'
+            ),
+        ]
     )
 )

@@ -1,6 +1,7 @@
 # Training details of the supplement: 500 epochs, learning rates x 0.1 after
-# 400, AdamW with weight decay 1e-4; gradient clip 0.1 as in STARK-S.
-train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=500)
+# 400, AdamW with weight decay 1e-4; gradient clip 0.1 and validation every
+# 20 epochs as in STARK-S.
+train_cfg = dict(type='PairTrainLoop', max_epochs=500, val_interval=20)
 
 optim_wrapper = dict(
     optimizer=dict(type='AdamW', lr=1e-4, weight_decay=1e-4),

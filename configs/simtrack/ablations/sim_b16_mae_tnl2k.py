@@ -13,3 +13,4 @@ train_dataloader = dict(
         jitter=_base_.jitter,
     )
 )
+val_dataloader = train_dataloader

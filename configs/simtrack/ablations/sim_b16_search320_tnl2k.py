@@ -1,7 +1,16 @@
-# Table 11: search image of 320 px; the region stays the same.
-_base_ = '../sim_b16_tnl2k.py'
+_base_ = [
+    '../../_base_/models/sim_b16_search320.py',
+    '../../_base_/datasets/train_full.py',
+    '../../_base_/datasets/test_tnl2k.py',
+    '../../_base_/schedules/adamw_500e.py',
+    '../../_base_/default_runtime.py',
+]
 
-search = dict(size=320)
-
-model = dict(search=search)
-train_dataloader = dict(dataset=dict(search=search))
+train_dataloader = dict(
+    dataset=dict(
+        exemplar=_base_.exemplar,
+        search=_base_.search,
+        jitter=_base_.jitter,
+    )
+)
+val_dataloader = train_dataloader

@@ -1,7 +1,15 @@
-"""Hooks: checkpoints, repeatable dropout, videos of tests."""
+"""Hooks: checkpoints, dropout, compilation, data reports, test videos."""
 
 from .atomic_checkpoint_hook import AtomicCheckpointHook
+from .compile_hook import CompileHook
+from .data_report_hook import DataReportHook
 from .dropout_seed_hook import DropoutSeedHook
 from .sequence_video_hook import SequenceVideoHook
 
-__all__ = ['AtomicCheckpointHook', 'DropoutSeedHook', 'SequenceVideoHook']
+__all__ = [
+    'AtomicCheckpointHook',
+    'CompileHook',
+    'DataReportHook',
+    'DropoutSeedHook',
+    'SequenceVideoHook',
+]

@@ -92,7 +92,20 @@ class AtomicCheckpointHook(CheckpointHook):
             )
 
     def before_train(self, runner: Runner) -> None:
-        """Prepare the folder; sweep up what a kill left half written."""
+        """Prepare the folder; sweep up what a kill left half written.
+
+        Raises:
+            ValueError: If checkpoints were due between the batches of one
+                step, whose gradients they do not hold.
+        """
+        counts = getattr(runner.optim_wrapper, '_accumulative_counts', 1)
+        if not self.by_epoch and self.interval % counts:
+            raise ValueError(
+                f'AtomicCheckpointHook: interval is {self.interval} '
+                f'iterations, but {counts} of them make a step '
+                '(optim_wrapper.accumulative_counts). Set '
+                'default_hooks.checkpoint.interval to a multiple.'
+            )
         super().before_train(runner)
         if is_main_process():
             for path in Path(self.out_dir).glob('.*.tmp'):

@@ -23,4 +23,6 @@ class DropoutSeedHook(Hook):
     ) -> None:
         """Seed the generators of all devices."""
         key = (runner.seed, runner.iter, get_rank())
-        torch.manual_seed(int(np.random.SeedSequence(key).generate_state(1)[0]))
+        torch.manual_seed(
+            int(np.random.SeedSequence(key).generate_state(1)[0])
+        )

@@ -3,45 +3,59 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import json
 import logging
-import time
+from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import torch
-from mmengine.dist import barrier, is_main_process
+from mmengine.dist import (
+    broadcast_object_list,
+    get_rank,
+    get_world_size,
+    is_main_process,
+)
 from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper
 from mmengine.runner import TestLoop
 from mmengine.structures import InstanceData
 
 from mmsimtrack.datasets import FrameReader
-from mmsimtrack.models import SimTrack
-from mmsimtrack.registry import LOOPS
-from mmsimtrack.structures import SOTDataSample, xywh_to_xyxy, xyxy_to_xywh
-from mmsimtrack.structures.annotation_file import (
-    read_bboxes_xywh,
-    replace_atomically,
-    write_bboxes_xywh,
+from mmsimtrack.engine.loops.frame_progress import FrameProgress
+from mmsimtrack.engine.loops.results_folder import ResultsFolder, describe_test
+from mmsimtrack.engine.loops.sequence_batch import (
+    RunningSequence,
+    open_sequences,
+    share_sequences,
+    track_together,
 )
+from mmsimtrack.models import SimTrack, TrackState
+from mmsimtrack.registry import LOOPS
+from mmsimtrack.structures import SOTDataSample
 
 
 @LOOPS.register_module()
 class SequenceTestLoop(TestLoop):
-    """Tracks one sequence after the other.
+    """Tracks many sequences at once.
+
+    Each rank keeps `num_slots` sequences alive: every step takes the next
+    frame of each and runs the network on one batch. Sequences are shared
+    between the ranks by their length, see `share_sequences`. The result of a
+    sequence does not depend on its companions, but for the rounding of a
+    network that runs on another batch size.
 
     Each finished sequence is written at once, to
     `<work_dir>/results/<sequence>.txt` (x,y,w,h per frame, first box
-    included) and `<work_dir>/times/<sequence>.txt` (seconds per frame);
-    metrics are computed from these files.
+    included) and `<work_dir>/times/<sequence>.txt` (seconds per frame: its
+    share of the time of its batch; with one slot the latency); metrics are
+    computed from these files.
 
     Args:
         runner: The runner.
-        dataloader: Of a `SequenceDataset`, batch size 1, `pseudo_collate`.
+        dataloader: Of a `SequenceDataset`; its batches and samplers are not
+            used.
         evaluator: Config of the metrics.
+        num_slots: Sequences to track at a time, on each rank.
         amp_dtype: `float16` or `bfloat16` to track under autocast, None for
             full precision.
         resume: Keep the sequences whose result files are complete, as left
@@ -50,6 +64,9 @@ class SequenceTestLoop(TestLoop):
         wrong_exemplar: A control experiment: each sequence is tracked from
             its own first box, but with the exemplar of the next sequence. A
             tracker that scores the same does not look at its exemplar.
+
+    Raises:
+        ValueError: If there is no slot.
     """
 
     def __init__(
@@ -57,173 +74,173 @@ class SequenceTestLoop(TestLoop):
         runner,
         dataloader,
         evaluator,
+        num_slots: int = 1,
         amp_dtype: str | None = None,
         resume: bool = False,
         wrong_exemplar: bool = False,
     ) -> None:
+        if num_slots < 1:
+            raise ValueError(
+                f'SequenceTestLoop: num_slots is {num_slots}, expected at '
+                'least 1. Change test_cfg.num_slots or --num-slots.'
+            )
         super().__init__(runner, dataloader, evaluator)
+        self.num_slots = num_slots
         self.amp_dtype = amp_dtype
         self.resume = resume
         self.wrong_exemplar = wrong_exemplar
-        self.results_dir = Path(runner.work_dir) / 'results'
-        self.times_dir = Path(runner.work_dir) / 'times'
+        self.folder = ResultsFolder(runner.work_dir)
         for metric in self.evaluator.metrics:
-            metric.results_dir = str(self.results_dir)
+            metric.results_dir = str(self.folder.results)
+
+    @property
+    def model(self) -> SimTrack:
+        """The tracker, without its wrapper."""
+        model = self.runner.model
+        return model.module if is_model_wrapper(model) else model
 
     def run(self) -> dict:
         """Track all sequences; returns the metrics."""
-        if is_main_process():
-            self._prepare_folders()
-            for metric in self.evaluator.metrics:
-                metric.check_annotations(self.dataloader.dataset)
-        barrier()
-        return super().run()
-
-    def _prepare_folders(self) -> None:
-        """Keep the results of an interrupted test, or make room for new ones.
-
-        Raises:
-            ValueError: If `resume` meets results of another test.
-        """
-        note = self.results_dir.parent / 'results.json'
-        found = self._describe_test()
-        if self.resume and note.exists():
-            noted = json.loads(note.read_text())
-            if noted != found:
-                raise ValueError(
-                    f'{self.results_dir} holds results of {noted}, but this '
-                    f'test is {found}. Give another --work-dir, or leave out '
-                    '--resume to track all sequences again.'
-                )
         dataset = self.dataloader.dataset
-        for folder in (self.results_dir, self.times_dir):
-            folder.mkdir(parents=True, exist_ok=True)
-            for path in folder.glob('.*'):  # half written when a test died
-                path.unlink()
-            if not (self.resume and note.exists()):
-                for i in range(len(dataset)):
-                    name = dataset.get_sequence(i).name
-                    (folder / f'{name}.txt').unlink(missing_ok=True)
-        with replace_atomically(note) as temporary:
-            temporary.write_text(json.dumps(found, indent=2) + '\n')
+        missing = [self._prepare() if is_main_process() else None]
+        # by one rank for all: files of the others may appear any moment
+        broadcast_object_list(missing)
+        self.runner.call_hook('before_test')
+        self.runner.call_hook('before_test_epoch')
+        self.runner.model.eval()
+        done = self._keep_finished(set(missing[0]))
+        self._track_missing(missing[0], done)
+        metrics = self.evaluator.evaluate(len(dataset))
+        self.runner.call_hook('after_test_epoch', metrics=metrics)
+        self.runner.call_hook('after_test')
+        return metrics
 
-    def _describe_test(self) -> dict:
-        """What must be the same for results to belong together."""
-        cfg = self.runner.cfg
-        checkpoint = cfg.get('load_from')
-        parts = [cfg.get('model'), cfg.get('test_dataloader')]
-        digest = hashlib.sha256(repr(parts).encode()).hexdigest()
-        found = {
-            'checkpoint': checkpoint and str(Path(checkpoint).resolve()),
-            'model_and_data': digest[:16],
-            'amp_dtype': self.amp_dtype,
-            'wrong_exemplar': self.wrong_exemplar,
-        }
-        if checkpoint and Path(checkpoint).exists():
-            found['modified'] = Path(checkpoint).stat().st_mtime
-        return found
+    def _prepare(self) -> list[int]:
+        """Check what can be checked; returns the sequences to track."""
+        dataset = self.dataloader.dataset
+        test = describe_test(
+            self.runner.cfg,
+            amp_dtype=self.amp_dtype,
+            wrong_exemplar=self.wrong_exemplar,
+        )
+        missing = self.folder.prepare(dataset, test, self.resume)
+        for metric in self.evaluator.metrics:
+            metric.check_annotations(dataset)
+        return missing
+
+    def _keep_finished(self, missing: set[int]) -> int:
+        """Report what an interrupted test has finished; returns how much."""
+        dataset = self.dataloader.dataset
+        kept = [i for i in range(len(dataset)) if i not in missing]
+        mine = kept[get_rank() :: get_world_size()]
+        for idx, i in enumerate(mine):
+            item = dataset[i]
+            sample = item['data_samples']
+            bboxes = self.folder.read(sample.sequence, sample.num_frames)
+            scores = np.full(len(bboxes), np.nan)
+            self._report(idx, item['inputs'], sample, bboxes, scores)
+        return len(mine)
+
+    def _track_missing(self, missing: list[int], done: int) -> None:
+        """Track what is this rank's, and write and report it."""
+        dataset = self.dataloader.dataset
+        num_frames = dataset.num_frames()[missing]
+        share = share_sequences(num_frames, get_world_size())[get_rank()]
+        mine = [missing[i] for i in share]
+        progress = FrameProgress(int(num_frames[share].sum()))
+        batches = track_together(
+            open_sequences(dataset, mine, self.num_slots),
+            self.num_slots,
+            self.start,
+            self.track,
+        )
+        num_done = 0
+        for batch_size, finished in batches:
+            progress.add(batch_size)
+            for sequence in finished:
+                self._write(sequence, done + num_done)
+                num_done += 1
+                progress.log(
+                    f'Tracked {sequence.sample.sequence} '
+                    f'({num_done}/{len(mine)})'
+                )
 
     @torch.no_grad()
-    def run_iter(self, idx: int, data_batch: dict) -> None:
-        """Track one sequence, or find it done.
+    def start(
+        self, frames: Sequence[np.ndarray], samples: Sequence[SOTDataSample]
+    ) -> TrackState:
+        """State of sequences after their first frames."""
+        bboxes = torch.cat([s.gt_instances.bboxes[:1] for s in samples])
+        with self._precision():
+            state = self.model.init(frames, bboxes)
+            if self.wrong_exemplar:
+                state = replace(state, memory=self._others(samples).memory)
+        device = state.memory[0].device
+        if device.type != 'cpu':  # its time is not that of the next batch
+            torch.accelerator.synchronize(device)
+        return state
 
-        Args:
-            idx: Number of the sequence.
-            data_batch: `inputs` = [FrameReader] and `data_samples` =
-                [SOTDataSample].
-        """
-        self.runner.call_hook(
-            'before_test_iter', batch_idx=idx, data_batch=data_batch
-        )
-        (reader,), (sample,) = data_batch['inputs'], data_batch['data_samples']
-        bboxes = self._finished(sample)
-        if bboxes is not None:
-            sample.pred_instances = InstanceData(
-                bboxes=torch.from_numpy(bboxes),
-                scores=torch.full((len(bboxes),), torch.nan),
-            )
-        else:
-            start = time.perf_counter()
-            self._track(reader, sample)
-            fps = len(reader) / (time.perf_counter() - start)
-            print_log(
-                f'Tracked {sample.sequence} ({idx + 1}/'
-                f'{len(self.dataloader)}): {len(reader)} frames, '
-                f'{fps:.1f} frames/s with reading',
-                'current',
-            )
-        self.evaluator.process(data_samples=[sample], data_batch=data_batch)
-        self.runner.call_hook(
-            'after_test_iter',
-            batch_idx=idx,
-            data_batch=data_batch,
-            outputs=[sample],
-        )
-
+    @torch.no_grad()
     def track(
-        self, model: SimTrack, reader: FrameReader, sample: SOTDataSample
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Track one sequence from its first box.
+        self, frames: Sequence[np.ndarray], state: TrackState
+    ) -> TrackState:
+        """State of sequences after their next frames."""
+        with self._precision():
+            return self.model.track(frames, state)
 
-        Returns:
-            (T, 4) xyxy, (T,) scores and (T,) seconds per frame without the
-            wait for the reader.
-        """
-        bboxes, scores, seconds = [], [], []
-        state = None
-        for frame in reader:
-            start = time.perf_counter()
-            if state is None:
-                state = model.init([frame], sample.gt_instances.bboxes[:1])
-                if self.wrong_exemplar:
-                    state = replace(state, memory=self._other(model, sample))
-            else:
-                state = model.track([frame], state)
-            seconds.append(time.perf_counter() - start)
-            bboxes.append(state.bboxes[0].numpy())
-            scores.append(state.scores[0].item())
-        if state.kept[0]:
+    def _others(self, samples: Sequence[SOTDataSample]) -> TrackState:
+        """First state of the next sequences of the data set."""
+        dataset = self.dataloader.dataset
+        others = [
+            dataset.get_sequence((sample.index + 1) % len(dataset))
+            for sample in samples
+        ]
+        return self.model.init(
+            [other.read_frame(0) for other in others],
+            np.concatenate([other.bboxes[:1] for other in others]),
+        )
+
+    def _precision(self):
+        """Context in which the network runs."""
+        if self.amp_dtype is None:
+            return contextlib.nullcontext()
+        device = next(self.model.parameters()).device.type
+        return torch.autocast(device, getattr(torch, self.amp_dtype))
+
+    def _write(self, sequence: RunningSequence, idx: int) -> None:
+        """Write the files of a finished sequence, and report it."""
+        sample, scores = sequence.sample, np.array(sequence.scores)
+        bboxes = np.stack(sequence.bboxes)
+        lost = int((scores == 0).sum())
+        if lost:
             print_log(
-                f'{sample.sequence}: {scores.count(0)} predictions were not '
+                f'{sample.sequence}: {lost} predictions were not '
                 'finite; the previous box was kept.',
                 'current',
                 level=logging.WARNING,
             )
-        return np.stack(bboxes), np.array(scores), np.array(seconds)
+        self.folder.write(sample.sequence, bboxes, np.array(sequence.seconds))
+        self._report(idx, sequence.reader, sample, bboxes, scores)
 
-    def _other(self, model: SimTrack, sample: SOTDataSample) -> tuple:
-        """Memory of the next sequence of the data set."""
-        dataset = self.dataloader.dataset
-        other = dataset.get_sequence((sample.index + 1) % len(dataset))
-        state = model.init([other.read_frame(0)], other.bboxes[:1])
-        return state.memory
-
-    def _track(self, reader: FrameReader, sample: SOTDataSample) -> None:
-        """Track, write the files and fill in the prediction."""
-        model = self.runner.model
-        if is_model_wrapper(model):
-            model = model.module
-        with self._precision(next(model.parameters()).device.type):
-            bboxes, scores, seconds = self.track(model, reader, sample)
+    def _report(
+        self,
+        idx: int,
+        reader: FrameReader,
+        sample: SOTDataSample,
+        bboxes: np.ndarray,
+        scores: np.ndarray,
+    ) -> None:
+        """Tell metrics and hooks of a sequence that is done."""
         sample.pred_instances = InstanceData(
             bboxes=torch.from_numpy(bboxes), scores=torch.from_numpy(scores)
         )
-        name = f'{sample.sequence}.txt'
-        with replace_atomically(self.times_dir / name) as temporary:
-            np.savetxt(temporary, seconds, fmt='%.6f')
-        # last, since it is what says that the sequence is done
-        write_bboxes_xywh(self.results_dir / name, xyxy_to_xywh(bboxes))
-
-    def _precision(self, device: str):
-        """Context in which the network runs."""
-        if self.amp_dtype is None:
-            return contextlib.nullcontext()
-        return torch.autocast(device, getattr(torch, self.amp_dtype))
-
-    def _finished(self, sample: SOTDataSample) -> np.ndarray | None:
-        """(T, 4) xyxy of a sequence that the resumed test has finished."""
-        path = self.results_dir / f'{sample.sequence}.txt'
-        if not self.resume or not path.exists():
-            return None
-        bboxes = xywh_to_xyxy(read_bboxes_xywh(path))
-        return bboxes if len(bboxes) == sample.num_frames else None
+        batch = {'inputs': [reader], 'data_samples': [sample]}
+        hook = self.runner.call_hook
+        hook('before_test_iter', batch_idx=idx, data_batch=batch)
+        self.evaluator.process(data_samples=[sample], data_batch=batch)
+        hook(
+            'after_test_iter',
+            batch_idx=idx,
+            data_batch=batch,
+            outputs=[sample],
+        )

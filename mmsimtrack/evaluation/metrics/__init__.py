@@ -1,5 +1,6 @@
-"""Metrics of the test loop."""
+"""Metrics of the test loop and the validation loop."""
 
 from .ope_metric import OPEMetric
+from .pair_iou import PairIoU
 
-__all__ = ['OPEMetric']
+__all__ = ['OPEMetric', 'PairIoU']

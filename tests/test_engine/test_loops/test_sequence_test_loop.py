@@ -1,4 +1,5 @@
 import json
+import re
 from pathlib import Path
 
 import cv2
@@ -7,7 +8,9 @@ import pytest
 import torch
 from mmengine.runner import Runner
 
+from mmsimtrack.engine.loops import frame_progress
 from mmsimtrack.models import TrackState
+from mmsimtrack.registry import MODELS
 from mmsimtrack.structures.annotation_file import read_bboxes_xywh
 
 
@@ -32,9 +35,9 @@ class Drifter(torch.nn.Module):
         return TrackState(state.memory, bboxes, state.scores, state.kept)
 
 
-def make_runner(work_dir, data_root, **test_cfg):
+def make_runner(work_dir, data_root, model=None, **test_cfg):
     checkpoint = Path(work_dir) / 'drifter.pth'
-    model = Drifter()
+    model = model or Drifter()
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
     if not checkpoint.exists():
         torch.save({'state_dict': model.state_dict()}, checkpoint)
@@ -186,3 +189,132 @@ def test_amp_runs_the_network_in_bfloat16(tmp_path, data_root):
     runner.model.track = look
     runner.test()
     assert seen == {torch.bfloat16}
+
+
+SIMTRACK = dict(
+    type='SimTrack',
+    exemplar=dict(size=32, factor=2),
+    search=dict(size=64, factor=4),
+    clip_margin=10,
+    data_preprocessor=dict(
+        type='SOTDataPreprocessor', mean=[128] * 3, std=[64] * 3
+    ),
+    backbone=dict(
+        type='JointViT',
+        arch=dict(
+            embed_dims=16, num_layers=2, num_heads=2, feedforward_channels=32
+        ),
+        patch_size=16,
+        img_size=64,
+        tokenizer=dict(foveal_size=16),
+    ),
+    head=dict(
+        type='CornerHead',
+        channels=16,
+        loss_iou=dict(type='mmdet.GIoULoss', loss_weight=2.0),
+        loss_bbox=dict(type='mmdet.L1Loss', loss_weight=5.0),
+    ),
+)
+
+
+@pytest.fixture
+def videos(tmp_path, make_got10k):
+    """16 videos of 1 to 16 frames, of different sizes."""
+    split = tmp_path / 'videos/val'
+    names = []
+    for i in range(16):
+        width, height = 200 + 8 * i, 160 - 4 * i
+        start = np.array([60 + 2 * i, 50 - i, 24 + i, 40 - i])
+        (folder,) = make_got10k(
+            tmp_path / 'videos',
+            'val',
+            num_sequences=1,
+            size=(width, height),
+            bboxes_xywh=[start + [3 * t, t, t, t] for t in range(1 + i)],
+        )
+        names.append(f'video_{i:02d}')
+        folder.rename(split / names[-1])
+    (split / 'list.txt').write_text('\n'.join(names) + '\n')
+    return split.parent
+
+
+def sharp_simtrack():
+    """Random, but its boxes follow what it sees."""
+    torch.manual_seed(0)
+    model = MODELS.build(SIMTRACK)
+    with torch.no_grad():
+        for name, parameter in model.head.named_parameters():
+            if name.endswith('weight'):
+                parameter.mul_(3)
+    return model
+
+
+def test_boxes_do_not_depend_on_the_companions(tmp_path, videos):
+    tables = {}
+    for num_slots in (1, 4, 16):
+        work_dir = tmp_path / f'slots_{num_slots}'
+        runner = make_runner(
+            work_dir, videos, sharp_simtrack(), num_slots=num_slots
+        )
+        runner.test()
+        paths = sorted((work_dir / 'results').iterdir())
+        assert len(paths) == 16
+        tables[num_slots] = [read_bboxes_xywh(path) for path in paths]
+    for i, alone in enumerate(tables[1]):
+        assert len(alone) == i + 1
+        for num_slots in (4, 16):
+            np.testing.assert_allclose(
+                tables[num_slots][i], alone, rtol=0, atol=1e-3
+            )
+    # and the boxes do move
+    assert np.ptp(tables[1][-1][1:, :2], axis=0).min() > 10
+
+
+def test_slots_are_as_good_as_one_for_scores_and_resume(tmp_path, data_root):
+    alone = make_runner(tmp_path / 'alone', data_root).test()
+    work_dir = tmp_path / 'slots'
+    runner = make_runner(work_dir, data_root, num_slots=2)
+    assert runner.test() == alone
+    # seq_0 and seq_1 together, then seq_2
+    assert runner.model.tracked == 4 + 4
+    (work_dir / 'results/seq_1.txt').write_text('1,2,3\n')
+    # the number of slots may change
+    runner = make_runner(work_dir, data_root, num_slots=16, resume=True)
+    assert runner.test() == alone
+    assert runner.model.tracked == 4
+
+
+def test_wrong_exemplars_in_a_batch(tmp_path, data_root):
+    tables = []
+    for num_slots in (1, 3):
+        work_dir = tmp_path / f'slots_{num_slots}'
+        make_runner(
+            work_dir, data_root, num_slots=num_slots, wrong_exemplar=True
+        ).test()
+        paths = sorted((work_dir / 'results').iterdir())
+        tables.append([path.read_text() for path in paths])
+    assert tables[0] == tables[1]
+
+
+def test_no_slot_is_refused(tmp_path, data_root):
+    message = 'num_slots is 0, expected at least 1. Change test_cfg.num_slots'
+    with pytest.raises(ValueError, match=message):
+        make_runner(tmp_path, data_root, num_slots=0).test()
+
+
+def test_the_log_tells_the_speed_and_the_time_left(
+    tmp_path, data_root, monkeypatch
+):
+    lines = []
+    monkeypatch.setattr(
+        frame_progress, 'print_log', lambda text, *_: lines.append(text)
+    )
+    make_runner(tmp_path, data_root, num_slots=2).test()
+    first, second, third = lines
+    assert re.fullmatch(
+        r'Tracked seq_0 \(1/3\): 10 of 15 frames, \d+\.\d frames/s with '
+        r'reading, 0:00:00 left',
+        first,
+    )
+    assert second.startswith('Tracked seq_1 (2/3): 10 of 15 frames')
+    assert third.startswith('Tracked seq_2 (3/3): 15 of 15 frames')

@@ -1,0 +1,50 @@
+"""How well the boxes of pairs are predicted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from mmengine.dist import get_world_size
+from mmengine.evaluator import BaseMetric
+
+from mmsimtrack.registry import METRICS
+from mmsimtrack.structures import aligned_iou
+
+
+@METRICS.register_module()
+class PairIoU(BaseMetric):
+    """`pair/iou`: mean IoU of predicted and true boxes in search crops.
+
+    As in the loss, parts of the true box outside of the crop do not count.
+    """
+
+    default_prefix = 'pair'
+
+    def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
+        """Note the IoU of each pair of a batch.
+
+        Args:
+            data_batch: Not used.
+            data_samples: With `gt_instances` and `pred_instances`, whose
+                `bboxes` are (1, 4) xyxy in the unit square of the crop.
+        """
+        pred, gt = (
+            torch.cat([s[name]['bboxes'] for s in data_samples]).float().cpu()
+            for name in ('pred_instances', 'gt_instances')
+        )
+        self.results += aligned_iou(pred, gt.clamp(0, 1)).tolist()
+
+    def evaluate(self, size: int) -> dict:
+        """Mean over all processes, which see equally many pairs.
+
+        Args:
+            size: Sequences of the data set, says the loop; unused, since
+                that is not the number of pairs.
+        """
+        return super().evaluate(len(self.results) * get_world_size())
+
+    def compute_metrics(self, results: list) -> dict:
+        """Mean of the pairs of all processes."""
+        return {'iou': float(np.mean(results))}

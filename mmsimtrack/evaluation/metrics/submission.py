@@ -1,0 +1,112 @@
+"""Archives for the servers that score GOT-10k and TrackingNet."""
+
+from __future__ import annotations
+
+import io
+import os
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from mmsimtrack.structures.annotation_file import (
+    read_bboxes_xywh,
+    replace_atomically,
+)
+
+BENCHMARKS = ('got10k', 'trackingnet')
+SHOWN = 5  # problems in a message
+
+
+def write_submission(
+    benchmark: str,
+    work_dir: str | os.PathLike,
+    num_frames: dict[str, int],
+    path: str | os.PathLike,
+) -> None:
+    """Write the archive of a finished test, once all of it is there.
+
+    GOT-10k takes `<sequence>/<sequence>_001.txt` and
+    `<sequence>/<sequence>_time.txt`, TrackingNet `<sequence>.txt`, both
+    without a folder around. Result files of other sequences stay out.
+
+    Args:
+        benchmark: `got10k` or `trackingnet`.
+        work_dir: Folder of the test, with `results/` and `times/`.
+        num_frames: Of each sequence of the benchmark.
+        path: Zip file to create or to replace.
+
+    Raises:
+        ValueError: If the benchmark has no server, or if the result of a
+            sequence is missing, has another length or is not finite; names
+            the first such files.
+    """
+    if benchmark not in BENCHMARKS:
+        raise ValueError(
+            f'Benchmark is {benchmark!r}, expected one of {BENCHMARKS}: the '
+            'others are scored here, with tools/test.py.'
+        )
+    texts, problems = {}, []
+    for name, length in sorted(num_frames.items()):
+        try:
+            texts.update(_texts(benchmark, Path(work_dir), name, length))
+        except (OSError, ValueError) as error:
+            problems.append(str(error))
+    if problems:
+        more = len(problems) - SHOWN
+        raise ValueError(
+            f'{len(problems)} of {len(num_frames)} sequences are not ready, '
+            f'no archive is written. Complete the test with tools/test.py '
+            '--resume:\n'
+            + '\n'.join(problems[:SHOWN])
+            + (f'\n... and {more} more.' if more > 0 else '')
+        )
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    with (
+        replace_atomically(path) as temporary,
+        zipfile.ZipFile(temporary, 'w', zipfile.ZIP_DEFLATED) as archive,
+    ):
+        for name, text in texts.items():
+            archive.writestr(name, text)
+
+
+def _texts(
+    benchmark: str, work_dir: Path, name: str, num_frames: int
+) -> dict[str, str]:
+    """Files of a sequence in the archive."""
+    path = work_dir / 'results' / f'{name}.txt'
+    if not path.exists():
+        raise FileNotFoundError(f'{path} is missing.')
+    boxes = _check(path, read_bboxes_xywh(path), num_frames)
+    if benchmark == 'trackingnet':
+        return {f'{name}.txt': _format(boxes, '%.4f')}
+    path = work_dir / 'times' / f'{name}.txt'
+    if not path.exists():
+        raise FileNotFoundError(f'{path} is missing.')
+    times = _check(path, np.loadtxt(path, ndmin=1), num_frames)
+    return {
+        f'{name}/{name}_001.txt': _format(boxes, '%.4f'),
+        f'{name}/{name}_time.txt': _format(times, '%.8f'),
+    }
+
+
+def _check(path: Path, rows: np.ndarray, num_frames: int) -> np.ndarray:
+    """The rows, if there is a finite one for each frame."""
+    if len(rows) != num_frames:
+        raise ValueError(
+            f'{path} has {len(rows)} rows, expected {num_frames}, one per '
+            'frame.'
+        )
+    finite = np.isfinite(rows.reshape(num_frames, -1)).all(-1)
+    if not finite.all():
+        raise ValueError(
+            f'{path}, row {finite.argmin() + 1}: found '
+            f'{rows[finite.argmin()]}, expected finite numbers.'
+        )
+    return rows
+
+
+def _format(rows: np.ndarray, fmt: str) -> str:
+    file = io.StringIO()
+    np.savetxt(file, rows, fmt, ',')
+    return file.getvalue()

@@ -1,0 +1,57 @@
+from pathlib import Path
+
+import torch
+from mmengine.config import Config
+from mmengine.registry import FUNCTIONS, STRATEGIES
+from torch import nn
+
+from mmsimtrack.engine.fsdp import FSDPOptimWrapper, wrap_encoder_layers
+from mmsimtrack.registry import MODELS, OPTIM_WRAPPERS
+
+CONFIG = Path(__file__).parents[2] / 'configs/simtrack/sim_l14_lasot_fsdp.py'
+
+
+def test_units_are_the_encoder_layers():
+    cfg = Config.fromfile(CONFIG)
+    cfg.model.backbone.init_cfg = None
+    cfg.model.backbone.arch.update(
+        embed_dims=16, num_heads=2, feedforward_channels=16
+    )
+    model = MODELS.build(cfg.model)
+    units = [
+        name
+        for name, module in model.named_modules()
+        if wrap_encoder_layers(module, False, 0)
+    ]
+    assert units == [f'backbone.layers.{i}' for i in range(24)]
+    assert wrap_encoder_layers(model, True, 0)  # look inside of all else
+
+
+def test_the_config_names_what_exists():
+    cfg = Config.fromfile(CONFIG)
+    policy = FUNCTIONS.get(cfg.strategy.model_wrapper.auto_wrap_policy)
+    assert policy is wrap_encoder_layers
+    assert issubclass(
+        STRATEGIES.get(cfg.strategy.type), STRATEGIES.get('FSDPStrategy')
+    )
+    assert OPTIM_WRAPPERS.get(cfg.optim_wrapper.type) is FSDPOptimWrapper
+
+
+class Sharded(nn.Linear):
+    """Of whose gradient this process has a part."""
+
+    def clip_grad_norm_(self, max_norm):
+        for parameter in self.parameters():
+            parameter.grad.mul_(max_norm / 5)
+        return torch.tensor(5.0)
+
+
+def test_the_norm_is_that_of_all_shards():
+    model = Sharded(1, 1, bias=False)
+    optimizer = torch.optim.SGD(model.parameters(), lr=1)
+    wrapper = FSDPOptimWrapper(optimizer, clip_grad=dict(max_norm=0.5))
+    before = model.weight.item()
+    with wrapper.optim_context(model):
+        loss = 3 * model.weight.sum()
+    wrapper.update_params(loss)
+    assert model.weight.item() == torch.tensor(before - 3 * 0.1)

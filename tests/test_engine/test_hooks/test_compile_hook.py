@@ -1,0 +1,65 @@
+import copy
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+
+from mmsimtrack.engine.hooks import CompileHook
+from mmsimtrack.registry import MODELS
+
+CONFIG = Path(__file__).parents[3] / 'configs/demo/sim_tiny_generated.py'
+
+
+@pytest.fixture
+def model():
+    cfg = Config.fromfile(CONFIG, format_python_code=False).model
+    cfg.backbone.arch.update(
+        embed_dims=16, num_layers=1, num_heads=2, feedforward_channels=16
+    )
+    cfg.head.channels = 8
+    torch.manual_seed(0)
+    return MODELS.build(cfg)
+
+
+def track(model):
+    frames = [np.random.default_rng(0).integers(0, 255, (60, 80, 3), 'u1')]
+    state = model.init(frames, [[20, 20, 40, 40]])
+    return model.eval().track(frames, state).bboxes
+
+
+def losses(model):
+    generator = torch.Generator().manual_seed(0)
+    inputs = {
+        'exemplar': torch.randn(2, 3, 64, 64, generator=generator),
+        'exemplar_bbox': torch.tensor([[0.3, 0.3, 0.7, 0.7]] * 2),
+        'search': torch.randn(2, 3, 128, 128, generator=generator),
+    }
+    gt = SimpleNamespace(bboxes=torch.tensor([[0.4, 0.4, 0.6, 0.6]]))
+    samples = [SimpleNamespace(gt_instances=gt)] * 2
+    found = model.train()(inputs, samples, mode='loss')
+    sum(found.values()).backward()
+    return found, model.backbone.pos_embed.grad
+
+
+def test_compiled_training_and_tracking_are_the_same(model):
+    """In one graph each: `fullgraph` refuses to fall back to Python."""
+    expected_box = track(model)
+    before = copy.deepcopy(model.state_dict())
+    expected_loss, expected_grad = losses(model)
+    model.zero_grad(set_to_none=True)
+    model.load_state_dict(before)  # the statistics of BatchNorm have moved
+    hook = CompileHook(backend='eager', fullgraph=True)
+    hook.before_train(SimpleNamespace(model=model))
+    compiled = model.head.predict
+    hook.before_test(SimpleNamespace(model=model))
+    assert model.head.predict is compiled  # once only
+    found_loss, found_grad = losses(model)
+    for key, value in expected_loss.items():
+        torch.testing.assert_close(found_loss[key], value)
+    torch.testing.assert_close(found_grad, expected_grad)
+    assert model.state_dict().keys() == before.keys()
+    model.load_state_dict(before)
+    torch.testing.assert_close(track(model), expected_box)

@@ -1,0 +1,274 @@
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+
+CONFIG = Path(__file__).parents[3] / 'configs/demo/sim_tiny_generated.py'
+STEPS = 5  # per epoch
+
+
+class Killed(BaseException):
+    """Like a kill: nothing may catch it and go on."""
+
+
+class Watch(Hook):
+    """Notes pairs and losses; spoils a batch, or kills the run after one."""
+
+    priority = 'LOWEST'
+
+    def __init__(self, kill_after=None, spoil=None):
+        self.kill_after, self.spoil = kill_after, spoil
+        self.seen, self.states = {}, {}
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None):
+        if runner.iter + 1 == self.spoil:
+            data_batch['inputs']['exemplar_bbox'][0] = torch.nan
+
+    def after_train_iter(self, runner, batch_idx, data_batch, outputs):
+        keys = tuple(sample.key for sample in data_batch['data_samples'])
+        loss = outputs['loss'].item()
+        self.seen[runner.iter + 1] = (batch_idx, keys, loss)
+        self.states[runner.iter + 1] = state(runner)
+        if runner.iter + 1 == self.kill_after:
+            raise Killed
+
+
+class EvalNorm(Hook):
+    """BatchNorm in eval mode: no statistics of the batch."""
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None):
+        for module in runner.model.modules():
+            if isinstance(module, torch.nn.BatchNorm2d):
+                module.eval()
+
+
+def state(runner):
+    return {k: v.clone() for k, v in runner.model.state_dict().items()}
+
+
+@pytest.fixture
+def run(tmp_path, make_got10k):
+    """A function that trains a small network, and returns what it saw."""
+    make_got10k(tmp_path / 'data', 'train', num_frames=4)
+
+    def _run(name, watch=None, resume=False, hooks=(), **options):
+        cfg = Config.fromfile(CONFIG, format_python_code=False)
+        cfg.model.backbone.arch.update(
+            embed_dims=16, num_layers=1, num_heads=2, feedforward_channels=16
+        )
+        cfg.model.head.channels = 8
+        cfg.train_cfg.max_epochs = 2
+        loader = cfg.train_dataloader
+        loader.update(batch_size=2, num_workers=0, persistent_workers=False)
+        loader.sampler.num_pairs = 2 * STEPS + 1  # the last one is left out
+        loader.dataset.datasets[0].data_root = str(tmp_path / 'data')
+        cfg.default_hooks.checkpoint.update(by_epoch=False, interval=1)
+        cfg.work_dir = str(tmp_path / name)
+        cfg.resume = bool(resume)
+        cfg.load_from = resume if isinstance(resume, str) else None
+        cfg.experiment_name = f'{tmp_path.name}_{name}_{bool(resume)}'
+        cfg.merge_from_dict(options)
+        runner = Runner.from_cfg(cfg)
+        watch = watch or Watch()
+        for hook in (watch, *hooks):
+            runner.register_hook(hook)
+        try:
+            runner.train()
+        except Killed:
+            pass
+        watch.runner = runner
+        return watch
+
+    return _run
+
+
+def assert_same(state, other):
+    assert state.keys() == other.keys()
+    assert all(torch.equal(state[key], other[key]) for key in state)
+
+
+def keys_of(watch):
+    return [keys for _, keys, _ in watch.seen.values()]
+
+
+# in the first epoch, at its end, in the second epoch
+@pytest.mark.parametrize('kill_after', [3, STEPS, STEPS + 2])
+def test_a_resumed_run_goes_on_with_the_next_pair(run, kill_after):
+    whole = run('whole', Watch())
+    first = [((0, 2 * i), (0, 2 * i + 1)) for i in range(STEPS)]
+    # an epoch of 11 pairs begins at a multiple of 11
+    second = [tuple((0, k + 11) for _, k in keys) for keys in first]
+    assert keys_of(whole) == [tuple(map(tuple, x)) for x in first + second]
+    run('parts', Watch(kill_after=kill_after))
+    rest = run('parts', resume=True)
+    assert next(iter(rest.seen)) == kill_after + 1
+    assert rest.seen == {k: whole.seen[k] for k in rest.seen}
+    assert max(rest.seen) == 2 * STEPS
+    assert_same(rest.states[2 * STEPS], whole.states[2 * STEPS])
+
+
+EMA = {'default_hooks.ema': dict(type='EMAHook', momentum=0.1)}
+ACCUMULATE = {
+    'optim_wrapper.accumulative_counts': 2,
+    'default_hooks.checkpoint.interval': 2,
+}
+
+
+def checkpoint(watch, step=2 * STEPS):
+    path = Path(watch.runner.work_dir) / f'iter_{step}.pth'
+    return torch.load(path, weights_only=False)
+
+
+def test_accumulated_gradients_and_averages_survive_a_kill(run):
+    options = {**EMA, **ACCUMULATE}
+    whole = run('whole', **options)
+    assert len(whole.seen) == 8  # an epoch has whole steps: 4 iterations
+    run('parts', Watch(kill_after=7), **options)
+    rest = run('parts', resume=True, **options)
+    assert rest.seen == {k: whole.seen[k] for k in (7, 8)}
+    found, expected = checkpoint(rest, 8), checkpoint(whole, 8)
+    for part in ('state_dict', 'ema_state_dict'):
+        assert_same(found[part], expected[part])
+
+
+def test_checkpoints_hold_the_average_of_the_weights(run):
+    watch = run('ema', **EMA)
+    average = watch.states[1]
+    for step in range(2, 2 * STEPS + 1):
+        average = {
+            key: 0.9 * average[key] + 0.1 * value
+            for key, value in watch.states[step].items()
+        }
+    found = checkpoint(watch)['state_dict']
+    for name, _ in watch.runner.model.named_parameters():
+        torch.testing.assert_close(found[name], average[name])
+        assert not torch.equal(found[name], watch.states[2 * STEPS][name])
+
+
+@pytest.mark.parametrize('workers', [1, 2])
+def test_losses_do_not_depend_on_workers(run, workers):
+    options = {'train_cfg.max_epochs': 1}
+    loader = dict(num_workers=workers, persistent_workers=True)
+    parallel = run('workers', **options, train_dataloader=loader)
+    assert parallel.seen == run('alone', **options).seen
+
+
+def test_workers_resume_in_the_middle_too(run):
+    loader = dict(num_workers=2, persistent_workers=True)
+    whole = run('whole')
+    run('parts', Watch(kill_after=3), train_dataloader=loader)
+    rest = run('parts', resume=True, train_dataloader=loader)
+    assert rest.seen == {k: whole.seen[k] for k in rest.seen}
+    assert max(rest.seen) == 2 * STEPS
+
+
+def test_accumulation_equals_a_larger_batch(run):
+    """The same pairs, and the same weights to rounding."""
+    # Adam would blow up the rounding of gradients that are zero
+    options = {
+        'train_cfg.max_epochs': 1,
+        'param_scheduler': None,
+        'optim_wrapper.optimizer': dict(_delete_=True, type='SGD', lr=0.1),
+    }
+    small = {**options, **ACCUMULATE, 'train_dataloader.batch_size': 1}
+    parts = run('parts', hooks=[EvalNorm()], **small)
+    large = run('large', hooks=[EvalNorm()], **options)
+    pairs = zip(keys_of(parts)[::2], keys_of(parts)[1::2])
+    assert [(*a, *b) for a, b in pairs] == keys_of(large)
+    for key, value in large.states[STEPS].items():
+        torch.testing.assert_close(parts.states[2 * STEPS][key], value)
+
+
+def test_a_lost_loss_stops_and_leaves_the_last_good_state(run, tmp_path):
+    whole = run('whole')
+    watch = Watch(spoil=4)
+    good = tmp_path / 'spoiled/good_iter_3.pth'
+    message = (
+        r'Training stopped before iteration 4: The loss is not finite '
+        r'\(in this process: loss nan, loss_iou 4, loss_bbox nan\). Keys '
+        r'\(seed, k\) of its pairs: process 0: \(0, 6\), \(0, 7\)\. '
+        rf'The last good state is {good}; --resume {good} repeats'
+    )
+    with pytest.raises(FloatingPointError, match=message):
+        run('spoiled', watch)
+    # with the statistics of BatchNorm, which had seen the batch
+    saved = torch.load(good, weights_only=False)
+    assert_same(saved['state_dict'], watch.states[3])
+    rest = run('spoiled', resume=str(good))
+    assert rest.seen == {k: whole.seen[k] for k in range(4, 2 * STEPS + 1)}
+
+
+def test_a_loss_that_is_lost_between_two_steps(run, tmp_path):
+    """The batches of the unfinished step come again."""
+    with pytest.raises(FloatingPointError, match='iteration 4: .*iter_2.pth'):
+        run('spoiled', Watch(spoil=4), **ACCUMULATE)
+    good = tmp_path / 'spoiled/good_iter_2.pth'
+    rest = run('spoiled', resume=str(good), **ACCUMULATE)
+    assert next(iter(rest.seen)) == 3
+
+
+class SpoilGradient(Hook):
+    def before_train_iter(self, runner, batch_idx, data_batch=None):
+        if runner.iter == 2:
+            weight = runner.model.backbone.patch_embed.projection.weight
+            weight.register_hook(lambda grad: grad * torch.nan)
+
+
+def test_a_lost_gradient_stops_before_the_step(run, tmp_path):
+    watch = Watch()
+    message = r'before iteration 3: .*is non-finite.*\(0, 4\), \(0, 5\)'
+    with pytest.raises(FloatingPointError, match=message):
+        run('spoiled', watch, hooks=[SpoilGradient()])
+    saved = torch.load(
+        tmp_path / 'spoiled/good_iter_2.pth', weights_only=False
+    )
+    assert_same(saved['state_dict'], watch.states[2])
+
+
+def test_without_a_clip_the_weights_may_be_lost_first(run, tmp_path):
+    message = 'The weights are not finite either, and not saved.*clip_grad'
+    with pytest.raises(FloatingPointError, match=message):
+        run(
+            'spoiled',
+            hooks=[SpoilGradient()],
+            **{'optim_wrapper.clip_grad': None},
+        )
+    assert not list(tmp_path.glob('spoiled/good*'))
+
+
+def test_other_errors_pass(run):
+    class Broken(Hook):
+        def after_train_iter(self, runner, *args, **kwargs):
+            raise RuntimeError('out of memory')
+
+    with pytest.raises(RuntimeError, match='^out of memory$'):
+        run('broken', hooks=[Broken()])
+
+
+def test_epochs_without_a_step_are_refused(run):
+    message = (
+        r'3 pairs per epoch are less than one step: 1 processes x batch 2 '
+        r'x 2 accumulated\. Raise train_dataloader.sampler.num_pairs'
+    )
+    with pytest.raises(ValueError, match=message):
+        run('few', **ACCUMULATE, **{'train_dataloader.sampler.num_pairs': 3})
+
+
+def test_resuming_with_other_epochs_is_refused(run):
+    run('parts', Watch(kill_after=STEPS + 2))
+    message = (
+        r'made 7 iterations in 1 epochs, but an epoch now has 11\. Resume '
+        'with the same number of processes'
+    )
+    with pytest.raises(ValueError, match=message):
+        run('parts', resume=True, **{'train_dataloader.batch_size': 1})
+
+
+def test_checkpoints_between_steps_are_refused(run):
+    message = r'interval is 3 iterations, but 2 of them make a step'
+    options = {**ACCUMULATE, 'default_hooks.checkpoint.interval': 3}
+    with pytest.raises(ValueError, match=message):
+        run('between', **options)
