@@ -27,6 +27,13 @@ def parse_args() -> argparse.Namespace:
         action='store_true',
         help='keep the sequences that an interrupted test has finished',
     )
+    parser.add_argument(
+        '--num-slots',
+        type=int,
+        help='sequences to track at a time in each process; 1 writes the '
+        'latency of each frame instead of its share of a batch (default: '
+        'test_cfg.num_slots)',
+    )
     parser.add_argument('--out', help='JSON file to write the metrics to')
     parser.add_argument(
         '--show-dir', help='folder for a video of each sequence, boxes drawn'
@@ -47,12 +54,16 @@ def main() -> None:
     cfg = load_config(args)
     cfg.load_from, cfg.resume = args.checkpoint, False
     cfg.test_cfg.resume = args.resume
+    if args.num_slots is not None:
+        cfg.test_cfg.num_slots = args.num_slots
     if args.amp:
         cfg.test_cfg.setdefault('amp_dtype', 'bfloat16')
     if args.show_dir:
         cfg.custom_hooks = cfg.get('custom_hooks', []) + [
             dict(type='SequenceVideoHook', out_dir=args.show_dir)
         ]
+    # a checkpoint holds the averaged weights where there are any
+    cfg.get('default_hooks', {}).pop('ema', None)
     set_up_distribution(cfg)
     runner = Runner.from_cfg(cfg)
     with trust_checkpoints(args.trust_checkpoint):

@@ -1,5 +1,5 @@
 """Evaluation of tracking results."""
 
-from .metrics import OPEMetric
+from .metrics import OPEMetric, PairIoU
 
-__all__ = ['OPEMetric']
+__all__ = ['OPEMetric', 'PairIoU']

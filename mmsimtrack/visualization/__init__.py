@@ -4,7 +4,10 @@ from .attention_visualizer import (
     AttentionRow,
     attention_row,
     draw_attention,
+    draw_exemplar,
+    foveal_bbox,
     overlay_attention,
+    text_bar,
 )
 from .record_attention import attention_layers, record_attention
 from .sot_visualizer import (
@@ -23,8 +26,11 @@ __all__ = [
     'attention_row',
     'contact_sheet',
     'draw_attention',
+    'draw_exemplar',
+    'foveal_bbox',
     'overlay_attention',
     'plot_success',
     'record_attention',
+    'text_bar',
     'write_image',
 ]

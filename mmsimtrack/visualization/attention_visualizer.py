@@ -90,7 +90,7 @@ def attention_row(
         title,
         exemplar,
         target_bbox,
-        _foveal_bbox(model.backbone, len(exemplar)),
+        foveal_bbox(model.backbone, len(exemplar)),
         search,
         windows[1].to_crop(predicted),
         {layer: grid[0].cpu().numpy() for layer, grid in maps.items()},
@@ -116,7 +116,7 @@ def draw_attention(
     return np.concatenate(
         [
             *(_pad_right(image, width) for image in drawn),
-            _text(_LEGEND, width),
+            text_bar(_LEGEND, width),
         ]
     )
 
@@ -141,31 +141,50 @@ def overlay_attention(grid: np.ndarray, crop: np.ndarray) -> np.ndarray:
     return SOTVisualizer.draw_featmap(full[0], crop)
 
 
-def _draw_row(row: AttentionRow, side: int) -> np.ndarray:
-    exemplar, search = (
-        cv2.resize(crop, (side, side)) for crop in (row.exemplar, row.search)
-    )
-    if row.foveal_bbox is not None:
-        x1, y1, x2, y2 = np.round(row.foveal_bbox * side).astype(int).tolist()
+def foveal_bbox(backbone: nn.Module, size: int) -> np.ndarray | None:
+    """Foveal window of an exemplar, if the backbone has one.
+
+    Args:
+        backbone: Of a `SimTrack`.
+        size: Side of the exemplar crop in pixels.
+
+    Returns:
+        (4,) xyxy in the unit square of the crop, or None.
+    """
+    tokenizer = getattr(backbone, 'tokenizer', None)
+    foveal_size = getattr(tokenizer, 'foveal_size', 0)
+    if not foveal_size:
+        return None
+    start = tokenizer.foveal_start(size)
+    stop = start + foveal_size
+    return np.array([start, start, stop, stop]) / size
+
+
+def draw_exemplar(
+    exemplar: np.ndarray,
+    target_bbox: np.ndarray,
+    foveal: np.ndarray | None,
+    side: int,
+) -> np.ndarray:
+    """Draw target and foveal window on an exemplar.
+
+    Args:
+        exemplar: Crop, (H, W, 3) RGB uint8.
+        target_bbox: (4,) xyxy in its unit square.
+        foveal: The same, of the foveal window; see `foveal_bbox`.
+        side: Side of the picture in pixels.
+
+    Returns:
+        (side, side, 3) RGB uint8.
+    """
+    exemplar = cv2.resize(exemplar, (side, side))
+    if foveal is not None:
+        x1, y1, x2, y2 = np.round(foveal * side).astype(int).tolist()
         cv2.rectangle(exemplar, (x1, y1), (x2 - 1, y2 - 1), FOVEAL_COLOR)
-    target_bbox, pred_bbox = row.target_bbox * side, row.pred_bbox * side
-    cells = [
-        (row.title, SOTVisualizer.draw_frame(exemplar, gt_bbox=target_bbox)),
-        ('search', SOTVisualizer.draw_frame(search, pred_bbox)),
-    ]
-    for layer, grid in row.maps.items():
-        caption = f'layer {layer}: {grid.min():.2g} to {grid.max():.2g}'
-        overlay = overlay_attention(grid, row.search)
-        cells.append((caption, cv2.resize(overlay, (side, side))))
-    columns = [
-        np.concatenate([_text(caption, side), cell]) for caption, cell in cells
-    ]
-    return np.concatenate(
-        [_pad_right(column, side + _GAP) for column in columns], axis=1
-    )
+    return SOTVisualizer.draw_frame(exemplar, gt_bbox=target_bbox * side)
 
 
-def _text(text: str, width: int) -> np.ndarray:
+def text_bar(text: str, width: int) -> np.ndarray:
     """Black on white, (18, width, 3); letters shrink until they fit."""
     font, scale = cv2.FONT_HERSHEY_SIMPLEX, 0.42
     wanted = cv2.getTextSize(text, font, scale, 1)[0][0]
@@ -176,17 +195,28 @@ def _text(text: str, width: int) -> np.ndarray:
     return bar
 
 
+def _draw_row(row: AttentionRow, side: int) -> np.ndarray:
+    exemplar = draw_exemplar(
+        row.exemplar, row.target_bbox, row.foveal_bbox, side
+    )
+    search = cv2.resize(row.search, (side, side))
+    cells = [
+        (row.title, exemplar),
+        ('search', SOTVisualizer.draw_frame(search, row.pred_bbox * side)),
+    ]
+    for layer, grid in row.maps.items():
+        caption = f'layer {layer}: {grid.min():.2g} to {grid.max():.2g}'
+        overlay = overlay_attention(grid, row.search)
+        cells.append((caption, cv2.resize(overlay, (side, side))))
+    columns = [
+        np.concatenate([text_bar(caption, side), cell])
+        for caption, cell in cells
+    ]
+    return np.concatenate(
+        [_pad_right(column, side + _GAP) for column in columns], axis=1
+    )
+
+
 def _pad_right(image: np.ndarray, width: int) -> np.ndarray:
     missing = width - image.shape[1]
     return np.pad(image, ((0, 0), (0, missing), (0, 0)), constant_values=255)
-
-
-def _foveal_bbox(backbone: nn.Module, size: int) -> np.ndarray | None:
-    """Foveal window in the unit square of the exemplar, if there is one."""
-    tokenizer = getattr(backbone, 'tokenizer', None)
-    foveal_size = getattr(tokenizer, 'foveal_size', 0)
-    if not foveal_size:
-        return None
-    start = tokenizer.foveal_start(size)
-    stop = start + foveal_size
-    return np.array([start, start, stop, stop]) / size

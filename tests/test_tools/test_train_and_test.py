@@ -85,12 +85,14 @@ def train(config, work_dir, *args):
 def test_a_killed_training_continues_as_if_nothing_had_happened(
     config, tmp_path
 ):
-    run(*train(config, tmp_path / 'whole'))
+    # a checkpoint after each step, so that it dies within an epoch
+    options = ('--cfg-options', 'default_hooks.checkpoint.by_epoch=False')
+    run(*train(config, tmp_path / 'whole', *options))
     expected = losses(tmp_path / 'whole')
     assert sorted(expected) == list(range(1, 25))
     work_dir = tmp_path / 'killed'
     process = subprocess.Popen(
-        list(map(str, train(config, work_dir))),
+        list(map(str, train(config, work_dir, *options))),
         env=environment(),
         cwd=ROOT,
         stdout=subprocess.DEVNULL,
@@ -105,7 +107,7 @@ def test_a_killed_training_continues_as_if_nothing_had_happened(
     process.wait()
     saved = (work_dir / 'last_checkpoint').read_text()
     assert Path(saved).exists()
-    done = run(*train(config, work_dir, '--resume'))
+    done = run(*train(config, work_dir, '--resume', *options))
     assert 'resumed epoch' in done.stdout + done.stderr
     assert losses(work_dir) == expected
 
@@ -161,6 +163,13 @@ def test_auto_scale_lr(config, tmp_path):
     first = json.loads(path.read_text().splitlines()[0])
     # warm-up starts at a hundredth of 1e-3
     assert first['lr'] == pytest.approx(1e-5 * 2 / 256)
+    # gradient accumulation counts
+    options += ('optim_wrapper.accumulative_counts=4',)
+    work_dir = tmp_path / 'accumulated'
+    run(*train(config, work_dir, '--auto-scale-lr', '--cfg-options', *options))
+    (path,) = work_dir.glob('*/vis_data/scalars.json')
+    first = json.loads(path.read_text().splitlines()[0])
+    assert first['lr'] == pytest.approx(1e-5 * 8 / 256)
     done = run(*train(config, work_dir, '--auto-scale-lr'), check=False)
     assert 'needs auto_scale_lr=dict(base_batch_size=...)' in done.stderr
 

@@ -1,9 +1,13 @@
+import sys
+from types import SimpleNamespace
+
 import cv2
 import numpy as np
 import pytest
 import torch
 from mmengine.structures import InstanceData
 
+from mmsimtrack.registry import VISUALIZERS
 from mmsimtrack.structures import SOTDataSample
 from mmsimtrack.visualization import (
     SOTVisualizer,
@@ -91,3 +95,30 @@ def test_a_failed_video_leaves_nothing(frame, tmp_path):
 def test_an_unknown_format_is_refused(frame, tmp_path):
     with pytest.raises((OSError, cv2.error)):
         write_image(tmp_path / 'frame.unknown', frame)
+
+
+def test_logs_go_to_every_backend(tmp_path, monkeypatch):
+    written = []
+
+    class SummaryWriter:
+        def __init__(self, folder):
+            written.append(folder)
+
+        def add_scalar(self, *args, **kwargs):
+            written.append(args)
+
+    # TensorBoard, or a stand-in where it is not installed
+    module = SimpleNamespace(SummaryWriter=SummaryWriter)
+    monkeypatch.setitem(sys.modules, 'torch.utils.tensorboard', module)
+    backends = ('Local', 'Tensorboard', 'Wandb', 'MLflow')
+    visualizer = VISUALIZERS.build(
+        dict(
+            type='SOTVisualizer',
+            name=tmp_path.name,
+            save_dir=str(tmp_path),
+            vis_backends=[dict(type=f'{b}VisBackend') for b in backends],
+        )
+    )
+    assert len(visualizer._vis_backends) == len(backends)
+    visualizer.get_backend('TensorboardVisBackend').add_scalar('loss', 2.5, 7)
+    assert written[1:] == [('loss', 2.5, 7)]

@@ -1,26 +1,43 @@
 """Measures of one-pass evaluation: numpy in, numpy out."""
 
 from .ope import (
-    FrameErrors,
     center_errors,
-    curves,
     normalized_center_errors,
     normalized_precision_curve,
-    overall_curves,
-    overall_scores,
     overlaps,
     precision_curve,
-    sequence_scores,
     success_curve,
 )
-from .profiles import CURVE_SCORES, FRAME_SCORES, Profile, get_profile
+from .profiles import (
+    BENCHMARKS,
+    CURVE_SCORES,
+    DEFAULT_PROFILES,
+    FRAME_SCORES,
+    KITS,
+    SERVER_SCORES,
+    Profile,
+    get_profile,
+)
+from .refusal import RefusedInput
 from .rules import frame_errors
+from .scores import (
+    FrameErrors,
+    curves,
+    overall_curves,
+    overall_scores,
+    sequence_scores,
+)
 
 __all__ = [
+    'BENCHMARKS',
     'CURVE_SCORES',
+    'DEFAULT_PROFILES',
     'FRAME_SCORES',
+    'KITS',
+    'SERVER_SCORES',
     'FrameErrors',
     'Profile',
+    'RefusedInput',
     'center_errors',
     'curves',
     'frame_errors',

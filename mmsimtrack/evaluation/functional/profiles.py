@@ -1,6 +1,6 @@
 """Rules of the public evaluation kits, where they differ."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 CURVE_SCORES = (
     'auc',
@@ -11,6 +11,28 @@ CURVE_SCORES = (
     'norm_precision_auc_0_0_5',
 )
 FRAME_SCORES = ('ao', 'sr_0_5', 'sr_0_75')
+SERVER_SCORES = (
+    'coverage',
+    'success_auc',
+    'precision_auc_0_50px',
+    'norm_precision_auc_0_0_5',
+)
+
+# what is scored with a profile unless another is asked for
+DEFAULT_PROFILES = {
+    'lasot': 'official',
+    'lasot_ext': 'official',
+    'tnl2k': 'official',
+    'uav123': 'official',
+    # the Matlab code refuses the shorter results that circulate
+    'otb100': 'pytracking',
+    'nfs': 'pytracking',
+    'got10k': 'got10k',
+    'trackingnet': 'trackingnet',
+    'vasttrack': 'official',
+    'custom': 'stark',
+}
+BENCHMARKS = tuple(DEFAULT_PROFILES)
 
 
 @dataclass(frozen=True)
@@ -18,57 +40,153 @@ class Profile:
     """Rules of one kit, for one benchmark, where kits differ.
 
     Args:
-        pools_frames: GOT-10k: boxes are clipped to the image, the first frame
-            and hidden ones are dropped, and the frames of all sequences form
-            one pool. Otherwise each sequence has three curves, whose means
-            are the scores.
-        reads_visible: An invisible target is a miss in all three curves.
-            Otherwise only the size of its box counts.
-        pads_result: Rows that a result lacks are zero boxes. Otherwise it is
-            refused.
-        marks_absent_by_nan: NaN boxes are frames without target, which hit in
-            precision. Otherwise NaN is refused and such frames miss there.
+        measure: What is computed: ``'curves'`` (one-pass evaluation: three
+            curves per sequence, then their mean), ``'frames'`` (GOT-10k: the
+            overlaps of all frames in one pool) or ``'server'``
+            (TrackingNet). The rules below are those of curves.
+        valid: A frame has a valid annotation if ``'box'``: x, y, w, h > 0,
+            ``'size'``: w, h > 0, ``'center'``: w, h > 0 (success) or center
+            > 0 (precision), ``'any'``: always, ``'number'``: it is not NaN;
+            other frames are dropped. Invalid frames miss in success and hit
+            in normalized precision.
+        invalid_hits: They hit in precision too; otherwise they miss.
+        reads_visible: A frame without visible target misses everywhere.
+            Otherwise flags are not read.
+        keeps_first: The first row of the result counts. Otherwise it is
+            replaced by the annotation.
+        repeats: Which rows of the result are replaced by the row before:
+            ``'broken'`` (NaN, or w or h <= 0), ``'empty'`` (w or h = 0), or
+            ``''``, none.
+        refuses_nan: NaN and negative sizes in a result are refused.
+        refuses_unknown: NaN in an annotation is refused.
+        short: A result with too few rows is refused (``'refuse'``), padded
+            with zero boxes (``'pad'``), or cuts the annotation (``'cut'``).
+        refuses_long: So is one with too many. Otherwise it is cut.
+        arithmetic: ``'pixel'``, ``'continuous'`` (overlaps are clipped to
+            1), ``'subtract'`` (also, centers are subtracted before they are
+            divided by sizes of at least 1) or ``'single'`` (continuous, with
+            overlaps in single precision).
+        drops_zero_curves: A curve that is zero everywhere does not enter the
+            mean over sequences.
+        excludes_invalid: Curves are divided by the number of valid frames.
     """
 
-    pools_frames: bool = False
+    measure: str = 'curves'
+    valid: str = 'size'
+    invalid_hits: bool = False
     reads_visible: bool = False
-    pads_result: bool = True
-    marks_absent_by_nan: bool = False
+    keeps_first: bool = False
+    repeats: str = 'empty'
+    refuses_nan: bool = True
+    refuses_unknown: bool = True
+    short: str = 'pad'
+    refuses_long: bool = False
+    arithmetic: str = 'pixel'
+    drops_zero_curves: bool = False
+    excludes_invalid: bool = False
 
     @property
     def scores(self) -> tuple[str, ...]:
         """Names of the scores that this profile defines."""
-        return FRAME_SCORES if self.pools_frames else CURVE_SCORES
+        return dict(
+            curves=CURVE_SCORES, frames=FRAME_SCORES, server=SERVER_SCORES
+        )[self.measure]
 
 
-_UAV = Profile(marks_absent_by_nan=True)
-# (kit, benchmark); a kit's rules for all other benchmarks are under None
+_MATLAB = Profile(
+    valid='box',
+    invalid_hits=True,
+    repeats='broken',
+    refuses_nan=False,
+    refuses_unknown=False,
+    short='refuse',
+    drops_zero_curves=True,
+)
+_MATLAB_WITH_FLAGS = replace(_MATLAB, reads_visible=True)
+_GOT10K = Profile('frames')
+_TRACKINGNET = Profile('server')
+_STARK = Profile()
+_PYTRACKING = Profile(valid='box')
+_PYSOT = replace(
+    _MATLAB,
+    valid='center',
+    keeps_first=True,
+    repeats='',
+    arithmetic='continuous',
+    drops_zero_curves=False,
+)
+_GOT10K_OTB = replace(
+    _PYSOT,
+    valid='any',
+    keeps_first=False,
+    short='cut',
+    arithmetic='subtract',
+)
+_GOT10K_LASOT = replace(_GOT10K_OTB, valid='number')
+_MMTRACKING = replace(_PYSOT, refuses_long=True, arithmetic='single')
+
+
+def _of_pytracking(profile: Profile) -> dict[str | None, Profile]:
+    """Special cases for data sets, by their names, as in pytracking."""
+    return {
+        None: profile,
+        'lasot': replace(profile, reads_visible=True, short='refuse'),
+        'uav123': replace(profile, invalid_hits=True, refuses_unknown=False),
+    }
+
+
+# kit -> benchmark -> rules; those for all other benchmarks are under None
 _PROFILES = {
-    ('stark', None): Profile(),
-    ('stark', 'lasot'): Profile(reads_visible=True, pads_result=False),
-    ('stark', 'uav123'): _UAV,
-    ('stark', 'uav123_10fps'): _UAV,
-    ('stark', 'uav20l'): _UAV,
-    ('got10k', None): Profile(pools_frames=True),
+    'official': {
+        None: _MATLAB_WITH_FLAGS,
+        'uav123': _MATLAB,
+        'otb100': _MATLAB,
+        'nfs': _MATLAB,
+        'got10k': _GOT10K,
+        'trackingnet': _TRACKINGNET,
+    },
+    'pytracking': _of_pytracking(_PYTRACKING),
+    'stark': _of_pytracking(_STARK),
+    'pysot': {None: _PYSOT, 'lasot': replace(_PYSOT, reads_visible=True)},
+    'got10k': {
+        None: _GOT10K_LASOT,
+        'got10k': _GOT10K,
+        'custom': _GOT10K,
+        'otb100': _GOT10K_OTB,
+        'nfs': _GOT10K_OTB,
+        'trackingnet': _GOT10K_OTB,
+    },
+    'trackingnet': {None: _TRACKINGNET},
+    'mmtracking': {
+        None: _MMTRACKING,
+        'lasot': replace(_MMTRACKING, reads_visible=True),
+    },
 }
+KITS = tuple(_PROFILES)
 
 
 def get_profile(kit: str, benchmark: str = 'custom') -> Profile:
-    """Rules of a kit.
+    """Rules of a kit; `docs/en/evaluate.md` lists them.
 
     Args:
-        kit: ``'stark'`` (the file shared by STARK, SimTrack and OSTrack) or
-            ``'got10k'`` (AO and SR of the GOT-10k toolkit).
-        benchmark: Lower case, such as ``'lasot'`` or ``'uav123'``. The kits
-            treat every name that they do not know alike.
+        kit: ``'official'`` (the benchmark's own kit), ``'pytracking'``,
+            ``'stark'`` (the file shared by STARK, SimTrack and OSTrack),
+            ``'pysot'``, ``'got10k'`` (AO and SR for GOT-10k and custom data,
+            else the curves of that kit), ``'trackingnet'`` (the server) or
+            ``'mmtracking'``.
+        benchmark: One of `BENCHMARKS`.
 
     Raises:
-        ValueError: If there is no such kit.
+        ValueError: If there is no such kit or benchmark.
     """
-    kits = sorted({name for name, _ in _PROFILES})
-    if kit not in kits:
-        raise ValueError(
-            f"get_profile: found kit '{kit}', expected one of "
-            f'{kits}. Correct the profile of the metric.'
-        )
-    return _PROFILES.get((kit, benchmark), _PROFILES[kit, None])
+    for what, name, known in (
+        ('kit', kit, KITS),
+        ('benchmark', benchmark, BENCHMARKS),
+    ):
+        if name not in known:
+            raise ValueError(
+                f"get_profile: found {what} '{name}', expected one of "
+                f'{sorted(known)}. Correct the profile or the benchmark.'
+            )
+    rules = _PROFILES[kit]
+    return rules.get(benchmark, rules[None])

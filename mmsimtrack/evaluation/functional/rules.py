@@ -2,8 +2,11 @@
 
 import numpy as np
 
-from .ope import FrameErrors, center_errors, normalized_center_errors, overlaps
+from .ope import center_errors, centers, normalized_center_errors, overlaps
 from .profiles import Profile
+from .refusal import RefusedInput
+from .scores import FrameErrors
+from .server_rules import pooled_errors, server_errors
 
 # a frame that misses (hits) at every threshold of its curve
 _NO_OVERLAP = -1.0
@@ -29,7 +32,7 @@ def frame_errors(
         image_size: (W, H), needed by a profile that pools frames.
 
     Raises:
-        ValueError: If the kit refuses the input; names the sequence.
+        RefusedInput: If the kit refuses the input; names the sequence.
     """
     result_xywh = _checked(name, 'result', result_xywh)
     gt_xywh = _checked(name, 'annotation', gt_xywh)
@@ -37,27 +40,35 @@ def frame_errors(
         visible = np.ones(len(gt_xywh), dtype=bool)
     visible = np.asarray(visible, dtype=bool)
     if visible.shape != (len(gt_xywh),):
-        raise ValueError(
-            f"sequence '{name}': found visibility flags of shape "
-            f'{visible.shape}, expected ({len(gt_xywh)},), one per annotated '
-            'frame. Check the annotation files of the sequence.'
+        raise RefusedInput(
+            name,
+            'visibility',
+            f'found visibility flags of shape {visible.shape}, expected '
+            f'({len(gt_xywh)},), one per annotated frame. Check the '
+            'annotation files of the sequence.',
         )
-    if profile.pools_frames:
-        return _pooled_errors(name, result_xywh, gt_xywh, visible, image_size)
+    if profile.measure == 'frames':
+        return pooled_errors(name, result_xywh, gt_xywh, visible, image_size)
+    if profile.measure == 'server':
+        return server_errors(result_xywh, gt_xywh)
     return _one_pass_errors(name, result_xywh, gt_xywh, visible, profile)
 
 
 def _checked(name: str, what: str, bboxes_xywh: np.ndarray) -> np.ndarray:
     bboxes_xywh = np.asarray(bboxes_xywh, dtype=np.float64)
     if bboxes_xywh.ndim != 2 or bboxes_xywh.shape[1:] != (4,):
-        raise ValueError(
-            f"sequence '{name}': found {what} of shape {bboxes_xywh.shape}, "
-            'expected (T, 4). Pass one xywh row per frame.'
+        raise RefusedInput(
+            name,
+            what,
+            f'found {what} of shape {bboxes_xywh.shape}, expected (T, 4). '
+            'Pass one xywh row per frame.',
         )
     if not len(bboxes_xywh):
-        raise ValueError(
-            f"sequence '{name}': found no {what}, expected at least one row. "
-            'Check the files of the sequence.'
+        raise RefusedInput(
+            name,
+            what,
+            f'found no {what}, expected at least one row. Check the files of '
+            'the sequence.',
         )
     return bboxes_xywh
 
@@ -71,97 +82,119 @@ def _one_pass_errors(
 ) -> FrameErrors:
     _refuse_invalid(name, result_xywh, gt_xywh, profile)
     result_xywh = _complete(name, result_xywh, gt_xywh, profile)
-    annotated = (gt_xywh[:, 2:] > 0).all(axis=1)
-    centers = center_errors(result_xywh, gt_xywh)
-    normalized = normalized_center_errors(result_xywh, gt_xywh)
-    iou = overlaps(result_xywh, gt_xywh)
-    iou[~annotated] = _NO_OVERLAP
-    centers[~annotated] = _HIT if profile.marks_absent_by_nan else _MISS
-    normalized[~annotated] = _HIT
+    kept = np.arange(len(gt_xywh)) < len(result_xywh)
+    if profile.valid == 'number':
+        kept &= ~np.isnan(gt_xywh).any(axis=1)
+    result_xywh = result_xywh[kept[: len(result_xywh)]]
+    gt_xywh, visible = gt_xywh[kept], visible[kept]
+    with np.errstate(invalid='ignore', over='ignore'):
+        iou, pixels, sizes = _measures(result_xywh, gt_xywh, profile)
+    boxed, centered = _valid(gt_xywh, profile)
+    iou[~boxed] = _NO_OVERLAP
+    pixels[~centered] = _HIT if profile.invalid_hits else _MISS
+    sizes[~centered] = _HIT
     if profile.reads_visible:
         iou[~visible] = _NO_OVERLAP
-        centers[~visible] = normalized[~visible] = _MISS
-    return FrameErrors(iou, centers, normalized)
+        pixels[~visible] = sizes[~visible] = _MISS
+        boxed = boxed & visible
+    return FrameErrors(iou, pixels, sizes, boxed)
 
 
 def _refuse_invalid(
     name: str, result_xywh: np.ndarray, gt_xywh: np.ndarray, profile: Profile
 ) -> None:
-    finite = np.isfinite(result_xywh).all(axis=1)
-    bad = ~finite | (result_xywh[:, 2:] < 0).any(axis=1)
-    if bad.any():
+    bad = ~np.isfinite(result_xywh).all(axis=1)
+    bad |= (result_xywh[:, 2:] < 0).any(axis=1)
+    if profile.refuses_nan and bad.any():
         row = int(bad.argmax())
-        raise ValueError(
-            f"sequence '{name}': found {result_xywh[row].tolist()} in row "
-            f'{row} of the result, expected finite x, y and w, h >= 0. Track '
-            'the sequence again.'
+        raise RefusedInput(
+            name,
+            'result',
+            f'found {result_xywh[row].tolist()} in row {row + 1} of the '
+            'result, expected finite x, y and w, h >= 0. Track the sequence '
+            "again, or score with another profile: 'official' repeats the "
+            'row before.',
         )
     bad = np.isnan(gt_xywh).any(axis=1)
-    if bad.any() and not profile.marks_absent_by_nan:
+    if profile.refuses_unknown and bad.any():
         row = int(bad.argmax())
-        raise ValueError(
-            f"sequence '{name}': found {gt_xywh[row].tolist()} in row {row} "
-            'of the annotation, expected no NaN. Only the rules of the UAV '
-            "benchmarks allow it: set `benchmark`, for example to 'uav123'."
+        raise RefusedInput(
+            name,
+            'annotation',
+            f'found {gt_xywh[row].tolist()} in row {row + 1} of the '
+            'annotation, expected no NaN. Only the rules of the UAV '
+            "benchmarks allow it: set the benchmark to 'uav123'.",
         )
 
 
 def _complete(
     name: str, result_xywh: np.ndarray, gt_xywh: np.ndarray, profile: Profile
 ) -> np.ndarray:
-    """Result of the annotation's length, without empty rows to repair."""
-    result_xywh = result_xywh[: len(gt_xywh)]
+    """Result of the annotation's length, with bad rows repaired.
+
+    It stays shorter where the annotation is to be cut.
+    """
     num_rows, num_frames = len(result_xywh), len(gt_xywh)
-    # an empty box repeats the row before it, unless no target is annotated
-    unknown = np.isnan(gt_xywh[:num_rows]).any(axis=1)
-    repeated = (result_xywh[:, 2:] == 0).any(axis=1) & ~unknown
-    source = np.where(repeated, 0, np.arange(num_rows))
-    result_xywh = result_xywh[np.maximum.accumulate(source)]
-    if num_rows < num_frames:
-        if not profile.pads_result:
-            raise _length_error(name, num_rows, num_frames)
+    if (num_rows < num_frames and profile.short == 'refuse') or (
+        num_rows > num_frames and profile.refuses_long
+    ):
+        raise RefusedInput.length(name, num_rows, num_frames)
+    result_xywh = _repeat(result_xywh[:num_frames], gt_xywh, profile)
+    if profile.short == 'pad':
         # after the repair: zero boxes of padding stay
-        result_xywh = np.pad(result_xywh, ((0, num_frames - num_rows), (0, 0)))
-    result_xywh[0] = gt_xywh[0]
+        missing = num_frames - len(result_xywh)
+        result_xywh = np.pad(result_xywh, ((0, missing), (0, 0)))
+    if not profile.keeps_first:
+        # after the repair: the second row may repeat the result's first
+        result_xywh[0] = gt_xywh[0]
     return result_xywh
 
 
-def _pooled_errors(
-    name: str,
-    result_xywh: np.ndarray,
-    gt_xywh: np.ndarray,
-    visible: np.ndarray,
-    image_size: tuple[float, float] | None,
-) -> FrameErrors:
-    if len(result_xywh) != len(gt_xywh):
-        raise _length_error(name, len(result_xywh), len(gt_xywh))
-    if len(gt_xywh) < 2:
-        raise ValueError(
-            f"sequence '{name}': found 1 frame, expected at least 2, since "
-            'GOT-10k does not count the first. Leave the sequence out.'
-        )
-    if image_size is None:
-        raise ValueError(
-            f"sequence '{name}': found no image size, expected (W, H), to "
-            'which GOT-10k clips boxes. Pass `image_size`.'
-        )
-    iou = overlaps(
-        _shift_into(result_xywh, image_size), _shift_into(gt_xywh, image_size)
-    )
-    return FrameErrors(np.clip(iou[1:][visible[1:]], 0, 1))
-
-
-def _shift_into(
-    bboxes_xywh: np.ndarray, image_size: tuple[float, float]
+def _repeat(
+    result_xywh: np.ndarray, gt_xywh: np.ndarray, profile: Profile
 ) -> np.ndarray:
-    """GOT-10k's clip: a box that starts outside is moved, not cut."""
-    corner = np.clip(bboxes_xywh[:, :2], 0, image_size)
-    size = np.clip(bboxes_xywh[:, 2:], 0, image_size - corner)
-    return np.concatenate([corner, size], axis=1)
+    """A copy where each bad row repeats the row before it."""
+    num_rows = len(result_xywh)
+    size = result_xywh[:, 2:]
+    if profile.repeats == 'broken':
+        bad = np.isnan(result_xywh).any(axis=1) | (size <= 0).any(axis=1)
+    else:
+        bad = (size == 0).any(axis=1) & (profile.repeats == 'empty')
+    # not where no target is annotated
+    bad &= ~np.isnan(gt_xywh[:num_rows]).any(axis=1)
+    source = np.where(bad, 0, np.arange(num_rows))
+    return result_xywh[np.maximum.accumulate(source)]
 
 
-def _length_error(name: str, found: int, expected: int) -> ValueError:
-    return ValueError(
-        f"sequence '{name}': found {found} rows in the result, expected "
-        f'{expected}, one per annotated frame. Track the sequence again.'
-    )
+def _measures(
+    result_xywh: np.ndarray, gt_xywh: np.ndarray, profile: Profile
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Overlaps, center errors and normalized ones, (N,) each."""
+    distances = center_errors(result_xywh, gt_xywh)
+    relative = normalized_center_errors(result_xywh, gt_xywh)
+    if profile.arithmetic == 'pixel':
+        return overlaps(result_xywh, gt_xywh), distances, relative
+    if profile.arithmetic == 'subtract':
+        difference = centers(result_xywh) - centers(gt_xywh)
+        sizes = np.maximum(gt_xywh[:, 2:], 1)
+        relative = np.linalg.norm(difference / sizes, axis=1)
+    elif profile.arithmetic == 'single':
+        relative = normalized_center_errors(result_xywh, gt_xywh, pixel=0)
+        result_xywh = result_xywh.astype(np.float32)
+        gt_xywh = gt_xywh.astype(np.float32)
+    iou = overlaps(result_xywh, gt_xywh, pixel=0).astype(np.float64)
+    return iou, distances, relative
+
+
+def _valid(
+    gt_xywh: np.ndarray, profile: Profile
+) -> tuple[np.ndarray, np.ndarray]:
+    """Frames with a valid annotation, for overlaps and for centers."""
+    if profile.valid in ('any', 'number'):
+        everywhere = np.ones(len(gt_xywh), dtype=bool)
+        return everywhere, everywhere
+    sized = (gt_xywh[:, 2:] > 0).all(axis=1)
+    if profile.valid == 'center':
+        return sized, (centers(gt_xywh) > 0).all(axis=1)
+    valid = sized & ((gt_xywh > 0).all(axis=1) | (profile.valid == 'size'))
+    return valid, valid

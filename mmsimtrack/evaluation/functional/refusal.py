@@ -1,0 +1,27 @@
+"""Input that a kit does not accept."""
+
+
+class RefusedInput(ValueError):
+    """Input that the rules of a kit refuse.
+
+    Args:
+        name: The sequence.
+        part: What is wrong: ``'result'``, ``'annotation'`` or
+            ``'visibility'``.
+        reason: What was found and expected, and the fix.
+    """
+
+    def __init__(self, name: str, part: str, reason: str) -> None:
+        super().__init__(f"sequence '{name}': {reason}")
+        self.part = part
+        self.reason = reason
+
+    @classmethod
+    def length(cls, name: str, found: int, expected: int) -> 'RefusedInput':
+        """The result has the wrong number of rows."""
+        return cls(
+            name,
+            'result',
+            f'found {found} rows in the result, expected {expected}, one per '
+            'annotated frame. Track the sequence again.',
+        )

@@ -1,0 +1,132 @@
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mmsimtrack.evaluation.metrics.submission import write_submission
+
+ROOT = Path(__file__).parents[3]
+LENGTHS = {'b': 3, 'a': 2}
+
+
+@pytest.fixture
+def work_dir(tmp_path):
+    for folder in ('results', 'times'):
+        (tmp_path / folder).mkdir()
+    for name, length in LENGTHS.items():
+        boxes = np.arange(4 * length).reshape(-1, 4) + 0.25
+        # tabs: of another tracker
+        np.savetxt(tmp_path / f'results/{name}.txt', boxes, '%.2f', '\t')
+        np.savetxt(tmp_path / f'times/{name}.txt', [0.5] * length, '%.3f')
+    (tmp_path / 'results/other.txt').write_text('1,2,3,4\n')
+    return tmp_path
+
+
+def read(path):
+    with zipfile.ZipFile(path) as archive:
+        assert archive.testzip() is None
+        return {
+            name: archive.read(name).decode() for name in archive.namelist()
+        }
+
+
+def test_got10k(work_dir):
+    """As the kit's `ExperimentGOT10k` packs them."""
+    path = work_dir / 'new/submission.zip'
+    write_submission('got10k', work_dir, LENGTHS, path)
+    files = read(path)
+    assert list(files) == [
+        'a/a_001.txt',
+        'a/a_time.txt',
+        'b/b_001.txt',
+        'b/b_time.txt',
+    ]
+    assert files['a/a_001.txt'] == (
+        '0.2500,1.2500,2.2500,3.2500\n4.2500,5.2500,6.2500,7.2500\n'
+    )
+    assert files['b/b_time.txt'] == '0.50000000\n' * 3
+
+
+def test_trackingnet(work_dir):
+    """As the devkit's example: no folder, commas."""
+    path = work_dir / 'submission.zip'
+    write_submission('trackingnet', work_dir, LENGTHS, path)
+    files = read(path)
+    assert list(files) == ['a.txt', 'b.txt']
+    assert files['b.txt'].splitlines()[2] == '8.2500,9.2500,10.2500,11.2500'
+
+
+@pytest.mark.parametrize(
+    'file, content, message',
+    [
+        ('results/a.txt', None, r'1 of 2 .*\n.*results/a.txt is missing\.'),
+        ('results/a.txt', '1,2,3,4\n', r'a.txt has 1 rows, expected 2, one'),
+        ('results/a.txt', '1,2,3,4\n' * 3, r'a.txt has 3 rows, expected 2'),
+        (
+            'results/a.txt',
+            '1,2,3,4\n1,NaN,3,4\n',
+            r'results/a.txt, row 2: found \[ 1. nan  3.  4.\], expected fin',
+        ),
+        ('results/a.txt', '1,2,3\n', r'a.txt, line 1: found .1 2 3.'),
+        ('times/b.txt', None, r'--resume:\n.*times/b.txt is missing'),
+        ('times/b.txt', '1\n2\n', r'b.txt has 2 rows, expected 3'),
+        ('times/b.txt', '1\nnan\n2\n', r'b.txt, row 2: found nan'),
+    ],
+)
+def test_what_is_not_complete_is_not_written(work_dir, file, content, message):
+    path = work_dir / 'submission.zip'
+    path.write_text('before')
+    if content is None:
+        (work_dir / file).unlink()
+    else:
+        (work_dir / file).write_text(content)
+    with pytest.raises(ValueError, match=message):
+        write_submission('got10k', work_dir, LENGTHS, path)
+    assert path.read_text() == 'before'
+    assert not list(work_dir.glob('.*'))
+
+
+def test_only_the_first_problems_are_listed(tmp_path):
+    lengths = dict.fromkeys(map(str, range(10)), 3)
+    message = r'(?s)10 of 10 .*/4.txt is missing\.\n\.\.\. and 5 more\.$'
+    with pytest.raises(ValueError, match=message):
+        write_submission('trackingnet', tmp_path, lengths, 'none.zip')
+
+
+def test_benchmarks_without_a_server(tmp_path):
+    message = r"Benchmark is 'lasot', expected one of \('got10k', 'trac"
+    with pytest.raises(ValueError, match=message):
+        write_submission('lasot', tmp_path, {}, 'none.zip')
+
+
+def test_tool(tmp_path, make_got10k):
+    make_got10k(tmp_path / 'data', 'test', num_sequences=2, num_frames=4)
+    work_dir = tmp_path / 'work'
+    for folder, row in (('results', '1,2,3,4\n'), ('times', '0.1\n')):
+        (work_dir / folder).mkdir(parents=True)
+        for name in ('seq_0', 'seq_1'):
+            (work_dir / folder / f'{name}.txt').write_text(row * 4)
+    out = tmp_path / 'got10k.zip'
+    done = subprocess.run(
+        [
+            sys.executable,
+            'tools/analysis_tools/make_submission.py',
+            'configs/simtrack/sim_b16_got10k.py',
+            work_dir,
+            '--out',
+            out,
+            '--cfg-options',
+            f'test_dataloader.dataset.data_root={tmp_path / "data"}',
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert f'{out}: 2 sequences of got10k' in done.stdout
+    files = read(out)
+    assert len(files) == 4
+    assert files['seq_1/seq_1_001.txt'].count('\n') == 4

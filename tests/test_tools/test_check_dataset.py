@@ -1,0 +1,213 @@
+"""The tool that checks data sets finds every wrong file."""
+
+import importlib
+import sys
+from pathlib import Path
+
+import pytest
+import storage
+
+TOOLS = Path(__file__).parents[2] / 'tools/dataset_converters'
+
+
+@pytest.fixture
+def tool(monkeypatch):
+    monkeypatch.syspath_prepend(TOOLS)
+    return importlib.import_module('check_dataset')
+
+
+@pytest.fixture
+def run(tool, monkeypatch, capsys):
+    """Run it; exit code and lines."""
+
+    def _run(*args):
+        monkeypatch.setattr(sys, 'argv', ['check_dataset.py', *map(str, args)])
+        code = tool.main()
+        return code, capsys.readouterr().out.splitlines()
+
+    return _run
+
+
+def options(cfg):
+    """Command line for a data set."""
+    args = ['--type', cfg['type'], '--data-root', cfg['data_root']]
+    if 'split' in cfg:
+        args += ['--split', cfg['split']]
+    rest = {
+        key: value
+        for key, value in cfg.items()
+        if key not in ('type', 'data_root', 'split', 'backend_args')
+    }
+    pairs = [f'{key}={value}' for key, value in rest.items()]
+    if 'backend_args' in cfg:
+        pairs.append('backend_args.backend=archive')
+    return args + (['--cfg-options', *pairs] if pairs else [])
+
+
+@pytest.mark.parametrize('decode', [(), ('--decode',)])
+@pytest.mark.parametrize('name', sorted(storage.LAYOUTS))
+def test_nothing_is_wrong(run, tmp_path, name, decode):
+    cfg = storage.make(name, tmp_path)
+    code, lines = run(*options(cfg), *decode, '--workers', 2)
+    assert code == 0
+    assert lines[1].endswith(' 0 problems')
+
+
+@pytest.mark.parametrize('name', sorted(storage.LAYOUTS))
+def test_zip_archives(run, tmp_path, name):
+    cfg = storage.make(name, tmp_path / 'data')
+    _, unpacked = run(*options(cfg))
+    storage.pack_zips(name, tmp_path / 'data')
+    code, lines = run(*options(dict(cfg, backend_args=storage.ARCHIVE)))
+    assert (code, lines) == (0, unpacked)
+
+
+def test_everything_is_found(run, tmp_path):
+    cfg = storage.make('lasot', tmp_path)
+    first, second = (tmp_path / f'airplane/airplane-{n}' for n in (10, 11))
+    broken = {
+        first / 'img/00000002.jpg': (None, 'is missing'),
+        first / 'img/00000003.jpg': (None, 'is missing'),
+        first / 'img/00000005.jpg': (b'', 'is empty, expected an image'),
+        first / 'img/00000008.jpg': (b'404', 'is truncated or no image'),
+        first / 'out_of_view.txt': (b'0,1', 'has 2 values, but'),
+        first / 'full_occlusion.txt': (None, 'is missing'),
+        second / 'groundtruth.txt': (b'1,2,3', "line 1: found '1 2 3'"),
+        second / 'img/00000001.jpg': (b'', 'is empty, expected an image'),
+    }
+    for path, (content, _) in broken.items():
+        if content is None:
+            path.unlink()
+        else:
+            path.write_bytes(content)
+    code, lines = run(*options(cfg))
+    assert code == 1
+    assert lines[0] == f'LaSOTDataset train in {tmp_path}:'
+    assert lines[-1] == '  2 sequences, 14 frames, 8 problems'
+    assert len(lines) == 10
+    for path, (_, message) in broken.items():
+        (line,) = [line for line in lines if line.startswith(str(path))]
+        assert message in line
+
+
+def test_sequences_that_are_not_there_are_one_line_each(run, tmp_path):
+    cfg = storage.make('lasot', tmp_path)
+    del cfg['indices']
+    code, lines = run(*options(cfg))
+    assert code == 1
+    assert lines[-1] == '  1120 sequences, 16 frames, 1118 problems'
+    assert lines[1].startswith(
+        f'{tmp_path}/airplane/airplane-12/img is missing. Expected a folder'
+    )
+
+
+def test_numbers_that_do_not_agree(run, tmp_path):
+    cfg = storage.make('got10k', tmp_path)
+    path = tmp_path / 'train/seq_1/groundtruth.txt'
+    path.write_text('1,2,3,4\n' * 6)
+    _, lines = run(*options(cfg))
+    messages = [
+        'absence.label has 8 values, but groundtruth.txt beside it has 6',
+        'cover.label has 8 values, but groundtruth.txt beside it has 6',
+        'seq_1 holds 8 frames (.jpg), but',
+    ]
+    for message, line in zip(messages, lines[1:4]):
+        assert message in line
+    assert lines[4] == '  2 sequences, 14 frames, 3 problems'
+    assert lines[5] == (
+        '  Note: the complete set has 9335 sequences. Unpack the rest, or '
+        'ignore this if you want a part.'
+    )
+
+
+def test_coco(run, tmp_path):
+    cfg = storage.make('coco', tmp_path)
+    image = tmp_path / 'train2017/000000581929.jpg'
+    image.unlink()
+    code, lines = run(*options(cfg))
+    assert code == 1
+    assert lines[1].startswith(f'{image} is missing')
+    assert lines[2] == '  2 frames, 1 problems'
+
+
+def test_only_decoding_finds_a_damaged_middle(run, tmp_path):
+    cfg = storage.make('folder', tmp_path)
+    path = tmp_path / 'INF_woman_1/shot 4.png'
+    content = bytearray(path.read_bytes())
+    content[40:60] = bytes(20)
+    path.write_bytes(content)
+    assert run(*options(cfg))[0] == 0
+    code, lines = run(*options(cfg), '--decode')
+    assert code == 1
+    assert lines[1].startswith(f'{path} ')
+
+
+def test_first_box_of_a_test_set(run, tmp_path):
+    cfg = storage.make('tnl2k', tmp_path)
+    path = tmp_path / 'INF_woman_1/groundtruth.txt'
+    path.write_text('0,0,0,0\n' * 8)
+    assert run(*options(cfg))[0] == 0
+    code, lines = run(*options(dict(cfg, test_mode=True)))
+    assert code == 1
+    assert 'TNL2KDataset: sequence INF_woman_1: the first box' in lines[1]
+
+
+def test_config(run, tmp_path):
+    """Training and test sets, each once."""
+    train = storage.make('got10k', tmp_path / 'a')
+    test = storage.make('tnl2k', tmp_path / 'b')
+    config = tmp_path / 'config.py'
+    config.write_text(
+        f'train_dataloader = dict(dataset=dict(type="PairDataset", '
+        f'datasets=[{train}, {test}]))\n'
+        f'val_dataloader = None\n'
+        f'test_dataloader = dict(dataset={test})\n'
+    )
+    (tmp_path / 'b/INF_woman_1/imgs/00008.jpg').write_bytes(b'')
+    code, lines = run(config)
+    assert code == 1
+    headers = [line for line in lines if line.endswith(':')]
+    assert headers == [
+        f'Got10kDataset train in {tmp_path}/a:',
+        f'TNL2KDataset in {tmp_path}/b:',
+    ]
+
+
+def test_missing_data(run, tmp_path):
+    root = tmp_path / 'none'
+    code, lines = run('--type', 'UAV123Dataset', '--data-root', root)
+    assert code == 1
+    assert lines[1] == (
+        f'{root} is missing. Unpack the data set there, or correct data_root.'
+    )
+
+
+@pytest.mark.parametrize(
+    'args, message',
+    [
+        ((), 'give a config, or --type'),
+        (('config.py', '--type', 'LaSOTDataset'), 'give a config, or --type'),
+        (('--type', 'LaSOTDataset'), '--type needs --data-root'),
+    ],
+)
+def test_wrong_command_line(tool, capsys, args, message):
+    with pytest.raises(SystemExit):
+        tool.parse_args(list(args))
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    'name, message',
+    [
+        (
+            'LaSOTDataset',
+            "required positional argument: 'split'. Give --split",
+        ),
+        ('Lasot', 'Lasot is no data set of sequences. Expected a name as in'),
+        ('PairDataset', 'PairDataset is no data set of sequences'),
+    ],
+)
+def test_wrong_data_set(run, tmp_path, name, message):
+    code, lines = run('--type', name, '--data-root', tmp_path)
+    assert code == 1
+    assert message in lines[1]

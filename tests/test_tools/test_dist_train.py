@@ -1,0 +1,140 @@
+"""Several processes train as one does: tools/dist_train.sh on CPUs."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+ROOT = Path(__file__).parents[2]
+# SGD, since Adam blows up the rounding of gradients that are zero
+CONFIG = """
+_base_ = ['{root}/configs/demo/sim_tiny_generated.py']
+model = dict(
+    backbone=dict(arch=dict(embed_dims=16, num_layers=2, num_heads=2,
+                            feedforward_channels=16)),
+    head=dict(channels=8),
+)
+train_cfg = dict(max_epochs=1)
+train_dataloader = dict(
+    batch_size=4,
+    sampler=dict(num_pairs=14),
+    dataset=dict(datasets=[
+        dict(type='Got10kDataset', data_root='{data}', split='train')]),
+)
+optim_wrapper = dict(
+    optimizer=dict(_delete_=True, type='SGD', lr=0.1),
+    clip_grad=dict(max_norm=0.01),
+)
+param_scheduler = None
+custom_imports = dict(imports=['watch'])
+custom_hooks = [dict(type='Watch')]
+"""
+FSDP = """
+runner_type = 'FlexibleRunner'
+strategy = dict(
+    type='mmsimtrack.engine.fsdp.ResumableFSDPStrategy',
+    model_wrapper=dict(
+        auto_wrap_policy='mmsimtrack.engine.fsdp.wrap_encoder_layers',
+        device_id='cpu',
+    ),
+    state_dict_cfg='full',
+)
+optim_wrapper.update(type='FSDPOptimWrapper')
+"""
+HOOK = """
+import json, os
+import torch
+from mmengine.dist import get_rank
+from mmengine.hooks import Hook
+from mmengine.registry import HOOKS
+
+@HOOKS.register_module()
+class Watch(Hook):
+    def before_train_iter(self, runner, batch_idx, data_batch=None):
+        for module in runner.model.modules():
+            if isinstance(module, torch.nn.BatchNorm2d):
+                module.eval()
+        keys = [sample.key for sample in data_batch['data_samples']]
+        with open(f'{runner.work_dir}/keys_{get_rank()}.txt', 'a') as file:
+            file.write(json.dumps(keys) + '\\n')
+        if os.environ.get('SPOIL') and get_rank() == 1 and runner.iter == 1:
+            data_batch['inputs']['exemplar_bbox'][0] = torch.nan
+"""
+
+
+@pytest.fixture
+def train(tmp_path, make_got10k):
+    """A function that trains in a number of processes."""
+    make_got10k(tmp_path / 'data', 'train', num_frames=6)
+    (tmp_path / 'watch.py').write_text(HOOK)
+    text = CONFIG.format(root=ROOT, data=tmp_path / 'data')
+    (tmp_path / 'small.py').write_text(text)
+    (tmp_path / 'fsdp.py').write_text(text + FSDP)
+
+    def _train(name, processes, config='small.py', env=(), check=True):
+        done = subprocess.run(
+            [
+                'tools/dist_train.sh',
+                str(tmp_path / config),
+                str(processes),
+                '--work-dir',
+                str(tmp_path / name),
+                '--cfg-options',
+                f'train_dataloader.batch_size={4 // processes}',
+            ],
+            env={
+                **os.environ,
+                'OMP_NUM_THREADS': '1',
+                'PYTHON': sys.executable,
+                'PYTHONPATH': str(tmp_path),
+                **dict(env),
+            },
+            capture_output=True,
+            text=True,
+            cwd=ROOT,
+        )
+        log = done.stdout + done.stderr
+        assert not check or done.returncode == 0, log[-6000:]
+        return log
+
+    return _train
+
+
+def keys(work_dir):
+    """Keys of all processes, in each step."""
+    ranks = [
+        [json.loads(line) for line in path.read_text().splitlines()]
+        for path in sorted(work_dir.glob('keys_*.txt'))
+    ]
+    return [sorted(sum(step, [])) for step in zip(*ranks, strict=True)]
+
+
+def weights(work_dir):
+    path = work_dir / 'epoch_1.pth'
+    return torch.load(path, weights_only=False)['state_dict']
+
+
+def test_two_processes_train_as_one_with_twice_the_batch(train, tmp_path):
+    """Replicated (DDP) or sharded (FSDP), but for rounding."""
+    train('one', 1)
+    # 14 pairs an epoch: 3 whole batches
+    expected = [[[0, 4 * step + i] for i in range(4)] for step in range(3)]
+    assert keys(tmp_path / 'one') == expected
+    for name, config in (('ddp', 'small.py'), ('fsdp', 'fsdp.py')):
+        train(name, 2, config)
+        assert len(list((tmp_path / name).glob('keys_*.txt'))) == 2
+        assert keys(tmp_path / name) == expected
+        found, one = weights(tmp_path / name), weights(tmp_path / 'one')
+        torch.testing.assert_close(found, one, rtol=1e-5, atol=1e-6)
+
+
+def test_a_loss_that_one_process_loses_stops_all(train, tmp_path):
+    log = train('spoiled', 2, env={'SPOIL': '1'}, check=False)
+    assert 'Training stopped before iteration 2: The loss is not' in log
+    expected = 'process 0: (0, 4), (0, 6); process 1: (0, 5), (0, 7). The last'
+    assert expected in log
+    assert (tmp_path / 'spoiled/good_iter_1.pth').exists()

@@ -1,0 +1,259 @@
+"""Draw the training pairs of a config, as the network will see them.
+
+    python tools/analysis_tools/browse_pairs.py CONFIG
+
+Exemplar and search crop of each pair, augmented and not yet normalized, with
+the boxes that belong to them.
+"""
+
+import argparse
+import os.path as osp
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from mmengine.config import Config, DictAction
+from mmengine.registry import init_default_scope
+from torch import nn
+
+sys.path.insert(0, str(Path(__file__).parent))
+from visualize_attention import parse_image  # noqa: E402
+
+from mmsimtrack.datasets import PairDataset  # noqa: E402
+from mmsimtrack.models.tokenizers import (  # noqa: E402
+    patch_boxes,
+    target_ratio,
+)
+from mmsimtrack.registry import MODELS  # noqa: E402
+from mmsimtrack.visualization import (  # noqa: E402
+    SOTVisualizer,
+    contact_sheet,
+    draw_exemplar,
+    foveal_bbox,
+    text_bar,
+    write_image,
+)
+
+GAP = 6  # white, right of and below a pair, in pixels
+SHADE = (64, 160, 255)
+LEGEND = (
+    'green: target (left: input, right: ground truth); yellow: foveal window; '
+    'frames count from 0'
+)
+LEGEND_PATCHES = '; blue: share R of a patch that the target covers, Eq. (7)'
+
+
+class WatchedPairs(PairDataset):
+    """Pairs that remember the sequence they were last drawn from."""
+
+    def draw(self, rng: np.random.Generator) -> tuple:
+        """See `PairDataset`."""
+        drawn = super().draw(rng)
+        self.last_sequence = drawn[0]
+        return drawn
+
+    def last_dataset(self) -> str:
+        """Name of the data set that the last pair came from."""
+        path = self.last_sequence.frame_template
+        # of nested folders, the inner one
+        roots = sorted(self.datasets, key=lambda d: len(str(d.data_root)))
+        names = [
+            type(dataset).__name__.removesuffix('Dataset')
+            for dataset in roots
+            if path.startswith(osp.join(dataset.data_root, ''))
+        ]
+        return names[-1] if names else ''
+
+
+def build_pairs(cfg: Config) -> WatchedPairs:
+    """Training pairs of a config.
+
+    Raises:
+        KeyError: If it has none.
+    """
+    dataset = cfg.get('train_dataloader', {}).get('dataset', {})
+    if dataset.get('type') != 'PairDataset':
+        raise KeyError(
+            f'{cfg.filename}: train_dataloader.dataset.type is '
+            f'{dataset.get("type")!r}, expected PairDataset. Give a config '
+            'that trains.'
+        )
+    arguments = {k: v for k, v in dataset.items() if k != 'type'}
+    return WatchedPairs(**arguments)
+
+
+def shade_patches(
+    exemplar: np.ndarray, bbox: torch.Tensor, patch: int, side: int
+) -> np.ndarray:
+    """Draw the patches of an exemplar, the bluer the more target they hold.
+
+    Args:
+        exemplar: Crop, (S, S, 3) RGB uint8.
+        bbox: (4,) xyxy of the target in its unit square.
+        patch: Side of a patch in pixels of the crop.
+        side: Side of the picture in pixels.
+
+    Returns:
+        (side, side, 3) RGB uint8.
+    """
+    size = len(exemplar)
+    patches = patch_boxes(0, size // patch, patch, size, bbox)
+    ratios = target_ratio(patches, bbox[None])[0].tolist()
+    picture = cv2.resize(exemplar, (side, side))
+    corners = (patches * side).round().int().tolist()
+    for (x1, y1, x2, y2), ratio in zip(corners, ratios):
+        region = picture[y1:y2, x1:x2]
+        weight = 0.5 * ratio  # the crop stays visible
+        region[:] = (1 - weight) * region + weight * np.array(SHADE)
+        cv2.rectangle(picture, (x1, y1), (x2, y2), (200, 200, 200))
+    return picture
+
+
+def draw_pair(
+    pair: dict, dataset: str, backbone: nn.Module, patch: int, side: int
+) -> np.ndarray:
+    """Draw one packed pair, with a line of text above.
+
+    Args:
+        pair: What `PairDataset` gives.
+        dataset: Name of the data set.
+        backbone: Of the model; it knows the foveal window.
+        patch: Side of a patch in pixels to show the patches; 0 hides them.
+        side: Side of a crop in the picture, in pixels.
+
+    Returns:
+        (side + 18 + 6, 2 * (side + 6), 3) RGB uint8.
+    """
+    inputs, sample = pair['inputs'], pair['data_samples']
+    exemplar, search = (
+        # (3, S, S) -> (S, S, 3)
+        inputs[view].permute(1, 2, 0).numpy().copy()
+        for view in ('exemplar', 'search')
+    )
+    target_bbox = inputs['exemplar_bbox']
+    foveal = foveal_bbox(backbone, len(exemplar))
+    if patch:
+        exemplar = shade_patches(exemplar, target_bbox, patch, side)
+    exemplar = draw_exemplar(exemplar, target_bbox.numpy(), foveal, side)
+    search = SOTVisualizer.draw_frame(
+        cv2.resize(search, (side, side)),
+        gt_bbox=sample.gt_instances.bboxes[0].numpy() * side,
+    )
+    first, second = sample.frames
+    caption = (
+        f'{dataset} {sample.sequence}  frames {first}, {second}  '
+        f'key {tuple(sample.key)}'
+    )
+    gap = np.full((side, GAP, 3), 255, np.uint8)
+    views = np.concatenate([exemplar, gap, search, gap], axis=1)
+    picture = [text_bar(caption, views.shape[1]), views]
+    return np.pad(
+        np.concatenate(picture),
+        ((0, GAP), (0, 0), (0, 0)),
+        constant_values=255,
+    )
+
+
+def patch_size(backbone: nn.Module) -> int:
+    """Side of a patch whose ratio R the model uses, in pixels.
+
+    Raises:
+        ValueError: If the model has no such patches.
+    """
+    tokenizer = getattr(backbone, 'tokenizer', None)
+    if not getattr(tokenizer, 'target_position', False):
+        raise ValueError(
+            f'--patches: found {type(backbone).__name__} without a '
+            'FovealTokenizer with target_position, expected a JointViT that '
+            'uses the ratio R of Eq. (7). Leave the option out.'
+        )
+    return tokenizer.patch_size
+
+
+def parse_args() -> argparse.Namespace:
+    """Options of the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument('config', help='config file')
+    parser.add_argument(
+        '--num', type=int, default=16, help='how many pairs (default: 16)'
+    )
+    parser.add_argument(
+        '--first-key',
+        type=int,
+        default=0,
+        metavar='K',
+        help='draw the pairs (seed, K), (seed, K + 1), ...; the seed is that '
+        'of the config (default: 0, the first of the training)',
+    )
+    parser.add_argument(
+        '--out',
+        type=parse_image,
+        default='pairs.png',
+        help='picture to write (default: pairs.png)',
+    )
+    parser.add_argument(
+        '--show-dir',
+        type=Path,
+        help='write a picture per pair to this folder instead: <k>.png',
+    )
+    parser.add_argument(
+        '--side', type=int, default=224, help='of a crop in the picture'
+    )
+    parser.add_argument(
+        '--columns', type=int, default=3, help='pairs in a row (default: 3)'
+    )
+    parser.add_argument(
+        '--patches',
+        action='store_true',
+        help='show the patches of the exemplar and how much target they hold',
+    )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        default={},
+        help='change settings of the config: key=value, nested keys with dots',
+    )
+    args = parser.parse_args()
+    for name in ('num', 'side', 'columns'):
+        if getattr(args, name) < 1:
+            parser.error(f'--{name} is {getattr(args, name)}, expected >= 1')
+    return args
+
+
+def main() -> None:
+    """Write the pictures."""
+    args = parse_args()
+    cfg = Config.fromfile(args.config)
+    cfg.merge_from_dict(args.cfg_options)
+    init_default_scope('mmsimtrack')
+    pairs = build_pairs(cfg)
+    backbone = MODELS.build(cfg.model.backbone)  # loads no weights
+    patch = patch_size(backbone) if args.patches else 0
+    seed = cfg.randomness.seed
+    pictures = []
+    for k in range(args.first_key, args.first_key + args.num):
+        pair = pairs[seed, k]
+        picture = draw_pair(
+            pair, pairs.last_dataset(), backbone, patch, args.side
+        )
+        if args.show_dir is None:
+            pictures.append(picture)
+        else:
+            write_image(args.show_dir / f'{k}.png', picture)
+    if pictures:
+        columns, width = min(args.columns, args.num), pictures[0].shape[1]
+        sheet = contact_sheet(pictures, columns, width)
+        legend = LEGEND + (LEGEND_PATCHES if patch else '')
+        write_image(
+            args.out, np.concatenate([sheet, text_bar(legend, sheet.shape[1])])
+        )
+    print(f'Drew {args.num} pairs to {args.show_dir or args.out}.')
+
+
+if __name__ == '__main__':
+    main()
