@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 from mmengine import fileio
 
+from mmsimtrack.structures.bbox import xyxy_to_xywh
+
 
 def read_bboxes_xywh(
     path: str | os.PathLike, backend_args: dict | None = None
@@ -71,6 +73,37 @@ def read_flags(
     ):
         raise ValueError(_first_bad_flag(path, lines))
     return flags.reshape(-1).astype(np.int64)
+
+
+def read_nfs_xywh(
+    path: str | os.PathLike, backend_args: dict | None = None
+) -> np.ndarray:
+    """Read an official file of NfS, as boxes at 30 frames per second.
+
+    Args:
+        path: Text file with ``id x1 y1 x2 y2 frame ...`` per line, 240 lines
+            per second, of which every eighth is taken.
+        backend_args: Of mmengine's file backend.
+
+    Returns:
+        (T, 4) float64 xywh.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If one of the first six values of a line is not a number;
+            names the file and the line.
+    """
+    boxes = []
+    for number, line in enumerate(_read_lines(path, backend_args), start=1):
+        values = [_parse(value) for value in line.split()[:6]]
+        if values and (len(values) < 6 or None in values):
+            raise ValueError(
+                f"{path}, line {number}: found '{line.strip()[:80]}', "
+                'expected id, x1, y1, x2, y2, frame. Correct the line, or '
+                'unpack the file again.'
+            )
+        boxes += [values[1:5]] if values else []
+    return xyxy_to_xywh(boxes[::8])
 
 
 def read_labels(

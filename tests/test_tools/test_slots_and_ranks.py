@@ -13,6 +13,7 @@ import pytest
 import torch
 from layouts import make_got10k
 from mmengine.config import Config
+from mmengine.runner import Runner
 
 from mmsimtrack.registry import MODELS
 from mmsimtrack.structures.annotation_file import read_bboxes_xywh
@@ -49,7 +50,7 @@ def run(*args):
 
 @pytest.fixture(scope='module')
 def root(tmp_path_factory):
-    """Sequences of different lengths and a tracker, tested in one go."""
+    """Sequences of different lengths and a tracker, tested one by one."""
     root = tmp_path_factory.mktemp('slots')
     split, names = root / 'data/val', []
     for i, length in enumerate(LENGTHS):
@@ -65,8 +66,11 @@ def root(tmp_path_factory):
     cfg = Config.fromfile(path, format_python_code=False)
     model = MODELS.build({**cfg.model, '_scope_': 'mmsimtrack'})
     torch.save({'state_dict': model.state_dict()}, root / 'random.pth')
-    whole = command(root, root / 'whole', '--num-slots', '1')
-    run(sys.executable, 'tools/test.py', *whole)
+    cfg.work_dir, cfg.test_cfg.num_slots = str(root / 'whole'), 1
+    cfg.load_from = str(root / 'random.pth')
+    runner = Runner.from_cfg(cfg)
+    runner.load_checkpoint(cfg.load_from)
+    runner.test()
     return root
 
 

@@ -49,7 +49,9 @@ class Subject:
     def start(self, frames: list, samples: list) -> TrackState:
         """First state of as many videos as frames."""
         with self.precision():
-            state = self.model.init(frames, np.stack([self.bbox] * len(frames)))
+            state = self.model.init(
+                frames, np.stack([self.bbox] * len(frames))
+            )
         self.synchronize()
         return state
 

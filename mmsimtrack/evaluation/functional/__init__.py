@@ -1,5 +1,6 @@
 """Measures of one-pass evaluation: numpy in, numpy out."""
 
+from .attributes import ATTRIBUTES, attribute_scores
 from .ope import (
     center_errors,
     normalized_center_errors,
@@ -29,6 +30,7 @@ from .scores import (
 )
 
 __all__ = [
+    'ATTRIBUTES',
     'BENCHMARKS',
     'CURVE_SCORES',
     'DEFAULT_PROFILES',
@@ -38,6 +40,7 @@ __all__ = [
     'FrameErrors',
     'Profile',
     'RefusedInput',
+    'attribute_scores',
     'center_errors',
     'curves',
     'frame_errors',

@@ -9,12 +9,17 @@ class RefusedInput(ValueError):
         part: What is wrong: ``'result'``, ``'annotation'`` or
             ``'visibility'``.
         reason: What was found and expected, and the fix.
+        row: Which row is wrong, from 0. None: no single one.
     """
 
-    def __init__(self, name: str, part: str, reason: str) -> None:
-        super().__init__(f"sequence '{name}': {reason}")
+    def __init__(
+        self, name: str, part: str, reason: str, row: int | None = None
+    ) -> None:
+        where = '' if row is None else f', row {row + 1} of the {part}'
+        super().__init__(f"sequence '{name}'{where}: {reason}")
         self.part = part
         self.reason = reason
+        self.row = row
 
     @classmethod
     def length(cls, name: str, found: int, expected: int) -> 'RefusedInput':

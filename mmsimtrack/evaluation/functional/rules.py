@@ -110,10 +110,10 @@ def _refuse_invalid(
         raise RefusedInput(
             name,
             'result',
-            f'found {result_xywh[row].tolist()} in row {row + 1} of the '
-            'result, expected finite x, y and w, h >= 0. Track the sequence '
-            "again, or score with another profile: 'official' repeats the "
-            'row before.',
+            f'found {result_xywh[row].tolist()}, expected finite x, y and '
+            'w, h >= 0. Track the sequence again, or score it with another '
+            "profile: 'official' repeats the row before.",
+            row,
         )
     bad = np.isnan(gt_xywh).any(axis=1)
     if profile.refuses_unknown and bad.any():
@@ -121,9 +121,10 @@ def _refuse_invalid(
         raise RefusedInput(
             name,
             'annotation',
-            f'found {gt_xywh[row].tolist()} in row {row + 1} of the '
-            'annotation, expected no NaN. Only the rules of the UAV '
-            "benchmarks allow it: set the benchmark to 'uav123'.",
+            f'found {gt_xywh[row].tolist()}, expected no NaN. Only the rules '
+            'of the UAV benchmarks allow it: set the benchmark to '
+            "'uav123'.",
+            row,
         )
 
 

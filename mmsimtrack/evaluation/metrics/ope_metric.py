@@ -1,10 +1,7 @@
 """Scores of one-pass evaluation, from the files that the test loop wrote."""
 
-import json
 import math
-import os
 from collections.abc import Sequence
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +13,16 @@ from mmengine.structures import BaseDataElement
 
 from mmsimtrack.datasets import SequenceDataset
 from mmsimtrack.evaluation.functional import (
-    FRAME_SCORES,
-    FrameErrors,
+    DEFAULT_PROFILES,
     frame_errors,
     get_profile,
     overall_curves,
     overall_scores,
+    sequence_scores,
 )
+from mmsimtrack.evaluation.result_files import report, write_json
 from mmsimtrack.registry import METRICS
-from mmsimtrack.structures.annotation_file import (
-    read_bboxes_xywh,
-    replace_atomically,
-)
+from mmsimtrack.structures.annotation_file import read_bboxes_xywh
 from mmsimtrack.structures.bbox import xyxy_to_xywh
 
 
@@ -36,7 +31,8 @@ class OPEMetric(BaseMetric):
     """Success, precision, normalized precision, AO and SR.
 
     The curves follow the rules of `profile`. AO and SR have one definition,
-    that of the GOT-10k kit, and follow it under every profile.
+    that of the GOT-10k kit, and follow it under every profile. Under that of
+    TrackingNet, the scores are those of its server.
 
     The test loop writes ``<results_dir>/<sequence>.txt``, one ``x,y,w,h`` row
     per frame. This metric keeps the annotation of every sequence that it
@@ -45,9 +41,10 @@ class OPEMetric(BaseMetric):
     Args:
         results_dir: Folder of the result files. None: the test loop sets the
             attribute to ``<work_dir>/results``.
-        benchmark: Lower case name, such as ``'lasot'``; some rules depend on
-            it, see `get_profile`.
-        profile: Whose rules apply to odd frames, see `get_profile`.
+        benchmark: Such as ``'lasot'``; some rules depend on it, see
+            `get_profile`.
+        profile: Whose rules apply to odd frames, see `get_profile`. None:
+            the default of the benchmark.
         out_file: JSON file of the scores. None: ``metrics.json`` beside
             ``results_dir``. Two metrics of one evaluator need two files.
         collect_device: Where results of several ranks meet, ``'cpu'`` or
@@ -65,7 +62,7 @@ class OPEMetric(BaseMetric):
         self,
         results_dir: str | None = None,
         benchmark: str = 'custom',
-        profile: str = 'stark',
+        profile: str | None = None,
         out_file: str | None = None,
         collect_device: str = 'cpu',
         prefix: str | None = None,
@@ -73,11 +70,11 @@ class OPEMetric(BaseMetric):
         super().__init__(collect_device=collect_device, prefix=prefix)
         self.results_dir = results_dir
         self.benchmark = benchmark
-        self.profile = profile
+        self.profile = profile or DEFAULT_PROFILES.get(benchmark, 'stark')
         self.out_file = out_file
         self.curves: dict[str, np.ndarray] = {}
-        self._rules = get_profile(profile, benchmark)
-        self._frame_rules = get_profile('got10k', benchmark)
+        self._rules = get_profile(self.profile, benchmark)
+        self._frame_rules = get_profile('got10k', 'got10k')
 
     def process(
         self, data_batch: Any, data_samples: Sequence[BaseDataElement | dict]
@@ -159,33 +156,29 @@ class OPEMetric(BaseMetric):
             sequence['result_xywh'] = self._read_result(
                 name, len(sequence['gt_xywh'])
             )
-            errors[name] = [frame_errors(profile=self._rules, **sequence)]
-            frames[name] = []
+            errors[name] = frame_errors(profile=self._rules, **sequence)
             if len(sequence['gt_xywh']) > 1:  # AO does not count the first
-                by_frame = frame_errors(profile=self._frame_rules, **sequence)
-                frames[name].append(by_frame)
-        all_errors = list(chain.from_iterable(errors.values()))
-        all_frames = list(chain.from_iterable(frames.values()))
-        self.curves = overall_curves(all_errors, self._rules)
-        overall = self._scores(all_errors, all_frames)
-        self._write(
-            overall,
-            {
-                name: self._scores(errors[name], frames[name])
-                for name in errors
-            },
+                frames[name] = frame_errors(
+                    profile=self._frame_rules, **sequence
+                )
+        every = list(errors.values())
+        self.curves = overall_curves(every, self._rules)
+        overall = overall_scores(every, self._rules)
+        if frames:
+            pool = list(frames.values())
+            overall |= overall_scores(pool, self._frame_rules)
+        per_sequence = {}
+        for name in errors:
+            per_sequence[name] = sequence_scores(errors[name], self._rules)
+            if name in frames:
+                per_sequence[name] |= sequence_scores(
+                    frames[name], self._frame_rules
+                )
+        path = self.out_file or self._results_dir().parent / 'metrics.json'
+        write_json(
+            path, report(self.benchmark, self.profile, overall, per_sequence)
         )
         return {k: v for k, v in overall.items() if math.isfinite(v)}
-
-    def _scores(
-        self, errors: list[FrameErrors], frames: list[FrameErrors]
-    ) -> dict[str, float]:
-        """Scores of the profile, with AO and SR by the GOT-10k kit."""
-        scores = overall_scores(errors, self._rules)
-        if frames:
-            by_frame = overall_scores(frames, self._frame_rules)
-            scores |= {key: by_frame[key] for key in FRAME_SCORES}
-        return scores
 
     def _read_result(self, name: str, num_frames: int) -> np.ndarray:
         path = self._results_dir() / f'{name}.txt'
@@ -211,31 +204,3 @@ class OPEMetric(BaseMetric):
                 'it, or set results_dir in test_evaluator.'
             )
         return Path(self.results_dir)
-
-    def _write(
-        self,
-        overall: dict[str, float],
-        per_sequence: dict[str, dict[str, float]],
-    ) -> None:
-        content = dict(
-            benchmark=self.benchmark,
-            profile=self.profile,
-            overall=_rounded(overall),
-            per_sequence={
-                name: _rounded(scores) for name, scores in per_sequence.items()
-            },
-        )
-        path = Path(
-            self.out_file or self._results_dir().parent / 'metrics.json'
-        )
-        os.makedirs(path.parent, exist_ok=True)
-        with replace_atomically(path) as temporary:
-            temporary.write_text(json.dumps(content, indent=2) + '\n')
-
-
-def _rounded(scores: dict[str, float]) -> dict[str, float | None]:
-    """JSON has no NaN: an undefined score is null."""
-    return {
-        key: round(value, 4) if math.isfinite(value) else None
-        for key, value in scores.items()
-    }
