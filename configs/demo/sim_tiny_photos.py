@@ -5,7 +5,7 @@ _base_ = './sim_tiny_generated.py'
 data_root = 'data/photos'
 load_from = 'work_dirs/demo/epoch_13.pth'
 
-# 30 epochs of 160 steps of 32 pairs = 4,800 steps
+# 20 epochs of 160 steps of 32 pairs = 3,200 steps
 train_dataloader = dict(
     dataset=dict(
         datasets=[
@@ -15,15 +15,15 @@ train_dataloader = dict(
 )
 test_dataloader = dict(dataset=dict(data_root=data_root))
 
-train_cfg = dict(max_epochs=30)
+train_cfg = dict(max_epochs=20)
 optim_wrapper = dict(optimizer=dict(lr=5e-4))
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, end=100, by_epoch=False),
     dict(
         type='CosineAnnealingLR',
         begin=100,
-        end=4800,
-        T_max=4700,
+        end=3200,
+        T_max=3100,
         eta_min=1e-6,
         by_epoch=False,
     ),
