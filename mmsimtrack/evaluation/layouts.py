@@ -95,35 +95,52 @@ def find_sequences(
         raise RefusedFile(gt, 'no annotation is there. Correct the folder.')
     reads_flags = profile.measure == 'frames' or profile.reads_visible
     if absent and not reads_flags:
-        print_log(f'{absent} is ignored: the profile reads none', 'current')
+        print_log(
+            f'{absent}: absent flags are ignored, the profile reads none',
+            'current',
+        )
     sequences = []
     for name in found if names is None else names:
         if name not in found:
             raise RefusedFile(gt, f"no annotation of '{name}' is there.")
+        annotation = found[name]
+        meta = annotation.with_name('meta_info.ini')
+        runs = find_results(results, name, profile.measure == 'server')
         flags: tuple[Path, ...] = ()
         if reads_flags:
-            cover = profile.measure == 'frames'
-            flags = find_flags(name, found[name], absent, cover)
-        meta = found[name].with_name('meta_info.ini')
+            pools = profile.measure == 'frames'
+            flags = find_flags(name, annotation, absent, cover=pools)
         sequences.append(
             SequenceFiles(
-                name,
-                found[name],
-                find_results(results, name, profile.measure == 'server'),
-                flags,
-                meta if meta.is_file() else None,
+                name, annotation, runs, flags, meta if meta.is_file() else None
             )
         )
     if not any(files.results for files in sequences):
         raise RefusedFile(results, 'no result is there. Correct the folder.')
-    if reads_flags and not any(files.flags for files in sequences):
-        print_log(f'{gt} has no flags: targets are always visible', 'current')
-    if profile.measure == 'frames' and not all(f.meta for f in sequences):
+    _check_gaps(gt, sequences, profile)
+    return sequences
+
+
+def _check_gaps(
+    gt: Path, sequences: list[SequenceFiles], profile: Profile
+) -> None:
+    """Say what was not there, and what stands in for it."""
+    pools = profile.measure == 'frames'
+    lacking = [files.annotation for files in sequences if not files.flags]
+    if profile.reads_visible or pools:
+        if len(lacking) == len(sequences):
+            print_log(f'{gt} has no flags: all targets are visible', 'current')
+        elif lacking:
+            raise RefusedFile(
+                lacking[0],
+                'has no flags of absence, but others have. Unpack the '
+                'sequence again.',
+            )
+    if pools and not all(files.meta for files in sequences):
         print_log(
             f'{gt} lacks meta_info.ini: boxes are clipped to x, y >= 0 only',
             'current',
         )
-    return sequences
 
 
 def find_annotations(folder: Path, benchmark: str) -> dict[str, Path]:

@@ -8,6 +8,7 @@ import pytest
 from mmsimtrack.structures.annotation_file import (
     read_bboxes_xywh,
     read_flags,
+    read_nfs_xywh,
     replace_atomically,
     write_bboxes_xywh,
 )
@@ -113,6 +114,15 @@ def test_lasot_flags():
     absent = read_flags(DATA / 'lasot' / 'absent' / 'yoyo-17.txt')
     assert absent.shape == (1035,)
     assert absent.sum() == 44
+
+
+def test_nfs_has_every_eighth_line(write):
+    lines = [f'0 {n} 2 {n + 10} 22 {n} 0 0 0 "ball"' for n in range(10)]
+    boxes = read_nfs_xywh(write('\n'.join(lines).encode()))
+    assert boxes.tolist() == [[0, 2, 10, 20], [8, 2, 10, 20]]
+    path = write(b'0 1 2 3 4 5\n\n0 1 2 3 4\n')
+    with pytest.raises(ValueError, match='line 3: found .0 1 2 3 4., expect'):
+        read_nfs_xywh(path)
 
 
 def test_write_and_read_again(tmp_path):

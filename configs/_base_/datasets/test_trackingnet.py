@@ -7,4 +7,4 @@ test_dataloader = dict(
         type='TrackingNetDataset', data_root='data/trackingnet', split='test'
     )
 )
-test_evaluator = dict(benchmark='trackingnet', profile='stark')
+test_evaluator = dict(benchmark='trackingnet', profile='trackingnet')

@@ -147,7 +147,8 @@ def _curve_scores(
     )
     scores = {key: 100 * float(v) for key, v in zip(CURVE_SCORES, values)}
     valid = [e.overlaps[e.valid] for e in errors if e.valid.any()]
-    average = np.mean([o.mean() for o in valid]) if valid else np.nan
+    each = [np.nan_to_num(o).mean() for o in valid]
+    average = np.mean(each) if each else np.nan
     return scores | {'mean_seq_average_overlap': 100 * float(average)}
 
 

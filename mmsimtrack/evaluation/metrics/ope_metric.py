@@ -161,19 +161,16 @@ class OPEMetric(BaseMetric):
                 frames[name] = frame_errors(
                     profile=self._frame_rules, **sequence
                 )
-        every = list(errors.values())
-        self.curves = overall_curves(every, self._rules)
-        overall = overall_scores(every, self._rules)
+        overall = overall_scores(list(errors.values()), self._rules)
+        self.curves = overall_curves(list(errors.values()), self._rules)
+        per_sequence = {
+            name: sequence_scores(e, self._rules) for name, e in errors.items()
+        }
         if frames:
             pool = list(frames.values())
             overall |= overall_scores(pool, self._frame_rules)
-        per_sequence = {}
-        for name in errors:
-            per_sequence[name] = sequence_scores(errors[name], self._rules)
-            if name in frames:
-                per_sequence[name] |= sequence_scores(
-                    frames[name], self._frame_rules
-                )
+        for name, e in frames.items():
+            per_sequence[name] |= sequence_scores(e, self._frame_rules)
         path = self.out_file or self._results_dir().parent / 'metrics.json'
         write_json(
             path, report(self.benchmark, self.profile, overall, per_sequence)

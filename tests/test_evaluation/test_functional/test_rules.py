@@ -1,13 +1,16 @@
 import json
-import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from mmsimtrack.evaluation.functional import (
-    CURVE_SCORES,
+    BENCHMARKS,
+    DEFAULT_PROFILES,
     FRAME_SCORES,
+    KITS,
+    RefusedInput,
     frame_errors,
     get_profile,
     overall_scores,
@@ -15,32 +18,35 @@ from mmsimtrack.evaluation.functional import (
 )
 from mmsimtrack.structures.annotation_file import read_bboxes_xywh, read_flags
 
-ROOT = Path(__file__).resolve().parents[3]
-DATA = ROOT / 'tests' / 'data' / 'eval'
-# real results of others, which have no licence to ship
-SHARED = ROOT.parent / 'shared' / 'eval'
-needs_shared = pytest.mark.skipif(
-    not SHARED.is_dir(), reason='the shared evaluation fixtures are absent'
-)
-
+DATA = Path(__file__).parents[2] / 'data' / 'eval'
 CORNER = json.loads((DATA / 'corner' / 'expected.json').read_text())
 # key in expected.json -> kit, benchmark
-KITS = {
+ANSWERS = {
+    'matlab_lasot_tnl2k': ('official', 'lasot'),
+    'pytracking_otb': ('pytracking', 'otb100'),
+    'pytracking_uav': ('pytracking', 'uav123'),
+    'pytracking_lasot': ('pytracking', 'lasot'),
     'stark_fork_otb': ('stark', 'otb100'),
     'stark_fork_uav': ('stark', 'uav123'),
     'stark_fork_lasot': ('stark', 'lasot'),
+    'pysot': ('pysot', 'otb100'),
+    'pysot_lasot': ('pysot', 'lasot'),
+    'mmtracking_all_frames': ('mmtracking', 'otb100'),
+    'mmtracking_only_visible': ('mmtracking', 'lasot'),
+    'got10k_toolkit_otb': ('got10k', 'otb100'),
+    'got10k_toolkit_uav': ('got10k', 'uav123'),
+    'got10k_toolkit_lasot': ('got10k', 'lasot'),
     'got10k_ao_sr': ('got10k', 'got10k'),
+    'trackingnet': ('trackingnet', 'trackingnet'),
 }
 
 
-def assert_scores(found, expected, num_scores):
+def assert_scores(found, expected):
     """The kits print four decimals, and some compute in float32."""
-    keys = [k for k in CURVE_SCORES + FRAME_SCORES if k in expected]
-    assert len(keys) == num_scores
-    for key in keys:
+    for key, value in expected.items():
         tolerance = 1e-4 if key in FRAME_SCORES else 0.01
         assert found[key] == pytest.approx(
-            float(expected[key]), abs=tolerance, nan_ok=True
+            float(value), abs=tolerance, nan_ok=True
         ), key
 
 
@@ -54,20 +60,6 @@ def read_corner(case):
         'visible': read_flags(flags) == 0 if flags.exists() else None,
         'image_size': CORNER[case].get('resolution', (1280, 720)),
     }
-
-
-def score_folder(gt, results, benchmark, absent=None, names=None):
-    profile = get_profile('stark', benchmark)
-    errors = {}
-    for name in names or sorted(path.stem for path in gt.glob('*.txt')):
-        errors[name] = frame_errors(
-            name,
-            read_bboxes_xywh(results / f'{name}.txt'),
-            read_bboxes_xywh(gt / f'{name}.txt'),
-            profile,
-            None if absent is None else read_flags(absent / f'{name}.txt') < 1,
-        )
-    return profile, errors
 
 
 class TestRefusals:
@@ -90,7 +82,7 @@ class TestRefusals:
         self.refuse(message, result=self.gt[:2], kit='got10k')
 
     def test_invalid_result(self):
-        message = "sequence 'cat-1': found .* in row 1 of the result, expected"
+        message = "'cat-1', row 2 of the result: found .*, expected finite"
         for value in (np.nan, np.inf, -1.0):
             result = self.gt.copy()
             result[1, 2] = value
@@ -99,7 +91,7 @@ class TestRefusals:
     def test_nan_annotation(self):
         gt = self.gt.copy()
         gt[2] = np.nan
-        self.refuse('row 2 of the annotation, expected no NaN', gt=gt)
+        self.refuse('row 3 of the annotation: .* expected no NaN', gt=gt)
 
     def test_shapes(self):
         self.refuse(r'found result of shape \(4,\)', result=self.gt[0])
@@ -116,28 +108,33 @@ class TestRefusals:
     def test_unknown_kit(self):
         with pytest.raises(ValueError, match="found kit 'vot', expected one"):
             get_profile('vot')
+        with pytest.raises(ValueError, match="found benchmark 'LaSOT', exp"):
+            get_profile('stark', 'LaSOT')
+
+    def test_long_result(self):
+        long = np.concatenate([self.gt, self.gt])
+        self.refuse('found 6 rows in the result', long, kit='mmtracking')
+        self.refuse('found 6 rows in the result', long, kit='got10k')
 
 
-@pytest.mark.parametrize('key', KITS)
+@pytest.mark.parametrize('key', ANSWERS)
 @pytest.mark.parametrize('case', CORNER)
 def test_corner_cases(case, key):
-    profile = get_profile(*KITS[key])
+    profile = get_profile(*ANSWERS[key])
     expected = CORNER[case]['expected'][key]
     inputs = read_corner(case)
     if 'error' in expected:
-        with pytest.raises(ValueError, match=f"sequence '{case}'"):
+        with pytest.raises(RefusedInput, match=f"sequence '{case}'"):
             frame_errors(profile=profile, **inputs)
         return
     errors = frame_errors(profile=profile, **inputs)
-    assert_scores(
-        sequence_scores(errors, profile), expected, len(profile.scores)
-    )
+    assert_scores(overall_scores([errors], profile), expected)
 
 
 def test_input_stays_unchanged():
     inputs = read_corner('result_zero_size')
     before = inputs['result_xywh'].copy()
-    for kit in KITS.values():
+    for kit in ANSWERS.values():
         frame_errors(profile=get_profile(*kit), **inputs)
     np.testing.assert_array_equal(inputs['result_xywh'], before)
 
@@ -162,107 +159,73 @@ def test_lasot_annotation_as_result(name):
     )
 
 
-@needs_shared
-@pytest.mark.parametrize(
-    'folder, gt, absent, benchmark, key, same_kit',
-    [
-        ('lasot', 'gt', 'absent', 'lasot', 'stark_fork', 'pytracking'),
-        ('otb', 'gt', None, 'otb100', 'stark_fork', 'stark_fork'),
-        ('uav123', 'gt', None, 'uav123', 'stark_fork', 'pytracking'),
-        (
-            'tnl2k',
-            'gt_rect',
-            None,
-            'tnl2k',
-            'stark_fork_no_visibility',
-            'stark_fork_no_visibility',
-        ),
-    ],
-)
-def test_real_results(folder, gt, absent, benchmark, key, same_kit):
-    """`same_kit` has scores per sequence and agrees with the fork here."""
-    folder = SHARED / folder
-    answers = json.loads((folder / 'expected.json').read_text())
-    for tracker, expected in answers['expected'].items():
-        profile, errors = score_folder(
-            folder / gt,
-            folder / 'results' / tracker,
-            benchmark,
-            absent and folder / absent,
-            answers['scored_sequences'],
+def test_every_benchmark_has_every_profile():
+    """The benchmark's own kit is what it says, and defaults exist."""
+    for benchmark in BENCHMARKS:
+        for kit in KITS:
+            assert get_profile(kit, benchmark).scores
+        assert DEFAULT_PROFILES[benchmark] in KITS
+    for kit in ('got10k', 'trackingnet'):
+        assert get_profile('official', kit) == get_profile(kit, kit)
+    for benchmark in ('lasot', 'lasot_ext', 'tnl2k', 'vasttrack'):
+        assert get_profile('official', benchmark).reads_visible
+
+
+class TestServer:
+    """TrackingNet, by hand."""
+
+    profile = get_profile('trackingnet')
+    gt = np.array([[10, 10, 20, 20], [10, 10, 20, 20.0]])
+
+    def scores(self, second_row):
+        result = np.array([[0, 0, 1, 1], second_row], dtype=np.float64)
+        errors = frame_errors('a', result, self.gt, self.profile)
+        return sequence_scores(errors, self.profile)
+
+    def test_perfect_result(self):
+        assert set(self.scores(self.gt[1]).values()) == {100.0}
+
+    def test_rounds_half_to_even(self):
+        # 10.5 and 20.5 become 10 and 20
+        assert self.scores([10.5, 10.5, 20.5, 20.5])['success_auc'] == 100
+
+    def test_areas_under_curves(self):
+        # 10 px = 0.5 sizes off; overlap 1/3: 0, 0.05 ... 0.3, 7 of 21
+        scores = self.scores([20, 10, 20, 20])
+        assert scores == pytest.approx(
+            {
+                'coverage': 100,
+                # trapezoids: 6.5 of 20
+                'success_auc': 50 + 50 * 6.5 / 20,
+                # hits from 10 px on, 17 thresholds: 16.5 trapezoids
+                'precision_auc_0_50px': 50 + 50 * 16.5 / 20,
+                # hits at the last threshold only
+                'norm_precision_auc_0_0_5': 50 + 50 * 0.5 / 20,
+            }
         )
-        found = overall_scores(list(errors.values()), profile)
-        assert_scores(found, expected[key], 6)
-        for name, scores in expected[same_kit]['per_sequence'].items():
-            found = sequence_scores(errors[name], profile)
-            assert_scores(found, scores, len(set(scores) & set(CURVE_SCORES)))
+
+    def test_missing_rows_are_not_covered(self):
+        errors = frame_errors('a', self.gt[:1], self.gt, self.profile)
+        scores = sequence_scores(errors, self.profile)
+        assert set(scores.values()) == {50.0}
 
 
-@needs_shared
-@pytest.mark.parametrize(
-    'folder, subset, gt, results, absent, benchmark',
-    [
-        ('otb_full', None, 'gt', 'results_MDNet', None, 'otb100'),
-        (
-            'uav_full',
-            'UAV20L',
-            'uav20l_gt',
-            'uav20l_results_SRDCF',
-            None,
-            'uav20l',
-        ),
-        (
-            'uav_full',
-            'UAV123@10fps',
-            'uav123_10fps_gt',
-            'uav123_10fps_results_AutoTrack',
-            None,
-            'uav123_10fps',
-        ),
-        ('lasot_full', None, 'gt', 'results_DiMP50', 'absent', 'lasot'),
-    ],
-)
-def test_whole_benchmarks(
-    folder, subset, gt, results, absent, benchmark, tmp_path
-):
-    for name in filter(None, (gt, results, absent)):
-        with tarfile.open(SHARED / folder / f'{name}.tar.xz') as archive:
-            archive.extractall(tmp_path / name, filter='data')
-    answers = json.loads((SHARED / folder / 'expected.json').read_text())
-    answers = answers[subset] if subset else answers
-    profile, errors = score_folder(
-        tmp_path / gt,
-        tmp_path / results,
-        benchmark,
-        absent and tmp_path / absent,
-    )
-    assert len(errors) == answers['sequences']
-    found = overall_scores(list(errors.values()), profile)
-    assert_scores(found, answers['expected']['stark_fork'], 6)
+def test_excluded_frames_leave_the_count():
+    gt = np.tile([5.0, 5, 10, 10], (4, 1))
+    gt[3, 2:] = 0
+    profile = replace(get_profile('stark'), excludes_invalid=True)
+    scores = sequence_scores(frame_errors('a', gt, gt, profile), profile)
+    assert scores['op50'] == pytest.approx(100)
 
 
-@needs_shared
-@pytest.mark.parametrize('tracker', ['ATOM', 'SiamRPN++', 'two_runs'])
-def test_got10k_kit(tracker):
-    answers = json.loads((SHARED / 'got10k' / 'expected.json').read_text())
-    expected = answers['expected'][tracker]
-    profile = get_profile('got10k')
-    everything = []
-    for name in answers['scored_sequences']:
-        val = SHARED / 'got10k' / 'val' / name
-        results = SHARED / 'got10k' / 'results' / 'GOT-10k' / tracker / name
-        errors = [
-            frame_errors(
-                name,
-                read_bboxes_xywh(path),
-                read_bboxes_xywh(val / 'groundtruth.txt'),
-                profile,
-                read_flags(val / 'cover.label') > 0,
-                (1280, 720),
-            )
-            for path in results.glob(f'{name}_[0-9]*.txt')
-        ]
-        everything += errors
-        found = overall_scores(errors, profile)
-        assert_scores(found, expected['per_sequence'][name], 2)
-    assert_scores(overall_scores(everything, profile), expected, 3)
+def test_zero_curves_leave_the_mean():
+    gt = np.tile([5.0, 5, 10, 10], (2, 1))
+    profile = get_profile('official', 'lasot')
+    errors = [
+        frame_errors('a', gt, gt, profile),
+        frame_errors('b', gt, gt, profile, visible=[False, False]),
+    ]
+    assert overall_scores(errors, profile)['op50'] == 100
+    kept = get_profile('pytracking', 'lasot')
+    assert overall_scores(errors, kept)['op50'] == 50
+    assert overall_scores(errors[1:], profile)['op50'] == 0

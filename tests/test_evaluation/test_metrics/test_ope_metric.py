@@ -73,10 +73,9 @@ def build(work_dir, **kwargs):
     ],
 )
 def test_scores_of_the_stark_fork(work_dir, case, benchmark, key):
-    metric = build(work_dir, benchmark=benchmark)
+    metric = build(work_dir, benchmark=benchmark, profile='stark')
     scores = evaluate(metric, [corner_sample(case, work_dir)])
     expected = dict(CORNER[case]['expected'][key])
-    del expected['mean_seq_average_overlap']
     found = {name: scores[f'sot/{name}'] for name in expected}
     assert found == pytest.approx(expected, abs=0.01)
     assert 100 * metric.curves['success'].mean() == scores['sot/auc']
@@ -108,10 +107,10 @@ def test_json_file(work_dir):
     content = json.loads((work_dir / 'metrics.json').read_text())
     assert list(content) == ['benchmark', 'profile', 'overall', 'per_sequence']
     assert content['benchmark'] == 'lasot'
-    assert content['profile'] == 'stark'
+    assert content['profile'] == 'official'  # the default of LaSOT
     assert list(content['per_sequence']) == sorted(cases)
     for case in cases:
-        expected = CORNER[case]['expected']['stark_fork_lasot']
+        expected = CORNER[case]['expected']['matlab_lasot_tnl2k']
         found = content['per_sequence'][case]
         assert found['auc'] == pytest.approx(expected['auc'], abs=1e-4)
         assert 0 <= found['ao'] <= 1  # by the rules of GOT-10k
@@ -120,6 +119,23 @@ def test_json_file(work_dir):
         abs=1e-4,
     )
     assert content['overall']['auc'] == round(content['overall']['auc'], 4)
+
+
+@pytest.mark.parametrize(
+    'benchmark, profile', [('trackingnet', None), ('tnl2k', 'trackingnet')]
+)
+def test_scores_of_the_server(work_dir, benchmark, profile):
+    metric = build(work_dir, benchmark=benchmark, profile=profile)
+    scores = evaluate(metric, [corner_sample('fraction_rounding', work_dir)])
+    expected = CORNER['fraction_rounding']['expected']['trackingnet']
+    found = {name: scores[f'sot/{name}'] for name in expected}
+    assert found == pytest.approx(expected, abs=1e-3)
+    assert 0 < scores['sot/ao'] < 1  # by the rules of GOT-10k
+
+
+def test_default_profile():
+    assert OPEMetric().profile == 'stark'
+    assert OPEMetric(benchmark='otb100').profile == 'pytracking'
 
 
 def test_undefined_scores_are_null(work_dir):
@@ -138,7 +154,7 @@ def test_evaluator_and_registry(work_dir):
     evaluator.process([corner_sample('plain', work_dir)], None)
     scores = evaluator.evaluate(1)
     assert scores['lasot/auc'] == pytest.approx(67.619, abs=1e-3)
-    assert len(scores) == 9
+    assert len(scores) == 10
 
 
 def test_repeated_sequences_count_once(work_dir):

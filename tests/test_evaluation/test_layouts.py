@@ -1,0 +1,182 @@
+import re
+
+import pytest
+
+from mmsimtrack.evaluation.functional import get_profile
+from mmsimtrack.evaluation.layouts import (
+    SPLITS,
+    RefusedFile,
+    find_annotations,
+    find_flags,
+    find_results,
+    find_sequences,
+)
+
+
+def touch(root, *names):
+    for name in names:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text('1,1,5,5\n')
+
+
+@pytest.mark.parametrize(
+    'benchmark, files',
+    [
+        ('custom', ['a.txt', 'b.txt']),
+        ('custom', ['a/groundtruth.txt', 'b/groundtruth.txt', 'list.txt']),
+        ('lasot', ['a.txt', 'b.txt', 'absent/a.txt', 'att/b.txt']),
+        ('lasot', ['c/a/groundtruth.txt', 'd/b/groundtruth.txt']),
+        ('tnl2k', ['a/groundtruth.txt', 'b/groundtruth.txt']),
+        ('vasttrack', ['c/a/Groundtruth.txt', 'd/b/Groundtruth.txt']),
+        (
+            'got10k',
+            [
+                'val/a/groundtruth.txt',
+                'val/b/groundtruth.txt',
+                'train/c/groundtruth.txt',
+                'val/list.txt',
+            ],
+        ),
+        ('got10k', ['a/groundtruth.txt', 'b/groundtruth.txt', 'list.txt']),
+        ('got10k', ['a.txt', 'b.txt', 'list.txt']),
+        ('trackingnet', ['TEST/anno/a.txt', 'TEST/anno/b.txt']),
+        ('trackingnet', ['anno/a.txt', 'anno/b.txt']),
+        (
+            'uav123',
+            ['anno/UAV123/a.txt', 'anno/UAV123/b.txt', 'anno/UAV20L/c.txt'],
+        ),
+        ('uav123', ['anno/UAV123_10fps/a.txt', 'anno/UAV123_10fps/b.txt']),
+        ('nfs', ['a/30/a.txt', 'b/30/b.txt', 'b/240/b.txt']),
+    ],
+)
+def test_annotations(tmp_path, benchmark, files):
+    touch(tmp_path, *files)
+    found = find_annotations(tmp_path, benchmark)
+    assert list(found) == ['a', 'b']
+    assert [str(path.relative_to(tmp_path)) for path in found.values()] == (
+        files[:2]
+    )
+
+
+def test_otb_has_several_targets_in_a_video(tmp_path):
+    touch(
+        tmp_path,
+        'Jogging/groundtruth_rect.1.txt',
+        'Jogging/groundtruth_rect.2.txt',
+        'David/groundtruth_rect.txt',
+    )
+    found = find_annotations(tmp_path, 'otb100')
+    assert list(found) == ['David', 'Jogging-1', 'Jogging-2']
+
+
+def test_official_list_is_taken_out_of_more(tmp_path):
+    touch(tmp_path, 'airplane-1.txt')
+    assert list(find_annotations(tmp_path, 'lasot')) == ['airplane-1']
+    names = (SPLITS / 'lasot_test.txt').read_text().split()
+    touch(tmp_path, *(f'{name}.txt' for name in [*names, 'airplane-2']))
+    assert list(find_annotations(tmp_path, 'lasot')) == names
+
+
+def test_results(tmp_path):
+    touch(
+        tmp_path,
+        'a.txt',
+        'a_001.txt',
+        'b_001.txt',
+        'b_002.txt',
+        'b_time.txt',
+        'c/c_001.txt',
+        'c/c_003.txt',
+        'c/c_time.txt',
+    )
+    names = {
+        name: [path.name for path in find_results(tmp_path, name)]
+        for name in 'abc'
+    }
+    assert names == {
+        'a': ['a.txt'],
+        'b': ['b_001.txt', 'b_002.txt'],
+        'c': ['c_001.txt', 'c_003.txt'],
+    }
+    with pytest.raises(RefusedFile, match=r'd\.txt: is missing\. Track'):
+        find_results(tmp_path, 'd')
+    assert find_results(tmp_path, 'd', optional=True) == ()
+
+
+def test_flags_beside_the_annotation(tmp_path):
+    touch(
+        tmp_path,
+        'cat/cat-1/full_occlusion.txt',
+        'cat/cat-1/out_of_view.txt',
+        'flat/absent/dog-1.txt',
+        'got/cover.label',
+        'got/absence.label',
+    )
+    folder = tmp_path / 'cat' / 'cat-1'
+    flags = find_flags('cat-1', folder / 'groundtruth.txt', None)
+    assert [path.name for path in flags] == [
+        'full_occlusion.txt',
+        'out_of_view.txt',
+    ]
+    flags = find_flags('dog-1', tmp_path / 'flat' / 'dog-1.txt', None)
+    assert flags == (tmp_path / 'flat' / 'absent' / 'dog-1.txt',)
+    annotation = tmp_path / 'got' / 'groundtruth.txt'
+    flags = find_flags('got', annotation, None, cover=True)
+    assert [path.name for path in flags] == ['cover.label']
+    assert find_flags('x', tmp_path / 'x.txt', None) == ()
+
+
+def test_flags_in_a_folder(tmp_path):
+    touch(tmp_path, 'absent/a.txt', 'root/cat/cat-1/out_of_view.txt')
+    annotation = tmp_path / 'gt' / 'a.txt'
+    folder = tmp_path / 'absent'
+    assert find_flags('a', annotation, folder) == (folder / 'a.txt',)
+    found = find_flags('cat-1', annotation, tmp_path / 'root')
+    assert [path.name for path in found] == ['out_of_view.txt']
+    with pytest.raises(RefusedFile, match=r'absent.b\.txt: is missing'):
+        find_flags('b', annotation, folder)
+
+
+class TestSequences:
+    @pytest.fixture
+    def root(self, tmp_path):
+        touch(tmp_path, 'gt/a.txt', 'gt/b.txt', 'out/a.txt', 'absent/a.txt')
+        return tmp_path
+
+    def find(self, root, kit='official', benchmark='lasot', **kwargs):
+        return find_sequences(
+            root / 'gt',
+            root / 'out',
+            benchmark,
+            get_profile(kit, benchmark),
+            **kwargs,
+        )
+
+    def refuse(self, message, *args, **kwargs):
+        with pytest.raises(RefusedFile, match=message):
+            self.find(*args, **kwargs)
+
+    def test_chosen(self, root):
+        (files,) = self.find(root, absent=root / 'absent', names=['a'])
+        assert files.name == 'a'
+        assert files.flags == (root / 'absent' / 'a.txt',)
+        # pytracking reads flags of LaSOT only
+        (files,) = self.find(
+            root, 'pytracking', 'tnl2k', absent=root / 'absent', names=['a']
+        )
+        assert files.flags == ()
+
+    def test_refused(self, root):
+        self.refuse(r'out.b\.txt: is missing\. Track', root)
+        self.refuse("no annotation of 'c' is there", root, names=['c'])
+        self.refuse('no annotation is there', root / 'gt')
+        touch(root, 'out/b.txt', 'gt/absent/a.txt')
+        self.refuse(r'gt.b\.txt: has no flags of absence, but others', root)
+        for name in 'ab':
+            (root / 'out' / f'{name}.txt').unlink()
+        self.refuse(
+            f'{re.escape(str(root / "out"))}: no result is there',
+            root,
+            benchmark='trackingnet',
+        )

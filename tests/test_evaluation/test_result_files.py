@@ -1,0 +1,149 @@
+import json
+
+import numpy as np
+import pytest
+
+from mmsimtrack.evaluation.functional import get_profile, sequence_scores
+from mmsimtrack.evaluation.layouts import RefusedFile, SequenceFiles
+from mmsimtrack.evaluation.result_files import (
+    file_errors,
+    read_annotation,
+    read_attributes,
+    report,
+    write_json,
+)
+
+GT = '1,1,10,10\n' * 4
+META = '[METAINFO]\nurl: x\nresolution: (20, 20)\n'
+
+
+@pytest.fixture
+def score(tmp_path):
+    """Score texts: file name -> content; flags and results by prefix."""
+
+    def call(kit='stark', benchmark='custom', gt=GT, **texts):
+        texts['gt'] = gt
+        paths = {}
+        for name, text in texts.items():
+            ending = 'label' if name == 'cover' else 'txt'
+            paths[name] = tmp_path / f'{name}.{ending}'
+            paths[name].write_text(text)
+        profile = get_profile(kit, benchmark)
+        files = SequenceFiles(
+            'a',
+            paths['gt'],
+            tuple(paths[x] for x in paths if x.startswith('result')),
+            tuple(paths[x] for x in paths if x in ('absent', 'cover', 'oov')),
+            paths.get('meta'),
+        )
+        errors = file_errors(files, benchmark, profile)
+        return sequence_scores(errors, profile)
+
+    return call
+
+
+def refuse(score, message, **texts):
+    with pytest.raises(RefusedFile, match=message) as error:
+        score(**texts)
+    assert '\n' not in str(error.value)
+
+
+def test_runs_are_averaged(score):
+    missed = '1,1,10,10\n' + '90,90,5,5\n' * 3
+    assert score(result_1=GT, result_2=missed)['op50'] == 100 * (1 + 0.25) / 2
+
+
+def test_flags_of_several_files(score):
+    scores = score(
+        'official', 'lasot', result=GT, absent='0,1,0,0', oov='0\n1\n1\n0\n'
+    )
+    assert scores['op50'] == 50
+    # one flag too many, as in TNL2K, is not read
+    scores = score('official', 'lasot', result=GT, absent='0,1,0,0,0')
+    assert scores['op50'] == 75
+
+
+def test_got10k(score):
+    result = '1,1,10,10\n1,1,10,5\n1,1,10,10\n50,50,1,1\n'
+    scores = score('got10k', result=result, cover='0\n8\n8\n0\n', meta=META)
+    assert scores == {'ao': 0.75, 'sr_0_5': 0.5, 'sr_0_75': 0.5}
+    # cut at the border of 20 px: IoU 1
+    gt, result = '1,1,5,5\n10,10,10,10\n', '1,1,5,5\n10,10,99,99\n'
+    assert score('got10k', gt=gt, result=result, meta=META)['ao'] == 1
+    assert score('got10k', gt=gt, result=result)['ao'] < 0.1
+
+
+def test_missing_result_on_the_server(score):
+    scores = score('trackingnet', 'trackingnet')
+    assert scores['coverage'] == 25
+    # zero overlap reaches the threshold 0: half a trapezoid of 20
+    assert scores['success_auc'] == pytest.approx(25 + 75 / 40)
+
+
+def test_refusals(score):
+    refuse(score, r"result\.txt: line 2: found '1;1'", result='1,1,5,5\n1;1\n')
+    refuse(
+        score,
+        r'result\.txt: line 3: found \[1.0, 1.0, -5.0, 5.0\], expected finite',
+        result='1,1,5,5\n\n1,1,-5,5\n' + '1,1,5,5\n' * 2,
+    )
+    refuse(score, r'gt\.txt: is empty', gt='', result=GT)
+    nan = 'NaN,NaN,NaN,NaN\n' + GT
+    refuse(score, r'gt\.txt: line 1: .* expected no NaN', gt=nan, result=GT)
+    refuse(
+        score,
+        r'result\.txt: found 1 rows in the result, expected 4',
+        kit='official',
+        result='1,1,5,5\n',
+    )
+    for flags in ('0,1,0', '0,1,0,0,1', '0,x,0,0'):
+        refuse(score, r'absent\.txt: ', result=GT, absent=flags)
+    refuse(
+        score,
+        r'meta\.txt: found no .resolution: \(W, H\).',
+        kit='got10k',
+        result=GT,
+        meta='[METAINFO]\nurl: x\n',
+    )
+
+
+def test_annotations_with_rows_that_do_not_count(tmp_path):
+    path = tmp_path / 'Tiger1.txt'
+    path.write_text(''.join(f'{row},1,5,5\n' for row in range(354)))
+    boxes = read_annotation(path, 'Tiger1', 'otb100')
+    assert boxes[[0, -1], 0].tolist() == [5, 353]
+    assert len(read_annotation(path, 'Tiger1', 'custom')) == 354
+    path = tmp_path / '30' / 'ball.txt'
+    path.parent.mkdir()
+    path.write_text(''.join(f'0 {x} 1 {x + 5} 7 {x} 0\n' for x in range(17)))
+    assert read_annotation(path, 'ball', 'nfs').tolist() == [
+        [x, 1, 5, 6] for x in (0, 8, 16)
+    ]
+
+
+def test_attributes(tmp_path):
+    (tmp_path / 'a.txt').write_text('1,0\n')
+    (tmp_path / 'b_attribute.txt').write_text('0\n1\n')
+    names, table = read_attributes(tmp_path, ['a', 'b'], ['IV', 'OV'])
+    assert names == ['IV', 'OV']
+    assert {key: row.tolist() for key, row in table.items()} == {
+        'a': [True, False],
+        'b': [False, True],
+    }
+    with pytest.raises(RefusedFile, match=r'a\.txt: found 2 values, exp.* 1:'):
+        read_attributes(tmp_path, ['a'], ['IV'])
+    with pytest.raises(RefusedFile, match=r'names\.txt: is missing\. Write'):
+        read_attributes(tmp_path, ['a'], None)
+    (tmp_path / 'names.txt').write_text('fast\nslow\n')
+    assert read_attributes(tmp_path, ['a'], None)[0] == ['fast', 'slow']
+
+
+def test_json(tmp_path):
+    content = report('custom', 'stark', {'auc': 1 / 3}, {'a': {'ao': np.nan}})
+    write_json(tmp_path / 'deep' / 'metrics.json', content)
+    assert json.loads((tmp_path / 'deep' / 'metrics.json').read_text()) == {
+        'benchmark': 'custom',
+        'profile': 'stark',
+        'overall': {'auc': 0.3333},
+        'per_sequence': {'a': {'ao': None}},
+    }

@@ -1,0 +1,181 @@
+import json
+import os
+import shutil
+import sys
+import tarfile
+import time
+from pathlib import Path
+
+import pytest
+
+from mmsimtrack.evaluation import layouts
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / 'tools/analysis_tools'))
+import score_results  # noqa: E402
+
+CORNER = ROOT / 'tests/data/eval/corner'
+EXPECTED = json.loads((CORNER / 'expected.json').read_text())
+SHARED = Path(
+    os.environ.get('MMSIMTRACK_EVAL', ROOT.parent / 'shared' / 'eval')
+)
+
+
+@pytest.fixture
+def corner(tmp_path):
+    """Flat folders with chosen corner cases."""
+
+    def make(*cases):
+        for kind in ('gt', 'result', 'absent'):
+            (tmp_path / kind).mkdir(exist_ok=True)
+            for case in cases:
+                path = CORNER / case / f'{kind}.txt'
+                if path.exists():
+                    shutil.copy(path, tmp_path / kind / f'{case}.txt')
+        return tmp_path
+
+    return make
+
+
+def run(root, benchmark, *options, gt='gt', results='result'):
+    out = root / 'metrics.json'
+    out.unlink(missing_ok=True)
+    folders = f'--gt {root / gt} --results {root / results} --out {out}'
+    command = [*folders.split(), '--benchmark', benchmark, *map(str, options)]
+    status = score_results.main(command)
+    return status, json.loads(out.read_text()) if out.exists() else None
+
+
+@pytest.mark.parametrize(
+    'benchmark, profile, key',
+    [
+        ('lasot', 'official', 'matlab_lasot_tnl2k'),
+        ('tnl2k', None, 'matlab_lasot_tnl2k'),
+        ('lasot', 'pysot', 'pysot_lasot'),
+        ('otb100', None, 'pytracking_otb'),
+        ('uav123', 'stark', 'stark_fork_uav'),
+        ('lasot_ext', 'got10k', 'got10k_toolkit_lasot'),
+        ('trackingnet', None, 'trackingnet'),
+        ('custom', 'got10k', 'got10k_ao_sr'),
+    ],
+)
+def test_scores(corner, benchmark, profile, key):
+    cases = 'absent_with_boxes', 'first_frame_absent'
+    root = corner(*cases)
+    options = ['--profile', profile] if profile else []
+    status, content = run(
+        root, benchmark, '--absent', root / 'absent', *options
+    )
+    assert status == 0
+    assert list(content) == ['benchmark', 'profile', 'overall', 'per_sequence']
+    for case in cases:
+        expected = dict(EXPECTED[case]['expected'][key])
+        if 'mean_seq_average_overlap' in expected:
+            average = expected.pop('mean_seq_average_overlap')
+            expected['average_overlap'] = average
+        found = {k: content['per_sequence'][case][k] for k in expected}
+        assert found == pytest.approx(expected, abs=1e-3)
+
+
+def test_ignored_flags_are_logged(corner, monkeypatch):
+    lines = []
+    monkeypatch.setattr(
+        layouts, 'print_log', lambda line, _: lines.append(line)
+    )
+    root = corner('absent_with_boxes')
+    run(root, 'uav123', '--absent', root / 'absent')
+    run(root, 'lasot')
+    run(root, 'got10k', '--absent', root / 'absent')
+    assert [line.removeprefix(str(root)) for line in lines] == [
+        '/absent: absent flags are ignored, the profile reads none',
+        '/gt has no flags: all targets are visible',
+        '/gt lacks meta_info.ini: boxes are clipped to x, y >= 0 only',
+    ]
+
+
+def test_chosen_sequences(corner):
+    root = corner('plain', 'ties')
+    (root / 'list.txt').write_text('ties\n\n')
+    _, content = run(root, 'custom', '--sequences', root / 'list.txt')
+    assert list(content['per_sequence']) == ['ties']
+    assert content['overall']['auc'] == pytest.approx(59.2593)
+
+
+def test_attributes(corner):
+    root = corner('plain', 'ties')
+    (root / 'att').mkdir()
+    for case in ('plain', 'ties'):
+        flags = ['0'] * 11
+        flags[0] = str(int(case == 'ties'))
+        (root / 'att' / f'{case}.txt').write_text(','.join(flags))
+    _, content = run(root, 'otb100', '--attributes', root / 'att')
+    assert list(content['per_attribute']) == ['IV']
+    assert content['per_attribute']['IV']['auc'] == pytest.approx(59.2593)
+
+
+@pytest.mark.parametrize(
+    'case, options, file, reason',
+    [
+        ('result_short', [], 'result/result_short.txt', 'found 14 rows'),
+        ('result_nan', ['--profile', 'stark'], 'result_nan.txt', 'line 6: f'),
+        ('gt_nan', ['--profile', 'stark'], 'gt/gt_nan.txt', 'line 7: found'),
+        ('plain', ['--sequences', 'none.txt'], 'none.txt', 'No such file'),
+        ('plain', ['--absent', 'nowhere'], 'nowhere', 'there is no such f'),
+    ],
+)
+def test_refusals(corner, capsys, case, options, file, reason):
+    assert run(corner(case), 'lasot', *options) == (2, None)
+    error = capsys.readouterr().err
+    assert error.startswith('refused: ')
+    assert f'{file}: {reason}' in error
+    assert error.count('\n') == 1
+
+
+def test_empty_list(corner, capsys):
+    root = corner('plain')
+    (root / 'list.txt').write_text('\n')
+    assert run(root, 'custom', '--sequences', root / 'list.txt')[0] == 2
+    assert 'list.txt: is empty. Write one name' in capsys.readouterr().err
+
+
+needs_shared = pytest.mark.skipif(
+    not SHARED.is_dir(), reason='the shared evaluation fixtures are absent'
+)
+
+
+@needs_shared
+def test_got10k_layout(tmp_path):
+    answers = json.loads((SHARED / 'got10k' / 'expected.json').read_text())
+    names = tmp_path / 'names.txt'
+    names.write_text('\n'.join(answers['scored_sequences']))
+    for tracker, expected in answers['expected'].items():
+        _, content = run(
+            tmp_path,
+            'got10k',
+            '--sequences',
+            names,
+            gt=SHARED / 'got10k' / 'val',
+            results=SHARED / 'got10k' / 'results' / 'GOT-10k' / tracker,
+        )
+        expected = dict(expected)
+        for name, scores in expected.pop('per_sequence').items():
+            found = {k: content['per_sequence'][name][k] for k in scores}
+            assert found == pytest.approx(scores, abs=1e-4)
+        assert content['overall'] == pytest.approx(expected, abs=1e-4)
+
+
+@needs_shared
+def test_all_of_lasot_in_half_a_minute(tmp_path):
+    answers = json.loads((SHARED / 'lasot_full/expected.json').read_text())
+    results = f'results_{answers["tracker"]}'
+    for name in ('gt', results, 'absent'):
+        with tarfile.open(SHARED / 'lasot_full' / f'{name}.tar.xz') as archive:
+            archive.extractall(tmp_path / name, filter='data')
+    start = time.process_time()
+    _, content = run(
+        tmp_path, 'lasot', '--absent', tmp_path / 'absent', results=results
+    )
+    assert time.process_time() - start < 30
+    expected = answers['expected']['official']
+    found = {key: content['overall'][key] for key in expected}
+    assert found == pytest.approx(expected, abs=1e-3)
