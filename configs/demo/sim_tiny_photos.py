@@ -1,6 +1,6 @@
-# The demo's model, trained on for about half an hour, on sequences generated
-# from photos: tools/dataset_converters/generate_sequences.py with --photos and
-# --coco. From scratch the same network needs 3,000 steps to leave the mean box.
+# The demo's model, trained on with sequences generated from photos:
+# tools/dataset_converters/generate_sequences.py with --photos and --coco. From
+# scratch the same network needs 3,000 steps of these to leave the mean box.
 _base_ = './sim_tiny_generated.py'
 data_root = 'data/photos'
 load_from = 'work_dirs/demo/epoch_13.pth'

@@ -81,7 +81,7 @@ def to_official(ours: dict, unused: dict, path) -> dict:
     Raises:
         KeyError: If a key is missing or unknown, also among the unused ones.
     """
-    check_keys(unused, (), path, "what our network has no use for", [UNUSED])
+    check_keys(unused, (), path, 'what our network has no use for', [UNUSED])
     names = simtrack_names(numbered(ours, r'backbone\.layers\.(\d+)\.'))
     check_keys(set(ours), set(names.values()), path, NETWORK)
     back = {mine: official for official, mine in names.items()}
