@@ -28,6 +28,7 @@ def load(name):
     cfg = Config.fromfile(CONFIGS / name, format_python_code=False)
     backbone = cfg.model.backbone
     backbone.get('features', backbone).init_cfg = None
+    cfg.load_from = None
     return cfg
 
 
