@@ -69,6 +69,7 @@ def test_metrics(demo):
         'ao',
         'sr_0_5',
         'sr_0_75',
+        'mean_seq_average_overlap',
     }
     for scores in (metrics['overall'], *baselines.values()):
         assert set(scores) == keys
