@@ -69,7 +69,7 @@ def benchmark(args: argparse.Namespace) -> dict:
             pipelines['ours, reduced'] = our_stages(pairs)
         return {
             'command': ' '.join(['python', *sys.argv]),
-            'machine': _describe_machine(),
+            'machine': describe_machine(),
             'frame_kb': mean_size / 1000,
             'options': {k: str(v) for k, v in vars(args).items()},
             **measure(pipelines, args),
@@ -118,7 +118,7 @@ def measure(pipelines: dict, args: argparse.Namespace) -> dict:
     }
 
 
-def _describe_machine() -> str:
+def describe_machine() -> str:
     lines = Path('/proc/cpuinfo')
     names = [
         line.split(': ')[1]

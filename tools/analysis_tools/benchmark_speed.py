@@ -19,7 +19,7 @@ from types import SimpleNamespace
 import cv2
 import numpy as np
 import torch
-from benchmark_dataloader import _describe_machine
+from benchmark_dataloader import describe_machine
 from benchmark_frames import QUALITY, noise
 from mmengine.config import Config, DictAction
 from speed_timing import STAGES, Subject, time_latency, time_throughput
@@ -164,7 +164,7 @@ def measure(subject: Subject, args: argparse.Namespace) -> list[dict]:
 def describe(subject: Subject, args: argparse.Namespace) -> dict:
     """What was measured, and on what."""
     device = next(subject.model.parameters()).device
-    machine = f'{_describe_machine()}, {torch.get_num_threads()} threads'
+    machine = f'{describe_machine()}, {torch.get_num_threads()} threads'
     if device.type == 'cuda':
         machine = f'{torch.cuda.get_device_name(device)}; {machine}'
     height, width = read_frame(subject.paths[0]).shape[:2]
