@@ -119,6 +119,7 @@ def measure(pipelines: dict, args: argparse.Namespace) -> dict:
 
 
 def describe_machine() -> str:
+    """Cores and processor, for tables of measurements."""
     lines = Path('/proc/cpuinfo')
     names = [
         line.split(': ')[1]
