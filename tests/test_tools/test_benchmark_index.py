@@ -43,13 +43,14 @@ def test_start(root):
 
 
 def test_own_memory():
-    size = 16 * benchmark_index.MIB
+    size = 128 * benchmark_index.MIB
     flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
     before = benchmark_index.own_memory()
     with mmap.mmap(-1, size, flags) as memory:
         memory.write(b'x' * size)
         after = benchmark_index.own_memory()
-    assert after - before == pytest.approx(16, abs=4)
+    # other parts of this process take and return memory meanwhile
+    assert after - before == pytest.approx(128, abs=40)
 
 
 def test_memory_of_workers(root, monkeypatch):
