@@ -35,14 +35,17 @@ def fetch(address: str) -> Path:
     folder = folder or hashlib.sha256(url.encode()).hexdigest()
     path = Path(torch.hub.get_dir(), 'checkpoints', folder[:8])
     path = path / os.path.basename(url.split('?')[0])
+    local_rank = os.environ.get('LOCAL_RANK', '0')
+    downloads = local_rank == '0' and not path.exists()
     try:
-        if os.environ.get('LOCAL_RANK', '0') == '0' and not path.exists():
+        if downloads:
             _download(source, path)
     finally:
         barrier()  # also if it failed, or the others would wait forever
     if not path.exists():
         raise ConnectionError(_by_hand(url, path, 'the first process failed'))
-    _check_hash(path, source, f'Delete {path} to download it again.')
+    if not downloads:  # else it is checked already
+        _check_hash(path, source, f'Delete {path} to download it again.')
     return path
 
 
@@ -92,9 +95,7 @@ def _download(source: tuple[str, str, str], path: Path) -> None:
         if size is not None and found != int(size):
             cause = f'it broke off after {found} of {size} bytes'
             raise ConnectionError(_by_hand(url, path, cause))
-        if source[2]:  # without one, `fetch` logs it
-            advice = 'Check the hash, or download again.'
-            _check_hash(temporary, source, advice)
+        _check_hash(temporary, source, 'Check the hash, or download again.')
 
 
 def _check_hash(path: Path, source: tuple[str, str, str], advice: str) -> None:
