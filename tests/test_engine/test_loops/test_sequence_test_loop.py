@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from mmengine.runner import Runner
+from small_models import SIMTRACK
 
 from mmsimtrack.engine.loops import frame_progress
 from mmsimtrack.models import TrackState
@@ -189,32 +190,6 @@ def test_amp_runs_the_network_in_bfloat16(tmp_path, data_root):
     runner.model.track = look
     runner.test()
     assert seen == {torch.bfloat16}
-
-
-SIMTRACK = dict(
-    type='SimTrack',
-    exemplar=dict(size=32, factor=2),
-    search=dict(size=64, factor=4),
-    clip_margin=10,
-    data_preprocessor=dict(
-        type='SOTDataPreprocessor', mean=[128] * 3, std=[64] * 3
-    ),
-    backbone=dict(
-        type='JointViT',
-        arch=dict(
-            embed_dims=16, num_layers=2, num_heads=2, feedforward_channels=32
-        ),
-        patch_size=16,
-        img_size=64,
-        tokenizer=dict(foveal_size=16),
-    ),
-    head=dict(
-        type='CornerHead',
-        channels=16,
-        loss_iou=dict(type='mmdet.GIoULoss', loss_weight=2.0),
-        loss_bbox=dict(type='mmdet.L1Loss', loss_weight=5.0),
-    ),
-)
 
 
 @pytest.fixture

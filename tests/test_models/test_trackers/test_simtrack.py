@@ -2,42 +2,19 @@ import numpy as np
 import pytest
 import torch
 from mmengine.logging import MMLogger
+from small_models import SIMTRACK
 
 from mmsimtrack.models import TrackState
 from mmsimtrack.registry import MODELS
 from mmsimtrack.structures import CropWindow, SOTDataSample
 
 SIZE = (240, 320)
-MODEL = dict(
-    type='SimTrack',
-    exemplar=dict(size=32, factor=2),
-    search=dict(size=64, factor=4),
-    clip_margin=10,
-    data_preprocessor=dict(
-        type='SOTDataPreprocessor', mean=[128] * 3, std=[64] * 3
-    ),
-    backbone=dict(
-        type='JointViT',
-        arch=dict(
-            embed_dims=16, num_layers=2, num_heads=2, feedforward_channels=32
-        ),
-        patch_size=16,
-        img_size=64,
-        tokenizer=dict(foveal_size=16),
-    ),
-    head=dict(
-        type='CornerHead',
-        channels=16,
-        loss_iou=dict(type='mmdet.GIoULoss', loss_weight=2.0),
-        loss_bbox=dict(type='mmdet.L1Loss', loss_weight=5.0),
-    ),
-)
 
 
 @pytest.fixture
 def model():
     torch.manual_seed(0)
-    return MODELS.build(MODEL).eval()
+    return MODELS.build(SIMTRACK).eval()
 
 
 @pytest.fixture
