@@ -23,7 +23,7 @@ from mmsimtrack.structures.annotation_file import (
     replace_atomically,
     write_bboxes_xywh,
 )
-from mmsimtrack.visualization import plot_success
+from mmsimtrack.visualization import plot_curves
 
 TOOLS = Path(__file__).parent
 CONFIG = TOOLS.parent / 'configs/demo/sim_tiny_generated.py'
@@ -161,10 +161,10 @@ class Demo:
         metrics['baselines'] = {name: scores[name] for name in BASELINES}
         with replace_atomically(self.work_dir / 'metrics.json') as temporary:
             temporary.write_text(json.dumps(metrics, indent=2) + '\n')
-        plot_success(
+        plot_curves(
             curves,
             self.work_dir / 'success.png',
-            'Success on held-out generated sequences',
+            title='Success on held-out generated sequences',
         )
         return scores
 

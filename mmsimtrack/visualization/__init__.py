@@ -9,6 +9,7 @@ from .attention_visualizer import (
     overlay_attention,
     text_bar,
 )
+from .ope_plots import plot_attributes, plot_curves, plot_overlaps
 from .record_attention import attention_layers, record_attention
 from .sot_visualizer import (
     SOTVisualizer,
@@ -16,7 +17,6 @@ from .sot_visualizer import (
     contact_sheet,
     write_image,
 )
-from .success_plot import plot_success
 
 __all__ = [
     'AttentionRow',
@@ -29,7 +29,9 @@ __all__ = [
     'draw_exemplar',
     'foveal_bbox',
     'overlay_attention',
-    'plot_success',
+    'plot_attributes',
+    'plot_curves',
+    'plot_overlaps',
     'record_attention',
     'text_bar',
     'write_image',

@@ -1,0 +1,155 @@
+import os
+
+import cv2
+import matplotlib
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from mmsimtrack.visualization import (
+    plot_attributes,
+    plot_curves,
+    plot_overlaps,
+)
+
+
+@pytest.fixture
+def figures(monkeypatch):
+    """Figures that were saved."""
+    saved = []
+    savefig = Figure.savefig
+
+    def spy(figure, *args, **kwargs):
+        saved.append(figure)
+        savefig(figure, *args, **kwargs)
+
+    monkeypatch.setattr(Figure, 'savefig', spy)
+    return saved
+
+
+CURVES = {
+    'weak': np.full(21, 0.25),
+    'strong': np.linspace(1, 0.5, 21),
+    'middle': np.full(21, 0.5),
+}
+
+
+def legend_of(axes):
+    return [text.get_text() for text in axes.get_legend().get_texts()]
+
+
+def test_legend_is_sorted_by_auc(tmp_path, figures):
+    plot_curves(CURVES, tmp_path / 'plot.png', title='LaSOT')
+    axes = figures[0].axes[0]
+    assert legend_of(axes) == ['[75.0] strong', '[50.0] middle', '[25.0] weak']
+    line = axes.get_lines()[0]
+    np.testing.assert_allclose(line.get_xdata(), np.arange(21) / 20)
+    np.testing.assert_array_equal(line.get_ydata(), CURVES['strong'])
+    assert axes.get_title() == 'LaSOT'
+    assert os.listdir(tmp_path) == ['plot.png']
+    assert cv2.imread(str(tmp_path / 'plot.png')).shape == (720, 960, 3)
+
+
+@pytest.mark.parametrize(
+    'kind, last, title',
+    [
+        ('precision', 50, 'Precision plot of OPE'),
+        ('norm_precision', 0.5, 'Normalized precision plot of OPE'),
+    ],
+)
+def test_other_scores_and_thresholds(tmp_path, figures, kind, last, title):
+    scores = {'weak': 91.25, 'strong': 1, 'middle': 50}
+    plot_curves(CURVES, tmp_path / 'plot.svg', kind, scores)
+    axes = figures[0].axes[0]
+    assert legend_of(axes) == ['[91.2] weak', '[50.0] middle', '[1.0] strong']
+    assert axes.get_lines()[0].get_xdata()[[0, -1]].tolist() == [0, last]
+    assert axes.get_title() == title
+    assert (tmp_path / 'plot.svg').read_text().startswith('<?xml')
+
+
+def test_a_tracker_looks_the_same_in_all_pictures(tmp_path, figures):
+    for kind, scores in (
+        ('success', None),
+        ('precision', {'weak': 3, 'strong': 2, 'middle': 1}),
+    ):
+        plot_curves(CURVES, tmp_path / 'plot.png', kind, scores)
+    attributes = {name: dict(IV=50, OV=40, FM=30) for name in CURVES}
+    plot_attributes(attributes, tmp_path / 'plot.png', 'AUC')
+    colors = [
+        {line.get_label().split()[-1]: line.get_color() for line in lines}
+        for lines in (figure.axes[0].get_lines() for figure in figures)
+    ]
+    assert colors[0] == colors[1] == colors[2]
+    assert len(set(colors[0].values())) == 3
+
+
+def test_attributes(tmp_path, figures):
+    scores = {
+        'a': {'IV': 52.0, 'OV': 41.0, 'FM': 60.0},
+        'b': {'IV': 55.0, 'OV': 40.0, 'FM': 61.0},
+    }
+    plot_attributes(scores, tmp_path / 'plot.png', 'AUC by attribute')
+    axes = figures[0].axes[0]
+    labels = [label.get_text() for label in axes.get_xticklabels()]
+    assert labels == [
+        'IV\n(52.0, 55.0)',
+        'OV\n(40.0, 41.0)',
+        'FM\n(60.0, 61.0)',
+    ]
+    # the curve is closed
+    assert axes.get_lines()[0].get_ydata().tolist() == [52, 41, 60, 52]
+    assert (axes.get_rmin(), axes.get_rmax()) == (30, 65)
+    assert [t.get_text() for t in figures[0].legends[0].get_texts()] == [
+        'a',
+        'b',
+    ]
+
+
+@pytest.mark.parametrize(
+    'scores',
+    [
+        {'a': {'IV': 1, 'OV': 2}},
+        {'a': {'IV': 1, 'OV': 2, 'FM': 3}, 'b': {'IV': 1, 'OV': 2, 'BC': 3}},
+    ],
+)
+def test_bad_attributes(tmp_path, scores):
+    message = (
+        r"same attributes for each tracker, at least three, found \[\['IV"
+    )
+    with pytest.raises(ValueError, match=message):
+        plot_attributes(scores, tmp_path / 'plot.png', '')
+
+
+def test_overlaps(tmp_path, figures):
+    visible = np.array([True, False, True, True])
+    overlaps = np.array([0.9, 0.5, 0.2, 0])
+    plot_overlaps(overlaps, visible, tmp_path / 'plot.png', [0, 2])
+    (line,) = figures[0].axes[0].get_lines()
+    np.testing.assert_array_equal(line.get_ydata(), [0.9, np.nan, 0.2, 0])
+    assert cv2.imread(str(tmp_path / 'plot.png')).shape == (160, 1280, 3)
+
+
+def test_pyplot_state_is_untouched(tmp_path):
+    state = plt.get_fignums(), matplotlib.get_backend(), dict(plt.rcParams)
+    plot_curves({'a': np.linspace(1, 0, 21)}, tmp_path / 'plot.png')
+    assert state == (
+        plt.get_fignums(),
+        matplotlib.get_backend(),
+        dict(plt.rcParams),
+    )
+
+
+@pytest.mark.parametrize(
+    'curves, message',
+    [
+        ({}, 'found no curve'),
+        ({'a': np.zeros((2, 21))}, r"shape \(2, 21\) for 'a'"),
+        ({'a': np.array([100.0, 50.0])}, r'values in \[0, 1\]'),
+        ({'a': np.array([1.0, np.nan])}, r'values in \[0, 1\]'),
+    ],
+)
+def test_bad_curves(tmp_path, curves, message):
+    with pytest.raises(ValueError, match=message):
+        plot_curves(curves, tmp_path / 'plot.png')
+    assert not os.listdir(tmp_path)
