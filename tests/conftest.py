@@ -4,7 +4,9 @@ import gc
 from pathlib import Path
 
 import layouts
+import numpy as np
 import pytest
+import storage
 import torch
 
 import mmsimtrack  # noqa: F401, provides what mmdet needs of mmcv
@@ -61,7 +63,8 @@ def make_data_for():
 
     `make_data_for(dataset_cfg, root)` sets `data_root` to a folder in `root`
     and, for a fixed list, `indices` to the one sequence that is written.
-    Sequences have 3 frames, in UAV123 109; their first box is 16, 12, 16, 12.
+    Sequences have 3 frames, in UAV123 109, in OTB-100 71; their first box is
+    16, 12, 16, 12.
     """
     return _make_data_for
 
@@ -70,11 +73,12 @@ def _make_data_for(dataset_cfg, root):
     type_, split = dataset_cfg['type'], dataset_cfg.get('split')
     data_root = Path(root) / f'{type_}_{split}'
     dataset_cfg['data_root'] = str(data_root)
-    if type_ in ('Got10kDataset', 'LaSOTDataset'):
+    name = type_.removesuffix('Dataset').lower()
+    if name in ('got10k', 'lasot', 'nfs', 'vasttrack'):
         dataset_cfg['indices'] = 1
-    elif type_ == 'UAV123Dataset':
-        names = [row.split()[0] for row in layouts.split_rows('uav123')]
-        dataset_cfg['indices'] = [names.index('uav6')]
+    elif name in ('uav123', 'otb100'):
+        names = [row.split()[0] for row in layouts.split_rows(name)]
+        dataset_cfg['indices'] = [names.index(storage.WRITTEN[name])]
     if not data_root.exists():
         _make_miniature(type_, split, data_root)
 
@@ -99,8 +103,25 @@ def _make_miniature(type_, split, root):
             layouts.make_tnl2k(root, ['Cat_video_01-Done'], num_frames=3)
         case 'UAV123Dataset', _:
             layouts.make_uav123(root)
+        case 'OTB100Dataset', _:
+            layouts.make_otb100(root)
+        case 'NfSDataset', _:
+            names = layouts.split_rows('nfs')
+            layouts.make_nfs(root, names[:1], num_frames=3)
+        case 'VastTrackDataset', _:
+            names = layouts.split_rows('vasttrack_test')
+            layouts.make_vasttrack(root, names[:1], num_frames=3)
+        case 'FolderDataset', _:
+            _make_own(root)
         case _:
             raise ValueError(f'no miniature of {type_}')
+
+
+def _make_own(root):
+    """A sequence of one's own."""
+    bboxes_xywh = layouts.moving_bboxes(3, layouts.SIZE)
+    layouts.write_frames(root / 'cat', '{}.jpg', 1, bboxes_xywh, layouts.SIZE)
+    np.savetxt(root / 'cat/groundtruth.txt', bboxes_xywh, '%d', ',')
 
 
 def _make_got10k_vot(root, split):

@@ -180,17 +180,19 @@ def make_tnl2k(
 
 def make_vasttrack(
     root,
-    names=('Zebra-1', 'Zebra-2', 'abacus-7'),
+    names=('Air Hockey-1', 'Air Hockey-2', 'Blue-Crowned Hanging-Parrot-15'),
     num_frames=8,
     size=SIZE,
     bboxes_xywh=None,
+    frame_name='imgs/{:05d}.jpg',
 ):
-    """VastTrack: sequences of these names."""
+    """VastTrack: sequences of these names, frames that count from 1."""
     if bboxes_xywh is None:
         bboxes_xywh = moving_bboxes(num_frames, size)
     for name in names:
         folder = Path(root) / name.rpartition('-')[0] / name
-        write_frames(folder / 'imgs', '{:05d}.jpg', 1, bboxes_xywh, size)
+        subfolder, name = frame_name.split('/')
+        write_frames(folder / subfolder, name, 1, bboxes_xywh, size)
         np.savetxt(folder / 'Groundtruth.txt', bboxes_xywh, '%g', ',')
 
 
@@ -212,6 +214,48 @@ def make_uav123(root, names=('uav6',), size=SIZE, absent=()):
             first_frame = int(first_frame)
             write_frames(frames, '{:06d}.jpg', first_frame, bboxes_xywh, size)
             np.savetxt(annotations / f'{name}.txt', bboxes_xywh, '%g', ',')
+
+
+def make_otb100(root, names=('Deer',), size=SIZE):
+    """OTB-100, the official frames of these sequences."""
+    for row in split_rows('otb100'):
+        name, video, first_frame, last_frame, digits = row.split()
+        if name in names:
+            num_frames = int(last_frame) - int(first_frame) + 1
+            bboxes_xywh = moving_bboxes(num_frames, size)
+            folder, first_frame = Path(root) / video, int(first_frame)
+            frame_name = f'{{:0{digits}d}}.jpg'
+            write_frames(
+                folder / 'img', frame_name, first_frame, bboxes_xywh, size
+            )
+            target = name.removeprefix(video).replace('-', '.')
+            boxes = folder / f'groundtruth_rect{target}.txt'
+            np.savetxt(boxes, bboxes_xywh, '%d', '\t')
+
+
+def make_nfs(root, names=('dog_1',), num_frames=8, size=SIZE, repacked=False):
+    """NfS at 30 frames per second.
+
+    Args:
+        repacked: Whether in the layout that is made for pytracking. As
+            downloaded, 7 boxes of 0, 0, 1, 1 follow on each that counts.
+    """
+    bboxes_xywh = moving_bboxes(num_frames, size)
+    for name in names:
+        folder = Path(root) / name / '30' / name
+        boxes = folder.with_suffix('.txt')
+        rows = [
+            f'0 {x} {y} {x + w} {y + h} {8 * t} 0 0 0 "dog"\n'
+            + '0 0 0 1 1 9 0 0 0 "dog"\n' * 7
+            for t, (x, y, w, h) in enumerate(bboxes_xywh)
+        ]
+        if repacked:
+            folder = Path(root) / 'sequences' / name
+            boxes = Path(root) / f'anno/nfs_{name}.txt'
+            rows = ['\t'.join(map(str, row)) + '\n' for row in bboxes_xywh]
+        write_frames(folder, '{:05d}.jpg', 1, bboxes_xywh, size)
+        boxes.parent.mkdir(exist_ok=True)
+        boxes.write_text(''.join(rows))
 
 
 def split_rows(name):

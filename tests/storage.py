@@ -12,22 +12,25 @@ SEQUENCES = {
     'got10k': dict(type='Got10kDataset', split='train'),
     'trackingnet': dict(type='TrackingNetDataset', split='train', chunks=[0]),
     'tnl2k': dict(type='TNL2KDataset'),
-    'uav123': dict(type='UAV123Dataset', indices=[-1]),
+    'uav123': dict(type='UAV123Dataset'),
+    'otb100': dict(type='OTB100Dataset'),
+    'nfs': dict(type='NfSDataset'),
     'vasttrack': dict(type='VastTrackDataset'),
     'folder': dict(type='FolderDataset', boxes='{}.txt'),
 }
+# the one sequence of a fixed list that is written
+WRITTEN = {'uav123': 'uav6', 'otb100': 'Deer', 'nfs': 'dog_1'}
 LAYOUTS = {**SEQUENCES, 'coco': dict(type='CocoDataset', split='train')}
 
 
 def make(name, root):
     """Write a miniature; returns the config of its data set."""
     cfg = dict(LAYOUTS[name], data_root=str(root))
+    if name in WRITTEN:
+        rows = [row.split()[0] for row in layouts.split_rows(name)]
+        cfg['indices'] = [rows.index(WRITTEN[name])]
     if name == 'folder':
         make_folders(root)
-    elif name == 'uav123':
-        rows = [row.split()[0] for row in layouts.split_rows('uav123')]
-        cfg['indices'] = [rows.index('uav6')]
-        layouts.make_uav123(root)
     else:
         getattr(layouts, f'make_{name}')(root)
     return cfg
@@ -57,7 +60,7 @@ def pack_zips(name, root):
             path = root / f'train/GOT-10k_Train_split_{i:02d}.zip'
             _zip(path, [folder], root / 'train')
             shutil.rmtree(folder)
-    elif name in ('lasot', 'coco'):
+    elif name in ('lasot', 'coco', 'otb100', 'nfs'):
         for folder in list(root.iterdir()):
             _zip(root / f'{folder.name}.zip', [folder], root)
             shutil.rmtree(folder)

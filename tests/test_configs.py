@@ -162,6 +162,32 @@ def test_another_backbone_is_another_line(name):
     assert sum(line != changed for line, changed in pairs) == 1
 
 
+@pytest.mark.parametrize(
+    ('benchmark', 'profile'),
+    [
+        ('lasot', 'stark'),
+        ('lasot_ext', 'stark'),
+        ('tnl2k', 'stark'),
+        ('trackingnet', 'trackingnet'),
+        ('uav123', 'stark'),
+        ('otb100', 'pytracking'),
+        ('nfs', 'pytracking'),
+        ('vasttrack', 'official'),
+        ('custom', 'stark'),
+    ],
+)
+def test_another_benchmark_is_another_line(benchmark, profile):
+    text = (CONFIGS / 'simtrack/sim_b16_lasot.py').read_text()
+    path = CONFIGS / f'simtrack/sim_b16_{benchmark}.py'
+    expected = text.replace('/test_lasot.py', f'/test_{benchmark}.py')
+    assert path.read_text() == expected
+    cfg = load(f'simtrack/{path.name}')
+    assert cfg.test_dataloader.dataset.data_root == f'data/{benchmark}'
+    assert cfg.test_evaluator == dict(
+        type='OPEMetric', benchmark=benchmark, profile=profile
+    )
+
+
 def test_sim_b16_has_the_numbers_of_the_paper():
     """Sec. 4.1 and the supplement."""
     cfg = Config.fromfile(CONFIGS / 'simtrack/sim_b16_lasot.py')

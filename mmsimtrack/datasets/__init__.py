@@ -6,6 +6,8 @@ from .folder_dataset import FolderDataset
 from .frame_reader import FrameReader, read_frame
 from .got10k import Got10kDataset
 from .lasot import LaSOTDataset
+from .nfs import NfSDataset
+from .otb100 import OTB100Dataset
 from .pair_dataset import PairDataset, jitter_bbox
 from .sequence_dataset import SequenceDataset
 from .tnl2k import TNL2KDataset
@@ -21,6 +23,8 @@ __all__ = [
     'FrameReader',
     'Got10kDataset',
     'LaSOTDataset',
+    'NfSDataset',
+    'OTB100Dataset',
     'PairDataset',
     'SequenceDataset',
     'TNL2KDataset',

@@ -11,8 +11,53 @@ from mmsimtrack.datasets.video_sequence import VideoSequence
 from mmsimtrack.registry import DATASETS
 
 
+class FrameFolderDataset(SequenceDataset):
+    """Sequences whose frames are listed, since their names follow no rule.
+
+    Subclasses implement `load_data_list`; `frame_template` has a field for
+    the name of a frame. `2.jpg` comes before `10.jpg`.
+
+    Attributes:
+        endings: Of the files that are frames.
+    """
+
+    endings: tuple[str, ...] = ('.jpg', '.jpeg', '.png', '.bmp', '.webp')
+
+    def load_sequence(self, info: dict) -> VideoSequence:
+        """List the frames, then read the boxes."""
+        return super().load_sequence(self.list_frames(info))
+
+    def list_frames(self, info: dict) -> dict:
+        """An entry with the `frame_names` of its folder."""
+        folder = osp.dirname(info['frame_template'])
+        check_frame_folder(folder, self.backend_args)
+        names = fileio.list_dir_or_file(
+            folder, False, True, self.endings, backend_args=self.backend_args
+        )
+        return {**info, 'frame_names': tuple(sorted(names, key=self.order))}
+
+    @staticmethod
+    def order(frame_name: str) -> tuple:
+        """What frames are sorted by: numbers in names by their value."""
+        parts = re.split(r'(\d+)', frame_name)
+        return tuple(int(p) if p.isdigit() else p for p in parts)
+
+    def count_frames(self, info: dict, num_boxes: int) -> int:
+        """As many as boxes."""
+        num_frames = len(info['frame_names'])
+        if num_frames != num_boxes:
+            folder = osp.dirname(info['frame_template'])
+            raise ValueError(
+                f'{folder} holds {num_frames} frames '
+                f'({", ".join(self.endings)}), but {info["annotation"]} has '
+                f'{num_boxes} boxes. Expected one box per frame; unpack or '
+                f'create the sequence again{self.advice}.'
+            )
+        return num_frames
+
+
 @DATASETS.register_module()
-class FolderDataset(SequenceDataset):
+class FolderDataset(FrameFolderDataset):
     """A folder of frames and a file of boxes for each sequence.
 
     Frames may have any names; `2.jpg` comes before `10.jpg`. The file of
@@ -32,9 +77,6 @@ class FolderDataset(SequenceDataset):
         FileNotFoundError: If the folder, the list, frames or boxes are
             missing.
     """
-
-    endings = ('.jpg', '.jpeg', '.png', '.bmp', '.webp')
-    advice = ''  # what else may help if frames and boxes do not fit
 
     def __init__(
         self,
@@ -74,47 +116,15 @@ class FolderDataset(SequenceDataset):
             )
         return infos
 
-    def load_sequence(self, info: dict) -> VideoSequence:
-        """List the frames, then read the boxes."""
-        return super().load_sequence(self.list_frames(info))
-
-    def list_frames(self, info: dict) -> dict:
-        """An entry with the `frame_names` of its folder."""
-        folder = osp.dirname(info['frame_template'])
-        check_frame_folder(folder, self.backend_args)
-        names = fileio.list_dir_or_file(
-            folder, False, True, self.endings, backend_args=self.backend_args
-        )
-        return {**info, 'frame_names': tuple(sorted(names, key=self.order))}
-
     def list_names(self) -> list[str]:
         """Names of the sequences."""
         if self.list_file is not None:
             return read_names(self, self.list_file)
         return list_folders(self, self.frames.partition('{}')[0])
 
-    @staticmethod
-    def order(frame_name: str) -> tuple:
-        """What frames are sorted by: numbers in names by their value."""
-        parts = re.split(r'(\d+)', frame_name)
-        return tuple(int(p) if p.isdigit() else p for p in parts)
-
-    def count_frames(self, info: dict, num_boxes: int) -> int:
-        """As many as boxes."""
-        num_frames = len(info['frame_names'])
-        if num_frames != num_boxes:
-            folder = osp.dirname(info['frame_template'])
-            raise ValueError(
-                f'{folder} holds {num_frames} frames '
-                f'({", ".join(self.endings)}), but {info["annotation"]} has '
-                f'{num_boxes} boxes. Expected one box per frame; unpack or '
-                f'create the sequence again{self.advice}.'
-            )
-        return num_frames
-
 
 def read_names(dataset: SequenceDataset, list_file: str) -> list[str]:
-    """Names in a file below the folder of a data set.
+    """Names in a file below the folder of a data set; they may hold spaces.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -128,7 +138,8 @@ def read_names(dataset: SequenceDataset, list_file: str) -> list[str]:
             'sequences, one name per line; create it, or correct data_root '
             'or list_file in the config.'
         ) from None
-    return text.split()
+    names = map(str.strip, text.splitlines())
+    return [name for name in names if name]
 
 
 def list_folders(dataset: SequenceDataset, folder: str = '') -> list[str]:

@@ -87,6 +87,37 @@ def check_frame_range(
     return len(names)
 
 
+def check_part_of_video(
+    info: dict,
+    num_boxes: int,
+    advice: str = '',
+    backend_args: dict | None = None,
+) -> int:
+    """Length of a range of the frames of a video, if it fits its boxes.
+
+    Args:
+        info: An entry of `load_data_list` with `last_frame`.
+        num_boxes: Rows of the annotation.
+        advice: What else may help if there are not as many.
+        backend_args: Of mmengine's file backend.
+
+    Raises:
+        FileNotFoundError: If a frame of the range is missing.
+        ValueError: If the annotation has another length.
+    """
+    first_frame, last_frame = info['first_frame'], info['last_frame']
+    num_frames = last_frame - first_frame + 1
+    if num_boxes != num_frames:
+        raise ValueError(
+            f'{info["annotation"]} has {num_boxes} boxes, expected '
+            f'{num_frames}, for frames {first_frame} to {last_frame} of its '
+            f'video. Unpack the annotations again{advice}.'
+        )
+    template = info['frame_template']
+    check_frame_range(template, first_frame, num_frames, backend_args)
+    return num_frames
+
+
 def check_for_tracking(dataset) -> None:
     """Find what would stop a test, before it starts.
 

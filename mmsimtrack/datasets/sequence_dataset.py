@@ -17,6 +17,7 @@ from mmsimtrack.datasets.frame_files import (
     check_for_tracking,
     check_frame_files,
     check_frame_folder,
+    check_part_of_video,
 )
 from mmsimtrack.datasets.frame_reader import FrameReader, image_shape
 from mmsimtrack.datasets.index_cache import open_index
@@ -31,10 +32,11 @@ class SequenceDataset(BaseDataset):
     """A data set whose items are whole sequences.
 
     Subclasses implement `load_data_list`: one dict per sequence with `name`,
-    `frame_template`, `first_frame` (and `frame_names`; see `VideoSequence`)
-    and `annotation`, a file with x,y,w,h per frame. Where a layout has its
-    own rules, they override `count_frames` and `load_visible`, and name the
-    files of labels in `label_files`. Annotations are parsed once and kept as
+    `frame_template`, `first_frame` (and `frame_names`; see `VideoSequence`),
+    `last_frame` if it is a part of a video, and `annotation`, a file with
+    x,y,w,h per frame. Where a layout has its own rules, they override
+    `load_bboxes`, `count_frames` and `load_visible`, and name the files of
+    labels in `label_files`. Annotations are parsed once and kept as
     in `open_index`; options that decide what is parsed are attributes that
     exist when the constructor of this class is called.
 
@@ -53,6 +55,7 @@ class SequenceDataset(BaseDataset):
             from one frame.
         first_box_only: Whether no more than the first box may be public.
         label_files: Names of files of labels, beside the annotation.
+        advice: What else may help if frames and boxes do not fit.
 
     Raises:
         FileNotFoundError: If a folder or file is missing.
@@ -63,6 +66,7 @@ class SequenceDataset(BaseDataset):
     single_frame = False
     first_box_only = False
     label_files: tuple[str, ...] = ()
+    advice = ''
 
     def __init__(
         self,
@@ -89,12 +93,13 @@ class SequenceDataset(BaseDataset):
         # first, since it is what a partly unpacked data set lacks
         folder = osp.dirname(info['frame_template'])
         check_frame_folder(folder, self.backend_args)
-        bboxes_xywh = read_bboxes_xywh(info['annotation'], self.backend_args)
-        num_boxes = len(bboxes_xywh)
-        num_frames = self.count_frames(info, num_boxes)
+        bboxes_xywh = self.load_bboxes(info)
+        num_frames = self.count_frames(info, len(bboxes_xywh))
+        bboxes_xywh = bboxes_xywh[:num_frames]
+        frame_names = info.get('frame_names')
         visible = np.isfinite(bboxes_xywh).all(-1)
         visible &= (bboxes_xywh[:, 2:] > 0).all(-1)
-        visible &= self.load_visible(info, num_boxes)
+        visible &= self.load_visible(info, len(bboxes_xywh))
         return VideoSequence(
             info['name'],
             info['frame_template'],
@@ -102,11 +107,19 @@ class SequenceDataset(BaseDataset):
             num_frames,
             xywh_to_xyxy(bboxes_xywh),
             visible,
-            frame_names=info.get('frame_names'),
+            frame_names=frame_names and frame_names[:num_frames],
         )
+
+    def load_bboxes(self, info: dict) -> np.ndarray:
+        """(num_boxes, 4) xywh of a sequence, from its annotation."""
+        return read_bboxes_xywh(info['annotation'], self.backend_args)
 
     def count_frames(self, info: dict, num_boxes: int) -> int:
         """Number of frames of a sequence, if they fit its boxes."""
+        if 'last_frame' in info:
+            return check_part_of_video(
+                info, num_boxes, self.advice, self.backend_args
+            )
         return check_frame_files(
             info['frame_template'],
             info['first_frame'],

@@ -2,7 +2,6 @@
 
 import os.path as osp
 
-from mmsimtrack.datasets.frame_files import check_frame_range
 from mmsimtrack.datasets.sequence_dataset import SPLITS, SequenceDataset
 from mmsimtrack.registry import DATASETS
 
@@ -24,6 +23,8 @@ class UAV123Dataset(SequenceDataset):
         FileNotFoundError: If a video, a frame or an annotation is missing.
     """
 
+    advice = ' (those of UAV123@10fps are others)'
+
     def load_data_list(self) -> list[dict]:
         """The 123 sequences, with first and last frame from the list."""
         infos = []
@@ -41,18 +42,3 @@ class UAV123Dataset(SequenceDataset):
                 }
             )
         return infos
-
-    def count_frames(self, info: dict, num_boxes: int) -> int:
-        """Length of the range."""
-        first_frame, last_frame = info['first_frame'], info['last_frame']
-        num_frames = last_frame - first_frame + 1
-        if num_boxes != num_frames:
-            raise ValueError(
-                f'UAV123Dataset: {info["annotation"]} has {num_boxes} boxes, '
-                f'expected {num_frames}, for frames {first_frame} to '
-                f'{last_frame} of its video. Unpack the annotations again '
-                '(those of UAV123@10fps are others).'
-            )
-        template = info['frame_template']
-        check_frame_range(template, first_frame, num_frames, self.backend_args)
-        return num_frames

@@ -2,54 +2,92 @@
 
 import os.path as osp
 
-from mmsimtrack.datasets.folder_dataset import list_folders, read_names
-from mmsimtrack.datasets.sequence_dataset import SequenceDataset
+from mmengine import fileio
+
+from mmsimtrack.datasets.folder_dataset import (
+    FrameFolderDataset,
+    list_folders,
+    read_names,
+)
+from mmsimtrack.datasets.sequence_dataset import SPLITS, check_split
 from mmsimtrack.registry import DATASETS
 
 
 @DATASETS.register_module()
-class VastTrackDataset(SequenceDataset):
+class VastTrackDataset(FrameFolderDataset):
     """VastTrack as downloaded: `<class>/<class>-<n>/imgs/00001.jpg`.
 
-    `Groundtruth.txt` holds x,y,w,h per frame, zeros where the target is
-    absent.
+    Classes have names such as `Air Hockey`. Frames lie in `imgs` or `img`;
+    their numbers have 5 digits, 8, or as many as they need. `Groundtruth.txt`
+    holds x,y,w,h per frame, zeros where the target is absent.
 
     Args:
-        data_root: Folder of the classes.
+        data_root: Folder of the classes; for the split, it may also be the
+            folder of that name that holds them.
+        split: `test` takes the 3,500 official sequences.
         list_file: File below `data_root` with one name, `<class>-<n>`, per
-            line; by default all sequences of all classes are taken.
+            line. Without split and list, all sequences of all classes are
+            taken.
         **kwargs: Of `SequenceDataset`.
 
     Raises:
         FileNotFoundError: If the folder, the list, a sequence or an
             annotation is missing.
-        ValueError: If an annotation is not as long as its sequence.
+        ValueError: If the split is unknown, or comes with a list, or an
+            annotation is not as long as its sequence.
     """
 
     def __init__(
-        self, data_root: str, list_file: str | None = None, **kwargs
+        self,
+        data_root: str,
+        split: str | None = None,
+        list_file: str | None = None,
+        **kwargs,
     ) -> None:
+        if split is not None:
+            check_split('VastTrackDataset', split, ('test',))
+        if split and list_file:
+            raise ValueError(
+                f'VastTrackDataset: found split={split!r} and '
+                f'list_file={list_file!r}, expected one of them, since both '
+                'say which sequences to take. Remove one in the config.'
+            )
+        self.split = split
         self.list_file = list_file
         super().__init__(data_root, **kwargs)
 
     def load_data_list(self) -> list[dict]:
         """The sequences of the list, in its order, or all, sorted."""
+        root = self.data_root
         if self.list_file is not None:
             names = read_names(self, self.list_file)
-            paths = [(name.rpartition('-')[0], name) for name in names]
+        elif self.split is not None:
+            path = SPLITS / f'vasttrack_{self.split}.txt'
+            names = path.read_text().splitlines()
+            if self._isdir(osp.join(root, self.split)):
+                root = osp.join(root, self.split)
         else:
-            paths = [
-                (class_name, name)
+            return [
+                self._describe(osp.join(root, class_name, name))
                 for class_name in list_folders(self)
                 for name in list_folders(self, class_name)
             ]
-        return [self._describe(*path) for path in paths]
+        return [
+            self._describe(osp.join(root, name.rpartition('-')[0], name))
+            for name in names
+        ]
 
-    def _describe(self, class_name: str, name: str) -> dict:
-        folder = osp.join(self.data_root, class_name, name)
+    def _describe(self, folder: str) -> dict:
+        frames = osp.join(folder, 'imgs')
+        other = osp.join(folder, 'img')
+        if not self._isdir(frames) and self._isdir(other):
+            frames = other
         return {
-            'name': name,
-            'frame_template': osp.join(folder, 'imgs', '{:05d}.jpg'),
-            'first_frame': 1,
+            'name': osp.basename(folder),
+            'frame_template': osp.join(frames, '{}'),
+            'first_frame': 0,
             'annotation': osp.join(folder, 'Groundtruth.txt'),
         }
+
+    def _isdir(self, folder: str) -> bool:
+        return fileio.isdir(folder, self.backend_args)

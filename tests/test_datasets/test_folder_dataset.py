@@ -52,6 +52,17 @@ def test_separate_folders_and_a_list(tmp_path):
     assert levels(dataset.get_sequence(0))[0] == 10
 
 
+def test_names_with_spaces(tmp_path):
+    storage.make_folders(tmp_path)
+    (tmp_path / 'INF_woman_1').rename(tmp_path / 'a  woman')
+    (tmp_path / 'INF_woman_1.txt').rename(tmp_path / 'a  woman.txt')
+    (tmp_path / 'part.list').write_text('\na  woman\t\r\n')
+    dataset = FolderDataset(tmp_path, '{}', '{}.txt', 'part.list')
+    assert [dataset.get_sequence(i).name for i in range(len(dataset))] == [
+        'a  woman'
+    ]
+
+
 def test_absent_targets(tmp_path):
     storage.make_folders(tmp_path)
     path = tmp_path / 'INF_woman_1.txt'

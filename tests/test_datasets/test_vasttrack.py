@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from layouts import make_vasttrack
+from layouts import make_vasttrack, split_rows
 
 from mmsimtrack.datasets import VastTrackDataset
 
@@ -13,9 +13,13 @@ def test_boxes_and_frames(tmp_path):
     bboxes_xywh = [(1, 2, 3, 4), (0, 0, 0, 0), (5, 6, 20, 10)]
     make_vasttrack(tmp_path, bboxes_xywh=bboxes_xywh)
     dataset = VastTrackDataset(tmp_path)
-    assert names_of(dataset) == ['Zebra-1', 'Zebra-2', 'abacus-7']
+    assert names_of(dataset) == [
+        'Air Hockey-1',
+        'Air Hockey-2',
+        'Blue-Crowned Hanging-Parrot-15',
+    ]
     sequence = dataset.get_sequence(1)
-    frames = tmp_path / 'Zebra/Zebra-2/imgs'
+    frames = tmp_path / 'Air Hockey/Air Hockey-2/imgs'
     assert sequence.frame_paths() == [
         str(frames / f'0000{number}.jpg') for number in (1, 2, 3)
     ]
@@ -26,19 +30,59 @@ def test_boxes_and_frames(tmp_path):
     np.testing.assert_allclose(sequence.read_frame(2)[40, 60], 30, atol=1)
 
 
+@pytest.mark.parametrize('frame_name', ['img/{:08d}.jpg', 'imgs/{}.jpg'])
+def test_other_names_of_frames(tmp_path, frame_name):
+    make_vasttrack(tmp_path, ['Afm-1'], num_frames=11, frame_name=frame_name)
+    sequence = VastTrackDataset(tmp_path).get_sequence(0)
+    folder = tmp_path / 'Afm/Afm-1'
+    assert sequence.frame_paths() == [
+        str(folder / frame_name.format(number)) for number in range(1, 12)
+    ]
+    np.testing.assert_allclose(sequence.read_frame(10)[40, 60], 110, atol=1)
+
+
+def test_official_list():
+    names = split_rows('vasttrack_test')
+    assert len(names) == len(set(names)) == 3500
+    assert names[0] == 'Aardwolf-1'
+    assert 'Blue-Crowned Hanging-Parrot-15' in names
+    for name in names:
+        class_name, _, number = name.rpartition('-')
+        assert class_name == class_name.strip() != ''
+        assert number.isdigit()
+
+
+@pytest.mark.parametrize('level', ['', 'test'])
+def test_split(tmp_path, level):
+    """Training sequences may lie in the same folder."""
+    make_vasttrack(tmp_path / level, ['Aardwolf-1', 'Aardwolf-3'])
+    dataset = VastTrackDataset(tmp_path, split='test', indices=1)
+    assert names_of(dataset) == ['Aardwolf-1']
+    path = tmp_path / level / 'Aardwolf/Aardwolf-1/imgs/00001.jpg'
+    assert dataset.get_sequence(0).frame_path(0) == str(path)
+    message = rf'{path.parents[2]}/Aardwolf-2/imgs is missing\. Expected a fol'
+    with pytest.raises(FileNotFoundError, match=message):
+        VastTrackDataset(tmp_path, split='test')
+
+
 def test_list(tmp_path):
     make_vasttrack(tmp_path)
-    (tmp_path / 'test.txt').write_text('abacus-7\nZebra-1\n')
-    dataset = VastTrackDataset(tmp_path, list_file='test.txt')
-    assert names_of(dataset) == ['abacus-7', 'Zebra-1']
+    (tmp_path / 'some.txt').write_text(
+        'Blue-Crowned Hanging-Parrot-15\n\n Air Hockey-1 \r\n'
+    )
+    dataset = VastTrackDataset(tmp_path, list_file='some.txt')
+    assert names_of(dataset) == [
+        'Blue-Crowned Hanging-Parrot-15',
+        'Air Hockey-1',
+    ]
 
 
 def test_missing_sequence_of_a_list(tmp_path):
     make_vasttrack(tmp_path)
-    (tmp_path / 'test.txt').write_text('abacus-7\nabacus-8\n')
-    message = rf'{tmp_path}/abacus/abacus-8/imgs is missing\. Expected a fol'
+    (tmp_path / 'some.txt').write_text('Air Hockey-2\nAir Hockey-3\n')
+    message = rf'{tmp_path}/Air Hockey/Air Hockey-3/imgs is missing\. Expected'
     with pytest.raises(FileNotFoundError, match=message):
-        VastTrackDataset(tmp_path, list_file='test.txt')
+        VastTrackDataset(tmp_path, list_file='some.txt')
 
 
 def test_missing_data_root():
@@ -51,3 +95,18 @@ def test_missing_list(tmp_path):
     message = rf'VastTrackDataset: {tmp_path}/all.txt is missing\. Expected a'
     with pytest.raises(FileNotFoundError, match=message):
         VastTrackDataset(tmp_path, list_file='all.txt')
+
+
+def test_wrong_split(tmp_path):
+    message = r"VastTrackDataset: split is 'val', expected one of \['test'\]"
+    with pytest.raises(ValueError, match=message):
+        VastTrackDataset(tmp_path, split='val')
+
+
+def test_split_and_list(tmp_path):
+    message = (
+        r"VastTrackDataset: found split='test' and list_file='a.txt', "
+        r'expected one of them, .*\. Remove one in the config'
+    )
+    with pytest.raises(ValueError, match=message):
+        VastTrackDataset(tmp_path, split='test', list_file='a.txt')

@@ -8,6 +8,8 @@ import storage
 from mmsimtrack.registry import DATASETS
 
 LENGTHS = {
+    'otb100': r'groundtruth_rect.txt has 70 boxes, expected 71',
+    'nfs': r'holds 8 frames \(.*\), but .* has 6 boxes\. Expected one box',
     'lasot': r'full_occlusion.txt has 8 values, but groundtruth.txt beside '
     'it has 7 boxes',
     'uav123': r'uav6.txt has 108 boxes, expected 109',
@@ -51,11 +53,15 @@ def test_missing_frame(layout, cfg, info):
     if layout == 'coco':  # 118,287 files are not looked for in advance
         with pytest.raises(FileNotFoundError, match=f'{frame} is missing'):
             read_last(cfg)
-    elif layout in ('lasot', 'uav123'):
+    elif layout in ('lasot', 'uav123', 'otb100'):
         check(cfg, f'{frame} is missing. Expected a frame of the sequence')
     else:
-        message = r'holds 7 frames \(.*\), but .* has 8 boxes\. Expected one'
-        check(cfg, f'{frame.parent} {message}')
+        num_frames = 7
+        if layout == 'nfs':  # where one may be missing
+            info['frames'][-2].unlink()
+            num_frames = 6
+        message = r'frames \(.*\), but .* has 8 boxes\. Expected one'
+        check(cfg, f'{frame.parent} holds {num_frames} {message}')
 
 
 @pytest.mark.parametrize(
@@ -104,7 +110,8 @@ def test_missing_annotation(layout, cfg, info):
 
 def test_short_annotation(layout, cfg, info):
     lines = info['boxes'].read_text().splitlines(keepends=True)
-    info['boxes'].write_text(''.join(lines[:-1]) or '{"annotations": [')
+    kept = lines[: -16 if layout == 'nfs' else -1]  # two boxes of NfS
+    info['boxes'].write_text(''.join(kept) or '{"annotations": [')
     default = r'holds 8 frames \(.*\), but .* has 7 boxes\. Expected one box'
     if layout == 'coco':
         default = 'is no COCO annotation file, or not a complete one'
@@ -123,6 +130,8 @@ def test_wrong_annotation(layout, cfg, info, text, message):
     info['boxes'].write_text(text)
     if layout == 'coco':
         message = 'is no COCO annotation file, or not a complete one'
+    elif layout == 'nfs' and text:
+        message = "line 1: found '1 2 3 4', expected id, x1, y1, x2, y2, fra"
     check(cfg, f'{info["boxes"]}.* {message}')
 
 

@@ -6,14 +6,12 @@ from collections.abc import Callable, Iterable
 import numpy as np
 from mmengine import fileio
 
-from mmsimtrack.datasets import FolderDataset, SequenceDataset
+from mmsimtrack.datasets import SequenceDataset
+from mmsimtrack.datasets.folder_dataset import FrameFolderDataset
 from mmsimtrack.datasets.frame_files import check_frame_folder
 from mmsimtrack.datasets.frame_reader import image_shape, missing_frame
 from mmsimtrack.structures import check_first_box, xywh_to_xyxy
-from mmsimtrack.structures.annotation_file import (
-    read_bboxes_xywh,
-    read_labels,
-)
+from mmsimtrack.structures.annotation_file import read_labels
 
 
 class Problems(list):
@@ -44,15 +42,13 @@ def check_sequence(
     annotated = osp.dirname(info['annotation'])
     if problems and not fileio.isdir(annotated, backend_args):
         return problems, 0  # nothing is there of this sequence
-    bboxes_xywh = problems.attempt(
-        read_bboxes_xywh, info['annotation'], backend_args
-    )
+    bboxes_xywh = problems.attempt(dataset.load_bboxes, info)
     num_boxes = None if bboxes_xywh is None else len(bboxes_xywh)
     if num_boxes is not None:
         problems += check_labels(dataset, info, num_boxes)
     if not fileio.isdir(folder, backend_args):
         return problems, 0
-    if isinstance(dataset, FolderDataset):
+    if isinstance(dataset, FrameFolderDataset):
         info = dataset.list_frames(info)
     paths, missing = find_frames(dataset, info, num_boxes)
     problems += [str(missing_frame(path)) for path in missing]

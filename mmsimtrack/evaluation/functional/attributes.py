@@ -19,6 +19,7 @@ ATTRIBUTES = {
     ),
     'uav123': 'SV ARC LR FM FOC POC OV BC IV VC CM SOB'.split(),
     'otb100': 'IV OPR SV OCC DEF MB FM IPR OV BC LR'.split(),
+    'vasttrack': 'LR SV FM ARC IV INV DEF ROT BC MB'.split(),
 }
 
 
