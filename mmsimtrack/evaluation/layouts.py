@@ -18,19 +18,14 @@ _NATIVE = {
     'trackingnet': ('TEST/anno/*.txt', 'anno/*.txt'),
     'uav123': ('anno/UAV123/*.txt', 'anno/UAV*/*.txt'),
     'otb100': ('*/groundtruth_rect*.txt',),
-    'nfs': ('*/30/*.txt',),
-    'vasttrack': ('*/*/Groundtruth.txt', '*/Groundtruth.txt'),
+    'nfs': ('*/30/*.txt', 'anno/nfs_*.txt'),
+    'vasttrack': ('*/*/Groundtruth.txt', 'test/*/*/Groundtruth.txt'),
 }
 _ANY = ('*/groundtruth.txt', '*/*/groundtruth.txt', '*.txt')
-# lists that are shipped, where a benchmark is a part of what is downloaded
-_LISTS = {'lasot': 'lasot_test', 'lasot_ext': 'lasot_ext', 'uav123': 'uav123'}
+# lists that are shipped, where they are not named as the benchmark
+_LISTS = {'lasot': 'lasot_test', 'vasttrack': 'vasttrack_test'}
 # beside the annotation, or in a folder of the name of the sequence
-_LABELS = (
-    'full_occlusion.txt',
-    'out_of_view.txt',
-    'absent.txt',
-    'absence.label',
-)
+_LABELS = 'full_occlusion.txt out_of_view.txt absent.txt absence.label'.split()
 COVER = 'cover.label'
 
 
@@ -84,8 +79,9 @@ def find_sequences(
         benchmark: Whose layout to expect.
         profile: Says which flags are read.
         absent: Folder of flags. None: those beside the annotations.
-        names: Sequences to score. None: the official list, if it is shipped,
-            or all that have an annotation.
+        names: Sequences to score, or lines that begin with their names.
+            None: the official list, if it is shipped, or all that have an
+            annotation.
 
     Raises:
         RefusedFile: If an annotation, a result or a file of flags is missing.
@@ -100,9 +96,11 @@ def find_sequences(
             'current',
         )
     sequences = []
-    for name in found if names is None else names:
+    for line in found if names is None else names:
+        # lists of this package have more columns, names may have spaces
+        name = line if line in found else line.split()[0]
         if name not in found:
-            raise RefusedFile(gt, f"no annotation of '{name}' is there.")
+            raise RefusedFile(gt, f"no annotation of '{line}' is there.")
         annotation = found[name]
         meta = annotation.with_name('meta_info.ini')
         runs = find_results(results, name, profile.measure == 'server')
@@ -117,19 +115,22 @@ def find_sequences(
         )
     if not any(files.results for files in sequences):
         raise RefusedFile(results, 'no result is there. Correct the folder.')
-    _check_gaps(gt, sequences, profile)
+    _check_gaps(gt, sequences, profile, benchmark)
     return sequences
 
 
 def _check_gaps(
-    gt: Path, sequences: list[SequenceFiles], profile: Profile
+    gt: Path, sequences: list[SequenceFiles], profile: Profile, benchmark: str
 ) -> None:
     """Say what was not there, and what stands in for it."""
     pools = profile.measure == 'frames'
     lacking = [files.annotation for files in sequences if not files.flags]
     if profile.reads_visible or pools:
         if len(lacking) == len(sequences):
-            print_log(f'{gt} has no flags: all targets are visible', 'current')
+            rule = 'all targets are visible'
+            if benchmark == 'vasttrack':  # see `file_errors`
+                rule = 'a box of zeros is an absent target'
+            print_log(f'{gt} has no flags: {rule}', 'current')
         elif lacking:
             raise RefusedFile(
                 lacking[0],
@@ -155,14 +156,16 @@ def find_annotations(folder: Path, benchmark: str) -> dict[str, Path]:
         Those of the official list, if it is shipped and all are there.
     """
     for pattern in _NATIVE.get(benchmark, ()) + _ANY:
-        found = {_name(path): path for path in sorted(folder.glob(pattern))}
+        found = {_name(p, pattern): p for p in sorted(folder.glob(pattern))}
         if pattern == '*.txt':
             found.pop('list', None)  # names of sequences
         if found:
             break
-    if benchmark in _LISTS:
-        rows = (SPLITS / f'{_LISTS[benchmark]}.txt').read_text().splitlines()
-        official = [row.split()[0] for row in rows]
+    path = SPLITS / f'{_LISTS.get(benchmark, benchmark)}.txt'
+    if path.is_file():
+        rows = path.read_text().splitlines()
+        # names of VastTrack have spaces, others are the first of columns
+        official = [row if row in found else row.split()[0] for row in rows]
         if set(official) < set(found):
             return {name: found[name] for name in official}
     return found
@@ -228,7 +231,7 @@ def find_flags(
         flat = folder / f'{name}.txt'
     if flat.is_file():
         return (flat,)
-    labels = (COVER,) if cover else _LABELS
+    labels = [COVER] if cover else _LABELS
     paths = [parent / label for parent in nested for label in labels]
     paths = [path for path in paths if path.is_file()]
     if folder is not None and not paths:
@@ -236,9 +239,10 @@ def find_flags(
     return tuple(paths)
 
 
-def _name(path: Path) -> str:
+def _name(path: Path, pattern: str) -> str:
     stem, _, number = path.stem.partition('.')
-    if stem.lower() not in ('groundtruth', 'groundtruth_rect'):
-        return path.stem
-    # OTB: several targets in one video
-    return path.parent.name + (f'-{number}' if number else '')
+    if stem.lower() in ('groundtruth', 'groundtruth_rect'):
+        # OTB: several targets in one video
+        return path.parent.name + (f'-{number}' if number else '')
+    # NfS, as made for pytracking: nfs_<video>.txt
+    return path.stem.removeprefix(Path(pattern).name.partition('*')[0])

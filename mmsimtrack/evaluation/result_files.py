@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import ast
 import configparser
-import json
-import math
-import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -23,7 +20,6 @@ from mmsimtrack.structures.annotation_file import (
     read_bboxes_xywh,
     read_flags,
     read_nfs_xywh,
-    replace_atomically,
 )
 
 
@@ -43,6 +39,9 @@ def file_errors(
     gt_xywh = read_annotation(files.annotation, files.name, benchmark)
     size = _image_size(files.meta) if profile.measure == 'frames' else None
     visible = _read_visible(files, len(gt_xywh))
+    if visible is None and benchmark == 'vasttrack':
+        # without flags, its kits take boxes of zeros as absent targets
+        visible = gt_xywh.any(axis=1)
     errors = []
     for path in files.results:
         result_xywh = _read(read_bboxes_xywh, path)
@@ -65,13 +64,18 @@ def read_annotation(path: Path, name: str, benchmark: str) -> np.ndarray:
 
     Two layouts have rows that are not scored: Tiger1 of OTB has 354, of
     which the last 349 count, and official files of NfS have 240 per second,
-    of which every eighth counts.
+    of which every eighth counts, if there is a frame for it.
 
     Raises:
         RefusedFile: If the file is damaged.
     """
     if benchmark == 'nfs' and path.parent.name == '30':
-        return _read(read_nfs_xywh, path)
+        gt_xywh = _read(read_nfs_xywh, path)
+        num_frames = len(list(path.with_suffix('').glob('*.jpg')))
+        # a last box without frame, which `NfSDataset` leaves out too
+        return (
+            gt_xywh[:num_frames] if num_frames == len(gt_xywh) - 1 else gt_xywh
+        )
     gt_xywh = _read(read_bboxes_xywh, path)
     if benchmark == 'otb100' and name == 'Tiger1' and len(gt_xywh) == 354:
         return gt_xywh[5:]
@@ -117,36 +121,6 @@ def read_attributes(
                 'names.txt beside it.',
             )
     return names, table
-
-
-def report(
-    benchmark: str,
-    profile: str,
-    overall: dict[str, float],
-    per_sequence: dict[str, dict[str, float]],
-) -> dict:
-    """Content of `metrics.json`."""
-    return dict(
-        benchmark=benchmark,
-        profile=profile,
-        overall=rounded(overall),
-        per_sequence={k: rounded(v) for k, v in per_sequence.items()},
-    )
-
-
-def write_json(path: str | os.PathLike, content: dict) -> None:
-    """Write or replace a file; its folder need not exist."""
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    with replace_atomically(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=2) + '\n')
-
-
-def rounded(scores: dict[str, float]) -> dict[str, float | None]:
-    """4 decimals, None where undefined, since JSON has no NaN."""
-    return {
-        key: round(value, 4) if math.isfinite(value) else None
-        for key, value in scores.items()
-    }
 
 
 def _read(read, path: Path) -> np.ndarray:

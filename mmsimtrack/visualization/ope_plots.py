@@ -10,22 +10,21 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from mmsimtrack.evaluation.functional import LIMITS
 from mmsimtrack.structures.annotation_file import replace_atomically
 
-# kind of curve -> title, x label, y label, largest threshold
+# kind of curve -> title, x label, y label
 CURVES = {
-    'success': ('Success', 'Overlap threshold', 'Success rate', 1),
+    'success': ('Success', 'Overlap threshold', 'Success rate'),
     'precision': (
         'Precision',
         'Location error threshold (pixels)',
         'Precision',
-        50,
     ),
     'norm_precision': (
         'Normalized precision',
         'Normalized location error threshold',
         'Normalized precision',
-        0.5,
     ),
 }
 # told apart in gray and by color-blind readers: color and dash both change
@@ -69,7 +68,8 @@ def plot_curves(
             values in [0, 1].
     """
     _check(curves)
-    name, x_label, y_label, limit = CURVES[kind]
+    name, x_label, y_label = CURVES[kind]
+    limit = LIMITS[kind]
     if scores is None:
         scores = {k: 100 * np.mean(curve) for k, curve in curves.items()}
     figure, axes = _new_figure((6.4, 4.8))

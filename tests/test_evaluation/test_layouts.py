@@ -1,7 +1,9 @@
 import re
 
 import pytest
+from layouts import split_rows
 
+from mmsimtrack.evaluation import layouts
 from mmsimtrack.evaluation.functional import get_profile
 from mmsimtrack.evaluation.layouts import (
     SPLITS,
@@ -30,6 +32,10 @@ def touch(root, *names):
         ('tnl2k', ['a/groundtruth.txt', 'b/groundtruth.txt']),
         ('vasttrack', ['c/a/Groundtruth.txt', 'd/b/Groundtruth.txt']),
         (
+            'vasttrack',
+            ['test/c/a/Groundtruth.txt', 'test/d/b/Groundtruth.txt'],
+        ),
+        (
             'got10k',
             [
                 'val/a/groundtruth.txt',
@@ -48,6 +54,7 @@ def touch(root, *names):
         ),
         ('uav123', ['anno/UAV123_10fps/a.txt', 'anno/UAV123_10fps/b.txt']),
         ('nfs', ['a/30/a.txt', 'b/30/b.txt', 'b/240/b.txt']),
+        ('nfs', ['anno/nfs_a.txt', 'anno/nfs_b.txt']),
     ],
 )
 def test_annotations(tmp_path, benchmark, files):
@@ -76,6 +83,26 @@ def test_official_list_is_taken_out_of_more(tmp_path):
     names = (SPLITS / 'lasot_test.txt').read_text().split()
     touch(tmp_path, *(f'{name}.txt' for name in [*names, 'airplane-2']))
     assert list(find_annotations(tmp_path, 'lasot')) == names
+
+
+def test_one_of_the_two_targets_of_human4_counts(tmp_path):
+    rows = [row.split() for row in split_rows('otb100')]
+    for name, video, *_ in rows:
+        target = name.removeprefix(video).replace('-', '.')
+        touch(tmp_path, f'{video}/groundtruth_rect{target}.txt')
+    touch(tmp_path, 'Human4/groundtruth_rect.1.txt')
+    found = find_annotations(tmp_path, 'otb100')
+    assert list(found) == [name for name, *_ in rows]
+    path = tmp_path / 'Human4/groundtruth_rect.2.txt'
+    assert found['Human4-2'] == path
+
+
+def test_training_sequences_of_vasttrack_do_not_count(tmp_path):
+    names = split_rows('vasttrack_test')
+    touch(tmp_path, *(f'{name}.txt' for name in [*names, 'Aardwolf-3']))
+    found = find_annotations(tmp_path, 'vasttrack')
+    assert list(found) == names
+    assert found['Air Hockey-1'] == tmp_path / 'Air Hockey-1.txt'
 
 
 def test_results(tmp_path):
@@ -166,6 +193,18 @@ class TestSequences:
             root, 'pytracking', 'tnl2k', absent=root / 'absent', names=['a']
         )
         assert files.flags == ()
+
+    def test_what_stands_in_for_flags(self, root, monkeypatch):
+        lines = []
+        monkeypatch.setattr(
+            layouts, 'print_log', lambda line, _: lines.append(line)
+        )
+        self.find(root, names=['a'])
+        self.find(root, benchmark='vasttrack', names=['a'])
+        assert lines == [
+            f'{root}/gt has no flags: all targets are visible',
+            f'{root}/gt has no flags: a box of zeros is an absent target',
+        ]
 
     def test_refused(self, root):
         self.refuse(r'out.b\.txt: is missing\. Track', root)

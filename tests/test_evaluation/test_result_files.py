@@ -1,6 +1,3 @@
-import json
-
-import numpy as np
 import pytest
 
 from mmsimtrack.evaluation.functional import get_profile, sequence_scores
@@ -9,8 +6,6 @@ from mmsimtrack.evaluation.result_files import (
     file_errors,
     read_annotation,
     read_attributes,
-    report,
-    write_json,
 )
 
 GT = '1,1,10,10\n' * 4
@@ -61,6 +56,23 @@ def test_flags_of_several_files(score):
     # one flag too many, as in TNL2K, is not read
     scores = score('official', 'lasot', result=GT, absent='0,1,0,0,0')
     assert scores['op50'] == 75
+
+
+@pytest.mark.parametrize(
+    'kit, absent, expected',
+    [
+        ('official', {}, (75, 75, 75)),
+        ('official', {'absent': '0,1,0,0'}, (75, 75, 75)),
+        # as the Matlab code: invalid, but not absent
+        ('official', {'absent': '0,0,0,0'}, (75, 100, 100)),
+        ('stark', {}, (75, 75, 100)),
+    ],
+)
+def test_boxes_of_zeros_in_vasttrack(score, kit, absent, expected):
+    gt = '1,1,10,10\n0,0,0,0\n' + '1,1,10,10\n' * 2
+    scores = score(kit, 'vasttrack', gt, result=GT, **absent)
+    keys = 'op50', 'precision20', 'norm_precision_at_0_2'
+    assert tuple(scores[key] for key in keys) == expected
 
 
 def test_got10k(score):
@@ -119,6 +131,12 @@ def test_annotations_with_rows_that_do_not_count(tmp_path):
     assert read_annotation(path, 'ball', 'nfs').tolist() == [
         [x, 1, 5, 6] for x in (0, 8, 16)
     ]
+    # with its frames beside it: the last box may have none
+    frames = path.with_suffix('')
+    frames.mkdir()
+    for num_frames, num_boxes in ((1, 3), (2, 2), (3, 3), (4, 3)):
+        (frames / f'{num_frames:05d}.jpg').touch()
+        assert len(read_annotation(path, 'ball', 'nfs')) == num_boxes
 
 
 def test_attributes(tmp_path):
@@ -136,14 +154,3 @@ def test_attributes(tmp_path):
         read_attributes(tmp_path, ['a'], None)
     (tmp_path / 'names.txt').write_text('fast\nslow\n')
     assert read_attributes(tmp_path, ['a'], None)[0] == ['fast', 'slow']
-
-
-def test_json(tmp_path):
-    content = report('custom', 'stark', {'auc': 1 / 3}, {'a': {'ao': np.nan}})
-    write_json(tmp_path / 'deep' / 'metrics.json', content)
-    assert json.loads((tmp_path / 'deep' / 'metrics.json').read_text()) == {
-        'benchmark': 'custom',
-        'profile': 'stark',
-        'overall': {'auc': 0.3333},
-        'per_sequence': {'a': {'ao': None}},
-    }

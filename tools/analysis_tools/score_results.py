@@ -22,17 +22,13 @@ from mmsimtrack.evaluation.functional import (
     KITS,
     attribute_scores,
     get_profile,
+    overall_curves,
     overall_scores,
     sequence_scores,
 )
 from mmsimtrack.evaluation.layouts import RefusedFile, find_sequences
-from mmsimtrack.evaluation.result_files import (
-    file_errors,
-    read_attributes,
-    report,
-    rounded,
-    write_json,
-)
+from mmsimtrack.evaluation.reports import report, rounded, write_report
+from mmsimtrack.evaluation.result_files import file_errors, read_attributes
 
 # not offered here, but in configs: its numbers are not published as such
 PROFILES = tuple(kit for kit in KITS if kit != 'mmtracking')
@@ -43,11 +39,11 @@ def main(arguments: list[str] | None = None) -> int:
     args = parse(arguments)
     kit = args.profile or DEFAULT_PROFILES[args.benchmark]
     try:
-        content = score(args, kit)
+        content, curves = score(args, kit)
     except RefusedFile as error:
         print(f'refused: {error}', file=sys.stderr)
         return 2
-    write_json(args.out, content)
+    write_report(args.out, content, curves)
     count = len(content['per_sequence'])
     print(f'{args.benchmark}, profile {kit}, {count} sequences')
     for key, value in content['overall'].items():
@@ -68,12 +64,17 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     add('--profile', choices=PROFILES, help="default: the benchmark's")
     add('--sequences', type=Path, help='file with one name per line')
     add('--attributes', type=Path, help='folder of attributes, 0 or 1 each')
-    add('--out', type=Path, required=True, help='JSON file to write')
+    add(
+        '--out',
+        type=Path,
+        required=True,
+        help='JSON file to write; others appear beside it',
+    )
     return parser.parse_args(arguments)
 
 
-def score(args: argparse.Namespace, kit: str) -> dict:
-    """Content of the JSON file.
+def score(args: argparse.Namespace, kit: str) -> tuple[dict, dict]:
+    """Content of the JSON file, and the curves.
 
     Raises:
         RefusedFile: If something is missing, damaged, or refused.
@@ -106,16 +107,16 @@ def score(args: argparse.Namespace, kit: str) -> dict:
         )
         scores = attribute_scores(errors, table, names, profile)
         content['per_attribute'] = {k: rounded(v) for k, v in scores.items()}
-    return content
+    return content, overall_curves(list(errors.values()), profile)
 
 
 def read_names(path: Path) -> list[str]:
-    """Names of sequences: the first word of each line."""
+    """Lines that are or begin with names of sequences."""
     try:
         lines = path.read_text().splitlines()
     except OSError as error:
         raise RefusedFile(path, error.strerror) from None
-    names = list(dict.fromkeys(x.split()[0] for x in lines if x.strip()))
+    names = list(dict.fromkeys(x.strip() for x in lines if x.strip()))
     if not names:
         raise RefusedFile(path, 'is empty. Write one name per line.')
     return names

@@ -2,6 +2,7 @@
 
 from .attributes import ATTRIBUTES, attribute_scores
 from .ope import (
+    LIMITS,
     center_errors,
     normalized_center_errors,
     normalized_precision_curve,
@@ -36,6 +37,7 @@ __all__ = [
     'DEFAULT_PROFILES',
     'FRAME_SCORES',
     'KITS',
+    'LIMITS',
     'SERVER_SCORES',
     'FrameErrors',
     'Profile',

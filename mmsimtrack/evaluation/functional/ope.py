@@ -7,6 +7,8 @@ Boxes are xywh here, since the kits define their measures on xywh.
 
 import numpy as np
 
+# largest threshold of each curve; they are spread evenly from 0
+LIMITS = {'success': 1, 'precision': 50, 'norm_precision': 0.5}
 # k * 0.05 in float64, as the kits compute them: ties depend on it
 SUCCESS_THRESHOLDS = np.arange(21) * 0.05
 PRECISION_THRESHOLDS = np.arange(51.0)

@@ -20,7 +20,11 @@ from mmsimtrack.evaluation.functional import (
     overall_scores,
     sequence_scores,
 )
-from mmsimtrack.evaluation.result_files import report, write_json
+from mmsimtrack.evaluation.metrics.submission import (
+    BENCHMARKS,
+    write_submission,
+)
+from mmsimtrack.evaluation.reports import report, write_report
 from mmsimtrack.registry import METRICS
 from mmsimtrack.structures.annotation_file import read_bboxes_xywh
 from mmsimtrack.structures.bbox import xyxy_to_xywh
@@ -36,7 +40,10 @@ class OPEMetric(BaseMetric):
 
     The test loop writes ``<results_dir>/<sequence>.txt``, one ``x,y,w,h`` row
     per frame. This metric keeps the annotation of every sequence that it
-    sees, reads those files at the end and writes all scores to a JSON file.
+    sees, reads those files at the end and writes a report, see
+    `write_report`. Where only the first box is public, it writes
+    ``submission.zip`` beside ``results_dir`` for the server of GOT-10k or
+    TrackingNet.
 
     Args:
         results_dir: Folder of the result files. None: the test loop sets the
@@ -87,8 +94,8 @@ class OPEMetric(BaseMetric):
                 ``sequence``, ``img_shape`` (H, W) and, where fewer boxes than
                 frames are public, ``num_frames`` T; `gt_instances` with
                 ``bboxes`` (T, 4) xyxy in frame pixels and ``visible`` (T,)
-                bool. A sequence with its first box only cannot be scored and
-                is left out, with a logged line.
+                bool. A sequence with its first box only cannot be scored; it
+                is packed for the server of the benchmark if there is one.
         """
         for sample in data_samples:
             if isinstance(sample, BaseDataElement):
@@ -96,11 +103,11 @@ class OPEMetric(BaseMetric):
             gt = sample['gt_instances']
             visible = torch.as_tensor(gt['visible'])
             if len(gt['bboxes']) < sample.get('num_frames', 0):
-                print_log(
-                    f'OPEMetric: {sample["sequence"]} has its first box only '
-                    'and is not scored; its result is written, for the '
-                    'server of the benchmark.',
-                    'current',
+                self.results.append(
+                    dict(
+                        name=sample['sequence'],
+                        num_frames=sample['num_frames'],
+                    )
                 )
                 continue
             self.results.append(
@@ -141,16 +148,18 @@ class OPEMetric(BaseMetric):
                 occurs several times (samplers pad) counts once.
 
         Returns:
-            The scores that the profile defines.
+            The scores that the profile defines; none of sequences with their
+            first box only, whose results are packed instead.
 
         Raises:
             FileNotFoundError: If a result file is missing.
             ValueError: If a file has the wrong number of rows, or the rules
                 refuse it.
         """
-        if not results:
+        self._pack([r for r in results if 'num_frames' in r])
+        sequences = {r['name']: r for r in results if 'gt_xywh' in r}
+        if not sequences:
             return {}
-        sequences = {sequence['name']: sequence for sequence in results}
         errors, frames = {}, {}
         for name, sequence in sorted(sequences.items()):
             sequence['result_xywh'] = self._read_result(
@@ -172,10 +181,25 @@ class OPEMetric(BaseMetric):
         for name, e in frames.items():
             per_sequence[name] |= sequence_scores(e, self._frame_rules)
         path = self.out_file or self._results_dir().parent / 'metrics.json'
-        write_json(
-            path, report(self.benchmark, self.profile, overall, per_sequence)
-        )
+        content = report(self.benchmark, self.profile, overall, per_sequence)
+        write_report(path, content, self.curves)
         return {k: v for k, v in overall.items() if math.isfinite(v)}
+
+    def _pack(self, results: list[dict]) -> None:
+        """Pack what only the server can score."""
+        num_frames = {r['name']: r['num_frames'] for r in results}
+        if not num_frames:
+            return
+        done = (
+            f'OPEMetric: {len(num_frames)} sequences have their first box '
+            'only and are not scored.'
+        )
+        if self.benchmark in BENCHMARKS:
+            work_dir = self._results_dir().parent
+            path = work_dir / 'submission.zip'
+            write_submission(self.benchmark, work_dir, num_frames, path)
+            done += f' For the server: {path}'
+        print_log(done, 'current')
 
     def _read_result(self, name: str, num_frames: int) -> np.ndarray:
         path = self._results_dir() / f'{name}.txt'

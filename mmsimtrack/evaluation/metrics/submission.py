@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import io
+import logging
 import os
 import zipfile
 from pathlib import Path
 
 import numpy as np
+from mmengine.logging import print_log
 
 from mmsimtrack.structures.annotation_file import (
     read_bboxes_xywh,
     replace_atomically,
 )
 
-BENCHMARKS = ('got10k', 'trackingnet')
+# sequences that the server expects
+BENCHMARKS = {'got10k': 180, 'trackingnet': 511}
 SHOWN = 5  # problems in a message
 
 
@@ -28,7 +31,8 @@ def write_submission(
 
     GOT-10k takes `<sequence>/<sequence>_001.txt` and
     `<sequence>/<sequence>_time.txt`, TrackingNet `<sequence>.txt`, both
-    without a folder around. Result files of other sequences stay out.
+    without a folder around. Result files of other sequences stay out; a number
+    of sequences that the server does not expect is logged.
 
     Args:
         benchmark: `got10k` or `trackingnet`.
@@ -43,8 +47,9 @@ def write_submission(
     """
     if benchmark not in BENCHMARKS:
         raise ValueError(
-            f'Benchmark is {benchmark!r}, expected one of {BENCHMARKS}: the '
-            'others are scored here, with tools/test.py.'
+            f'Benchmark is {benchmark!r}, expected one of '
+            f'{tuple(BENCHMARKS)}: the others are scored here, with '
+            'tools/test.py.'
         )
     texts, problems = {}, []
     for name, length in sorted(num_frames.items()):
@@ -60,6 +65,13 @@ def write_submission(
             '--resume:\n'
             + '\n'.join(problems[:SHOWN])
             + (f'\n... and {more} more.' if more > 0 else '')
+        )
+    if len(num_frames) != BENCHMARKS[benchmark]:
+        print_log(
+            f'{path} has {len(num_frames)} sequences, but the server expects '
+            f'{BENCHMARKS[benchmark]} and may refuse it.',
+            'current',
+            logging.WARNING,
         )
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     with (

@@ -1,5 +1,6 @@
 import json
 import os
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -103,7 +104,13 @@ def test_json_file(work_dir):
     cases = ['plain', 'absent_with_boxes']
     samples = [corner_sample(case, work_dir) for case in cases]
     evaluate(build(work_dir, benchmark='lasot'), samples)
-    assert sorted(os.listdir(work_dir)) == ['metrics.json', 'results']
+    assert sorted(os.listdir(work_dir)) == [
+        'metrics.csv',
+        'metrics.json',
+        'metrics.md',
+        'metrics_curves.csv',
+        'results',
+    ]
     content = json.loads((work_dir / 'metrics.json').read_text())
     assert list(content) == ['benchmark', 'profile', 'overall', 'per_sequence']
     assert content['benchmark'] == 'lasot'
@@ -200,8 +207,44 @@ def test_first_box_only_cannot_be_scored(work_dir):
     sample = corner_sample('plain', work_dir, num_frames=21)
     assert build(work_dir).compute_metrics([]) == {}
     metric = build(work_dir)
-    metric.process(None, [sample])
-    assert metric.results == []
+    assert evaluate(metric, [sample]) == {}
+    assert os.listdir(work_dir) == ['results']
+
+
+@pytest.mark.parametrize('benchmark', ['got10k', 'trackingnet'])
+def test_first_boxes_make_a_submission(work_dir, benchmark):
+    (work_dir / 'times').mkdir()
+    samples = []
+    for name, num_frames in (('a', 2), ('b', 3)):
+        first = np.array([[1.0, 2, 3, 4]])
+        rows = first.repeat(num_frames, axis=0)
+        write_bboxes_xywh(work_dir / f'results/{name}.txt', rows)
+        np.savetxt(work_dir / f'times/{name}.txt', np.ones(num_frames))
+        samples.append(sample_of(name, first, num_frames=num_frames))
+    metric = build(work_dir, benchmark=benchmark)
+    # samplers may repeat a sequence
+    assert evaluate(metric, [*samples, samples[0]]) == {}
+    with zipfile.ZipFile(work_dir / 'submission.zip') as archive:
+        found = {name: archive.read(name) for name in archive.namelist()}
+    names = {
+        'got10k': [
+            'a/a_001.txt',
+            'a/a_time.txt',
+            'b/b_001.txt',
+            'b/b_time.txt',
+        ],
+        'trackingnet': ['a.txt', 'b.txt'],
+    }[benchmark]
+    assert list(found) == names
+    assert found[names[-2 if benchmark == 'got10k' else -1]].count(b'\n') == 3
+
+
+def test_incomplete_submission_is_refused(work_dir):
+    write_bboxes_xywh(work_dir / 'results/a.txt', np.ones((2, 4)))
+    sample = sample_of('a', np.ones((1, 4)), num_frames=3)
+    with pytest.raises(ValueError, match=r'a\.txt has 2 rows, expected 3'):
+        evaluate(build(work_dir, benchmark='trackingnet'), [sample])
+    assert os.listdir(work_dir) == ['results']
 
 
 def test_one_frame_has_curves_but_no_ao(work_dir):

@@ -1,0 +1,197 @@
+r"""A page of the sequences that a tracker does worst on, with pictures.
+
+    python tools/analysis_tools/worst_sequences.py CONFIG WORK_DIR \
+        --out-dir worst
+
+The frames come from the test set of the config, the scores from
+WORK_DIR/metrics.json and the boxes from WORK_DIR/results, as tools/test.py
+writes them. Open worst/index.html. Frames are spread evenly, but for one, from
+which on the target is lost for the longest time.
+"""
+
+import argparse
+import html
+import sys
+from pathlib import Path
+from urllib.parse import quote
+
+import numpy as np
+from mmengine.config import Config, DictAction
+
+import mmsimtrack  # noqa: F401  (checks the installation first)
+from mmsimtrack.datasets import VideoSequence
+from mmsimtrack.evaluation.reports import (
+    main_score,
+    read_reports,
+    worst_sequences,
+)
+from mmsimtrack.registry import DATASETS
+from mmsimtrack.structures import aligned_iou, xywh_to_xyxy
+from mmsimtrack.structures.annotation_file import (
+    read_bboxes_xywh,
+    replace_atomically,
+)
+from mmsimtrack.visualization import (
+    SOTVisualizer,
+    contact_sheet,
+    plot_overlaps,
+    write_image,
+)
+
+LOST = 0.1  # a target is lost where the overlap is below
+
+PAGE = """<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><title>{title}</title><style>
+body {{ font-family: sans-serif; max-width: 1320px; margin: 2em auto }}
+img {{ display: block; max-width: 100% }}
+</style></head><body>
+<h1>{title}</h1>
+<p>Green: annotation. Red: prediction. Below the frames: overlap in each frame
+of the sequence; gray: target not visible; lines: the frames above.</p>
+{body}
+</body></html>
+"""
+
+
+def parse(arguments: list[str] | None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    add = parser.add_argument
+    add('config', help='config file of the test')
+    add('work_dir', type=Path, help='folder with metrics.json and results/')
+    add('--out-dir', type=Path, required=True, help='folder for the page')
+    add('--num-sequences', type=int, default=10, help='(default: 10)')
+    add('--num-frames', type=int, default=8, help='of each (default: 8)')
+    add('--results', type=Path, help='folder of results (default: in it)')
+    add(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        help='settings that the test had: key=value',
+    )
+    return parser.parse_args(arguments)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Write the page; the exit status."""
+    args = parse(arguments)
+    cfg = Config.fromfile(args.config)
+    cfg.merge_from_dict(args.cfg_options or {})
+    try:
+        (content,) = read_reports([args.work_dir]).values()
+        names = worst_sequences(content, args.num_sequences)
+        sequences = find_sequences(cfg.test_dataloader.dataset, names)
+        results = args.results or args.work_dir / 'results'
+        bboxes = [read_result(results, s) for s in sequences]
+    except (OSError, ValueError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    key = main_score(content)
+    parts = []
+    for sequence, pred in zip(sequences, bboxes):
+        score = content['per_sequence'][sequence.name][key]
+        heading = f'{sequence.name}: {key} {score:.4g}'
+        parts.append(draw(sequence, pred, heading, args))
+        print(heading)
+    title = f'{args.work_dir.resolve().name}: lowest {key}'
+    page = PAGE.format(title=html.escape(title), body='\n'.join(parts))
+    with replace_atomically(args.out_dir / 'index.html') as temporary:
+        temporary.write_text(page)
+    print(args.out_dir / 'index.html')
+    return 0
+
+
+def find_sequences(cfg: dict, names: list[str]) -> list[VideoSequence]:
+    """Sequences of the test set by name.
+
+    Raises:
+        ValueError: If the data set has no such sequence, or only its first
+            box is public.
+    """
+    # a test checked the frames already
+    dataset = DATASETS.build({**cfg, 'test_mode': False})
+    all_sequences = map(dataset.get_sequence, range(len(dataset)))
+    found = {sequence.name: sequence for sequence in all_sequences}
+    for name in names:
+        if name not in found:
+            raise ValueError(
+                f'{name} is in the report, but not in {dataset.data_root}. '
+                'Give the config, and --cfg-options, of the test.'
+            )
+    return [found[name] for name in names]
+
+
+def read_result(folder: Path, sequence: VideoSequence) -> np.ndarray:
+    """(T, 4) xyxy in frame pixels.
+
+    Raises:
+        ValueError: If there is not one box per frame.
+    """
+    path = folder / f'{sequence.name}.txt'
+    bboxes = xywh_to_xyxy(read_bboxes_xywh(path))
+    if len(bboxes) != len(sequence):
+        raise ValueError(
+            f'{path} has {len(bboxes)} rows, expected {len(sequence)}, one '
+            'per frame. Track the sequence again.'
+        )
+    return bboxes
+
+
+def draw(sequence: VideoSequence, pred: np.ndarray, heading: str, args) -> str:
+    """Write the pictures of a sequence; its part of the page."""
+    iou = aligned_iou(pred, sequence.bboxes)
+    lost_at, lost_for = longest_loss(iou, sequence.visible)
+    numbers = choose_frames(len(sequence), args.num_frames, lost_at)
+    visualizer = SOTVisualizer()
+    frames = [
+        visualizer.draw_frame(
+            sequence.read_frame(t),
+            pred[t],
+            sequence.bboxes[t] if sequence.visible[t] else None,
+            f'#{t}  {iou[t]:.2f}' if sequence.visible[t] else f'#{t}',
+        )
+        for t in numbers
+    ]
+    files = f'{sequence.name}.jpg', f'{sequence.name}_overlap.png'
+    write_image(args.out_dir / files[0], contact_sheet(frames))
+    plot_overlaps(iou, sequence.visible, args.out_dir / files[1], numbers)
+    text = f'{len(sequence)} frames'
+    if lost_for:
+        text += f'; overlap below {LOST} from #{lost_at} on, {lost_for} frames'
+    images = ''.join(
+        f'<img src="{quote(file)}" alt="{html.escape(file)}">'
+        for file in files
+    )
+    return f'<h2>{html.escape(heading)}</h2>\n<p>{text}</p>\n{images}'
+
+
+def longest_loss(overlaps: np.ndarray, visible: np.ndarray) -> tuple[int, int]:
+    """Where the target is lost for the longest time, and for how long.
+
+    Args:
+        overlaps: (T,).
+        visible: (T,) bool; other frames do not count.
+
+    Returns:
+        First frame of it, and number of frames; 0 and 0 if it is never lost.
+    """
+    frames = np.flatnonzero(visible)
+    best, start, length = 0, 0, 0
+    for i, frame in enumerate(frames):
+        if overlaps[frame] >= LOST:
+            start = i + 1
+        elif i + 1 - start > length:
+            best, length = frames[start], i + 1 - start
+    return int(best), length
+
+
+def choose_frames(num_frames: int, number: int, extra: int) -> list[int]:
+    """`number` frames: spread evenly, and one in particular."""
+    spread = np.linspace(0, num_frames - 1, number - 1).round().astype(int)
+    return sorted({*spread.tolist(), extra})
+
+
+if __name__ == '__main__':
+    sys.exit(main())
