@@ -10,6 +10,7 @@ from mmsimtrack.datasets.sequence_dataset import (
     SequenceDataset,
     check_split,
 )
+from mmsimtrack.datasets.video_sequence import VideoSequence
 from mmsimtrack.registry import DATASETS
 from mmsimtrack.structures.annotation_file import read_labels
 
@@ -75,6 +76,15 @@ class Got10kDataset(SequenceDataset):
                 'unpack it there, or correct data_root in the config.'
             )
         return fileio.get_text(path, backend_args=self.backend_args).split()
+
+    def load_scored(self, sequence: VideoSequence) -> np.ndarray:
+        """Where the target is not fully covered: the kit reads no more."""
+        folder = osp.dirname(sequence.frame_template)
+        path = osp.join(folder, 'cover.label')
+        if self.first_box_only or not fileio.exists(path, self.backend_args):
+            return sequence.visible
+        covers = read_labels(path, len(sequence.bboxes), self.backend_args)
+        return covers & np.isfinite(sequence.bboxes).all(-1)
 
     def load_visible(self, info: dict, num_boxes: int) -> np.ndarray:
         """Not absent and not fully covered; a label file may be missing."""

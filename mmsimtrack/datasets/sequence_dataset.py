@@ -35,9 +35,9 @@ class SequenceDataset(BaseDataset):
     `frame_template`, `first_frame` (and `frame_names`; see `VideoSequence`),
     `last_frame` if it is a part of a video, and `annotation`, a file with
     x,y,w,h per frame. Where a layout has its own rules, they override
-    `load_bboxes`, `count_frames` and `load_visible`, and name the files of
-    labels in `label_files`. Annotations are parsed once and kept as
-    in `open_index`; options that decide what is parsed are attributes that
+    `load_bboxes`, `count_frames`, `load_visible` and `load_scored`, and name
+    the files of labels in `label_files`. Annotations are parsed once and kept
+    as in `open_index`; options that decide what is parsed are attributes that
     exist when the constructor of this class is called.
 
     An item is a dict: `inputs`, a `FrameReader`, and `data_samples`, a
@@ -132,6 +132,10 @@ class SequenceDataset(BaseDataset):
     def load_visible(self, info: dict, num_boxes: int) -> np.ndarray:
         """(num_boxes,) bool, from label files; here there are none."""
         return np.ones(num_boxes, bool)
+
+    def load_scored(self, sequence: VideoSequence) -> np.ndarray:
+        """(num_boxes,) bool: where the target is visible to the kits."""
+        return sequence.visible
 
     def filter_data(self) -> list[dict]:
         """Keep all sequences: at least one, each with a name of its own."""
@@ -228,7 +232,7 @@ class SequenceDataset(BaseDataset):
         )
         sample.gt_instances = InstanceData(
             bboxes=torch.from_numpy(sequence.bboxes.copy()),
-            visible=torch.from_numpy(sequence.visible.copy()),
+            visible=torch.from_numpy(self.load_scored(sequence).copy()),
         )
         reader = FrameReader(
             sequence.frame_paths(), backend_args=self.backend_args

@@ -50,6 +50,9 @@ def test_labels_decide_what_is_visible(make_got10k, tmp_path):
     np.testing.assert_array_equal(visible, [True, False, True, False, False])
     np.testing.assert_array_equal(dataset.num_visible(), [2, 2])
     np.testing.assert_array_equal(dataset.num_frames(), [5, 5])
+    # the kit reads the cover only
+    scored = dataset[0]['data_samples'].gt_instances.visible
+    assert scored.tolist() == [True, True, True, False, False]
 
 
 def test_barely_covered_target_is_visible(make_got10k, tmp_path):

@@ -83,6 +83,9 @@ def test_flags_and_boxes_decide_what_is_visible(tmp_path):
         dataset.get_sequence(0).visible, [1, 0, 0, 0, 0, 0]
     )
     np.testing.assert_array_equal(dataset.num_visible(), [1, 1])
+    # the kits read flags, and have their own rules for such boxes
+    scored = dataset[0]['data_samples'].gt_instances.visible
+    assert scored.tolist() == [True, False, False, False, True, True]
 
 
 def test_frames_after_the_last_box_are_not_used(tmp_path, monkeypatch):

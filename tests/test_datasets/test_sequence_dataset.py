@@ -18,7 +18,7 @@ NAN = float('nan')
 
 @pytest.fixture
 def folders(make_got10k, tmp_path):
-    return make_got10k(tmp_path, num_sequences=3, num_frames=4, absent=(2,))
+    return make_got10k(tmp_path, num_sequences=3, num_frames=4, uncovered=(2,))
 
 
 def test_item(folders, tmp_path):
