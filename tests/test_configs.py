@@ -66,7 +66,7 @@ def shrink(cfg, root, make_data_for):
     for loader in filter(None, (cfg.train_dataloader, cfg.val_dataloader)):
         loader.update(batch_size=2, num_workers=0, persistent_workers=False)
         loader.sampler.num_pairs = 2
-        loader.dataset.update(min_frames=2, min_visible=2)
+        loader.dataset.sampling.update(min_frames=2, min_visible=2)
         datasets += loader.dataset.datasets
     for dataset in datasets:
         make_data_for(dataset, root)
@@ -200,7 +200,7 @@ def test_sim_b16_has_the_numbers_of_the_paper():
     assert dataset.search == cfg.model.search
     assert dataset.ratios == [1, 1, 1, 1]
     assert dataset.jitter == dict(center=3.5, scale=0.5)
-    assert dataset.max_gap == 200
+    assert dataset.sampling.max_gap == 200
     assert cfg.train_dataloader.sampler.num_pairs == 60000
     assert cfg.train_dataloader.batch_size * 8 == 256
     assert cfg.auto_scale_lr.base_batch_size == 256

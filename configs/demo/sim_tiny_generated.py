@@ -21,8 +21,7 @@ train_dataloader = dict(
         search=_base_.search,
         # the search crop is smaller than the paper's, and targets are slow
         jitter=dict(center=2.0, scale=0.25),
-        min_frames=2,
-        min_visible=2,
+        sampling=dict(min_frames=2, min_visible=2),
         transforms=[
             dict(type='JointGray', prob=0.05),
             # few textures must go far, but exemplar and search stay alike:

@@ -1,4 +1,4 @@
-"""Which two frames of a video make a pair.
+"""Which sequences are drawn from, and which two frames make a pair.
 
 Each mode is a function of the visible frames, the gap and the generator. It
 gives (exemplar frame, search frame), or None if it drew a frame that has no
@@ -6,6 +6,8 @@ partner within the gap.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -86,14 +88,44 @@ SAMPLING_MODES = {
 }
 
 
-def check_mode(mode: str) -> str:
-    """The mode; raises `ValueError` if there is no such one."""
-    if mode not in SAMPLING_MODES:
-        raise ValueError(
-            f'PairDataset: mode is {mode!r}, expected one of '
-            f'{sorted(SAMPLING_MODES)}. Change it in the config.'
-        )
-    return mode
+@dataclass(frozen=True)
+class SamplingPolicy:
+    """How a `PairDataset` draws sequences and their frames.
+
+    Args:
+        max_gap: The frames of a pair are less than this apart; in mode
+            `order` less than twice this.
+        min_frames: Videos shorter than this are not drawn.
+        min_visible: Neither are those with fewer visible frames; >= 2.
+        mode: `causal`, as in STARK-S, `interval` or `order`.
+
+    Raises:
+        ValueError: If there is no such mode, or `min_visible` is below 2.
+    """
+
+    max_gap: int
+    min_frames: int
+    min_visible: int
+    mode: str = 'causal'
+
+    def __post_init__(self) -> None:
+        if self.mode not in SAMPLING_MODES:
+            raise ValueError(
+                f'PairDataset: sampling.mode is {self.mode!r}, expected one '
+                f'of {sorted(SAMPLING_MODES)}. Change it in the config.'
+            )
+        if self.min_visible < 2:
+            raise ValueError(
+                f'PairDataset: sampling.min_visible is {self.min_visible}, '
+                'expected at least 2: both frames of a pair show the target. '
+                'Change it in the config.'
+            )
+
+    def draw(
+        self, visible: np.ndarray, rng: np.random.Generator
+    ) -> tuple[int, int]:
+        """An exemplar and a search frame; see `sample_frames`."""
+        return sample_frames(visible, self.max_gap, self.mode, rng)
 
 
 def _between(visible: np.ndarray, start: int, stop: int) -> np.ndarray:

@@ -11,7 +11,7 @@ from mmengine.logging import print_log
 from torch.utils.data import Dataset
 
 from mmsimtrack.datasets.frame_reader import CorruptFrameError
-from mmsimtrack.datasets.frame_sampling import check_mode, sample_frames
+from mmsimtrack.datasets.frame_sampling import SamplingPolicy
 from mmsimtrack.datasets.reading_policy import ReadingPolicy
 from mmsimtrack.datasets.video_sequence import VideoSequence
 from mmsimtrack.registry import DATASETS, TRANSFORMS
@@ -37,13 +37,9 @@ class PairDataset(Dataset):
         exemplar: `size` in pixels and `factor` of the exemplar crop.
         search: The same for the search crop.
         jitter: `center` and `scale` of the jitter of the search crop.
-        max_gap: The frames of a pair are less than this apart; in mode
-            `order` less than twice this.
-        min_frames: Videos shorter than this are not drawn.
-        min_visible: Neither are those with fewer visible frames; >= 2.
+        sampling: Arguments of `SamplingPolicy`: `max_gap`, `min_frames`,
+            `min_visible` and `mode`.
         transforms: Configs of transforms, from augmentation to packing.
-        mode: How to draw the two frames: `causal` as in STARK-S, `interval`
-            or `order`; see `frame_sampling.py`.
         reading: Arguments of `ReadingPolicy`: `reduced` and `on_corrupt`.
     """
 
@@ -54,11 +50,8 @@ class PairDataset(Dataset):
         exemplar: dict,
         search: dict,
         jitter: dict,
-        max_gap: int,
-        min_frames: int,
-        min_visible: int,
+        sampling: dict,
         transforms: Sequence[dict],
-        mode: str = 'causal',
         reading: dict | None = None,
     ) -> None:
         if len(ratios) != len(datasets):
@@ -66,21 +59,12 @@ class PairDataset(Dataset):
                 f'PairDataset: {len(ratios)} ratios for {len(datasets)} data '
                 'sets. Give one number per data set in the config.'
             )
-        if min_visible < 2:
-            raise ValueError(
-                f'PairDataset: min_visible is {min_visible}, expected at '
-                'least 2: both frames of a pair show the target. Change it '
-                'in the config.'
-            )
+        self.sampling = SamplingPolicy(**sampling)
         self.datasets = [DATASETS.build(cfg) for cfg in datasets]
         self.shares = np.divide(ratios, np.sum(ratios))
         self.exemplar = dict(exemplar)
         self.search = dict(search)
         self.jitter = dict(jitter)
-        self.mode = check_mode(mode)
-        self.max_gap = max_gap
-        self.min_frames = min_frames
-        self.min_visible = min_visible
         self.reading = ReadingPolicy(**(reading or {}))
         self.transforms = [TRANSFORMS.build(cfg) for cfg in transforms]
         self._usable = [
@@ -143,8 +127,7 @@ class PairDataset(Dataset):
         if dataset.single_frame:
             return sequence, 0, 0
         visible = np.flatnonzero(sequence.visible)
-        frames = sample_frames(visible, self.max_gap, self.mode, rng)
-        return sequence, *frames
+        return sequence, *self.sampling.draw(visible, rng)
 
     def cut(
         self,
@@ -193,7 +176,7 @@ class PairDataset(Dataset):
 
     def _find_usable(self, dataset) -> np.ndarray:
         """Indices of the sequences that are long enough to draw from."""
-        limits = self.min_frames, self.min_visible
+        limits = self.sampling.min_frames, self.sampling.min_visible
         min_frames, min_visible = (1, 1) if dataset.single_frame else limits
         usable = np.flatnonzero(
             (dataset.num_frames() >= min_frames)
@@ -204,8 +187,8 @@ class PairDataset(Dataset):
                 f'PairDataset: none of the {len(dataset)} sequences of '
                 f'{type(dataset).__name__} in {dataset.data_root} has '
                 f'{min_frames} frames and {min_visible} visible ones. Lower '
-                'min_frames and min_visible in the config, or check the '
-                'annotations.'
+                'sampling.min_frames and sampling.min_visible in the config, '
+                'or check the annotations.'
             )
         return usable
 

@@ -42,7 +42,7 @@ def test_config_trains_and_tests(here):
         loader.update(batch_size=2, num_workers=0, persistent_workers=False)
         loader.sampler.num_pairs = 2
         # as the document says, for short videos
-        loader.dataset.min_frames = 12
+        loader.dataset.sampling.min_frames = 12
     cfg.work_dir, cfg.experiment_name = 'work', here.name
     runner = Runner.from_cfg(cfg)
     runner.train()

@@ -370,15 +370,11 @@ def test_brightness(pairs):
 @pytest.mark.parametrize(
     'mode, lowest, highest', [('interval', -199, 199), ('order', -398, 398)]
 )
-def test_other_modes(build, mode, lowest, highest):
-    pairs = build([[np.ones(2000, bool)]], ratios=[1], mode=mode)
+def test_other_modes(settings, build, mode, lowest, highest):
+    sampling = {**settings['sampling'], 'mode': mode}
+    pairs = build([[np.ones(2000, bool)]], ratios=[1], sampling=sampling)
     draws = [pairs.draw(np.random.default_rng((4, k))) for k in range(1000)]
     gaps = np.array([second - first for _, first, second in draws])
     assert lowest <= gaps.min() < 0.9 * lowest
     assert 0.9 * highest < gaps.max() <= highest
     assert_share(gaps > 0, 1 / 2)
-
-
-def test_unknown_mode(build):
-    with pytest.raises(ValueError, match="mode is 'trident', expected one of"):
-        build([[np.ones(20, bool)]], ratios=[1], mode='trident')

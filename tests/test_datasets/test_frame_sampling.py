@@ -5,7 +5,7 @@ import pytest
 
 from mmsimtrack.datasets.frame_sampling import (
     SAMPLING_MODES,
-    check_mode,
+    SamplingPolicy,
     sample_frames,
 )
 
@@ -166,10 +166,17 @@ def test_frames_are_a_function_of_the_generator(mode):
 
 
 def test_unknown_mode():
-    assert check_mode('order') == 'order'
     message = (
-        r"PairDataset: mode is 'casual', expected one of \['causal', "
+        r"PairDataset: sampling.mode is 'casual', expected one of \['causal', "
         r"'interval', 'order'\]\. Change it in the config\."
     )
     with pytest.raises(ValueError, match=message):
-        check_mode('casual')
+        SamplingPolicy(200, 20, 5, mode='casual')
+
+
+def test_policy_draws_by_its_mode():
+    visible = np.arange(300)
+    for mode in SAMPLING_MODES:
+        policy = SamplingPolicy(50, 20, 5, mode)
+        expected = sample_frames(visible, 50, mode, np.random.default_rng(1))
+        assert policy.draw(visible, np.random.default_rng(1)) == expected

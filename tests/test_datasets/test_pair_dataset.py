@@ -53,9 +53,9 @@ def build_pairs(
         exemplar=dict(size=32, factor=2),
         search=dict(size=64, factor=4),
         jitter=dict(center=3.5, scale=0.5),
-        max_gap=max_gap,
-        min_frames=min_frames,
-        min_visible=min_visible,
+        sampling=dict(
+            max_gap=max_gap, min_frames=min_frames, min_visible=min_visible
+        ),
         transforms=transforms,
         reading=reading,
     )
@@ -185,14 +185,14 @@ def test_short_and_hidden_sequences_are_not_drawn(make_got10k, tmp_path):
         message = (
             r'none of the 1 sequences of Got10kDataset in '
             rf'{tmp_path} has {limits[0]} frames and {limits[1]} visible '
-            r'ones\. Lower min_frames and min_visible'
+            r'ones\. Lower sampling\.min_frames and sampling\.min_vis'
         )
         with pytest.raises(ValueError, match=message):
             build_pairs(tmp_path, min_frames=limits[0], min_visible=limits[1])
 
 
 def test_pairs_need_two_visible_frames():
-    message = 'min_visible is 1, expected at least 2'
+    message = 'sampling.min_visible is 1, expected at least 2'
     with pytest.raises(ValueError, match=message):
         build_pairs('nowhere', min_visible=1)
 
@@ -222,9 +222,7 @@ def test_ratios(make_got10k, tmp_path):
         exemplar=dict(size=32, factor=2),
         search=dict(size=64, factor=4),
         jitter=dict(center=3.5, scale=0.5),
-        max_gap=200,
-        min_frames=2,
-        min_visible=2,
+        sampling=dict(max_gap=200, min_frames=2, min_visible=2),
         transforms=[],
     )
     pairs = PairDataset(ratios=[1, 3], **settings)

@@ -18,9 +18,7 @@ PAIRS = dict(
     exemplar=dict(size=32, factor=2),
     search=dict(size=64, factor=4),
     jitter=dict(center=1, scale=0.2),
-    max_gap=200,
-    min_frames=2,
-    min_visible=2,
+    sampling=dict(max_gap=200, min_frames=2, min_visible=2),
     transforms=[dict(type='PackPair')],
 )
 

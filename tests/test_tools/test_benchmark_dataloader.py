@@ -37,9 +37,7 @@ def pairs(frames):
         exemplar=dict(size=112, factor=2),
         search=dict(size=224, factor=4),
         jitter=dict(center=3.5, scale=0.5),
-        max_gap=200,
-        min_frames=2,
-        min_visible=2,
+        sampling=dict(max_gap=200, min_frames=2, min_visible=2),
         transforms=[dict(type='PackPair')],
     )
 

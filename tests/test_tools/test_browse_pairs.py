@@ -33,7 +33,7 @@ def write_config(folder, make_data_for, name='simtrack/sim_b16_lasot'):
     cfg = Config.fromfile(ROOT / f'configs/{name}.py')
     for dataset in cfg.train_dataloader.dataset.datasets:
         make_data_for(dataset, folder / 'data')
-    cfg.train_dataloader.dataset.update(min_frames=2, min_visible=2)
+    cfg.train_dataloader.dataset.sampling.update(min_frames=2, min_visible=2)
     backbone = cfg.model.backbone
     if 'arch' in backbone and isinstance(backbone.arch, dict):
         backbone.arch.update(SMALL_VIT)

@@ -46,7 +46,8 @@ def load_pairs(config: str, root: Path, reduced: bool) -> PairDataset:
     cfg = Config.fromfile(config).train_dataloader.dataset
     cfg.pop('type')
     data = dict(type='Got10kDataset', data_root=str(root), split='train')
-    cfg.update(datasets=[data], ratios=[1], min_frames=2, min_visible=2)
+    cfg.update(datasets=[data], ratios=[1])
+    cfg.sampling.update(min_frames=2, min_visible=2)
     cfg.reading = dict(reduced=reduced)
     return PairDataset(**cfg)
 

@@ -15,10 +15,9 @@ train_dataloader = dict(
             dict(type='Got10kDataset', data_root='data/got10k', split='train'),
         ],
         ratios=[1],
-        mode='causal',
-        max_gap=200,
-        min_frames=20,
-        min_visible=5,
+        sampling=dict(
+            mode='causal', max_gap=200, min_frames=20, min_visible=5
+        ),
         # `skip` draws another pair; `reduced` decodes faster, other pixels
         reading=dict(on_corrupt='raise', reduced=False),
         transforms=[
@@ -44,10 +43,9 @@ val_dataloader = dict(
             dict(type='Got10kDataset', data_root='data/got10k', split='val'),
         ],
         ratios=[1],
-        mode='causal',
-        max_gap=200,
-        min_frames=20,
-        min_visible=5,
+        sampling=dict(
+            mode='causal', max_gap=200, min_frames=20, min_visible=5
+        ),
         transforms=[dict(type='PackPair')],
     ),
 )
