@@ -166,7 +166,7 @@ def test_another_backbone_is_another_line(name):
     ('benchmark', 'profile'),
     [
         ('lasot', 'stark'),
-        ('lasot_ext', 'stark'),
+        ('lasot_ext', 'official'),
         ('tnl2k', 'stark'),
         ('trackingnet', 'trackingnet'),
         ('uav123', 'stark'),

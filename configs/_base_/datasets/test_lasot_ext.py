@@ -4,4 +4,4 @@ _base_ = './test_sequences.py'
 test_dataloader = dict(
     dataset=dict(type='LaSOTDataset', data_root='data/lasot_ext', split='ext')
 )
-test_evaluator = dict(benchmark='lasot_ext', profile='stark')
+test_evaluator = dict(benchmark='lasot_ext', profile='official')
