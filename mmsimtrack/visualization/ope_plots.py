@@ -60,41 +60,36 @@ def plot_curves(
             (normalized).
         path: Picture to create or to replace; the ending names the format.
         kind: ``'success'``, ``'precision'`` or ``'norm_precision'``.
-        scores: Tracker -> score, per cent. None: the mean of its curve.
+        scores: Tracker -> score, per cent, for all of them. None: the mean of
+            its curve.
         title: Printed above. None: names the kind.
 
     Raises:
-        ValueError: If there is no curve, or one is not (K,) of at least two
-            values in [0, 1].
+        ValueError: If there is no such kind or no curve, or one is not (K,)
+            of at least two values in [0, 1].
     """
-    _check(curves)
-    name, x_label, y_label = CURVES[kind]
-    limit = LIMITS[kind]
+    _check(curves, kind)
     if scores is None:
         scores = {k: 100 * np.mean(curve) for k, curve in curves.items()}
+    name, x_label, y_label = CURVES[kind]
+    limit = LIMITS[kind]
     figure, axes = _new_figure((6.4, 4.8))
     styles = dict(zip(curves, _styles()))
     ranked = sorted(curves, key=lambda tracker: -scores[tracker])
     for rank, tracker in enumerate(ranked):
-        curve = curves[tracker]
         axes.plot(
-            np.linspace(0, limit, len(curve)),
-            curve,
-            label=f'[{scores[tracker]:.1f}] {tracker}',
+            np.linspace(0, limit, len(curves[tracker])),
+            curves[tracker],
+            label=_label(tracker, scores[tracker]),
             clip_on=False,
             # the best curve lies on top
             zorder=3 - rank / len(ranked),
             **styles[tracker],
         )
-    axes.set(
-        xlim=(0, limit),
-        ylim=(0, 1),
-        xticks=np.linspace(0, limit, 11),
-        yticks=np.linspace(0, 1, 11),
-        xlabel=x_label,
-        ylabel=y_label,
-        title=title or f'{name} plot of OPE',
-    )
+    axes.set(xlim=(0, limit), xticks=np.linspace(0, limit, 11))
+    axes.set(ylim=(0, 1), yticks=np.linspace(0, 1, 11))
+    axes.set(xlabel=x_label, ylabel=y_label)
+    axes.set_title(_plain(title or f'{name} plot of OPE'))
     axes.grid(color='0.88', linewidth=0.8)
     axes.set_axisbelow(True)
     axes.spines[['top', 'right']].set_visible(False)
@@ -104,6 +99,7 @@ def plot_curves(
 
 def plot_attributes(
     scores: Mapping[str, Mapping[str, float]],
+    overall: Mapping[str, float],
     path: str | os.PathLike,
     title: str,
 ) -> None:
@@ -112,6 +108,7 @@ def plot_attributes(
     Args:
         scores: Tracker -> attribute -> score, per cent; the same attributes
             for all.
+        overall: Tracker -> score on all sequences, for the legend.
         path: Picture to create or to replace; the ending names the format.
         title: Printed above.
 
@@ -119,35 +116,42 @@ def plot_attributes(
         ValueError: If trackers have other attributes, or fewer than three.
     """
     names = list(next(iter(scores.values())))
-    if len(names) < 3 or any(list(s) != names for s in scores.values()):
+    if len(names) < 3 or any(set(s) != set(names) for s in scores.values()):
         raise ValueError(
             'plot_attributes: expected the same attributes for each tracker, '
             f'at least three, found {[list(s) for s in scores.values()]}. '
             'Score all with the same --attributes.'
         )
-    values = np.array([list(each.values()) for each in scores.values()])
-    angles = 2 * np.pi * np.arange(len(names) + 1) / len(names)
+    values = np.array([[s[name] for name in names] for s in scores.values()])
     figure, axes = _new_figure((6.4, 6.8), projection='polar')
+    angles = _prepare_radar(axes, names, values)
+    for tracker, row, style in zip(scores, values, _styles()):
+        label = _label(tracker, overall[tracker])
+        axes.plot(angles, np.append(row, row[0]), label=label, **style)
+    axes.set_title(_plain(title), pad=16)
+    figure.legend(loc='outside lower center', ncols=3, fontsize=9)
+    _save(figure, path)
+
+
+def _prepare_radar(axes, names: list[str], values: np.ndarray) -> np.ndarray:
+    """Axes for (trackers, K) values; returns the (K + 1,) angles."""
+    angles = 2 * np.pi * np.arange(len(names) + 1) / len(names)
     axes.set_theta_zero_location('N')
     axes.set_theta_direction(-1)
     low = max(np.floor(values.min() / 10) * 10 - 10, 0)
-    axes.set_rlim(low, np.ceil(values.max() / 5) * 5)
+    axes.set_rlim(low, max(np.ceil(values.max() / 5) * 5, low + 5))
     axes.set_rlabel_position(180 / len(names))  # between two axes
-    for tracker, row, style in zip(scores, values, _styles()):
-        axes.plot(angles, np.append(row, row[0]), label=tracker, **style)
     ranges = zip(names, values.min(0), values.max(0))
     axes.set_xticks(
         angles[:-1],
-        [f'{name}\n({a:.1f}, {b:.1f})' for name, a, b in ranges],
+        [f'{_plain(name)}\n({a:.1f}, {b:.1f})' for name, a, b in ranges],
         fontsize=8,
     )
     axes.tick_params(axis='x', pad=14)
     axes.tick_params(axis='y', labelsize=7, labelcolor='0.4')
     axes.grid(color='0.85', linewidth=0.8)
     axes.spines['polar'].set_color('0.8')
-    axes.set_title(title, pad=16)
-    figure.legend(loc='outside lower center', ncols=4, fontsize=9)
-    _save(figure, path)
+    return angles
 
 
 def plot_overlaps(
@@ -198,7 +202,22 @@ def _save(figure: Figure, path: str | os.PathLike, dpi: int = 150) -> None:
         figure.savefig(temporary, dpi=dpi)
 
 
-def _check(curves: Mapping[str, np.ndarray]) -> None:
+def _label(tracker: str, score: float) -> str:
+    """The usual legend."""
+    return f'[{score:.1f}] {_plain(tracker)}'
+
+
+def _plain(text: str) -> str:
+    """Text that matplotlib does not take for formulas."""
+    return text.replace('$', r'\$')
+
+
+def _check(curves: Mapping[str, np.ndarray], kind: str) -> None:
+    if kind not in CURVES:
+        raise ValueError(
+            f'plot_curves: found kind {kind!r}, expected one of '
+            f'{list(CURVES)}.'
+        )
     if not curves:
         raise ValueError(
             'plot_curves: found no curve, expected at least '

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from mmsimtrack.evaluation.reports import (
-    read_reports,
+    per_cent,
     report,
     worst_sequences,
     write_report,
@@ -102,57 +102,44 @@ def test_worst_sequences_by_the_main_score(key):
     assert worst_sequences(content, 2) == ['c', 'a']
 
 
-def test_names_of_trackers(tmp_path):
-    write(tmp_path / 'sim/metrics.json')
-    write(tmp_path / 'stark.json')
-    paths = [tmp_path / 'sim', tmp_path / 'stark.json']
-    reports = read_reports(paths)
-    assert list(reports) == ['sim', 'stark']
-    assert reports['sim']['overall']['auc'] == 33.3333
-    assert reports['sim']['curves']['success'].tolist() == [1, 0.333333, 0]
-    assert list(read_reports(paths, ['A', 'B'])) == ['A', 'B']
+def test_a_short_sequence_may_lack_scores(tmp_path):
+    """One frame has curves, but no AO."""
+    each = {'a': {'auc': 1.0}, 'b': {'auc': 2.0, 'ao': 0.5}}
+    write(tmp_path / 'metrics.json', make(per_sequence=each))
+    assert (tmp_path / 'metrics.csv').read_text() == (
+        'sequence,auc,ao\na,1.0,\nb,2.0,0.5\n'
+    )
+    table = (tmp_path / 'metrics.md').read_text().split('## Lowest auc\n\n')[1]
+    assert table.splitlines()[2:] == ['| a | 1 | - |', '| b | 2 | 0.5 |']
 
 
-@pytest.mark.parametrize('names', [['A'], ['A', 'A'], ['A', 'B', 'C']])
-def test_wrong_names(tmp_path, names):
-    write(tmp_path / 'metrics.json')
-    message = r'found names .* for 2 reports, expected as many different'
+def test_names_in_any_alphabet(tmp_path):
+    each = {'Piñata-1': {'auc': 1.0}, 'a|b': {'auc': 2.0}}
+    write(tmp_path / 'metrics.json', make(per_sequence=each))
+    for name in ('metrics.csv', 'metrics.md'):
+        assert 'Piñata-1'.encode() in (tmp_path / name).read_bytes()
+    assert '| a\\|b | 2 |' in (tmp_path / 'metrics.md').read_text('utf-8')
+
+
+@pytest.mark.parametrize('name', ['sim.b16', 'metrics', 'x.csv', 'x.md'])
+def test_names_that_would_collide(tmp_path, name):
+    message = rf"'{tmp_path}/{name}', expected a name that ends in \.json"
     with pytest.raises(ValueError, match=message):
-        read_reports([tmp_path, tmp_path], names)
+        write(tmp_path / name)
+    assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize(
-    ('changes', 'message'),
-    [
-        ({'benchmark': 'uav123'}, r"b.json has benchmark 'uav123', but .*a\."),
-        ({'profile': 'pysot'}, r"b.json has profile 'pysot', but .* 'stark'"),
-        (
-            {'per_sequence': {'b': {'auc': 1.0}, 'a': {'auc': 2.0}}},
-            r"other sequences: only one of them has 'c d'\. Score the same",
-        ),
-    ],
-)
-def test_what_cannot_be_compared(tmp_path, changes, message):
-    paths = tmp_path / 'a.json', tmp_path / 'b.json'
-    write(paths[0])
-    write(paths[1], make(**{'per_sequence': PER_SEQUENCE, **changes}))
-    with pytest.raises(ValueError, match=message):
-        read_reports(paths)
-
-
-@pytest.mark.parametrize('file', ['metrics.json', 'metrics_curves.csv'])
-@pytest.mark.parametrize('text', ['[]', '{"overall": {}}', 'null', 'a\n1,2\n'])
-def test_no_report(tmp_path, file, text):
+def test_an_old_report_does_not_stand_beside_new_curves(tmp_path, monkeypatch):
     write(tmp_path / 'metrics.json')
-    (tmp_path / file).write_text(text)
-    message = r'metrics.json, or metrics_curves.csv beside it, is no report\.'
-    with pytest.raises(ValueError, match=message):
-        read_reports([tmp_path])
+
+    def die(content):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr('mmsimtrack.evaluation.reports.markdown', die)
+    with pytest.raises(KeyboardInterrupt):
+        write(tmp_path / 'metrics.json')
+    assert not (tmp_path / 'metrics.json').exists()
 
 
-@pytest.mark.parametrize('file', ['metrics.json', 'metrics_curves.csv'])
-def test_missing_report(tmp_path, file):
-    write(tmp_path / 'metrics.json')
-    (tmp_path / file).unlink()
-    with pytest.raises(ValueError, match=rf'/{file}: No such file .*\. Give'):
-        read_reports([tmp_path])
+def test_fractions_in_per_cent():
+    assert per_cent('ao', 0.25) == per_cent('auc', 25) == 25

@@ -75,7 +75,9 @@ def test_a_tracker_looks_the_same_in_all_pictures(tmp_path, figures):
     ):
         plot_curves(CURVES, tmp_path / 'plot.png', kind, scores)
     attributes = {name: dict(IV=50, OV=40, FM=30) for name in CURVES}
-    plot_attributes(attributes, tmp_path / 'plot.png', 'AUC')
+    plot_attributes(
+        attributes, dict.fromkeys(CURVES, 1), tmp_path / 'plot.png', 'AUC'
+    )
     colors = [
         {line.get_label().split()[-1]: line.get_color() for line in lines}
         for lines in (figure.axes[0].get_lines() for figure in figures)
@@ -89,7 +91,12 @@ def test_attributes(tmp_path, figures):
         'a': {'IV': 52.0, 'OV': 41.0, 'FM': 60.0},
         'b': {'IV': 55.0, 'OV': 40.0, 'FM': 61.0},
     }
-    plot_attributes(scores, tmp_path / 'plot.png', 'AUC by attribute')
+    plot_attributes(
+        scores,
+        {'a': 50, 'b': 51.25},
+        tmp_path / 'plot.png',
+        'AUC by attribute',
+    )
     axes = figures[0].axes[0]
     labels = [label.get_text() for label in axes.get_xticklabels()]
     assert labels == [
@@ -101,8 +108,8 @@ def test_attributes(tmp_path, figures):
     assert axes.get_lines()[0].get_ydata().tolist() == [52, 41, 60, 52]
     assert (axes.get_rmin(), axes.get_rmax()) == (30, 65)
     assert [t.get_text() for t in figures[0].legends[0].get_texts()] == [
-        'a',
-        'b',
+        '[50.0] a',
+        '[51.2] b',
     ]
 
 
@@ -118,7 +125,7 @@ def test_bad_attributes(tmp_path, scores):
         r"same attributes for each tracker, at least three, found \[\['IV"
     )
     with pytest.raises(ValueError, match=message):
-        plot_attributes(scores, tmp_path / 'plot.png', '')
+        plot_attributes(scores, {}, tmp_path / 'plot.png', '')
 
 
 def test_overlaps(tmp_path, figures):
@@ -128,6 +135,28 @@ def test_overlaps(tmp_path, figures):
     (line,) = figures[0].axes[0].get_lines()
     np.testing.assert_array_equal(line.get_ydata(), [0.9, np.nan, 0.2, 0])
     assert cv2.imread(str(tmp_path / 'plot.png')).shape == (160, 1280, 3)
+
+
+def test_text_is_no_formula(tmp_path, figures):
+    """Such names stop matplotlib, or hide from its legends."""
+    names = [r'a$\foo$', '_hidden']
+    curves = dict.fromkeys(names, np.linspace(1, 0, 21))
+    plot_curves(curves, tmp_path / 'plot.png', title='US$ and $')
+    attributes = dict.fromkeys(names, dict(IV=0, OV=0, FM=0))
+    overall = dict.fromkeys(names, 0)
+    plot_attributes(attributes, overall, tmp_path / 'plot.png', '$x')
+    legends = figures[0].axes[0].get_legend(), figures[1].legends[0]
+    for legend, score in zip(legends, ('50.0', '0.0')):
+        assert [text.get_text() for text in legend.get_texts()] == [
+            rf'[{score}] a\$\foo\$',
+            f'[{score}] _hidden',
+        ]
+
+
+def test_unknown_kind(tmp_path):
+    message = r"found kind 'recall', expected one of \['success', 'precision'"
+    with pytest.raises(ValueError, match=message):
+        plot_curves(CURVES, tmp_path / 'plot.png', 'recall')
 
 
 def test_pyplot_state_is_untouched(tmp_path):

@@ -4,9 +4,9 @@ r"""Compare two trackers, sequence by sequence.
 
 For each score: the mean over sequences of A and of B, of B - A with a
 bootstrap confidence interval (sequences are drawn with replacement, pairs stay
-together), and on how many sequences B is better, equal, worse. An interval
-that excludes 0 says that the difference is not due to the choice of sequences;
-it says nothing of other trainings of the same model.
+together), and on how many sequences B is better, equal, worse. Where the
+interval excludes 0, the choice of sequences hardly explains the difference; of
+other trainings of the same model it says nothing.
 """
 
 import argparse
@@ -15,11 +15,12 @@ from pathlib import Path
 
 import numpy as np
 
-from mmsimtrack.evaluation.functional import FRAME_SCORES
+from mmsimtrack.evaluation.read_reports import read_reports
 from mmsimtrack.evaluation.reports import (
     main_score,
     markdown_table,
-    read_reports,
+    per_cent,
+    score_names,
     write_json,
 )
 
@@ -43,8 +44,11 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     args = parser.parse_args(arguments)
     if not 0 < args.confidence < 100:
         parser.error(f'--confidence {args.confidence}: expected 0 to 100')
-    if args.num_resamples < 1:
-        parser.error(f'--num-resamples {args.num_resamples}: expected >= 1')
+    for name, least in (('num_resamples', 1), ('seed', 0), ('num_shown', 0)):
+        value = getattr(args, name)
+        if value < least:
+            option = name.replace('_', '-')
+            parser.error(f'--{option} {value}: expected >= {least}')
     return args
 
 
@@ -63,6 +67,8 @@ def main(arguments: list[str] | None = None) -> int:
         'a': name_a,
         'b': name_b,
         'confidence': args.confidence,
+        'num_resamples': args.num_resamples,
+        'seed': args.seed,
         'scores': compare(a, b, args),
     }
     print_comparison(content)
@@ -73,23 +79,25 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def compare(a: dict, b: dict, args: argparse.Namespace) -> dict[str, dict]:
-    """The comparison of each score that is defined on some sequence."""
+    """The comparison of each score, in the unit of the reports."""
     result = {}
-    for key in next(iter(a['per_sequence'].values())):
-        pairs = paired(a, b, key)
-        if not pairs:
+    for key in score_names(
+        [*a['per_sequence'].values(), *b['per_sequence'].values()]
+    ):
+        values = np.array(list(paired(a, b, key).values())).reshape(-1, 2)
+        if not len(values):
+            print(f'{key}: no sequence has it in both reports')
             continue
-        values = np.array(list(pairs.values()))
         difference = values[:, 1] - values[:, 0]
-        low, high = confidence_interval(
+        interval = confidence_interval(
             difference, args.confidence, args.num_resamples, args.seed
         )
         result[key] = {
-            'num_sequences': len(pairs),
+            'num_sequences': len(values),
             'a': float(values[:, 0].mean()),
             'b': float(values[:, 1].mean()),
             'difference': float(difference.mean()),
-            'interval': [low, high],
+            'interval': interval,
             'better': int((difference > TIE).sum()),
             'equal': int((abs(difference) <= TIE).sum()),
             'worse': int((difference < -TIE).sum()),
@@ -98,30 +106,28 @@ def compare(a: dict, b: dict, args: argparse.Namespace) -> dict[str, dict]:
 
 
 def paired(a: dict, b: dict, key: str) -> dict[str, tuple[float, float]]:
-    """Values of a score, per cent, by sequence, where both are defined."""
-    scale = 100 if key in FRAME_SCORES else 1
+    """Values of a score, by sequence, where both are defined."""
     pairs = {
         name: (scores.get(key), b['per_sequence'][name].get(key))
         for name, scores in a['per_sequence'].items()
     }
-    return {
-        name: (scale * x, scale * y)
-        for name, (x, y) in pairs.items()
-        if x is not None and y is not None
-    }
+    return {name: pair for name, pair in pairs.items() if None not in pair}
 
 
 def confidence_interval(
     values: np.ndarray, confidence: float, num_resamples: int, seed: int
-) -> tuple[float, float]:
-    """Percentile bootstrap interval of the mean of (N,) values."""
+) -> tuple[float, float] | None:
+    """Percentile bootstrap interval of the mean of (N,) values.
+
+    None for one value, which says nothing of its scatter.
+    """
+    if len(values) < 2:
+        return None
     rng = np.random.default_rng(seed)
-    # multinomial counts are the draws with replacement, without their order
-    shares = np.full(len(values), 1 / len(values))
-    counts = (
-        rng.multinomial(len(values), shares) for _ in range(num_resamples)
-    )
-    means = [count @ values / len(values) for count in counts]
+    means = [
+        values[rng.integers(len(values), size=len(values))].mean()
+        for _ in range(num_resamples)
+    ]
     tail = (100 - confidence) / 2
     low, high = np.percentile(means, [tail, 100 - tail])
     return float(low), float(high)
@@ -135,25 +141,34 @@ def print_comparison(content: dict) -> None:
         'sequences, per cent\n'
     )
     interval = f'{confidence:g} % interval'
-    header = ['score', a, b, 'difference', interval, 'better/equal/worse']
-    rows = [
-        [
-            key,
-            f'{row["a"]:.2f}',
-            f'{row["b"]:.2f}',
-            f'{row["difference"]:+.2f}',
-            '{:+.2f} to {:+.2f}'.format(*row['interval']),
-            f'{row["better"]}/{row["equal"]}/{row["worse"]}',
-        ]
-        for key, row in content['scores'].items()
-    ]
+    header = ['score', 'N', a, b, 'B - A', interval, 'better/equal/worse']
+    rows = [_row(key, row) for key, row in content['scores'].items()]
     print(markdown_table(header, rows))
+
+
+def _row(key: str, row: dict) -> list[str]:
+    interval = '-'
+    if row['interval'] is not None:
+        low, high = (per_cent(key, value) for value in row['interval'])
+        interval = f'{low:+.2f} to {high:+.2f}'
+    return [
+        key,
+        str(row['num_sequences']),
+        f'{per_cent(key, row["a"]):.2f}',
+        f'{per_cent(key, row["b"]):.2f}',
+        f'{per_cent(key, row["difference"]):+.2f}',
+        interval,
+        f'{row["better"]}/{row["equal"]}/{row["worse"]}',
+    ]
 
 
 def print_extremes(a: dict, b: dict, number: int) -> None:
     """The sequences with the largest losses and gains."""
     key = main_score(a)
-    gains = {name: y - x for name, (x, y) in paired(a, b, key).items()}
+    gains = {
+        name: per_cent(key, y - x)
+        for name, (x, y) in paired(a, b, key).items()
+    }
     ranked = sorted(gains, key=gains.__getitem__)
     for title, names in (
         ('losses', [n for n in ranked[:number] if gains[n] < 0]),

@@ -1,6 +1,8 @@
 """Pack the results of a test for the server of GOT-10k or TrackingNet."""
 
 import argparse
+import sys
+from pathlib import Path
 
 from mmengine.config import Config, DictAction
 
@@ -24,8 +26,8 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def main() -> None:
-    """Check that each sequence of the benchmark has its result, and pack."""
+def main() -> int:
+    """Check that each sequence has its result, and pack; the exit status."""
     args = parse_args()
     cfg = Config.fromfile(args.config)
     cfg.merge_from_dict(args.cfg_options or {})
@@ -36,9 +38,15 @@ def main() -> None:
     sequences = [dataset.get_sequence(i) for i in range(len(dataset))]
     num_frames = {sequence.name: len(sequence) for sequence in sequences}
     benchmark = cfg.test_evaluator.benchmark
-    write_submission(benchmark, args.work_dir, num_frames, args.out)
+    folders = (Path(args.work_dir, name) for name in ('results', 'times'))
+    try:
+        write_submission(benchmark, *folders, num_frames, args.out)
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return 2
     print(f'{args.out}: {len(num_frames)} sequences of {benchmark}')
+    return 0
 
 
 if __name__ == '__main__':
-    main()
+    sys.exit(main())

@@ -12,17 +12,16 @@ import argparse
 import sys
 from pathlib import Path
 
-from mmsimtrack.evaluation.functional import FRAME_SCORES
-from mmsimtrack.evaluation.reports import main_score, read_reports
+from mmsimtrack.evaluation.read_reports import read_reports
+from mmsimtrack.evaluation.reports import MAIN_SCORES, main_score, per_cent
 from mmsimtrack.visualization import plot_attributes, plot_curves
 
 # kind of curve -> what the legend shows: the first that a report has
 LEGENDS = {
-    'success': ('auc', 'success_auc', 'ao'),
+    'success': MAIN_SCORES,
     'precision': ('precision20', 'precision_auc_0_50px'),
     'norm_precision': ('norm_precision_at_0_2', 'norm_precision_auc_0_0_5'),
 }
-
 TITLES = {'auc': 'AUC', 'success_auc': 'Success', 'ao': 'AO'}
 
 
@@ -50,49 +49,74 @@ def main(arguments: list[str] | None = None) -> int:
     args = parse(arguments)
     try:
         reports = read_reports(args.reports, args.names)
+        legends = {
+            kind: legend(reports, kind)
+            for kind in next(iter(reports.values()))['curves']
+        }
+        first = next(iter(reports.values()))
+        title = args.title or f'{first["benchmark"]} ({first["profile"]})'
+        args.out_dir.mkdir(parents=True, exist_ok=True)
+        # first, since it may refuse
+        draw_attributes(reports, title, args)
     except ValueError as error:
         print(error, file=sys.stderr)
         return 2
-    args.out_dir.mkdir(parents=True, exist_ok=True)
-    first = next(iter(reports.values()))
-    title = args.title or f'{first["benchmark"]} ({first["profile"]})'
-    for kind in first['curves']:
+    for kind, (score, scores) in legends.items():
         path = args.out_dir / f'{kind}.{args.format}'
-        score = next(k for k in LEGENDS[kind] if k in first['overall'])
-        plot_curves(
-            {name: r['curves'][kind] for name, r in reports.items()},
-            path,
-            kind,
-            {
-                name: per_cent(r['overall'], score)
-                for name, r in reports.items()
-            },
-            f'{kind.replace("norm_", "normalized ").capitalize()} on {title}',
-        )
+        curves = {name: r['curves'][kind] for name, r in reports.items()}
+        words = kind.replace('norm_', 'normalized ').capitalize()
+        plot_curves(curves, path, kind, scores, f'{words} on {title}')
         print(f'{path}: [{score}]')
-    if all('per_attribute' in report for report in reports.values()):
-        path = args.out_dir / f'attributes.{args.format}'
-        score = main_score(first)
-        plot_attributes(
-            {name: by_attribute(r, score) for name, r in reports.items()},
-            path,
-            f'{TITLES[score]} by attribute on {title}',
-        )
-        print(f'{path}: {score}')
     return 0
 
 
-def by_attribute(report: dict, score: str) -> dict[str, float]:
-    """Attribute -> score, per cent."""
-    return {
-        name: per_cent(scores, score)
-        for name, scores in report['per_attribute'].items()
+def legend(reports: dict[str, dict], kind: str) -> tuple[str, dict]:
+    """Name and values, per cent, of the score beside a curve.
+
+    Raises:
+        ValueError: If it is not defined for a tracker.
+    """
+    scores = {}
+    for name, report in reports.items():
+        overall = report['overall']
+        key = next((k for k in LEGENDS[kind] if k in overall), None)
+        if key is None or overall[key] is None:
+            raise ValueError(
+                f'{name} has no {key or " or ".join(LEGENDS[kind])}, which '
+                f'the legend of {kind} shows. Score it again.'
+            )
+        scores[name] = per_cent(key, overall[key])
+    return key, scores
+
+
+def draw_attributes(
+    reports: dict[str, dict], title: str, args: argparse.Namespace
+) -> None:
+    """Draw the radar, if all have attributes; those undefined are left out.
+
+    Raises:
+        ValueError: If trackers have other attributes, or fewer than three.
+    """
+    lacking = [n for n, r in reports.items() if 'per_attribute' not in r]
+    if lacking:
+        if len(lacking) < len(reports):
+            print(f'No radar: {", ".join(lacking)} has no attributes.')
+        return
+    key = main_score(next(iter(reports.values())))
+    table = {
+        name: {
+            attribute: per_cent(key, scores[key])
+            for attribute, scores in report['per_attribute'].items()
+            if scores.get(key) is not None
+        }
+        for name, report in reports.items()
     }
-
-
-def per_cent(scores: dict, key: str) -> float:
-    """A score; those of GOT-10k are fractions."""
-    return scores[key] * (100 if key in FRAME_SCORES else 1)
+    path = args.out_dir / f'attributes.{args.format}'
+    overall = legend(reports, 'success')[1]
+    plot_attributes(
+        table, overall, path, f'{TITLES[key]} by attribute on {title}'
+    )
+    print(f'{path}: [{key}]')
 
 
 if __name__ == '__main__':

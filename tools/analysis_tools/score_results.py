@@ -27,7 +27,12 @@ from mmsimtrack.evaluation.functional import (
     sequence_scores,
 )
 from mmsimtrack.evaluation.layouts import RefusedFile, find_sequences
-from mmsimtrack.evaluation.reports import report, rounded, write_report
+from mmsimtrack.evaluation.reports import (
+    check_report_path,
+    report,
+    rounded,
+    write_report,
+)
 from mmsimtrack.evaluation.result_files import file_errors, read_attributes
 
 # not offered here, but in configs: its numbers are not published as such
@@ -70,7 +75,12 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         required=True,
         help='JSON file to write; others appear beside it',
     )
-    return parser.parse_args(arguments)
+    args = parser.parse_args(arguments)
+    try:
+        check_report_path(args.out)
+    except ValueError as error:
+        parser.error(str(error))
+    return args
 
 
 def score(args: argparse.Namespace, kit: str) -> tuple[dict, dict]:

@@ -5,8 +5,9 @@ r"""A page of the sequences that a tracker does worst on, with pictures.
 
 The frames come from the test set of the config, the scores from
 WORK_DIR/metrics.json and the boxes from WORK_DIR/results, as tools/test.py
-writes them. Open worst/index.html. Frames are spread evenly, but for one, from
-which on the target is lost for the longest time.
+writes them; of another tracker, give its metrics.json and --results. Open
+worst/index.html. Frames are spread evenly, but for one, from which on the
+target is lost for the longest time.
 """
 
 import argparse
@@ -20,11 +21,9 @@ from mmengine.config import Config, DictAction
 
 import mmsimtrack  # noqa: F401  (checks the installation first)
 from mmsimtrack.datasets import VideoSequence
-from mmsimtrack.evaluation.reports import (
-    main_score,
-    read_reports,
-    worst_sequences,
-)
+from mmsimtrack.evaluation.layouts import find_results
+from mmsimtrack.evaluation.read_reports import read_reports, report_file
+from mmsimtrack.evaluation.reports import main_score, worst_sequences
 from mmsimtrack.registry import DATASETS
 from mmsimtrack.structures import aligned_iou, xywh_to_xyxy
 from mmsimtrack.structures.annotation_file import (
@@ -60,58 +59,71 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     )
     add = parser.add_argument
     add('config', help='config file of the test')
-    add('work_dir', type=Path, help='folder with metrics.json and results/')
+    add('report', metavar='WORK_DIR', help='metrics.json, or its folder')
     add('--out-dir', type=Path, required=True, help='folder for the page')
     add('--num-sequences', type=int, default=10, help='(default: 10)')
     add('--num-frames', type=int, default=8, help='of each (default: 8)')
-    add('--results', type=Path, help='folder of results (default: in it)')
+    add('--results', type=Path, help='of the tracker (default: beside it)')
     add(
         '--cfg-options',
         nargs='+',
         action=DictAction,
         help='settings that the test had: key=value',
     )
-    return parser.parse_args(arguments)
+    args = parser.parse_args(arguments)
+    for name, least in (('sequences', 1), ('frames', 2)):
+        value = getattr(args, f'num_{name}')
+        if value < least:
+            parser.error(f'--num-{name} {value}: expected >= {least}')
+    return args
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Write the page; the exit status."""
     args = parse(arguments)
-    cfg = Config.fromfile(args.config)
-    cfg.merge_from_dict(args.cfg_options or {})
     try:
-        (content,) = read_reports([args.work_dir]).values()
-        names = worst_sequences(content, args.num_sequences)
-        sequences = find_sequences(cfg.test_dataloader.dataset, names)
-        results = args.results or args.work_dir / 'results'
-        bboxes = [read_result(results, s) for s in sequences]
+        ((name, report),) = read_reports([args.report]).items()
+        names = worst_sequences(report, args.num_sequences)
+        sequences = load_sequences(args.config, args.cfg_options, names)
+        folder = args.results or report_file(args.report).parent / 'results'
+        bboxes = [read_result(folder, sequence) for sequence in sequences]
     except (OSError, ValueError) as error:
         print(error, file=sys.stderr)
         return 2
-    key = main_score(content)
+    key = main_score(report)
     parts = []
     for sequence, pred in zip(sequences, bboxes):
-        score = content['per_sequence'][sequence.name][key]
+        score = report['per_sequence'][sequence.name][key]
         heading = f'{sequence.name}: {key} {score:.4g}'
         parts.append(draw(sequence, pred, heading, args))
         print(heading)
-    title = f'{args.work_dir.resolve().name}: lowest {key}'
-    page = PAGE.format(title=html.escape(title), body='\n'.join(parts))
+    title = html.escape(f'{name}: lowest {key}')
+    page = PAGE.format(title=title, body='\n'.join(parts))
     with replace_atomically(args.out_dir / 'index.html') as temporary:
-        temporary.write_text(page)
+        temporary.write_text(page, encoding='utf-8')
     print(args.out_dir / 'index.html')
     return 0
 
 
-def find_sequences(cfg: dict, names: list[str]) -> list[VideoSequence]:
-    """Sequences of the test set by name.
+def load_sequences(
+    config: str, options: dict | None, names: list[str]
+) -> list[VideoSequence]:
+    """Sequences of the test set of a config, by name.
 
     Raises:
-        ValueError: If the data set has no such sequence, or only its first
-            box is public.
+        OSError: If the config or data are missing.
+        ValueError: If the config has no test set, or no such sequence.
     """
+    cfg = Config.fromfile(config)
+    cfg.merge_from_dict(options or {})
+    if not cfg.get('test_dataloader'):
+        raise ValueError(
+            f'{config} has no test_dataloader. Give the config of the test.'
+        )
     # a test checked the frames already
-    dataset = DATASETS.build({**cfg, 'test_mode': False})
+    dataset = DATASETS.build(
+        {**cfg.test_dataloader.dataset, 'test_mode': False}
+    )
     all_sequences = map(dataset.get_sequence, range(len(dataset)))
     found = {sequence.name: sequence for sequence in all_sequences}
     for name in names:
@@ -124,39 +136,49 @@ def find_sequences(cfg: dict, names: list[str]) -> list[VideoSequence]:
 
 
 def read_result(folder: Path, sequence: VideoSequence) -> np.ndarray:
-    """(T, 4) xyxy in frame pixels.
+    """(T, 4) xyxy in frame pixels; of several runs, the first.
 
     Raises:
-        ValueError: If there is not one box per frame.
+        ValueError: If the result is missing, or it or the annotation has not
+            one box per frame.
     """
-    path = folder / f'{sequence.name}.txt'
+    path = find_results(folder, sequence.name)[0]
     bboxes = xywh_to_xyxy(read_bboxes_xywh(path))
-    if len(bboxes) != len(sequence):
-        raise ValueError(
-            f'{path} has {len(bboxes)} rows, expected {len(sequence)}, one '
-            'per frame. Track the sequence again.'
-        )
+    for what, found in ((path, bboxes), (sequence.name, sequence.bboxes)):
+        if len(found) != len(sequence):
+            raise ValueError(
+                f'{what} has {len(found)} boxes, expected {len(sequence)}, '
+                'one per frame. Track the sequence again; test sets of which '
+                'only the first box is public have no scores.'
+            )
     return bboxes
 
 
-def draw(sequence: VideoSequence, pred: np.ndarray, heading: str, args) -> str:
+def draw(
+    sequence: VideoSequence,
+    pred: np.ndarray,
+    heading: str,
+    args: argparse.Namespace,
+) -> str:
     """Write the pictures of a sequence; its part of the page."""
-    iou = aligned_iou(pred, sequence.bboxes)
-    lost_at, lost_for = longest_loss(iou, sequence.visible)
-    numbers = choose_frames(len(sequence), args.num_frames, lost_at)
+    iou, visible = aligned_iou(pred, sequence.bboxes), sequence.visible
+    lost_at, lost_for = longest_loss(iou, visible)
+    numbers = choose_frames(
+        len(sequence), args.num_frames, lost_at if lost_for else None
+    )
     visualizer = SOTVisualizer()
     frames = [
         visualizer.draw_frame(
             sequence.read_frame(t),
             pred[t],
-            sequence.bboxes[t] if sequence.visible[t] else None,
-            f'#{t}  {iou[t]:.2f}' if sequence.visible[t] else f'#{t}',
+            sequence.bboxes[t] if visible[t] else None,
+            f'#{t}  {iou[t]:.2f}' if visible[t] else f'#{t}',
         )
         for t in numbers
     ]
     files = f'{sequence.name}.jpg', f'{sequence.name}_overlap.png'
     write_image(args.out_dir / files[0], contact_sheet(frames))
-    plot_overlaps(iou, sequence.visible, args.out_dir / files[1], numbers)
+    plot_overlaps(iou, visible, args.out_dir / files[1], numbers)
     text = f'{len(sequence)} frames'
     if lost_for:
         text += f'; overlap below {LOST} from #{lost_at} on, {lost_for} frames'
@@ -187,10 +209,14 @@ def longest_loss(overlaps: np.ndarray, visible: np.ndarray) -> tuple[int, int]:
     return int(best), length
 
 
-def choose_frames(num_frames: int, number: int, extra: int) -> list[int]:
-    """`number` frames: spread evenly, and one in particular."""
-    spread = np.linspace(0, num_frames - 1, number - 1).round().astype(int)
-    return sorted({*spread.tolist(), extra})
+def choose_frames(
+    num_frames: int, number: int, extra: int | None
+) -> list[int]:
+    """At most `number` frames: spread evenly, and one in particular."""
+    if extra is not None:
+        number -= 1
+    spread = np.linspace(0, num_frames - 1, number).round().astype(int)
+    return sorted({*spread.tolist(), *([] if extra is None else [extra])})
 
 
 if __name__ == '__main__':

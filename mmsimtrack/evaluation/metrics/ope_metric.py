@@ -21,10 +21,14 @@ from mmsimtrack.evaluation.functional import (
     sequence_scores,
 )
 from mmsimtrack.evaluation.metrics.submission import (
-    BENCHMARKS,
+    SERVERS,
     write_submission,
 )
-from mmsimtrack.evaluation.reports import report, write_report
+from mmsimtrack.evaluation.reports import (
+    check_report_path,
+    report,
+    write_report,
+)
 from mmsimtrack.registry import METRICS
 from mmsimtrack.structures.annotation_file import read_bboxes_xywh
 from mmsimtrack.structures.bbox import xyxy_to_xywh
@@ -78,6 +82,8 @@ class OPEMetric(BaseMetric):
         self.results_dir = results_dir
         self.benchmark = benchmark
         self.profile = profile or DEFAULT_PROFILES.get(benchmark, 'stark')
+        if out_file is not None:
+            check_report_path(out_file)
         self.out_file = out_file
         self.curves: dict[str, np.ndarray] = {}
         self._rules = get_profile(self.profile, benchmark)
@@ -194,10 +200,13 @@ class OPEMetric(BaseMetric):
             f'OPEMetric: {len(num_frames)} sequences have their first box '
             'only and are not scored.'
         )
-        if self.benchmark in BENCHMARKS:
-            work_dir = self._results_dir().parent
-            path = work_dir / 'submission.zip'
-            write_submission(self.benchmark, work_dir, num_frames, path)
+        if self.benchmark in SERVERS:
+            folder = self._results_dir()
+            times, path = (
+                folder.parent / 'times',
+                folder.parent / 'submission.zip',
+            )
+            write_submission(self.benchmark, folder, times, num_frames, path)
             done += f' For the server: {path}'
         print_log(done, 'current')
 

@@ -16,14 +16,15 @@ from mmsimtrack.structures.annotation_file import (
     replace_atomically,
 )
 
-# sequences that the server expects
-BENCHMARKS = {'got10k': 180, 'trackingnet': 511}
+# how many sequences each server expects
+SERVERS = {'got10k': 180, 'trackingnet': 511}
 SHOWN = 5  # problems in a message
 
 
 def write_submission(
     benchmark: str,
-    work_dir: str | os.PathLike,
+    results_dir: str | os.PathLike,
+    times_dir: str | os.PathLike,
     num_frames: dict[str, int],
     path: str | os.PathLike,
 ) -> None:
@@ -36,7 +37,8 @@ def write_submission(
 
     Args:
         benchmark: `got10k` or `trackingnet`.
-        work_dir: Folder of the test, with `results/` and `times/`.
+        results_dir: Folder of the boxes, `<sequence>.txt`.
+        times_dir: Folder of the times, only read for GOT-10k.
         num_frames: Of each sequence of the benchmark.
         path: Zip file to create or to replace.
 
@@ -45,31 +47,17 @@ def write_submission(
             sequence is missing, has another length or is not finite; names
             the first such files.
     """
-    if benchmark not in BENCHMARKS:
+    if benchmark not in SERVERS:
         raise ValueError(
-            f'Benchmark is {benchmark!r}, expected one of '
-            f'{tuple(BENCHMARKS)}: the others are scored here, with '
-            'tools/test.py.'
+            f'Benchmark is {benchmark!r}, expected one of {tuple(SERVERS)}: '
+            'the others are scored here, with tools/test.py.'
         )
-    texts, problems = {}, []
-    for name, length in sorted(num_frames.items()):
-        try:
-            texts.update(_texts(benchmark, Path(work_dir), name, length))
-        except (OSError, ValueError) as error:
-            problems.append(str(error))
-    if problems:
-        more = len(problems) - SHOWN
-        raise ValueError(
-            f'{len(problems)} of {len(num_frames)} sequences are not ready, '
-            f'no archive is written. Complete the test with tools/test.py '
-            '--resume:\n'
-            + '\n'.join(problems[:SHOWN])
-            + (f'\n... and {more} more.' if more > 0 else '')
-        )
-    if len(num_frames) != BENCHMARKS[benchmark]:
+    folders = Path(results_dir), Path(times_dir)
+    texts = _all_texts(benchmark, folders, num_frames)
+    if len(num_frames) != SERVERS[benchmark]:
         print_log(
             f'{path} has {len(num_frames)} sequences, but the server expects '
-            f'{BENCHMARKS[benchmark]} and may refuse it.',
+            f'{SERVERS[benchmark]} and may refuse it.',
             'current',
             logging.WARNING,
         )
@@ -82,23 +70,45 @@ def write_submission(
             archive.writestr(name, text)
 
 
+def _all_texts(
+    benchmark: str, folders: tuple[Path, Path], num_frames: dict[str, int]
+) -> dict[str, str]:
+    """All files of the archive."""
+    texts, problems = {}, []
+    for name, length in sorted(num_frames.items()):
+        try:
+            texts.update(_texts(benchmark, *folders, name, length))
+        except (OSError, ValueError) as error:
+            problems.append(str(error))
+    if problems:
+        more = len(problems) - SHOWN
+        raise ValueError(
+            f'{len(problems)} of {len(num_frames)} sequences are not ready, '
+            f'no archive is written. Complete the test with tools/test.py '
+            '--resume:\n'
+            + '\n'.join(problems[:SHOWN])
+            + (f'\n... and {more} more.' if more > 0 else '')
+        )
+    return texts
+
+
 def _texts(
-    benchmark: str, work_dir: Path, name: str, num_frames: int
+    benchmark: str, results: Path, times: Path, name: str, num_frames: int
 ) -> dict[str, str]:
     """Files of a sequence in the archive."""
-    path = work_dir / 'results' / f'{name}.txt'
+    path = results / f'{name}.txt'
     if not path.exists():
         raise FileNotFoundError(f'{path} is missing.')
     boxes = _check(path, read_bboxes_xywh(path), num_frames)
     if benchmark == 'trackingnet':
         return {f'{name}.txt': _format(boxes, '%.4f')}
-    path = work_dir / 'times' / f'{name}.txt'
+    path = times / f'{name}.txt'
     if not path.exists():
         raise FileNotFoundError(f'{path} is missing.')
-    times = _check(path, np.loadtxt(path, ndmin=1), num_frames)
+    seconds = _check(path, np.loadtxt(path, ndmin=1), num_frames)
     return {
         f'{name}/{name}_001.txt': _format(boxes, '%.4f'),
-        f'{name}/{name}_time.txt': _format(times, '%.8f'),
+        f'{name}/{name}_time.txt': _format(seconds, '%.8f'),
     }
 
 

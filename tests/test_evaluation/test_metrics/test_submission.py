@@ -25,6 +25,11 @@ def work_dir(tmp_path):
     return tmp_path
 
 
+def pack(benchmark, work_dir, *args):
+    folders = work_dir / 'results', work_dir / 'times'
+    write_submission(benchmark, *folders, *args)
+
+
 def read(path):
     with zipfile.ZipFile(path) as archive:
         assert archive.testzip() is None
@@ -36,7 +41,7 @@ def read(path):
 def test_got10k(work_dir):
     """As the kit's `ExperimentGOT10k` packs them."""
     path = work_dir / 'new/submission.zip'
-    write_submission('got10k', work_dir, LENGTHS, path)
+    pack('got10k', work_dir, LENGTHS, path)
     files = read(path)
     assert list(files) == [
         'a/a_001.txt',
@@ -53,7 +58,7 @@ def test_got10k(work_dir):
 def test_trackingnet(work_dir):
     """As the devkit's example: no folder, commas."""
     path = work_dir / 'submission.zip'
-    write_submission('trackingnet', work_dir, LENGTHS, path)
+    pack('trackingnet', work_dir, LENGTHS, path)
     files = read(path)
     assert list(files) == ['a.txt', 'b.txt']
     assert files['b.txt'].splitlines()[2] == '8.2500,9.2500,10.2500,11.2500'
@@ -84,7 +89,7 @@ def test_what_is_not_complete_is_not_written(work_dir, file, content, message):
     else:
         (work_dir / file).write_text(content)
     with pytest.raises(ValueError, match=message):
-        write_submission('got10k', work_dir, LENGTHS, path)
+        pack('got10k', work_dir, LENGTHS, path)
     assert path.read_text() == 'before'
     assert not list(work_dir.glob('.*'))
 
@@ -93,13 +98,13 @@ def test_only_the_first_problems_are_listed(tmp_path):
     lengths = dict.fromkeys(map(str, range(10)), 3)
     message = r'(?s)10 of 10 .*/4.txt is missing\.\n\.\.\. and 5 more\.$'
     with pytest.raises(ValueError, match=message):
-        write_submission('trackingnet', tmp_path, lengths, 'none.zip')
+        pack('trackingnet', tmp_path, lengths, 'none.zip')
 
 
 def test_benchmarks_without_a_server(tmp_path):
     message = r"Benchmark is 'lasot', expected one of \('got10k', 'trac"
     with pytest.raises(ValueError, match=message):
-        write_submission('lasot', tmp_path, {}, 'none.zip')
+        pack('lasot', tmp_path, {}, 'none.zip')
 
 
 def test_tool(tmp_path, make_got10k):

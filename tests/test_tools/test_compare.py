@@ -1,0 +1,112 @@
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from reports import write_scores
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / 'tools/analysis_tools'))
+import compare  # noqa: E402
+
+
+def test_comparison(tmp_path, capsys):
+    a = write_scores(tmp_path / 'a.json', [10.0, 20.0, 30.0, np.nan])
+    b = write_scores(tmp_path / 'b.json', [15.0, 20.0, 24.0, 99.0])
+    out = tmp_path / 'out/compare.json'
+    assert compare.main([a, b, '--out', str(out)]) == 0
+    content = json.loads(out.read_text())
+    row = content['scores']['auc']
+    assert (content['a'], content['b']) == ('a', 'b')
+    # the sequence that is undefined for a does not count
+    assert row['num_sequences'] == 3
+    assert (row['a'], row['difference']) == (20, pytest.approx(-1 / 3))
+    assert (row['better'], row['equal'], row['worse']) == (1, 1, 1)
+    low, high = row['interval']
+    assert -6 <= low < -1 / 3 < high <= 5
+    text = capsys.readouterr().out
+    assert '| score | N | a | b | B - A | 95 % interval | better/eq' in text
+    assert '| auc | 3 | 20.00 | 19.67 | -0.33 | ' in text
+    assert (content['num_resamples'], content['seed']) == (10000, 0)
+    assert 'Largest losses, auc: s2 -6.0\n' in text
+    assert 'Largest gains, auc: s0 +5.0\n' in text
+
+
+def test_fractions_are_compared_in_per_cent(tmp_path, capsys):
+    paths = [
+        write_scores(
+            tmp_path / f'{x}.json',
+            [0.0],
+            overall={'ao': x},
+            per_sequence={'s0': {'ao': x}},
+        )
+        for x in (0.25, 0.5)
+    ]
+    out = tmp_path / 'out.json'
+    compare.main([*paths, '--names', 'A', 'B', '--out', str(out)])
+    text = capsys.readouterr().out
+    # one sequence has no scatter
+    assert '| ao | 1 | 25.00 | 50.00 | +25.00 | - | 1/0/0 |' in text
+    assert 'Largest gains, ao: s0 +25.0\n' in text
+    # in units of the reports
+    row = json.loads(out.read_text())['scores']['ao']
+    assert (row['difference'], row['interval']) == (0.25, None)
+
+
+def test_scores_that_only_one_has(tmp_path, capsys):
+    paths = [
+        write_scores(
+            tmp_path / f'{name}.json', [1.0], per_sequence={'s0': scores}
+        )
+        for name, scores in (('a', {'auc': 1.0}), ('b', {'auc': 2, 'ao': 1}))
+    ]
+    assert compare.main(paths) == 0
+    text = capsys.readouterr().out
+    assert 'ao: no sequence has it in both reports\n' in text
+    assert '| auc | 1 | 1.00 | 2.00 | +1.00 | - | 1/0/0 |' in text
+
+
+def test_other_benchmarks_are_refused(tmp_path, capsys):
+    a = write_scores(tmp_path / 'a.json', [1.0])
+    b = write_scores(tmp_path / 'b.json', [1.0], profile='pysot')
+    assert compare.main([a, b]) == 2
+    assert "b.json has profile 'pysot', but " in capsys.readouterr().err
+
+
+def test_interval_covers_the_mean_as_often_as_it_says():
+    """200 samples of 60 numbers; 90 % means 180, give or take 4 sigma."""
+    rng = np.random.default_rng(0)
+    hits = 0
+    for seed in range(200):
+        low, high = compare.confidence_interval(
+            rng.normal(3, 2, 60), 90, 300, seed
+        )
+        hits += low < 3 < high
+    assert 180 - 17 <= hits <= 180 + 17
+
+
+def test_interval_is_reproducible_and_bounded():
+    values = np.random.default_rng(0).normal(0, 1, 40)
+    first = compare.confidence_interval(values, 95, 500, 1)
+    assert first == compare.confidence_interval(values, 95, 500, 1)
+    assert first != compare.confidence_interval(values, 95, 500, 2)
+    assert compare.confidence_interval(np.full(5, 2.5), 95, 50, 0) == (
+        2.5,
+        2.5,
+    )
+
+
+@pytest.mark.parametrize(
+    'option',
+    [
+        '--confidence 100.0',
+        '--num-resamples 0',
+        '--seed -1',
+        '--num-shown -1',
+    ],
+)
+def test_wrong_numbers(option, capsys):
+    with pytest.raises(SystemExit):
+        compare.main(['a', 'b', *option.split()])
+    assert f'{option}: expected' in capsys.readouterr().err

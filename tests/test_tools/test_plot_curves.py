@@ -1,0 +1,127 @@
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from reports import write_scores
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / 'tools/analysis_tools'))
+import plot_curves  # noqa: E402
+
+
+def test_plots(tmp_path, capsys):
+    attributes = [('IV', 50.0), ('OV', 40.0), ('FM', 30.0)]
+    paths = [
+        write_scores(tmp_path / name / 'metrics.json', [50.0, x], attributes)
+        for name, x in (('sim', 60.0), ('stark', 20.0))
+    ]
+    out = tmp_path / 'plots'
+    assert plot_curves.main([*paths, '--out-dir', str(out)]) == 0
+    names = ['attributes', 'norm_precision', 'precision', 'success']
+    assert sorted(path.stem for path in out.iterdir()) == names
+    assert capsys.readouterr().out.splitlines() == [
+        f'{out}/attributes.png: [auc]',
+        f'{out}/success.png: [auc]',
+        f'{out}/precision.png: [precision20]',
+        f'{out}/norm_precision.png: [norm_precision_at_0_2]',
+    ]
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """What was drawn: all arguments but the curves and the path."""
+    calls = []
+
+    def note(*args):
+        calls.append(args[2:])
+
+    monkeypatch.setattr(plot_curves, 'plot_curves', note)
+    return calls
+
+
+def test_legends_show_the_scores(tmp_path, drawn):
+    write_scores(tmp_path / 'metrics.json', [50.0, 60.0])
+    options = ['--names', 'Sim', '--title', 'LaSOT', '--out-dir']
+    plot_curves.main([str(tmp_path), *options, str(tmp_path)])
+    assert drawn == [
+        ('success', {'Sim': 55.0}, 'Success on LaSOT'),
+        ('precision', {'Sim': 61.0}, 'Precision on LaSOT'),
+        ('norm_precision', {'Sim': 72.0}, 'Normalized precision on LaSOT'),
+    ]
+
+
+def test_got10k_has_one_plot_in_per_cent(tmp_path, drawn):
+    path = write_scores(
+        tmp_path / 'sim.json',
+        [1.0],
+        benchmark='got10k',
+        profile='got10k',
+        overall={'ao': 0.686, 'sr_0_5': 0.789},
+        kinds=['success'],
+    )
+    plot_curves.main([path, '--out-dir', str(tmp_path)])
+    title = 'Success on got10k (got10k)'
+    assert drawn == [('success', {'sim': pytest.approx(68.6)}, title)]
+
+
+def test_trackingnet_shows_areas(tmp_path, drawn):
+    overall = {
+        'coverage': 99.0,
+        'success_auc': 80.0,
+        'precision_auc_0_50px': 70.0,
+        'norm_precision_auc_0_0_5': 60.0,
+    }
+    path = write_scores(tmp_path / 'sim.json', [1.0], overall=overall)
+    plot_curves.main([path, '--out-dir', str(tmp_path)])
+    assert [call[1]['sim'] for call in drawn] == [80, 70, 60]
+
+
+def test_other_formats(tmp_path):
+    path = write_scores(tmp_path / 'a$b^c.json', [50.0])
+    out = tmp_path / 'new/plots'
+    plot_curves.main([path, '--format', 'svg', '--out-dir', str(out)])
+    assert len(list(out.glob('*.svg'))) == 3
+
+
+@pytest.mark.parametrize(
+    ('attributes', 'changes', 'message'),
+    [
+        (None, {'benchmark': 'uav123'}, "b.json has benchmark 'uav123', but "),
+        ([('IV', 1.0), ('OV', 2.0)], {}, 'the same attributes for each trac'),
+        (None, {'overall': {'auc': np.nan}}, 'b has no auc, which the legend'),
+        (
+            None,
+            {'overall': {'auc': 1.0}},
+            'b has no precision20 or precision_auc_0_50px, which the legend',
+        ),
+    ],
+)
+def test_refused(tmp_path, capsys, attributes, changes, message):
+    a = write_scores(tmp_path / 'a.json', [1.0], attributes)
+    b = write_scores(tmp_path / 'b.json', [1.0], attributes, **changes)
+    out = tmp_path / 'plots'
+    assert plot_curves.main([a, b, '--out-dir', str(out)]) == 2
+    assert message in capsys.readouterr().err
+    assert not list(tmp_path.glob('plots/*'))
+
+
+def test_radar_of_what_all_have(tmp_path, monkeypatch, capsys):
+    calls = []
+    monkeypatch.setattr(
+        plot_curves, 'plot_attributes', lambda *args: calls.append(args)
+    )
+    attributes = [('IV', 50.0), ('OV', None), ('FM', 30.0)]
+    a = write_scores(tmp_path / 'a.json', [40.0], attributes)
+    b = write_scores(tmp_path / 'b.json', [60.0])
+    plot_curves.main([a, '--out-dir', str(tmp_path)])
+    ((table, overall, path, title),) = calls
+    # undefined ones are left out
+    assert table == {'a': {'IV': 50.0, 'FM': 30.0}}
+    assert overall == {'a': 40.0}
+    assert title == 'AUC by attribute on lasot (official)'
+    assert path == tmp_path / 'attributes.png'
+    capsys.readouterr()
+    plot_curves.main([a, b, '--out-dir', str(tmp_path)])
+    assert len(calls) == 1
+    assert 'No radar: b has no attributes.\n' in capsys.readouterr().out

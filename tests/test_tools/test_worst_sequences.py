@@ -1,0 +1,167 @@
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from layouts import make_got10k, make_tnl2k
+from reports import write_scores
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / 'tools/analysis_tools'))
+import worst_sequences  # noqa: E402
+
+
+@pytest.fixture
+def tracked(tmp_path):
+    """A tracked data set of one's own: config and work dir."""
+    make_tnl2k(tmp_path / 'data', ['good', 'bad one'], num_frames=6)
+    config = tmp_path / 'config.py'
+    config.write_text(
+        'test_dataloader = dict(dataset=dict(type="TNL2KDataset", '
+        f'data_root="{tmp_path}/data", test_mode=True))\n'
+    )
+    work_dir = tmp_path / 'work'
+    (work_dir / 'results').mkdir(parents=True)
+    for name in ('good', 'bad one'):
+        boxes = np.loadtxt(
+            tmp_path / f'data/{name}/groundtruth.txt', delimiter=','
+        )
+        if name == 'bad one':
+            boxes[2:] = (0, 0, 2, 2)
+        np.savetxt(work_dir / f'results/{name}.txt', boxes, '%g', ',')
+    each = {'good': {'auc': 95.0}, 'bad one': {'auc': 30.0}}
+    write_scores(work_dir / 'metrics.json', [62.0], per_sequence=each)
+    return config, work_dir
+
+
+def test_page_of_worst_sequences(tracked, tmp_path, capsys):
+    config, work_dir = map(str, tracked)
+    out = tmp_path / 'worst'
+    options = ['--out-dir', str(out), '--num-frames', '4']
+    assert worst_sequences.main([config, work_dir, *options]) == 0
+    page = (out / 'index.html').read_text()
+    assert page.index('bad one: auc 30') < page.index('good: auc 95')
+    assert 'overlap below 0.1 from #2 on, 4 frames' in page
+    assert '<p>6 frames</p>' in page  # never lost
+    assert 'src="bad%20one.jpg"' in page
+    sheet = cv2.imread(str(out / 'bad one.jpg'))
+    assert sheet.shape == (240, 4 * 320, 3)
+    assert cv2.imread(str(out / 'bad one_overlap.png')).shape[1] == 1280
+    assert len(list(out.iterdir())) == 5
+
+
+def test_only_some_sequences(tracked, tmp_path):
+    config, work_dir = map(str, tracked)
+    out = tmp_path / 'worst'
+    options = ['--out-dir', str(out), '--num-sequences', '1']
+    worst_sequences.main([config, work_dir, *options])
+    assert 'good' not in (out / 'index.html').read_text()
+
+
+@pytest.mark.parametrize(
+    ('break_it', 'message'),
+    [
+        (
+            lambda work_dir: (work_dir / 'results/good.txt').unlink(),
+            'results/good.txt: is missing. Track the sequence',
+        ),
+        (
+            lambda work_dir: (work_dir / 'results/good.txt').write_text(
+                '1,2,3,4\n'
+            ),
+            'good.txt has 1 boxes, expected 6, one per frame',
+        ),
+        (
+            lambda work_dir: write_scores(work_dir / 'metrics.json', [1.0]),
+            's0 is in the report, but not in ',
+        ),
+    ],
+)
+def test_pages_need_whole_tests(tracked, tmp_path, capsys, break_it, message):
+    config, work_dir = tracked
+    break_it(work_dir)
+    options = ['--out-dir', str(tmp_path / 'worst')]
+    status = worst_sequences.main([str(config), str(work_dir), *options])
+    assert status == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / 'worst').exists()
+
+
+def test_longest_loss():
+    visible = np.ones(9, bool)
+    overlaps = np.array([1, 0, 0, 1, 0.05, 0, 0, 0.09, 0.1])
+    assert worst_sequences.longest_loss(overlaps, visible) == (4, 4)
+    # frames without target neither count nor end it
+    visible[[2, 3]] = False
+    assert worst_sequences.longest_loss(overlaps, visible) == (1, 5)
+    assert worst_sequences.longest_loss(np.ones(3), visible[:3]) == (0, 0)
+    assert worst_sequences.choose_frames(9, 4, 5) == [0, 4, 5, 8]
+    assert worst_sequences.choose_frames(10, 4, None) == [0, 3, 6, 9]
+    assert worst_sequences.choose_frames(2, 4, 0) == [0, 1]
+
+
+def test_results_of_another_tracker(tracked, tmp_path):
+    """Its report, and its first run."""
+    config, work_dir = tracked
+    other = tmp_path / 'other'
+    other.mkdir()
+    for path in (work_dir / 'results').iterdir():
+        path.rename(other / f'{path.stem}_001.txt')
+    out = tmp_path / 'worst'
+    report = str(work_dir / 'metrics.json')
+    options = ['--out-dir', str(out), '--results', str(other)]
+    assert worst_sequences.main([str(config), report, *options]) == 0
+    assert (
+        '<title>work: lowest auc</title>' in (out / 'index.html').read_text()
+    )
+
+
+def test_settings_of_the_test(tracked, tmp_path, capsys):
+    config, work_dir = map(str, tracked)
+    (tmp_path / 'data').rename(tmp_path / 'moved')
+    options = ['--out-dir', str(tmp_path / 'worst')]
+    assert worst_sequences.main([config, work_dir, *options]) == 2
+    assert f'{tmp_path}/data is missing' in capsys.readouterr().err
+    moved = f'test_dataloader.dataset.data_root={tmp_path}/moved'
+    options += ['--cfg-options', moved]
+    assert worst_sequences.main([config, work_dir, *options]) == 0
+
+
+@pytest.mark.parametrize(
+    ('text', 'message'),
+    [
+        (None, 'none.py'),
+        ('model = None', 'has no test_dataloader. Give the config of the te'),
+    ],
+)
+def test_no_config_of_a_test(tracked, tmp_path, capsys, text, message):
+    config = tmp_path / 'none.py'
+    if text:
+        config.write_text(text)
+    options = [str(tracked[1]), '--out-dir', str(tmp_path / 'worst')]
+    assert worst_sequences.main([str(config), *options]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_first_boxes_have_no_page(tmp_path, capsys):
+    make_got10k(tmp_path / 'data', 'test', num_sequences=1, num_frames=4)
+    config = tmp_path / 'config.py'
+    config.write_text(
+        'test_dataloader = dict(dataset=dict(type="Got10kDataset", '
+        f'data_root="{tmp_path}/data", split="test"))\n'
+    )
+    (tmp_path / 'results').mkdir()
+    (tmp_path / 'results/seq_0.txt').write_text('1,2,3,4\n' * 4)
+    each = {'seq_0': {'auc': 1.0}}
+    write_scores(tmp_path / 'metrics.json', [1.0], per_sequence=each)
+    options = [str(tmp_path), '--out-dir', str(tmp_path / 'worst')]
+    assert worst_sequences.main([str(config), *options]) == 2
+    assert 'seq_0 has 1 boxes, expected 4' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('option', ['--num-frames 1', '--num-sequences 0'])
+def test_wrong_numbers(option, capsys):
+    with pytest.raises(SystemExit):
+        worst_sequences.main(['a', 'b', '--out-dir', 'c', *option.split()])
+    assert f'{option}: expected >= ' in capsys.readouterr().err
