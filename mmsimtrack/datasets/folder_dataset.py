@@ -48,10 +48,10 @@ class FrameFolderDataset(SequenceDataset):
         if num_frames != num_boxes:
             folder = osp.dirname(info['frame_template'])
             raise ValueError(
-                f'{folder} holds {num_frames} frames '
+                f'{type(self).__name__}: {folder} holds {num_frames} frames '
                 f'({", ".join(self.endings)}), but {info["annotation"]} has '
                 f'{num_boxes} boxes. Expected one box per frame; unpack or '
-                f'create the sequence again{self.advice}.'
+                f'create the sequence again. {self.advice}'.rstrip()
             )
         return num_frames
 

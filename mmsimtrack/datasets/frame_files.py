@@ -30,39 +30,30 @@ def check_frame_folder(folder: str, backend_args: dict | None = None) -> None:
         )
 
 
-def check_frame_files(
-    frame_template: str,
-    first_frame: int,
-    num_boxes: int,
-    annotation: str,
-    first_box_only: bool,
-    backend_args: dict | None = None,
-) -> int:
+def check_frame_files(dataset, info: dict, num_boxes: int) -> int:
     """Number of frames in a folder, if they fit the annotation.
 
     Args:
-        frame_template: Path of a frame, with a field for its number.
-        first_frame: Number of the first one.
+        dataset: A `SequenceDataset`. If it has first boxes only, one box is
+            right for any number of frames.
+        info: An entry of its `load_data_list`.
         num_boxes: Rows of the annotation.
-        annotation: Path of the annotation, for the message.
-        first_box_only: Whether one box is right for any number of frames,
-            as in test splits that publish no more.
-        backend_args: Of mmengine's file backend.
 
     Raises:
         FileNotFoundError: If the first or the last frame is missing.
         ValueError: If the numbers of frames and boxes differ.
     """
-    folder, ending, names = _list_frames(frame_template, backend_args)
-    fits = num_boxes == len(names) or (first_box_only and num_boxes == 1)
-    if not names or not fits:
+    template, first_frame = info['frame_template'], info['first_frame']
+    folder, ending, names = _list_frames(template, dataset.backend_args)
+    one_is_enough = dataset.first_box_only and num_boxes == 1
+    if not names or not (num_boxes == len(names) or one_is_enough):
         raise ValueError(
-            f'{folder} holds {len(names)} frames ({ending}), but '
-            f'{annotation} has {num_boxes} boxes. Expected one box per frame; '
-            'unpack the sequence again.'
+            f'{type(dataset).__name__}: {folder} holds {len(names)} frames '
+            f'({ending}), but {info["annotation"]} has {num_boxes} boxes. '
+            'Expected one box per frame; unpack the sequence again.'
         )
     for number in (first_frame, first_frame + len(names) - 1):
-        path = frame_template.format(number)
+        path = template.format(number)
         if osp.basename(path) not in names:
             raise missing_frame(path)
     return len(names)
@@ -87,19 +78,13 @@ def check_frame_range(
     return len(names)
 
 
-def check_part_of_video(
-    info: dict,
-    num_boxes: int,
-    advice: str = '',
-    backend_args: dict | None = None,
-) -> int:
+def check_part_of_video(dataset, info: dict, num_boxes: int) -> int:
     """Length of a range of the frames of a video, if it fits its boxes.
 
     Args:
-        info: An entry of `load_data_list` with `last_frame`.
+        dataset: A `SequenceDataset`.
+        info: An entry of its `load_data_list` with `last_frame`.
         num_boxes: Rows of the annotation.
-        advice: What else may help if there are not as many.
-        backend_args: Of mmengine's file backend.
 
     Raises:
         FileNotFoundError: If a frame of the range is missing.
@@ -109,12 +94,14 @@ def check_part_of_video(
     num_frames = last_frame - first_frame + 1
     if num_boxes != num_frames:
         raise ValueError(
-            f'{info["annotation"]} has {num_boxes} boxes, expected '
-            f'{num_frames}, for frames {first_frame} to {last_frame} of its '
-            f'video. Unpack the annotations again{advice}.'
+            f'{type(dataset).__name__}: {info["annotation"]} has {num_boxes} '
+            f'boxes, expected {num_frames}, for frames {first_frame} to '
+            f'{last_frame} of its video. Unpack the annotations again. '
+            f'{dataset.advice}'.rstrip()
         )
-    template = info['frame_template']
-    check_frame_range(template, first_frame, num_frames, backend_args)
+    check_frame_range(
+        info['frame_template'], first_frame, num_frames, dataset.backend_args
+    )
     return num_frames
 
 

@@ -45,12 +45,12 @@ class LaSOTDataset(SequenceDataset):
     def load_data_list(self) -> list[dict]:
         """The official sequences of the split."""
         names = (SPLITS / f'lasot_{self.split}.txt').read_text().split()
-        infos = []
+        infos, args = [], self.backend_args
         for name in names:
             class_name = name.rpartition('-')[0]
             folder = osp.join(self.data_root, class_name, name)
             flat = osp.join(self.data_root, name)
-            if not self._isdir(folder) and self._isdir(flat):
+            if not fileio.isdir(folder, args) and fileio.isdir(flat, args):
                 folder = flat
             infos.append(
                 {
@@ -96,6 +96,3 @@ class LaSOTDataset(SequenceDataset):
         folder = osp.dirname(osp.dirname(sequence.frame_template))
         info = {'annotation': osp.join(folder, 'groundtruth.txt')}
         return self.load_visible(info, len(sequence.bboxes))
-
-    def _isdir(self, folder: str) -> bool:
-        return fileio.isdir(folder, self.backend_args)

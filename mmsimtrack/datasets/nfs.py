@@ -7,6 +7,7 @@ from mmengine import fileio
 from mmengine.logging import print_log
 
 from mmsimtrack.datasets.folder_dataset import FrameFolderDataset
+from mmsimtrack.datasets.frame_reader import missing_frame
 from mmsimtrack.datasets.sequence_dataset import SPLITS
 from mmsimtrack.registry import DATASETS
 from mmsimtrack.structures.annotation_file import read_nfs_xywh
@@ -27,12 +28,12 @@ class NfSDataset(FrameFolderDataset):
         **kwargs: Of `SequenceDataset`.
 
     Raises:
-        FileNotFoundError: If a video or an annotation is missing.
-        ValueError: If the numbers of frames and boxes differ by more than
-            one.
+        FileNotFoundError: If a video, a frame or an annotation is missing.
+        ValueError: If the numbers of frames and boxes differ, as downloaded
+            by more than one.
     """
 
-    advice = ' (of files as downloaded, every eighth row counts)'
+    advice = 'Of files as downloaded, every eighth row counts.'
 
     def load_data_list(self) -> list[dict]:
         """The 100 sequences of the list."""
@@ -54,19 +55,24 @@ class NfSDataset(FrameFolderDataset):
 
     def load_bboxes(self, info: dict) -> np.ndarray:
         """One per frame, in both layouts."""
-        path = info['annotation']
-        if osp.basename(osp.dirname(path)) == '30':
-            return read_nfs_xywh(path, self.backend_args)
+        if _as_downloaded(info):
+            return read_nfs_xywh(info['annotation'], self.backend_args)
         return super().load_bboxes(info)
 
     def count_frames(self, info: dict, num_boxes: int) -> int:
-        """As many as boxes; of either, one more is left out.
+        """As many as boxes; as downloaded, one more of either is left out.
 
         Every eighth of the boxes makes at times one more, or one less, than
-        there are frames.
+        there are frames. These must count in a row from 1, or all boxes after
+        a missing one would be of other frames.
         """
         num_frames = len(info['frame_names'])
-        if num_frames and abs(num_frames - num_boxes) == 1:
+        for number, name in enumerate(info['frame_names'], 1):
+            if osp.splitext(name)[0].lstrip('0') != str(number):
+                path = info['frame_template'].format(f'{number:05d}.jpg')
+                raise missing_frame(path)
+        differ_by_one = num_frames and abs(num_frames - num_boxes) == 1
+        if differ_by_one and _as_downloaded(info):
             folder = osp.dirname(info['frame_template'])
             print_log(
                 f'NfSDataset: {folder} holds {num_frames} frames, but '
@@ -76,3 +82,7 @@ class NfSDataset(FrameFolderDataset):
             )
             return min(num_frames, num_boxes)
         return super().count_frames(info, num_boxes)
+
+
+def _as_downloaded(info: dict) -> bool:
+    return osp.basename(osp.dirname(info['annotation'])) == '30'

@@ -1,6 +1,7 @@
 """OTB-100."""
 
 import os.path as osp
+from functools import cache
 
 import numpy as np
 
@@ -26,13 +27,13 @@ class OTB100Dataset(SequenceDataset):
         FileNotFoundError: If a video, a frame or an annotation is missing.
     """
 
-    advice = ', from the site of the benchmark'
+    advice = 'Take those from the site of the benchmark.'
 
     def load_data_list(self) -> list[dict]:
         """The 100 sequences, with first and last frame from the list."""
         infos = []
-        for row in (SPLITS / 'otb100.txt').read_text().splitlines():
-            name, video, first_frame, last_frame, digits = row.split()
+        for name, row in _read_list().items():
+            video, first_frame, last_frame, digits = row
             frames = osp.join(self.data_root, video, 'img')
             target = name.removeprefix(video).replace('-', '.')
             boxes = f'groundtruth_rect{target}.txt'
@@ -40,20 +41,45 @@ class OTB100Dataset(SequenceDataset):
                 {
                     'name': name,
                     'frame_template': osp.join(frames, f'{{:0{digits}d}}.jpg'),
-                    'first_frame': int(first_frame),
-                    'last_frame': int(last_frame),
+                    'first_frame': first_frame,
+                    'last_frame': last_frame,
                     'annotation': osp.join(self.data_root, video, boxes),
                 }
             )
         return infos
 
     def load_bboxes(self, info: dict) -> np.ndarray:
-        """Those of the range.
+        """Those of the range."""
+        return cut_to_range(super().load_bboxes(info), info['name'])
 
-        The file of Tiger1 begins with the first frame of the video, but its
-        sequence with the sixth.
-        """
-        bboxes_xywh = super().load_bboxes(info)
-        if len(bboxes_xywh) == info['last_frame']:
-            return bboxes_xywh[info['first_frame'] - 1 :]
-        return bboxes_xywh
+
+def cut_to_range(bboxes_xywh: np.ndarray, name: str) -> np.ndarray:
+    """Boxes of a sequence, from an annotation that may begin at frame 1.
+
+    The file of Tiger1 does, but its sequence begins at the sixth.
+
+    Args:
+        bboxes_xywh: (N, 4). It begins at frame 1 if N is the number of the
+            last frame of the sequence.
+        name: Of the sequence.
+
+    Returns:
+        All rows, unless the annotation begins at frame 1.
+    """
+    if name in (rows := _read_list()):
+        _, first_frame, last_frame, _ = rows[name]
+        if len(bboxes_xywh) == last_frame:
+            return bboxes_xywh[first_frame - 1 :]
+    return bboxes_xywh
+
+
+@cache
+def _read_list() -> dict[str, tuple[str, int, int, str]]:
+    """Video, first and last frame, and digits of numbers, by name."""
+    rows = (SPLITS / 'otb100.txt').read_text().splitlines()
+    return {
+        name: (video, int(first_frame), int(last_frame), digits)
+        for name, video, first_frame, last_frame, digits in map(
+            str.split, rows
+        )
+    }

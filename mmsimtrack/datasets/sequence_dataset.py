@@ -55,7 +55,7 @@ class SequenceDataset(BaseDataset):
             from one frame.
         first_box_only: Whether no more than the first box may be public.
         label_files: Names of files of labels, beside the annotation.
-        advice: What else may help if frames and boxes do not fit.
+        advice: A sentence: what else may help if frames and boxes do not fit.
 
     Raises:
         FileNotFoundError: If a folder or file is missing.
@@ -117,17 +117,8 @@ class SequenceDataset(BaseDataset):
     def count_frames(self, info: dict, num_boxes: int) -> int:
         """Number of frames of a sequence, if they fit its boxes."""
         if 'last_frame' in info:
-            return check_part_of_video(
-                info, num_boxes, self.advice, self.backend_args
-            )
-        return check_frame_files(
-            info['frame_template'],
-            info['first_frame'],
-            num_boxes,
-            info['annotation'],
-            self.first_box_only,
-            self.backend_args,
-        )
+            return check_part_of_video(self, info, num_boxes)
+        return check_frame_files(self, info, num_boxes)
 
     def load_visible(self, info: dict, num_boxes: int) -> np.ndarray:
         """(num_boxes,) bool, from label files; here there are none."""

@@ -23,8 +23,8 @@ class TNL2KDataset(FolderDataset):
 
     endings = ('.jpg', '.png')
     advice = (
-        ', or, for one of the 12 training sequences that have them, take the '
-        'revised annotations'
+        'For the 12 training sequences that have them, take the revised '
+        'annotations.'
     )
 
     def __init__(self, data_root: str, **kwargs) -> None:

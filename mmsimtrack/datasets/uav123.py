@@ -23,7 +23,7 @@ class UAV123Dataset(SequenceDataset):
         FileNotFoundError: If a video, a frame or an annotation is missing.
     """
 
-    advice = ' (those of UAV123@10fps are others)'
+    advice = 'Those of UAV123@10fps do not fit.'
 
     def load_data_list(self) -> list[dict]:
         """The 123 sequences, with first and last frame from the list."""

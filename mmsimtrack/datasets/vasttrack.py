@@ -2,6 +2,7 @@
 
 import os.path as osp
 
+import numpy as np
 from mmengine import fileio
 
 from mmsimtrack.datasets.folder_dataset import (
@@ -10,6 +11,7 @@ from mmsimtrack.datasets.folder_dataset import (
     read_names,
 )
 from mmsimtrack.datasets.sequence_dataset import SPLITS, check_split
+from mmsimtrack.datasets.video_sequence import VideoSequence
 from mmsimtrack.registry import DATASETS
 
 
@@ -17,9 +19,10 @@ from mmsimtrack.registry import DATASETS
 class VastTrackDataset(FrameFolderDataset):
     """VastTrack as downloaded: `<class>/<class>-<n>/imgs/00001.jpg`.
 
-    Classes have names such as `Air Hockey`. Frames lie in `imgs` or `img`;
-    their numbers have 5 digits, 8, or as many as they need. `Groundtruth.txt`
-    holds x,y,w,h per frame, zeros where the target is absent.
+    Classes have names such as `Air Hockey`. Frames lie in `imgs`, or of all
+    sequences in `img`; their numbers have 5 digits, 8, or as many as they
+    need. `Groundtruth.txt` holds x,y,w,h per frame, zeros where the target is
+    absent.
 
     Args:
         data_root: Folder of the classes; for the split, it may also be the
@@ -58,36 +61,49 @@ class VastTrackDataset(FrameFolderDataset):
 
     def load_data_list(self) -> list[dict]:
         """The sequences of the list, in its order, or all, sorted."""
+        folders = self._list_sequences()
+        frames = self._find_frames(folders)
+        return [
+            {
+                'name': osp.basename(folder),
+                'frame_template': osp.join(folder, frames, '{}'),
+                'first_frame': 0,
+                'annotation': osp.join(folder, 'Groundtruth.txt'),
+            }
+            for folder in folders
+        ]
+
+    def _list_sequences(self) -> list[str]:
+        """Their folders."""
         root = self.data_root
         if self.list_file is not None:
             names = read_names(self, self.list_file)
         elif self.split is not None:
             path = SPLITS / f'vasttrack_{self.split}.txt'
             names = path.read_text().splitlines()
-            if self._isdir(osp.join(root, self.split)):
-                root = osp.join(root, self.split)
+            folder = osp.join(root, self.split)
+            if fileio.isdir(folder, self.backend_args):
+                root = folder
         else:
             return [
-                self._describe(osp.join(root, class_name, name))
+                osp.join(root, class_name, name)
                 for class_name in list_folders(self)
                 for name in list_folders(self, class_name)
             ]
-        return [
-            self._describe(osp.join(root, name.rpartition('-')[0], name))
-            for name in names
-        ]
+        return [osp.join(root, n.rpartition('-')[0], n) for n in names]
 
-    def _describe(self, folder: str) -> dict:
-        frames = osp.join(folder, 'imgs')
-        other = osp.join(folder, 'img')
-        if not self._isdir(frames) and self._isdir(other):
-            frames = other
-        return {
-            'name': osp.basename(folder),
-            'frame_template': osp.join(frames, '{}'),
-            'first_frame': 0,
-            'annotation': osp.join(folder, 'Groundtruth.txt'),
-        }
+    def _find_frames(self, folders: list[str]) -> str:
+        """Name of the folder of frames in each of these.
 
-    def _isdir(self, folder: str) -> bool:
-        return fileio.isdir(folder, self.backend_args)
+        The first one that is there decides: network disks would take long
+        to answer for each of 50,610, and this is asked at every start.
+        """
+        for folder in folders:
+            for name in ('imgs', 'img'):
+                if fileio.isdir(osp.join(folder, name), self.backend_args):
+                    return name
+        return 'imgs'
+
+    def load_scored(self, sequence: VideoSequence) -> np.ndarray:
+        """Unless a box is all zeros; the kits have own rules for no area."""
+        return sequence.bboxes.any(axis=1)

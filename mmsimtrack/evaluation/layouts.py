@@ -12,14 +12,15 @@ from mmengine.logging import print_log
 from mmsimtrack.datasets.sequence_dataset import SPLITS
 from mmsimtrack.evaluation.functional import Profile
 
-# annotations in the layout of a benchmark as downloaded, below its root
+# annotations of a benchmark as downloaded, below its root; the first that are
+# there count, as for `NfSDataset` and `VastTrackDataset`
 _NATIVE = {
     'got10k': ('*/groundtruth.txt', 'val/*/groundtruth.txt'),
     'trackingnet': ('TEST/anno/*.txt', 'anno/*.txt'),
     'uav123': ('anno/UAV123/*.txt', 'anno/UAV*/*.txt'),
     'otb100': ('*/groundtruth_rect*.txt',),
-    'nfs': ('*/30/*.txt', 'anno/nfs_*.txt'),
-    'vasttrack': ('*/*/Groundtruth.txt', 'test/*/*/Groundtruth.txt'),
+    'nfs': ('anno/nfs_*.txt', '*/30/*.txt'),
+    'vasttrack': ('test/*/*/Groundtruth.txt', '*/*/Groundtruth.txt'),
 }
 _ANY = ('*/groundtruth.txt', '*/*/groundtruth.txt', '*.txt')
 # lists that are shipped, where they are not named as the benchmark

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mmsimtrack.datasets.otb100 import cut_to_range
 from mmsimtrack.evaluation.functional import (
     FrameErrors,
     Profile,
@@ -62,24 +63,22 @@ def file_errors(
 def read_annotation(path: Path, name: str, benchmark: str) -> np.ndarray:
     """Boxes of the frames that the kits score, (N, 4) xywh.
 
-    Two layouts have rows that are not scored: Tiger1 of OTB has 354, of
-    which the last 349 count, and official files of NfS have 240 per second,
-    of which every eighth counts, if there is a frame for it.
+    Two layouts have rows that are not scored: files of OTB may begin before
+    their sequence (Tiger1, see `cut_to_range`), and official files of NfS
+    have 240 per second, of which every eighth counts, if there is a frame
+    for it.
 
     Raises:
         RefusedFile: If the file is damaged.
     """
     if benchmark == 'nfs' and path.parent.name == '30':
         gt_xywh = _read(read_nfs_xywh, path)
-        num_frames = len(list(path.with_suffix('').glob('*.jpg')))
+        numbers = [p.stem for p in path.with_suffix('').glob('*.jpg')]
+        last = max((int(n) for n in numbers if n.isdigit()), default=0)
         # a last box without frame, which `NfSDataset` leaves out too
-        return (
-            gt_xywh[:num_frames] if num_frames == len(gt_xywh) - 1 else gt_xywh
-        )
+        return gt_xywh[:last] if last == len(gt_xywh) - 1 else gt_xywh
     gt_xywh = _read(read_bboxes_xywh, path)
-    if benchmark == 'otb100' and name == 'Tiger1' and len(gt_xywh) == 354:
-        return gt_xywh[5:]
-    return gt_xywh
+    return cut_to_range(gt_xywh, name) if benchmark == 'otb100' else gt_xywh
 
 
 def read_attributes(

@@ -106,9 +106,10 @@ def test_boxes_and_frames_that_do_not_fit(tmp_path):
     storage.make_folders(tmp_path)
     (tmp_path / 'INF_woman_1/shot 3.png').unlink()
     message = (
-        r'INF_woman_1 holds 7 frames \(.jpg, .jpeg, .png, .bmp, .webp\), but '
-        r'.*INF_woman_1.txt has 8 boxes\. Expected one box per frame; unpack '
-        r'or create the sequence again\.'
+        r'FolderDataset: .*/INF_woman_1 holds 7 frames '
+        r'\(.jpg, .jpeg, .png, .bmp, .webp\), but .*INF_woman_1.txt has 8 '
+        r'boxes\. Expected one box per frame; unpack or create the sequence '
+        r'again\.$'
     )
     with pytest.raises(ValueError, match=message):
         FolderDataset(tmp_path, boxes='{}.txt')

@@ -164,8 +164,9 @@ def test_annotation_of_another_length(make_got10k, tmp_path, num_boxes):
     folders = make_got10k(tmp_path)
     write_lines(folders[1] / 'groundtruth.txt', ['1,2,3,4'] * num_boxes)
     message = (
-        r'seq_1 holds 8 frames \(.jpg\), but .*seq_1/groundtruth.txt has '
-        rf'{num_boxes} boxes\. Expected one box per frame'
+        r'Got10kDataset: .*/seq_1 holds 8 frames \(.jpg\), but '
+        rf'.*seq_1/groundtruth.txt has {num_boxes} boxes\. Expected one box '
+        'per frame'
     )
     with pytest.raises(ValueError, match=message):
         Got10kDataset(tmp_path, 'train')

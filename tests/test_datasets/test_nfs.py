@@ -61,6 +61,8 @@ def test_a_frame_less(tmp_path, logged):
     make_nfs(tmp_path)
     frames = tmp_path / 'dog_1/30/dog_1'
     (frames / '00008.jpg').unlink()
+    scored = read_annotation(frames.with_suffix('.txt'), 'dog_1', 'nfs')
+    assert len(scored) == 7
     sequence = load(tmp_path).get_sequence(0)
     assert len(sequence) == len(sequence.bboxes) == len(sequence.visible) == 7
     assert sequence.frame_path(6) == str(frames / '00007.jpg')
@@ -71,13 +73,55 @@ def test_a_frame_less(tmp_path, logged):
 
 
 def test_a_box_less(tmp_path, logged):
-    make_nfs(tmp_path, repacked=True)
-    path = tmp_path / 'anno/nfs_dog_1.txt'
-    path.write_text('1\t2\t3\t4\n' * 7)
+    make_nfs(tmp_path)
+    path = tmp_path / 'dog_1/30/dog_1.txt'
+    path.write_text('0 1 2 3 4 0 0\n' * 8 * 7)
     sequence = load(tmp_path).get_sequence(0)
     assert len(sequence) == len(sequence.bboxes) == 7
     assert len(sequence.frame_names) == 7
     assert len(logged) == 1
+
+
+@pytest.mark.parametrize('num_boxes', [7, 9])
+def test_repacked_files_have_a_box_per_frame(tmp_path, num_boxes, logged):
+    """There is no eighth row that could make one more or one less."""
+    make_nfs(tmp_path, repacked=True)
+    path = tmp_path / 'anno/nfs_dog_1.txt'
+    path.write_text('1\t2\t3\t4\n' * num_boxes)
+    message = (
+        rf'NfSDataset: {tmp_path}/sequences/dog_1 holds 8 frames \(.*\), but '
+        rf'{path} has {num_boxes} boxes\. Expected one box per frame'
+    )
+    with pytest.raises(ValueError, match=message):
+        load(tmp_path)
+    assert not logged
+
+
+@pytest.mark.parametrize('repacked', [False, True])
+@pytest.mark.parametrize('number', [1, 3])
+@pytest.mark.parametrize('others', [8, 9])
+def test_missing_frame(tmp_path, repacked, number, others, logged):
+    """All later boxes would be of other frames, however many there are."""
+    make_nfs(tmp_path, repacked=repacked)
+    frames = tmp_path / ('sequences/dog_1' if repacked else 'dog_1/30/dog_1')
+    (frames / '00008.jpg').rename(frames / f'0000{others}.jpg')
+    (frames / f'0000{number}.jpg').unlink()
+    message = rf'{frames}/0000{number}.jpg is missing\. Expected a frame of'
+    with pytest.raises(FileNotFoundError, match=message):
+        load(tmp_path)
+    assert not logged
+
+
+def test_other_digits(tmp_path):
+    make_nfs(tmp_path)
+    frames = tmp_path / 'dog_1/30/dog_1'
+    for path in list(frames.iterdir()):
+        path.rename(frames / path.name.lstrip('0'))
+    sequence = load(tmp_path).get_sequence(0)
+    assert sequence.frame_path(7) == str(frames / '8.jpg')
+    (frames / '8.jpg').rename(frames / 'last.jpg')
+    with pytest.raises(FileNotFoundError, match='dog_1/00008.jpg is missing'):
+        load(tmp_path)
 
 
 @pytest.mark.parametrize('num_boxes', [1, 6, 10])
@@ -91,9 +135,9 @@ def test_more_than_one(tmp_path, num_boxes, logged):
     text = '0 1 2 3 4 0 0\n' * 8 * num_boxes
     frames.with_suffix('.txt').write_text(text)
     message = (
-        rf'{frames} holds [08] frames \(.*\), but {frames}.txt has '
-        rf'{num_boxes} boxes\. Expected one box per frame; unpack or create '
-        r'the sequence again \(of files as downloaded, every eighth row coun'
+        rf'NfSDataset: {frames} holds [08] frames \(.*\), but {frames}.txt '
+        rf'has {num_boxes} boxes\. Expected one box per frame; unpack or '
+        r'create the sequence again\. Of files as downloaded, every eighth ro'
     )
     with pytest.raises(ValueError, match=message):
         load(tmp_path)

@@ -1,5 +1,6 @@
 import os
 import pickle
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -132,9 +133,13 @@ def test_sequence_without_frames(folders, tmp_path):
 
 
 def check(template, num_boxes, first_box_only=False):
-    return check_frame_files(
-        str(template), 1, num_boxes, 'gt.txt', first_box_only
-    )
+    dataset = SimpleNamespace(first_box_only=first_box_only, backend_args=None)
+    info = {
+        'frame_template': str(template),
+        'first_frame': 1,
+        'annotation': 'gt.txt',
+    }
+    return check_frame_files(dataset, info, num_boxes)
 
 
 def test_check_frame_files(folders):

@@ -86,9 +86,9 @@ def test_annotation_of_another_length(tmp_path, num_boxes):
     path = tmp_path / 'INF_woman_1/groundtruth.txt'
     path.write_text('1,2,3,4\n' * num_boxes)
     message = (
-        r'INF_woman_1/imgs holds 8 frames \(.jpg, .png\), but .*INF_woman_1/'
-        rf'groundtruth.txt has {num_boxes} boxes\. Expected one box per '
-        r'frame; .*the revised annotations'
+        r'TNL2KDataset: .*/INF_woman_1/imgs holds 8 frames \(.jpg, .png\), '
+        rf'but .*/groundtruth.txt has {num_boxes} boxes\. Expected one box '
+        r'per frame; .*again\. For the 12 .*, take the revised annotations\.$'
     )
     with pytest.raises(ValueError, match=message):
         TNL2KDataset(tmp_path)

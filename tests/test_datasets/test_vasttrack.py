@@ -1,8 +1,12 @@
 import numpy as np
 import pytest
 from layouts import make_vasttrack, split_rows
+from mmengine import fileio
 
 from mmsimtrack.datasets import VastTrackDataset
+from mmsimtrack.evaluation.layouts import find_annotations
+from mmsimtrack.evaluation.result_files import read_annotation
+from mmsimtrack.structures import xywh_to_xyxy
 
 
 def names_of(dataset):
@@ -41,6 +45,49 @@ def test_other_names_of_frames(tmp_path, frame_name):
     np.testing.assert_allclose(sequence.read_frame(10)[40, 60], 110, atol=1)
 
 
+@pytest.mark.parametrize(
+    'frames, asked', [('imgs', ['imgs']), ('img', ['imgs', 'img'])]
+)
+def test_first_sequence_tells_the_folder_of_frames(
+    tmp_path, monkeypatch, frames, asked
+):
+    """To ask for each would take long at every start."""
+    make_vasttrack(tmp_path, frame_name=f'{frames}/{{}}.jpg')
+    folders = [str(path) for path in sorted(tmp_path.glob('*/*'))]
+    dataset = VastTrackDataset(tmp_path)
+    paths, isdir = [], fileio.isdir
+
+    def note(path, backend_args):
+        paths.append(path)
+        return isdir(path, backend_args)
+
+    monkeypatch.setattr(fileio, 'isdir', note)
+    _, sources = dataset.find_sources()
+    of_sequences = [p for p in paths if p.startswith(tuple(folders))]
+    assert of_sequences == [f'{folders[0]}/{name}' for name in asked]
+    # changed frames are noticed
+    assert sources[::2] == [f'{folder}/{frames}' for folder in folders]
+
+
+def test_frames_of_one_sequence_elsewhere(tmp_path):
+    make_vasttrack(tmp_path)
+    folder = tmp_path / 'Air Hockey/Air Hockey-2'
+    (folder / 'imgs').rename(folder / 'img')
+    with pytest.raises(FileNotFoundError, match=f'{folder}/imgs is missing'):
+        VastTrackDataset(tmp_path)
+
+
+def test_kits_take_boxes_of_zeros_as_absent(tmp_path):
+    """And others without an area not, which have rules of their own."""
+    bboxes_xywh = [(1, 2, 3, 4), (0, 0, 0, 0), (5, 6, 0, 9), (0, 0, 0, 3)]
+    make_vasttrack(tmp_path, ['Afm-1'], bboxes_xywh=bboxes_xywh)
+    dataset = VastTrackDataset(tmp_path)
+    visible = dataset.get_sequence(0).visible
+    assert visible.tolist() == [True, False, False, False]
+    scored = dataset[0]['data_samples'].gt_instances.visible
+    assert scored.tolist() == [True, False, True, True]
+
+
 def test_official_list():
     names = split_rows('vasttrack_test')
     assert len(names) == len(set(names)) == 3500
@@ -63,6 +110,20 @@ def test_split(tmp_path, level):
     message = rf'{path.parents[2]}/Aardwolf-2/imgs is missing\. Expected a fol'
     with pytest.raises(FileNotFoundError, match=message):
         VastTrackDataset(tmp_path, split='test')
+
+
+def test_classes_beside_the_test_set(tmp_path):
+    """The loader and the scorer take those in `test/`."""
+    make_vasttrack(tmp_path, ['Aardwolf-1', 'Aardwolf-3'], num_frames=2)
+    make_vasttrack(tmp_path / 'test', ['Aardwolf-1'], num_frames=3)
+    dataset = VastTrackDataset(tmp_path, split='test', indices=1)
+    sequence = dataset.get_sequence(0)
+    folder = tmp_path / 'test/Aardwolf/Aardwolf-1'
+    assert sequence.frame_path(2) == str(folder / 'imgs/00003.jpg')
+    path = folder / 'Groundtruth.txt'
+    assert find_annotations(tmp_path, 'vasttrack') == {'Aardwolf-1': path}
+    bboxes_xywh = read_annotation(path, 'Aardwolf-1', 'vasttrack')
+    assert xywh_to_xyxy(bboxes_xywh).tolist() == sequence.bboxes.tolist()
 
 
 def test_list(tmp_path):

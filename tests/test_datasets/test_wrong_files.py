@@ -47,18 +47,20 @@ def read_last(cfg):
     return sequence.read_frame(len(sequence) - 1)
 
 
-def test_missing_frame(layout, cfg, info):
-    frame = info['frames'][-1]
+@pytest.mark.parametrize('middle', [True, False])
+def test_missing_frame(layout, cfg, info, middle):
+    frames = info['frames']
+    frame = frames[len(frames) // 2 if middle else -1]
     frame.unlink()
     if layout == 'coco':  # 118,287 files are not looked for in advance
         with pytest.raises(FileNotFoundError, match=f'{frame} is missing'):
             read_last(cfg)
-    elif layout in ('lasot', 'uav123', 'otb100'):
+    elif layout in ('lasot', 'uav123', 'otb100', *['nfs'] * middle):
         check(cfg, f'{frame} is missing. Expected a frame of the sequence')
     else:
         num_frames = 7
-        if layout == 'nfs':  # where one may be missing
-            info['frames'][-2].unlink()
+        if layout == 'nfs':  # where the last may be missing
+            frames[-2].unlink()
             num_frames = 6
         message = r'frames \(.*\), but .* has 8 boxes\. Expected one'
         check(cfg, f'{frame.parent} holds {num_frames} {message}')

@@ -36,6 +36,15 @@ def touch(root, *names):
             ['test/c/a/Groundtruth.txt', 'test/d/b/Groundtruth.txt'],
         ),
         (
+            'vasttrack',
+            [
+                'test/c/a/Groundtruth.txt',
+                'test/d/b/Groundtruth.txt',
+                'c/a/Groundtruth.txt',
+                'e/f/Groundtruth.txt',
+            ],
+        ),
+        (
             'got10k',
             [
                 'val/a/groundtruth.txt',
@@ -54,7 +63,7 @@ def touch(root, *names):
         ),
         ('uav123', ['anno/UAV123_10fps/a.txt', 'anno/UAV123_10fps/b.txt']),
         ('nfs', ['a/30/a.txt', 'b/30/b.txt', 'b/240/b.txt']),
-        ('nfs', ['anno/nfs_a.txt', 'anno/nfs_b.txt']),
+        ('nfs', ['anno/nfs_a.txt', 'anno/nfs_b.txt', 'b/30/b.txt']),
     ],
 )
 def test_annotations(tmp_path, benchmark, files):

@@ -125,6 +125,12 @@ def test_annotations_with_rows_that_do_not_count(tmp_path):
     boxes = read_annotation(path, 'Tiger1', 'otb100')
     assert boxes[[0, -1], 0].tolist() == [5, 353]
     assert len(read_annotation(path, 'Tiger1', 'custom')) == 354
+    # of any sequence that begins later, but of no others
+    path.write_text(''.join(f'{row},1,5,5\n' for row in range(1, 771)))
+    boxes = read_annotation(path, 'David', 'otb100')
+    assert boxes[[0, -1], 0].tolist() == [300, 770]
+    for name in ('Tiger1', 'Deer', 'unknown'):
+        assert len(read_annotation(path, name, 'otb100')) == 770
     path = tmp_path / '30' / 'ball.txt'
     path.parent.mkdir()
     path.write_text(''.join(f'0 {x} 1 {x + 5} 7 {x} 0\n' for x in range(17)))
@@ -137,6 +143,10 @@ def test_annotations_with_rows_that_do_not_count(tmp_path):
     for num_frames, num_boxes in ((1, 3), (2, 2), (3, 3), (4, 3)):
         (frames / f'{num_frames:05d}.jpg').touch()
         assert len(read_annotation(path, 'ball', 'nfs')) == num_boxes
+    # one that is missing in the middle has a box too
+    (frames / '00004.jpg').unlink()
+    (frames / '00002.jpg').unlink()
+    assert len(read_annotation(path, 'ball', 'nfs')) == 3
 
 
 def test_attributes(tmp_path):
