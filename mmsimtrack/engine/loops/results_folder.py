@@ -32,6 +32,11 @@ class ResultsFolder:
         self.note = Path(work_dir) / 'results.json'
         self.results = Path(work_dir) / 'results'
         self.times = Path(work_dir) / 'times'
+        # what is made of the results when all are there
+        self.reports = [
+            Path(work_dir) / name
+            for name in ('metrics.json', 'submission.zip')
+        ]
 
     def prepare(
         self, dataset: SequenceDataset, test: dict, resume: bool
@@ -53,14 +58,14 @@ class ResultsFolder:
         if resume:
             self._check_note(test)
         sequences = [dataset.get_sequence(i) for i in range(len(dataset))]
+        outdated = [] if resume else list(self.reports)
         for folder in (self.results, self.times):
             folder.mkdir(parents=True, exist_ok=True)
-            for path in folder.glob('.*'):  # half written when a test died
-                path.unlink()
+            outdated += folder.glob('.*')  # half written when a test died
             if not resume:
-                for sequence in sequences:
-                    path = folder / f'{sequence.name}.txt'
-                    path.unlink(missing_ok=True)
+                outdated += [folder / f'{s.name}.txt' for s in sequences]
+        for path in outdated:
+            path.unlink(missing_ok=True)
         with replace_atomically(self.note) as temporary:
             temporary.write_text(json.dumps(test, indent=2) + '\n')
         return [

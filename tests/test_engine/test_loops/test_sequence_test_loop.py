@@ -119,6 +119,7 @@ def test_resume_does_not_take_what_an_older_test_has_left(tmp_path, data_root):
     runner.model.track = lambda frames, state: 1 / 0
     with pytest.raises(ZeroDivisionError):
         runner.test()
+    assert not (work_dir / 'metrics.json').exists()  # that of A
     runner = make_runner(work_dir, data_root, resume=True)
     runner.test()
     assert runner.model.tracked == 3 * 4
