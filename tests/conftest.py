@@ -74,7 +74,7 @@ def _make_data_for(dataset_cfg, root):
     data_root = Path(root) / f'{type_}_{split}'
     dataset_cfg['data_root'] = str(data_root)
     name = type_.removesuffix('Dataset').lower()
-    if name in ('got10k', 'lasot', 'nfs', 'vasttrack'):
+    if name in ('got10k', 'lasot', 'nfs', 'tnl2k', 'vasttrack'):
         dataset_cfg['indices'] = 1
     elif name in ('uav123', 'otb100'):
         names = [row.split()[0] for row in layouts.split_rows(name)]
@@ -100,7 +100,8 @@ def _make_miniature(type_, split, root):
         case 'CocoDataset', _:
             layouts.make_coco(root, split)
         case 'TNL2KDataset', _:
-            layouts.make_tnl2k(root, ['Cat_video_01-Done'], num_frames=3)
+            names = layouts.split_rows('tnl2k')
+            layouts.make_tnl2k(root, names[:1], num_frames=3)
         case 'UAV123Dataset', _:
             layouts.make_uav123(root)
         case 'OTB100Dataset', _:

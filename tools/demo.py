@@ -92,7 +92,7 @@ class Demo:
     ) -> None:
         """Train or test the config of the demo."""
         shared = [f'{key}={value}' for key, value in self.options.items()]
-        paths = (CONFIG, *args, '--work-dir', work_dir, '--resume')
+        paths = (CONFIG, *args, '--work-dir', work_dir)
         self.run(tool, *paths, '--cfg-options', *shared, *options)
 
     def generate(self) -> None:
@@ -107,10 +107,11 @@ class Demo:
         if self.checkpoint.exists():
             print(f'{self.checkpoint} exists and is used again.')
         elif torch.accelerator.is_available():
-            self.run_with_config('train.py', self.work_dir)
+            self.run_with_config('train.py', self.work_dir, ('--resume',))
         else:
             tool = 'dist_train.sh'
-            self.run_with_config(tool, self.work_dir, (2,), TWO_PROCESSES)
+            args = (2, '--resume')
+            self.run_with_config(tool, self.work_dir, args, TWO_PROCESSES)
 
     def test(self) -> None:
         """Track the held-out sequences, with the tracker and baselines."""

@@ -22,10 +22,19 @@ def parse_args() -> argparse.Namespace:
         '--work-dir',
         help='folder for results/, times/, metrics.json and logs',
     )
-    parser.add_argument(
+    kept = parser.add_mutually_exclusive_group()
+    kept.add_argument(
         '--resume',
         action='store_true',
-        help='keep the sequences that an interrupted test has finished',
+        default=None,
+        help='refuse a work dir with results of another test (default: set '
+        'them aside; what this test has finished is kept in any case)',
+    )
+    kept.add_argument(
+        '--overwrite',
+        dest='resume',
+        action='store_false',
+        help='set all results aside and track all sequences again',
     )
     parser.add_argument(
         '--num-slots',

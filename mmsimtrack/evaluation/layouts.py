@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import os
+import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from mmengine.logging import print_log
 
 from mmsimtrack.datasets.sequence_dataset import SPLITS
-from mmsimtrack.evaluation.functional import Profile
+from mmsimtrack.evaluation.functional import Profile, RefusedFile
+from mmsimtrack.evaluation.sequence_files import (
+    SequenceFiles,
+    find_flags,
+    find_results,
+)
 
 # annotations of a benchmark as downloaded, below its root; the first that are
 # there count, as for `NfSDataset` and `VastTrackDataset`
@@ -25,43 +29,6 @@ _NATIVE = {
 _ANY = ('*/groundtruth.txt', '*/*/groundtruth.txt', '*.txt')
 # lists that are shipped, where they are not named as the benchmark
 _LISTS = {'lasot': 'lasot_test', 'vasttrack': 'vasttrack_test'}
-# beside the annotation, or in a folder of the name of the sequence
-_LABELS = 'full_occlusion.txt out_of_view.txt absent.txt absence.label'.split()
-COVER = 'cover.label'
-
-
-class RefusedFile(ValueError):
-    """A file that cannot be scored.
-
-    Args:
-        path: The file.
-        reason: What was found and expected, and the fix.
-    """
-
-    def __init__(self, path: str | os.PathLike, reason: str) -> None:
-        # messages of readers start with the path
-        reason = ' '.join(reason.removeprefix(str(path)).lstrip(', ').split())
-        super().__init__(f'{path}: {reason}')
-
-
-@dataclass(frozen=True)
-class SequenceFiles:
-    """Files of one sequence.
-
-    Args:
-        name: Of the sequence.
-        annotation: One box per frame.
-        results: One file per run; none if the result is missing.
-        flags: Files of which any value above 0 means that the target is
-            absent, or `COVER`, of which 0 means it.
-        meta: GOT-10k's `meta_info.ini`, with the image size.
-    """
-
-    name: str
-    annotation: Path
-    results: tuple[Path, ...]
-    flags: tuple[Path, ...] = ()
-    meta: Path | None = None
 
 
 def find_sequences(
@@ -105,6 +72,13 @@ def find_sequences(
         annotation = found[name]
         meta = annotation.with_name('meta_info.ini')
         runs = find_results(results, name, profile.measure == 'server')
+        taken = found.keys() & {path.stem for path in runs} - {name}
+        if taken:
+            raise RefusedFile(
+                runs[0],
+                f"is a run of '{name}', or the result of {sorted(taken)[0]!r}."
+                f" Name the result of '{name}' {name}.txt.",
+            )
         flags: tuple[Path, ...] = ()
         if reads_flags:
             pools = profile.measure == 'frames'
@@ -128,10 +102,18 @@ def _check_gaps(
     lacking = [files.annotation for files in sequences if not files.flags]
     if profile.reads_visible or pools:
         if len(lacking) == len(sequences):
-            rule = 'all targets are visible'
-            if benchmark == 'vasttrack':  # see `file_errors`
-                rule = 'a box of zeros is an absent target'
-            print_log(f'{gt} has no flags: {rule}', 'current')
+            if all(zeros_are_absent(benchmark, path) for path in lacking):
+                print_log(
+                    f'{gt} has no flags: a box of zeros is an absent target',
+                    'current',
+                )
+            else:
+                print_log(
+                    f'{gt} has no flags: every target counts as visible. The '
+                    'official numbers need them: give --absent.',
+                    'current',
+                    logging.WARNING,
+                )
         elif lacking:
             raise RefusedFile(
                 lacking[0],
@@ -154,10 +136,23 @@ def find_annotations(folder: Path, benchmark: str) -> dict[str, Path]:
         benchmark: Which layout to expect.
 
     Returns:
-        Those of the official list, if it is shipped and all are there.
+        Those of the official list, if it is shipped and all are there; if
+        only a part of them is, that is logged.
+
+    Raises:
+        RefusedFile: If two annotations are of sequences of the same name.
     """
     for pattern in _NATIVE.get(benchmark, ()) + _ANY:
-        found = {_name(p, pattern): p for p in sorted(folder.glob(pattern))}
+        paths = sorted(folder.glob(pattern))
+        found = {_name(path, benchmark): path for path in paths}
+        for path in paths:
+            other = found[_name(path, benchmark)]
+            if other != path:
+                raise RefusedFile(
+                    path,
+                    f'has the name of a sequence that {other} has too. Score '
+                    'their folders one by one, or rename one.',
+                )
         if pattern == '*.txt':
             found.pop('list', None)  # names of sequences
         if found:
@@ -169,81 +164,31 @@ def find_annotations(folder: Path, benchmark: str) -> dict[str, Path]:
         official = [row if row in found else row.split()[0] for row in rows]
         if set(official) < set(found):
             return {name: found[name] for name in official}
+        lacking = [name for name in official if name not in found]
+        if lacking and set(found) < set(official):
+            print_log(
+                f'{folder} has {len(found)} of the {len(official)} official '
+                f'sequences, and not {lacking[0]}: no official number',
+                'current',
+                logging.WARNING,
+            )
     return found
 
 
-def find_results(
-    folder: Path, name: str, optional: bool = False
-) -> tuple[Path, ...]:
-    """Result files of a sequence, one per run.
+def zeros_are_absent(benchmark: str, annotation: Path) -> bool:
+    """Whether, without flags, boxes of zeros are absent targets.
 
-    `<name>.txt`, or `<name>_001.txt` and so on; both may lie in a folder of
-    that name.
-
-    Args:
-        folder: Of one tracker.
-        name: Of the sequence.
-        optional: A missing result is logged.
-
-    Raises:
-        RefusedFile: If a result is missing that is not optional.
+    They are to the kits of VastTrack. That of TNL2K has flags, which say the
+    same and do not come with the sequences.
     """
-    for parent in (folder, folder / name):
-        if (parent / f'{name}.txt').is_file():
-            return (parent / f'{name}.txt',)
-        runs = [parent / f'{name}_{run:03d}.txt' for run in range(1, 1000)]
-        if runs[0].is_file():
-            return tuple(path for path in runs if path.is_file())
-    path = folder / f'{name}.txt'
-    if not optional:
-        raise RefusedFile(
-            path,
-            'is missing. Track the sequence, or give a file with the names '
-            'of those to score.',
-        )
-    print_log(f'{path} is missing and scored as boxes of zeros', 'current')
-    return ()
+    as_downloaded = annotation.stem.lower() == 'groundtruth'
+    return benchmark == 'vasttrack' or (benchmark == 'tnl2k' and as_downloaded)
 
 
-def find_flags(
-    name: str, annotation: Path, folder: Path | None, cover: bool = False
-) -> tuple[Path, ...]:
-    """Files that say where the target is absent.
-
-    Args:
-        name: Of the sequence.
-        annotation: Its file.
-        folder: Of flags, flat or in the layout of the benchmark. None: they
-            are looked for beside the annotation.
-        cover: Of labels in the folder of a sequence, `COVER` is read, as
-            GOT-10k does, and not those of absence.
-
-    Returns:
-        None if there is no such file beside the annotation.
-
-    Raises:
-        RefusedFile: If `folder` has no flags of the sequence.
-    """
-    if folder is None:
-        nested = [annotation.parent] if annotation.stem != name else []
-        flat = annotation.parent / 'absent' / f'{name}.txt'
-    else:
-        nested = [folder / name, folder / name.rpartition('-')[0] / name]
-        flat = folder / f'{name}.txt'
-    if flat.is_file():
-        return (flat,)
-    labels = [COVER] if cover else _LABELS
-    paths = [parent / label for parent in nested for label in labels]
-    paths = [path for path in paths if path.is_file()]
-    if folder is not None and not paths:
-        raise RefusedFile(flat, 'is missing. Unpack the flags again.')
-    return tuple(paths)
-
-
-def _name(path: Path, pattern: str) -> str:
+def _name(path: Path, benchmark: str) -> str:
     stem, _, number = path.stem.partition('.')
     if stem.lower() in ('groundtruth', 'groundtruth_rect'):
         # OTB: several targets in one video
         return path.parent.name + (f'-{number}' if number else '')
-    # NfS, as made for pytracking: nfs_<video>.txt
-    return path.stem.removeprefix(Path(pattern).name.partition('*')[0])
+    # as made for pytracking
+    return path.stem.removeprefix('nfs_' if benchmark == 'nfs' else '')

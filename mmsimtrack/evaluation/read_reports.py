@@ -19,7 +19,9 @@ _HINT = (
 
 
 def read_reports(
-    paths: Sequence[str | os.PathLike], names: Sequence[str] | None = None
+    paths: Sequence[str | os.PathLike],
+    names: Sequence[str] | None = None,
+    with_curves: bool = False,
 ) -> dict[str, dict]:
     """Reports that can be compared, by tracker.
 
@@ -27,6 +29,7 @@ def read_reports(
         paths: Files, or folders with a `metrics.json`.
         names: Of the trackers. None: those of the folders, or of files with
             another name than `metrics.json`.
+        with_curves: Whether to read `metrics_curves.csv` beside each.
 
     Returns:
         What `report` gives, and `curves`, (K,) by name.
@@ -45,6 +48,8 @@ def read_reports(
     reports = {name: _read(file) for name, file in zip(names, files)}
     first = reports[names[0]]
     for name, file in zip(names, files):
+        if with_curves:
+            reports[name]['curves'] = _read_curves(curves_file(file))
         _check_same(file, reports[name], files[0], first)
     return reports
 
@@ -64,7 +69,6 @@ def _name_of(file: Path) -> str:
 def _read(file: Path) -> dict:
     try:
         content = json.loads(file.read_text(encoding='utf-8'))
-        content['curves'] = _read_curves(curves_file(file))
         scores = content['overall'], *content['per_sequence'].values()
         whole = (
             {'benchmark', 'profile'} <= set(content)
@@ -74,26 +78,29 @@ def _read(file: Path) -> dict:
         )
     except OSError as error:
         raise ValueError(
-            f'{error.filename}: {error.strerror}. Give a metrics.json, or its '
-            'folder; metrics_curves.csv must lie beside it.'
+            f'{file}: {error.strerror}. Give a metrics.json, or its folder.'
         ) from None
-    except (AttributeError, KeyError, TypeError, ValueError, csv.Error):
+    except (AttributeError, KeyError, TypeError, ValueError):
         whole = False
     if not whole:
-        raise ValueError(
-            f'{file}, or {curves_file(file).name} beside it, is no report of '
-            f'scores. {_HINT}'
-        )
+        raise ValueError(f'{file} is no report of scores. {_HINT}')
     return content
 
 
 def _read_curves(file: Path) -> dict[str, np.ndarray]:
     curves: dict[str, list[float]] = {'success': []}
-    with open(file, newline='', encoding='utf-8') as lines:
-        for row in csv.DictReader(lines):
-            curves.setdefault(row['curve'], []).append(float(row['share']))
+    try:
+        with open(file, newline='', encoding='utf-8') as lines:
+            for row in csv.DictReader(lines):
+                curves.setdefault(row['curve'], []).append(float(row['share']))
+    except OSError as error:
+        raise ValueError(
+            f'{file}: {error.strerror}. It must lie beside the report.'
+        ) from None
+    except (KeyError, TypeError, ValueError, csv.Error):
+        curves['success'] = []
     if not curves['success']:
-        raise ValueError('no success curve')
+        raise ValueError(f'{file} holds no curves. {_HINT}')
     return {kind: np.array(values) for kind, values in curves.items()}
 
 
@@ -105,7 +112,7 @@ def _check_same(file: Path, content: dict, first: Path, other: dict) -> None:
                 f'{other[key]!r}. Score both by the same rules, with '
                 'tools/analysis_tools/score_results.py.'
             )
-    if list(content['curves']) != list(other['curves']):
+    if list(content.get('curves', ())) != list(other.get('curves', ())):
         raise ValueError(
             f'{curves_file(file)} has curves {list(content["curves"])}, but '
             f'that of {first} {list(other["curves"])}. {_HINT}'

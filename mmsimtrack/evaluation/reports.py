@@ -51,11 +51,16 @@ def rounded(scores: Mapping[str, float]) -> dict[str, float | None]:
 
 
 def check_report_path(path: str | os.PathLike) -> None:
-    """Refuse a name from which those of the other files cannot be made.
+    """Refuse a path before hours of work that could not be written.
 
     Raises:
-        ValueError: If it does not end in `.json`.
+        ValueError: If it does not end in `.json`, as the names of the other
+            files are made from it, or is a folder.
+        OSError: If its folder cannot be made.
     """
+    if Path(path).is_dir():
+        raise ValueError(f'{path} is a folder, expected a file: {path}/x.json')
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
     if Path(path).suffix != '.json':
         raise ValueError(
             f"The report is to be written to '{path}', expected a name that "

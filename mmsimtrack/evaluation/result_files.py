@@ -13,10 +13,13 @@ from mmsimtrack.datasets.otb100 import cut_to_range
 from mmsimtrack.evaluation.functional import (
     FrameErrors,
     Profile,
+    RefusedFile,
     RefusedInput,
     frame_errors,
 )
-from mmsimtrack.evaluation.layouts import COVER, RefusedFile, SequenceFiles
+from mmsimtrack.evaluation.layouts import zeros_are_absent
+from mmsimtrack.evaluation.metrics.submission import SERVERS
+from mmsimtrack.evaluation.sequence_files import COVER, SequenceFiles
 from mmsimtrack.structures.annotation_file import (
     read_bboxes_xywh,
     read_flags,
@@ -40,12 +43,17 @@ def file_errors(
     gt_xywh = read_annotation(files.annotation, files.name, benchmark)
     size = _image_size(files.meta) if profile.measure == 'frames' else None
     visible = _read_visible(files, len(gt_xywh))
-    if visible is None and benchmark == 'vasttrack':
-        # without flags, its kits take boxes of zeros as absent targets
+    if visible is None and zeros_are_absent(benchmark, files.annotation):
         visible = gt_xywh.any(axis=1)
     errors = []
     for path in files.results:
         result_xywh = _read(read_bboxes_xywh, path)
+        if benchmark in SERVERS and len(gt_xywh) == 1 < len(result_xywh):
+            raise RefusedFile(
+                files.annotation,
+                'holds the first box only. Let the server of the benchmark '
+                'score the results: upload submission.zip of the test.',
+            )
         try:
             errors.append(
                 frame_errors(

@@ -180,7 +180,7 @@ def _read_lines(
             'frame; check that the archive was unpacked completely.'
         ) from None
     # undecodable bytes are reported later, with their line
-    text = content.decode('utf-8', errors='replace')
+    text = content.decode('utf-8-sig', errors='replace')
     if not text.strip():
         raise ValueError(
             f'{path} is empty. Expected one line per frame; '

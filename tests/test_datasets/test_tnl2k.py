@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from layouts import make_tnl2k
+from layouts import make_tnl2k, split_rows
 
 from mmsimtrack.datasets import TNL2KDataset
 
@@ -47,6 +47,33 @@ def test_item(tmp_path):
     assert item['data_samples'].sequence == 'INF_woman_1'
     levels = [frame[40, 60, 0] for frame in item['inputs']]
     np.testing.assert_allclose(levels, (10, 20, 30), atol=1)
+
+
+def test_split(tmp_path):
+    names = split_rows('tnl2k')
+    assert len(set(names)) == 700
+    assert 'advSamp_monitor_bikeyellow' in names
+    make_tnl2k(tmp_path, [*names[:2], 'Aa_training'], num_frames=2)
+    dataset = TNL2KDataset(tmp_path, split='test', indices=2)
+    assert [dataset.get_sequence(i).name for i in range(2)] == names[:2]
+    with pytest.raises(ValueError, match="split is 'val', expected one of"):
+        TNL2KDataset(tmp_path, split='val')
+    with pytest.raises(FileNotFoundError, match=f'{names[2]}/imgs is missing'):
+        TNL2KDataset(tmp_path, split='test', indices=3).full_init()
+
+
+@pytest.mark.parametrize(
+    ('name', 'fits'), [('advSamp_monitor_bikeyellow', True), ('cat', False)]
+)
+def test_a_row_too_many(tmp_path, name, fits):
+    make_tnl2k(tmp_path, [name], num_frames=4)
+    (tmp_path / name / 'imgs/00004.jpg').unlink()
+    if fits:
+        sequence = TNL2KDataset(tmp_path).get_sequence(0)
+        assert len(sequence) == len(sequence.bboxes) == 3
+    else:
+        with pytest.raises(ValueError, match='holds 3 frames .* has 4 boxes'):
+            TNL2KDataset(tmp_path)
 
 
 def test_missing_data_root():

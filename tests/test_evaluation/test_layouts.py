@@ -4,15 +4,13 @@ import pytest
 from layouts import split_rows
 
 from mmsimtrack.evaluation import layouts
-from mmsimtrack.evaluation.functional import get_profile
+from mmsimtrack.evaluation.functional import RefusedFile, get_profile
 from mmsimtrack.evaluation.layouts import (
     SPLITS,
-    RefusedFile,
     find_annotations,
-    find_flags,
-    find_results,
     find_sequences,
 )
+from mmsimtrack.evaluation.sequence_files import find_flags, find_results
 
 
 def touch(root, *names):
@@ -140,6 +138,50 @@ def test_results(tmp_path):
     assert find_results(tmp_path, 'd', optional=True) == ()
 
 
+@pytest.mark.parametrize(
+    ('file', 'name'),
+    [
+        ('nfs_airboard_1.txt', 'airboard_1'),
+        ('uav_bike1_002.txt', 'bike1'),
+        ('Jogging_1.txt', 'Jogging-1'),
+        ('nfs_dog/nfs_dog.txt', 'dog'),
+    ],
+)
+def test_results_of_pytracking(tmp_path, file, name):
+    touch(tmp_path, file, file.replace('_002', '_001'))
+    paths = find_results(tmp_path, name)
+    assert tmp_path / file in paths
+
+
+def test_flat_annotations_of_pytracking(tmp_path):
+    touch(tmp_path, 'nfs_dog.txt')
+    assert list(find_annotations(tmp_path, 'nfs')) == ['dog']
+    assert list(find_annotations(tmp_path, 'custom')) == ['nfs_dog']
+
+
+def test_two_sequences_of_one_name(tmp_path):
+    touch(tmp_path, 'cat/s1/groundtruth.txt', 'dog/s1/groundtruth.txt')
+    message = r'cat/s1/.*txt: has the name of a sequence that .*dog/s1/gr'
+    with pytest.raises(RefusedFile, match=message):
+        find_annotations(tmp_path, 'custom')
+
+
+def test_a_part_of_the_official_list(tmp_path, monkeypatch):
+    lines = []
+    monkeypatch.setattr(
+        layouts, 'print_log', lambda line, *_: lines.append(line)
+    )
+    names = split_rows('lasot_test')
+    touch(tmp_path, *(f'{name}.txt' for name in names[1:]))
+    assert len(find_annotations(tmp_path, 'lasot')) == 279
+    touch(tmp_path, 'cat-99.txt')  # UAV20L and others have names of their own
+    assert len(find_annotations(tmp_path, 'lasot')) == 280
+    assert lines == [
+        f'{tmp_path} has 279 of the 280 official sequences, and not '
+        f'{names[0]}: no official number'
+    ]
+
+
 def test_flags_beside_the_annotation(tmp_path):
     touch(
         tmp_path,
@@ -206,14 +248,22 @@ class TestSequences:
     def test_what_stands_in_for_flags(self, root, monkeypatch):
         lines = []
         monkeypatch.setattr(
-            layouts, 'print_log', lambda line, _: lines.append(line)
+            layouts, 'print_log', lambda line, *_: lines.append(line)
         )
         self.find(root, names=['a'])
         self.find(root, benchmark='vasttrack', names=['a'])
         assert lines == [
-            f'{root}/gt has no flags: all targets are visible',
+            f'{root}/gt has no flags: every target counts as visible. The '
+            'official numbers need them: give --absent.',
             f'{root}/gt has no flags: a box of zeros is an absent target',
         ]
+
+    def test_a_run_that_may_be_another_result(self, root):
+        touch(root, 'gt/b_001.txt', 'out/b_001.txt')
+        message = (
+            r"out/b_001\.txt: is a run of 'b', or the result of 'b_001'\. Name"
+        )
+        self.refuse(message, root)
 
     def test_refused(self, root):
         self.refuse(r'out.b\.txt: is missing\. Track', root)

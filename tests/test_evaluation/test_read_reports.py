@@ -26,7 +26,7 @@ def test_names_of_trackers(tmp_path):
     write(tmp_path / 'sim/metrics.json')
     write(tmp_path / 'stark.json')
     paths = [tmp_path / 'sim', tmp_path / 'stark.json']
-    reports = read_reports(paths)
+    reports = read_reports(paths, with_curves=True)
     assert list(reports) == ['sim', 'stark']
     assert reports['sim']['overall']['auc'] == 33.3333
     assert reports['sim']['curves']['success'].tolist() == [1, 0.333333, 0]
@@ -61,23 +61,28 @@ def test_what_cannot_be_compared(tmp_path, changes, message):
     write(paths[0])
     write(paths[1], **changes)
     with pytest.raises(ValueError, match=message):
-        read_reports(paths)
+        read_reports(paths, with_curves=True)
 
 
-NO_REPORT = (
-    r'metrics.json, or metrics_curves.csv beside it, is no report of sc'
-)
+NO_REPORT = r'metrics.json is no report of scores\. Write it again'
+BROKEN = ['[]', 'null', 'a\n1,2\n', '"' + 'x' * 200000]
 
 
-@pytest.mark.parametrize('file', ['metrics.json', 'metrics_curves.csv'])
-@pytest.mark.parametrize(
-    'text', ['[]', 'null', 'a\n1,2\n', '"' + 'x' * 200000]
-)
-def test_no_report(tmp_path, file, text):
-    write(tmp_path / 'metrics.json')
-    (tmp_path / file).write_text(text)
+@pytest.mark.parametrize('text', BROKEN)
+def test_no_report(tmp_path, text):
+    (tmp_path / 'metrics.json').write_text(text)
     with pytest.raises(ValueError, match=NO_REPORT):
         read_reports([tmp_path])
+
+
+@pytest.mark.parametrize('text', BROKEN)
+def test_no_curves(tmp_path, text):
+    write(tmp_path / 'metrics.json')
+    (tmp_path / 'metrics_curves.csv').write_text(text)
+    assert 'curves' not in read_reports([tmp_path])[tmp_path.name]
+    message = r'metrics_curves.csv holds no curves\. Write it again with tools'
+    with pytest.raises(ValueError, match=message):
+        read_reports([tmp_path], with_curves=True)
 
 
 @pytest.mark.parametrize(
@@ -100,9 +105,15 @@ def test_half_a_report(tmp_path, change):
         read_reports([tmp_path])
 
 
-@pytest.mark.parametrize('file', ['metrics.json', 'metrics_curves.csv'])
-def test_missing_report(tmp_path, file):
+@pytest.mark.parametrize(
+    ('file', 'message'),
+    [
+        ('metrics.json', r'No such file or directory\. Give a metrics\.json'),
+        ('metrics_curves.csv', r'No such file or directory\. It must lie bes'),
+    ],
+)
+def test_missing_files(tmp_path, file, message):
     write(tmp_path / 'metrics.json')
     (tmp_path / file).unlink()
-    with pytest.raises(ValueError, match=rf'/{file}: No such file .*\. Give'):
-        read_reports([tmp_path])
+    with pytest.raises(ValueError, match=rf'/{file}: {message}'):
+        read_reports([tmp_path], with_curves=True)

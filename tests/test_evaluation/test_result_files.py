@@ -1,12 +1,16 @@
 import pytest
 
-from mmsimtrack.evaluation.functional import get_profile, sequence_scores
-from mmsimtrack.evaluation.layouts import RefusedFile, SequenceFiles
+from mmsimtrack.evaluation.functional import (
+    RefusedFile,
+    get_profile,
+    sequence_scores,
+)
 from mmsimtrack.evaluation.result_files import (
     file_errors,
     read_annotation,
     read_attributes,
 )
+from mmsimtrack.evaluation.sequence_files import SequenceFiles
 
 GT = '1,1,10,10\n' * 4
 META = '[METAINFO]\nurl: x\nresolution: (20, 20)\n'
@@ -101,7 +105,8 @@ def test_refusals(score):
     )
     refuse(score, r'gt\.txt: is empty', gt='', result=GT)
     nan = 'NaN,NaN,NaN,NaN\n' + GT
-    refuse(score, r'gt\.txt: line 1: .* expected no NaN', gt=nan, result=GT)
+    message = r'gt\.txt: line 1: .* expected no NaN'
+    refuse(score, message, gt=nan, result=GT, benchmark='nfs')
     refuse(
         score,
         r'result\.txt: found 1 rows in the result, expected 4',
@@ -117,6 +122,30 @@ def test_refusals(score):
         result=GT,
         meta='[METAINFO]\nurl: x\n',
     )
+
+
+@pytest.mark.parametrize('benchmark', ['got10k', 'trackingnet'])
+def test_first_boxes_cannot_be_scored(score, benchmark):
+    message = r'gt\.txt: holds the first box only\. Let the server'
+    one = '1,1,10,10\n'
+    meta = {'meta': META} if benchmark == 'got10k' else {}
+    kwargs = dict(kit=benchmark, benchmark=benchmark, gt=one, **meta)
+    refuse(score, message, result=GT, **kwargs)
+
+
+@pytest.mark.parametrize(
+    ('name', 'expected'), [('groundtruth.txt', 75), ('a.txt', 100)]
+)
+def test_zeros_are_absent_in_tnl2k_as_downloaded(tmp_path, name, expected):
+    """In the flat folder of its kit, flags say what is absent."""
+    gt = tmp_path / 'gt/a' / name
+    gt.parent.mkdir(parents=True)
+    gt.write_text('1,1,10,10\n0,0,0,0\n' + '1,1,10,10\n' * 2)
+    (tmp_path / 'a.txt').write_text(GT)
+    profile = get_profile('official', 'tnl2k')
+    files = SequenceFiles('a', gt, (tmp_path / 'a.txt',))
+    scores = sequence_scores(file_errors(files, 'tnl2k', profile), profile)
+    assert scores['precision20'] == expected
 
 
 def test_annotations_with_rows_that_do_not_count(tmp_path):

@@ -80,7 +80,7 @@ def test_scores(corner, benchmark, profile, key):
 def test_ignored_flags_are_logged(corner, monkeypatch):
     lines = []
     monkeypatch.setattr(
-        layouts, 'print_log', lambda line, _: lines.append(line)
+        layouts, 'print_log', lambda line, *_: lines.append(line)
     )
     root = corner('absent_with_boxes')
     run(root, 'uav123', '--absent', root / 'absent')
@@ -88,7 +88,8 @@ def test_ignored_flags_are_logged(corner, monkeypatch):
     run(root, 'got10k', '--absent', root / 'absent')
     assert [line.removeprefix(str(root)) for line in lines] == [
         '/absent: absent flags are ignored, the profile reads none',
-        '/gt has no flags: all targets are visible',
+        '/gt has no flags: every target counts as visible. The official '
+        'numbers need them: give --absent.',
         '/gt lacks meta_info.ini: boxes are clipped to x, y >= 0 only',
     ]
 

@@ -110,7 +110,7 @@ def test_a_killed_test_tracks_only_what_is_missing(root):
     process.wait()
     kept = {path: path.stat().st_mtime_ns for path in results.glob('video*')}
     assert 2 <= len(kept) < len(LENGTHS)
-    log = run(sys.executable, 'tools/test.py', *args, '--resume')
+    log = run(sys.executable, 'tools/test.py', *args)
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
     finished = {path.stem for path in kept}
     for i in range(len(LENGTHS)):

@@ -48,7 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Read, plot, and name the pictures; the exit status."""
     args = parse(arguments)
     try:
-        reports = read_reports(args.reports, args.names)
+        reports = read_reports(args.reports, args.names, with_curves=True)
         legends = {
             kind: legend(reports, kind)
             for kind in next(iter(reports.values()))['curves']

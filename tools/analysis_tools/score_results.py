@@ -20,13 +20,14 @@ from mmsimtrack.evaluation.functional import (
     BENCHMARKS,
     DEFAULT_PROFILES,
     KITS,
+    RefusedFile,
     attribute_scores,
     get_profile,
     overall_curves,
     overall_scores,
     sequence_scores,
 )
-from mmsimtrack.evaluation.layouts import RefusedFile, find_sequences
+from mmsimtrack.evaluation.layouts import find_sequences
 from mmsimtrack.evaluation.reports import (
     check_report_path,
     report,
@@ -78,7 +79,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     args = parser.parse_args(arguments)
     try:
         check_report_path(args.out)
-    except ValueError as error:
+    except (OSError, ValueError) as error:
         parser.error(str(error))
     return args
 

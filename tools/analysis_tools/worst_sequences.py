@@ -21,9 +21,9 @@ from mmengine.config import Config, DictAction
 
 import mmsimtrack  # noqa: F401  (checks the installation first)
 from mmsimtrack.datasets import VideoSequence
-from mmsimtrack.evaluation.layouts import find_results
 from mmsimtrack.evaluation.read_reports import read_reports, report_file
 from mmsimtrack.evaluation.reports import main_score, worst_sequences
+from mmsimtrack.evaluation.sequence_files import find_results
 from mmsimtrack.registry import DATASETS
 from mmsimtrack.structures import aligned_iou, xywh_to_xyxy
 from mmsimtrack.structures.annotation_file import (

@@ -2,6 +2,6 @@
 _base_ = './test_sequences.py'
 
 test_dataloader = dict(
-    dataset=dict(type='TNL2KDataset', data_root='data/tnl2k')
+    dataset=dict(type='TNL2KDataset', data_root='data/tnl2k', split='test')
 )
 test_evaluator = dict(benchmark='tnl2k', profile='stark')

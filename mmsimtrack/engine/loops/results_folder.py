@@ -6,6 +6,7 @@ import hashlib
 import json
 import logging
 import os
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -29,59 +30,92 @@ class ResultsFolder:
     """
 
     def __init__(self, work_dir: str | os.PathLike) -> None:
-        self.note = Path(work_dir) / 'results.json'
-        self.results = Path(work_dir) / 'results'
-        self.times = Path(work_dir) / 'times'
-        # what is made of the results when all are there
-        self.reports = [
-            Path(work_dir) / name
-            for name in ('metrics.json', 'submission.zip')
-        ]
+        self.work_dir = Path(work_dir)
+        self.note = self.work_dir / 'results.json'
+        self.results = self.work_dir / 'results'
+        self.times = self.work_dir / 'times'
 
     def prepare(
-        self, dataset: SequenceDataset, test: dict, resume: bool
+        self, dataset: SequenceDataset, test: dict, resume: bool | None
     ) -> list[int]:
-        """Keep the results of an interrupted test, or make room for new ones.
+        """Keep the results of the same test, and set others aside.
 
         Args:
             dataset: The sequences.
             test: What must be the same for results to belong together.
-            resume: Whether to keep results of the same test.
+            resume: None: as above. True: refuse results of another test.
+                False: set all results aside.
 
         Returns:
             Indices of the sequences without a complete result.
 
         Raises:
-            ValueError: If `resume` meets results of another test.
+            ValueError: If `resume` is True and meets results of another test.
         """
-        resume = resume and self.note.exists()
-        if resume:
-            self._check_note(test)
-        sequences = [dataset.get_sequence(i) for i in range(len(dataset))]
-        outdated = [] if resume else list(self.reports)
+        noted = self._read_note()
+        if resume and noted != test and self._has_results():
+            raise ValueError(
+                f'{self.results} holds results of {noted or "an unknown test"}'
+                f', but this test is {test}. Give another --work-dir, or '
+                'leave out --resume to set those results aside.'
+            )
+        if noted != test or resume is False:
+            self._set_aside()
         for folder in (self.results, self.times):
             folder.mkdir(parents=True, exist_ok=True)
-            outdated += folder.glob('.*')  # half written when a test died
-            if not resume:
-                outdated += [folder / f'{s.name}.txt' for s in sequences]
-        for path in outdated:
-            path.unlink(missing_ok=True)
+            for path in folder.glob('.*'):  # half written when a test died
+                path.unlink()
         with replace_atomically(self.note) as temporary:
             temporary.write_text(json.dumps(test, indent=2) + '\n')
-        return [
+        sequences = map(dataset.get_sequence, range(len(dataset)))
+        missing = [
             i
             for i, sequence in enumerate(sequences)
             if self.read(sequence.name, len(sequence)) is None
         ]
-
-    def _check_note(self, test: dict) -> None:
-        noted = json.loads(self.note.read_text())
-        if noted != test:
-            raise ValueError(
-                f'{self.results} holds results of {noted}, but this test is '
-                f'{test}. Give another --work-dir, or leave out --resume to '
-                'track all sequences again.'
+        if len(missing) < len(dataset):
+            print_log(
+                f'{self.results}: {len(dataset) - len(missing)} of '
+                f'{len(dataset)} sequences are finished and kept; --overwrite '
+                'tracks them again.',
+                'current',
             )
+        return missing
+
+    def _read_note(self) -> dict | None:
+        """What the results here are of, if that is known."""
+        try:
+            return json.loads(self.note.read_text())
+        except (OSError, ValueError):
+            return None
+
+    def _has_results(self) -> bool:
+        return any(self.results.glob('*.txt'))
+
+    def _set_aside(self) -> None:
+        """Move the results and what was made of them to `earlier/<date>`."""
+        if not self._has_results():
+            return
+        folder = self.work_dir / 'earlier' / f'{datetime.now():%Y%m%d_%H%M%S}'
+        while folder.exists():
+            folder = folder.with_name(f'{folder.name}_')
+        folder.mkdir(parents=True)
+        # the note last: it tells whose results are left if this is stopped
+        for name in (
+            'submission.zip',
+            'metrics*',
+            'times',
+            'results',
+            'results.json',
+        ):
+            for path in self.work_dir.glob(name):
+                path.rename(folder / path.name)
+        print_log(
+            f'{self.results} held results of another test, or --overwrite was '
+            f'given: they were moved to {folder}.',
+            'current',
+            logging.WARNING,
+        )
 
     def write(
         self, name: str, bboxes: np.ndarray, seconds: np.ndarray
@@ -109,7 +143,16 @@ class ResultsFolder:
         except ValueError as error:
             print_log(f'Tracked again: {error}', 'current', logging.WARNING)
             return None
-        return bboxes if len(bboxes) == num_frames else None
+        whole = np.isfinite(bboxes).all() and len(bboxes) == num_frames
+        if not whole or (bboxes[:, 2:] < bboxes[:, :2]).any():
+            print_log(
+                f'Tracked again: {path} has {len(bboxes)} rows for '
+                f'{num_frames} frames, NaN or negative sizes.',
+                'current',
+                logging.WARNING,
+            )
+            return None
+        return bboxes
 
 
 def describe_test(cfg: Config, **settings) -> dict:

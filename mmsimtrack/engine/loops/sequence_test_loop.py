@@ -58,9 +58,10 @@ class SequenceTestLoop(TestLoop):
         num_slots: Sequences to track at a time, on each rank.
         amp_dtype: `float16` or `bfloat16` to track under autocast, None for
             full precision.
-        resume: Keep the sequences whose result files are complete, as left
-            by an interrupted test of the same checkpoint; else all sequences
-            are tracked, and their files replaced.
+        resume: None keeps the sequences whose result files are complete, as
+            left by an interrupted test of the same checkpoint, model and
+            data, and sets results of other tests aside; True refuses those;
+            False tracks all sequences again.
         wrong_exemplar: A control experiment: each sequence is tracked from
             its own first box, but with the exemplar of the next sequence. A
             tracker that scores the same does not look at its exemplar.
@@ -76,7 +77,7 @@ class SequenceTestLoop(TestLoop):
         evaluator,
         num_slots: int = 1,
         amp_dtype: str | None = None,
-        resume: bool = False,
+        resume: bool | None = None,
         wrong_exemplar: bool = False,
     ) -> None:
         if num_slots < 1:
@@ -123,10 +124,10 @@ class SequenceTestLoop(TestLoop):
             amp_dtype=self.amp_dtype,
             wrong_exemplar=self.wrong_exemplar,
         )
-        missing = self.folder.prepare(dataset, test, self.resume)
+        # first, since it may refuse
         for metric in self.evaluator.metrics:
             metric.check_annotations(dataset)
-        return missing
+        return self.folder.prepare(dataset, test, self.resume)
 
     def _keep_finished(self, missing: set[int]) -> int:
         """Report what an interrupted test has finished; returns how much."""

@@ -20,7 +20,7 @@ from .profiles import (
     Profile,
     get_profile,
 )
-from .refusal import RefusedInput
+from .refusal import RefusedFile, RefusedInput
 from .rules import frame_errors
 from .scores import (
     FrameErrors,
@@ -41,6 +41,7 @@ __all__ = [
     'SERVER_SCORES',
     'FrameErrors',
     'Profile',
+    'RefusedFile',
     'RefusedInput',
     'attribute_scores',
     'center_errors',

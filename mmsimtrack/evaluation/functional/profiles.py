@@ -130,6 +130,8 @@ def _of_pytracking(profile: Profile) -> dict[str | None, Profile]:
     """Special cases for data sets, by their names, as in pytracking."""
     return {
         None: profile,
+        # no kit's: NaN marks absent targets, as zeros do
+        'custom': replace(profile, refuses_unknown=False),
         'lasot': replace(profile, reads_visible=True, short='refuse'),
         'uav123': replace(profile, invalid_hits=True, refuses_unknown=False),
     }

@@ -1,5 +1,7 @@
 """Input that a kit does not accept."""
 
+import os
+
 
 class RefusedInput(ValueError):
     """Input that the rules of a kit refuse.
@@ -30,3 +32,17 @@ class RefusedInput(ValueError):
             f'found {found} rows in the result, expected {expected}, one per '
             'annotated frame. Track the sequence again.',
         )
+
+
+class RefusedFile(ValueError):
+    """A file that cannot be scored.
+
+    Args:
+        path: The file.
+        reason: What was found and expected, and the fix.
+    """
+
+    def __init__(self, path: str | os.PathLike, reason: str) -> None:
+        # messages of readers start with the path
+        reason = ' '.join(reason.removeprefix(str(path)).lstrip(', ').split())
+        super().__init__(f'{path}: {reason}')

@@ -121,9 +121,9 @@ def _refuse_invalid(
         raise RefusedInput(
             name,
             'annotation',
-            f'found {gt_xywh[row].tolist()}, expected no NaN. Only the rules '
-            'of the UAV benchmarks allow it: set the benchmark to '
-            "'uav123'.",
+            f'found {gt_xywh[row].tolist()}, expected no NaN: this profile '
+            'takes it for UAV123 and custom data only. Correct the '
+            "benchmark, or take the profile 'official'.",
             row,
         )
 

@@ -116,10 +116,13 @@ class OPEMetric(BaseMetric):
                     )
                 )
                 continue
+            gt_xywh = xyxy_to_xywh(torch.as_tensor(gt['bboxes']).cpu())
             self.results.append(
                 dict(
                     name=sample['sequence'],
-                    gt_xywh=xyxy_to_xywh(torch.as_tensor(gt['bboxes']).cpu()),
+                    # the numbers of the file again, which xyxy has rounded:
+                    # overlaps of 1 depend on the last bit
+                    gt_xywh=np.round(gt_xywh, 9),
                     visible=visible.cpu().numpy(),
                     # (H, W) -> (W, H)
                     image_size=tuple(sample['img_shape'][1::-1]),
@@ -145,6 +148,15 @@ class OPEMetric(BaseMetric):
                     sequence.visible,
                     image_size=(np.inf, np.inf),
                 )
+
+    def evaluate(self, size: int) -> dict:
+        """Scores of all ranks, which meet in the folder of the results."""
+        if self.results_dir is not None:
+            name = Path(
+                self.out_file or 'metrics'
+            ).stem  # of this metric alone
+            self.collect_dir = str(self._results_dir().parent / f'.{name}')
+        return super().evaluate(size)
 
     def compute_metrics(self, results: list[dict]) -> dict[str, float]:
         """Score the result files and write the JSON file.

@@ -84,8 +84,8 @@ def _all_texts(
         more = len(problems) - SHOWN
         raise ValueError(
             f'{len(problems)} of {len(num_frames)} sequences are not ready, '
-            f'no archive is written. Complete the test with tools/test.py '
-            '--resume:\n'
+            'no archive is written. Run the test again, it tracks what is '
+            'missing:\n'
             + '\n'.join(problems[:SHOWN])
             + (f'\n... and {more} more.' if more > 0 else '')
         )

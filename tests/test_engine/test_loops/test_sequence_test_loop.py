@@ -1,4 +1,5 @@
 import json
+import os
 import re
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from mmengine.runner import Runner
 from small_models import SIMTRACK
 
 from mmsimtrack.engine.loops import frame_progress
+from mmsimtrack.evaluation.functional import get_profile
 from mmsimtrack.models import TrackState
 from mmsimtrack.registry import MODELS
 from mmsimtrack.structures.annotation_file import read_bboxes_xywh
@@ -86,19 +88,69 @@ def test_writes_boxes_times_and_metrics(tmp_path, data_root):
     assert 0 < metrics['overall']['ao'] <= 1
 
 
-def test_resume_tracks_only_what_is_missing(tmp_path, data_root):
+@pytest.mark.parametrize('resume', [None, True])
+def test_the_same_test_tracks_only_what_is_missing(
+    tmp_path, data_root, resume
+):
     work_dir = tmp_path / 'work'
     full = make_runner(work_dir, data_root).test()
     (work_dir / 'results/seq_1.txt').unlink()
     # a file with too few rows is not a finished sequence
     path = work_dir / 'results/seq_2.txt'
     path.write_text(''.join(path.read_text().splitlines(True)[:3]))
-    runner = make_runner(work_dir, data_root, resume=True)
+    runner = make_runner(work_dir, data_root, resume=resume)
     assert runner.test() == full
     assert runner.model.tracked == 2 * 4
+    assert not (work_dir / 'earlier').exists()
+
+
+@pytest.mark.parametrize('row', ['nan,2,3,4', '1,2,-3,4'])
+def test_results_that_cannot_be_scored_are_tracked_again(
+    tmp_path, data_root, row
+):
+    work_dir = tmp_path / 'work'
+    full = make_runner(work_dir, data_root).test()
+    path = work_dir / 'results/seq_1.txt'
+    lines = path.read_text().splitlines()
+    path.write_text('\n'.join([*lines[:3], row, lines[4]]))
+    runner = make_runner(work_dir, data_root)
+    assert runner.test() == full
+    assert runner.model.tracked == 4
+
+
+def test_overwriting_sets_all_results_aside(tmp_path, data_root):
+    work_dir = tmp_path / 'work'
+    for _ in range(3):
+        runner = make_runner(work_dir, data_root, resume=False)
+        runner.test()
+        assert runner.model.tracked == 3 * 4
+    first, second = sorted((work_dir / 'earlier').iterdir())
+    for folder in (first, second):
+        assert sorted(os.listdir(folder)) == [
+            'metrics.csv',
+            'metrics.json',
+            'metrics.md',
+            'metrics_curves.csv',
+            'results',
+            'results.json',
+            'times',
+        ]
+        assert len(os.listdir(folder / 'results')) == 3
+
+
+def test_results_of_unknown_origin(tmp_path, data_root):
+    """They are set aside; `resume` refuses them."""
+    work_dir = tmp_path / 'work'
+    make_runner(work_dir, data_root).test()
+    (work_dir / 'results.json').unlink()
+    runner = make_runner(work_dir, data_root, resume=True)
+    with pytest.raises(ValueError, match='holds results of an unknown test,'):
+        runner.test()
+    assert len(os.listdir(work_dir / 'results')) == 3
     runner = make_runner(work_dir, data_root)
     runner.test()
     assert runner.model.tracked == 3 * 4
+    assert len(list(work_dir.glob('earlier/*/results/*.txt'))) == 3
 
 
 def test_resume_refuses_results_of_another_checkpoint(tmp_path, data_root):
@@ -111,7 +163,7 @@ def test_resume_refuses_results_of_another_checkpoint(tmp_path, data_root):
 
 
 def test_resume_does_not_take_what_an_older_test_has_left(tmp_path, data_root):
-    """A test of A completes, one of B dies, and B is resumed."""
+    """A test of A completes, one of B dies, and goes on."""
     work_dir = tmp_path / 'work'
     make_runner(work_dir, data_root).test()
     (work_dir / 'drifter.pth').unlink()
@@ -120,7 +172,9 @@ def test_resume_does_not_take_what_an_older_test_has_left(tmp_path, data_root):
     with pytest.raises(ZeroDivisionError):
         runner.test()
     assert not (work_dir / 'metrics.json').exists()  # that of A
-    runner = make_runner(work_dir, data_root, resume=True)
+    assert len(list(work_dir.glob('earlier/*/results/*.txt'))) == 3
+    assert len(list(work_dir.glob('earlier/*/metrics.json'))) == 1
+    runner = make_runner(work_dir, data_root)
     runner.test()
     assert runner.model.tracked == 3 * 4
 
@@ -134,15 +188,18 @@ def test_resume_refuses_results_of_another_kind(tmp_path, data_root):
 
 
 def test_annotations_are_checked_before_tracking(tmp_path, data_root):
-    """The rules of `stark` refuse NaN, but for the UAV benchmarks."""
+    """And before the results of another test are set aside."""
+    make_runner(tmp_path / 'work', data_root).test()
     path = data_root / 'val/seq_2/groundtruth.txt'
     lines = path.read_text().splitlines()
     lines[3] = 'NaN,NaN,NaN,NaN'
     path.write_text('\n'.join(lines))
-    runner = make_runner(tmp_path / 'work', data_root)
+    runner = make_runner(tmp_path / 'work', data_root, resume=False)
+    runner.test_loop.evaluator.metrics[0]._rules = get_profile('stark', 'nfs')
     with pytest.raises(ValueError, match="'seq_2'.*expected no NaN"):
         runner.test()
     assert runner.model.tracked == 0
+    assert len(os.listdir(tmp_path / 'work/results')) == 3
 
 
 def test_an_interrupted_test_keeps_finished_sequences(tmp_path, data_root):

@@ -91,7 +91,14 @@ class TestRefusals:
     def test_nan_annotation(self):
         gt = self.gt.copy()
         gt[2] = np.nan
-        self.refuse('row 3 of the annotation: .* expected no NaN', gt=gt)
+        message = 'row 3 of the annotation: .* expected no NaN: this profile '
+        self.refuse(message, gt=gt, benchmark='nfs')
+        for benchmark in ('uav123', 'custom'):  # an invalid frame
+            profile = get_profile('stark', benchmark)
+            scores = sequence_scores(
+                frame_errors('cat-1', self.gt, gt, profile), profile
+            )
+            assert scores['op50'] == pytest.approx(100 * 2 / 3)
 
     def test_shapes(self):
         self.refuse(r'found result of shape \(4,\)', result=self.gt[0])

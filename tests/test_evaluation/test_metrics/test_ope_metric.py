@@ -253,3 +253,27 @@ def test_one_frame_has_curves_but_no_ao(work_dir):
     scores = evaluate(build(work_dir), [sample_of('one', gt_xywh)])
     assert scores['sot/precision20'] == 100
     assert 'sot/ao' not in scores
+
+
+def test_the_numbers_of_the_annotation_come_back(work_dir):
+    """From xywh to xyxy and back loses bits, on which ties at 1 depend."""
+    rng = np.random.default_rng(0)
+    gt_xywh = np.round(rng.uniform(1, 900, (500, 4)), 4)
+    metric = build(work_dir)
+    metric.process(None, [sample_of('a', gt_xywh)])
+    np.testing.assert_array_equal(metric.results[0]['gt_xywh'], gt_xywh)
+
+
+def test_ranks_meet_in_the_work_dir(work_dir, monkeypatch):
+    """And not in the current folder, which machines may not share."""
+    folders = []
+
+    def collect(results, size, device, tmpdir):
+        folders.append(tmpdir)
+        return results
+
+    monkeypatch.setattr('mmengine.evaluator.metric.collect_results', collect)
+    samples = [corner_sample('plain', work_dir)]
+    evaluate(build(work_dir), samples)
+    evaluate(build(work_dir, out_file=str(work_dir / 'b.json')), samples)
+    assert folders == [f'{work_dir}/.metrics', f'{work_dir}/.b']

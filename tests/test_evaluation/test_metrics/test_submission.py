@@ -76,7 +76,7 @@ def test_trackingnet(work_dir):
             r'results/a.txt, row 2: found \[ 1. nan  3.  4.\], expected fin',
         ),
         ('results/a.txt', '1,2,3\n', r'a.txt, line 1: found .1 2 3.'),
-        ('times/b.txt', None, r'--resume:\n.*times/b.txt is missing'),
+        ('times/b.txt', None, r'missing:\n.*times/b.txt is missing'),
         ('times/b.txt', '1\n2\n', r'b.txt has 2 rows, expected 3'),
         ('times/b.txt', '1\nnan\n2\n', r'b.txt, row 2: found nan'),
     ],
