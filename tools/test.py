@@ -60,6 +60,8 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     """Build a Runner from the config and test."""
     args = parse_args()
+    if args.out:  # before hours of work
+        Path(args.out).parent.mkdir(parents=True, exist_ok=True)
     cfg = load_config(args)
     cfg.load_from, cfg.resume = args.checkpoint, False
     cfg.test_cfg.resume = args.resume
@@ -82,7 +84,6 @@ def main() -> None:
         )
     metrics = runner.test()
     if args.out and is_main_process():
-        Path(args.out).parent.mkdir(parents=True, exist_ok=True)
         with replace_atomically(args.out) as temporary:
             temporary.write_text(json.dumps(metrics, indent=2) + '\n')
 

@@ -18,6 +18,11 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('work_dir', help='work dir of the test')
     parser.add_argument('--out', required=True, help='zip file to write')
     parser.add_argument(
+        '--allow-incomplete',
+        action='store_true',
+        help='pack another number of sequences than the server expects',
+    )
+    parser.add_argument(
         '--cfg-options',
         nargs='+',
         action=DictAction,
@@ -40,7 +45,9 @@ def main() -> int:
     benchmark = cfg.test_evaluator.benchmark
     folders = (Path(args.work_dir, name) for name in ('results', 'times'))
     try:
-        write_submission(benchmark, *folders, num_frames, args.out)
+        write_submission(
+            benchmark, *folders, num_frames, args.out, args.allow_incomplete
+        )
     except ValueError as error:
         print(error, file=sys.stderr)
         return 2

@@ -20,10 +20,7 @@ from mmsimtrack.evaluation.functional import (
     overall_scores,
     sequence_scores,
 )
-from mmsimtrack.evaluation.metrics.submission import (
-    SERVERS,
-    write_submission,
-)
+from mmsimtrack.evaluation.metrics.submission import pack_unscored
 from mmsimtrack.evaluation.reports import (
     check_report_path,
     report,
@@ -174,7 +171,12 @@ class OPEMetric(BaseMetric):
             ValueError: If a file has the wrong number of rows, or the rules
                 refuse it.
         """
-        self._pack([r for r in results if 'num_frames' in r])
+        unscored = {
+            r['name']: r['num_frames'] for r in results if 'num_frames' in r
+        }
+        if unscored:
+            done = pack_unscored(self.benchmark, self._results_dir(), unscored)
+            print_log(f'OPEMetric: {done}', 'current')
         sequences = {r['name']: r for r in results if 'gt_xywh' in r}
         if not sequences:
             return {}
@@ -202,25 +204,6 @@ class OPEMetric(BaseMetric):
         content = report(self.benchmark, self.profile, overall, per_sequence)
         write_report(path, content, self.curves)
         return {k: v for k, v in overall.items() if math.isfinite(v)}
-
-    def _pack(self, results: list[dict]) -> None:
-        """Pack what only the server can score."""
-        num_frames = {r['name']: r['num_frames'] for r in results}
-        if not num_frames:
-            return
-        done = (
-            f'OPEMetric: {len(num_frames)} sequences have their first box '
-            'only and are not scored.'
-        )
-        if self.benchmark in SERVERS:
-            folder = self._results_dir()
-            times, path = (
-                folder.parent / 'times',
-                folder.parent / 'submission.zip',
-            )
-            write_submission(self.benchmark, folder, times, num_frames, path)
-            done += f' For the server: {path}'
-        print_log(done, 'current')
 
     def _read_result(self, name: str, num_frames: int) -> np.ndarray:
         path = self._results_dir() / f'{name}.txt'

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import io
-import logging
 import os
 import zipfile
 from pathlib import Path
 
 import numpy as np
-from mmengine.logging import print_log
 
 from mmsimtrack.structures.annotation_file import (
     read_bboxes_xywh,
@@ -27,13 +25,13 @@ def write_submission(
     times_dir: str | os.PathLike,
     num_frames: dict[str, int],
     path: str | os.PathLike,
+    allow_incomplete: bool = False,
 ) -> None:
     """Write the archive of a finished test, once all of it is there.
 
     GOT-10k takes `<sequence>/<sequence>_001.txt` and
     `<sequence>/<sequence>_time.txt`, TrackingNet `<sequence>.txt`, both
-    without a folder around. Result files of other sequences stay out; a number
-    of sequences that the server does not expect is logged.
+    without a folder around. Result files of other sequences stay out.
 
     Args:
         benchmark: `got10k` or `trackingnet`.
@@ -41,26 +39,27 @@ def write_submission(
         times_dir: Folder of the times, only read for GOT-10k.
         num_frames: Of each sequence of the benchmark.
         path: Zip file to create or to replace.
+        allow_incomplete: Whether to pack fewer sequences than the server
+            expects, or more.
 
     Raises:
-        ValueError: If the benchmark has no server, or if the result of a
-            sequence is missing, has another length or is not finite; names
-            the first such files.
+        ValueError: If the benchmark has no server, if it has another number
+            of sequences, or if the result of a sequence is missing, has
+            another length or is not finite; names the first such files.
     """
     if benchmark not in SERVERS:
         raise ValueError(
             f'Benchmark is {benchmark!r}, expected one of {tuple(SERVERS)}: '
             'the others are scored here, with tools/test.py.'
         )
+    if len(num_frames) != SERVERS[benchmark] and not allow_incomplete:
+        raise ValueError(
+            f'Found {len(num_frames)} sequences of {benchmark}, but its '
+            f'server expects {SERVERS[benchmark]}. Complete the data set, or '
+            'pack what is there with make_submission.py --allow-incomplete.'
+        )
     folders = Path(results_dir), Path(times_dir)
     texts = _all_texts(benchmark, folders, num_frames)
-    if len(num_frames) != SERVERS[benchmark]:
-        print_log(
-            f'{path} has {len(num_frames)} sequences, but the server expects '
-            f'{SERVERS[benchmark]} and may refuse it.',
-            'current',
-            logging.WARNING,
-        )
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     with (
         replace_atomically(path) as temporary,
@@ -68,6 +67,38 @@ def write_submission(
     ):
         for name, text in texts.items():
             archive.writestr(name, text)
+
+
+def pack_unscored(
+    benchmark: str, results_dir: Path, num_frames: dict[str, int]
+) -> str:
+    """Pack a test with first boxes only: `submission.zip` in its work dir.
+
+    Args:
+        benchmark: Of the test.
+        results_dir: `<work_dir>/results`.
+        num_frames: Of each sequence that could not be scored.
+
+    Returns:
+        What was done, for the log.
+
+    Raises:
+        ValueError: If a result is not complete.
+    """
+    count = len(num_frames)
+    done = f'{count} sequences have their first box only and are not scored.'
+    if benchmark not in SERVERS:
+        return done
+    if count != SERVERS[benchmark]:
+        return (
+            f'{done} No submission.zip, since the server of {benchmark} '
+            f'expects {SERVERS[benchmark]}: make_submission.py '
+            '--allow-incomplete packs what is there.'
+        )
+    path = results_dir.with_name('submission.zip')
+    times_dir = results_dir.with_name('times')
+    write_submission(benchmark, results_dir, times_dir, num_frames, path)
+    return f'{done} For the server: {path}'
 
 
 def _all_texts(

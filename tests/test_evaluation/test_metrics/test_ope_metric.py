@@ -10,6 +10,7 @@ from mmengine.evaluator import Evaluator
 from mmengine.structures import InstanceData
 
 from mmsimtrack.evaluation import OPEMetric
+from mmsimtrack.evaluation.metrics.submission import SERVERS
 from mmsimtrack.registry import METRICS
 from mmsimtrack.structures import SOTDataSample, xywh_to_xyxy
 from mmsimtrack.structures.annotation_file import (
@@ -212,7 +213,7 @@ def test_first_box_only_cannot_be_scored(work_dir):
 
 
 @pytest.mark.parametrize('benchmark', ['got10k', 'trackingnet'])
-def test_first_boxes_make_a_submission(work_dir, benchmark):
+def test_first_boxes_make_a_submission(work_dir, benchmark, monkeypatch):
     (work_dir / 'times').mkdir()
     samples = []
     for name, num_frames in (('a', 2), ('b', 3)):
@@ -222,6 +223,10 @@ def test_first_boxes_make_a_submission(work_dir, benchmark):
         np.savetxt(work_dir / f'times/{name}.txt', np.ones(num_frames))
         samples.append(sample_of(name, first, num_frames=num_frames))
     metric = build(work_dir, benchmark=benchmark)
+    assert evaluate(metric, samples) == {}
+    # these are not all that the server expects
+    assert not (work_dir / 'submission.zip').exists()
+    monkeypatch.setitem(SERVERS, benchmark, 2)
     # samplers may repeat a sequence
     assert evaluate(metric, [*samples, samples[0]]) == {}
     with zipfile.ZipFile(work_dir / 'submission.zip') as archive:
@@ -239,7 +244,8 @@ def test_first_boxes_make_a_submission(work_dir, benchmark):
     assert found[names[-2 if benchmark == 'got10k' else -1]].count(b'\n') == 3
 
 
-def test_incomplete_submission_is_refused(work_dir):
+def test_incomplete_submission_is_refused(work_dir, monkeypatch):
+    monkeypatch.setitem(SERVERS, 'trackingnet', 1)
     write_bboxes_xywh(work_dir / 'results/a.txt', np.ones((2, 4)))
     sample = sample_of('a', np.ones((1, 4)), num_frames=3)
     with pytest.raises(ValueError, match=r'a\.txt has 2 rows, expected 3'):

@@ -6,7 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mmsimtrack.evaluation.metrics.submission import write_submission
+from mmsimtrack.evaluation.metrics.submission import (
+    SERVERS,
+    write_submission,
+)
 
 ROOT = Path(__file__).parents[3]
 LENGTHS = {'b': 3, 'a': 2}
@@ -27,7 +30,7 @@ def work_dir(tmp_path):
 
 def pack(benchmark, work_dir, *args):
     folders = work_dir / 'results', work_dir / 'times'
-    write_submission(benchmark, *folders, *args)
+    write_submission(benchmark, *folders, *args, allow_incomplete=True)
 
 
 def read(path):
@@ -107,6 +110,18 @@ def test_benchmarks_without_a_server(tmp_path):
         pack('lasot', tmp_path, {}, 'none.zip')
 
 
+def test_as_many_sequences_as_the_server_expects(work_dir, monkeypatch):
+    path = work_dir / 'submission.zip'
+    folders = work_dir / 'results', work_dir / 'times'
+    message = r'Found 2 sequences of got10k, but its server expects 180\. Com'
+    with pytest.raises(ValueError, match=message):
+        write_submission('got10k', *folders, LENGTHS, path)
+    assert not path.exists()
+    monkeypatch.setitem(SERVERS, 'got10k', 2)
+    write_submission('got10k', *folders, LENGTHS, path)
+    assert len(read(path)) == 4
+
+
 def test_tool(tmp_path, make_got10k):
     make_got10k(tmp_path / 'data', 'test', num_sequences=2, num_frames=4)
     work_dir = tmp_path / 'work'
@@ -123,6 +138,7 @@ def test_tool(tmp_path, make_got10k):
             work_dir,
             '--out',
             out,
+            '--allow-incomplete',
             '--cfg-options',
             f'test_dataloader.dataset.data_root={tmp_path / "data"}',
         ],
