@@ -155,15 +155,15 @@ class SequenceTestLoop(TestLoop):
             self.start,
             self.track,
         )
-        num_done = 0
+        num_done, shared = 0, get_world_size() > 1
+        of = f'{len(mine)} of rank {get_rank()}' if shared else len(mine)
         for batch_size, finished in batches:
             progress.add(batch_size)
             for sequence in finished:
                 self._write(sequence, done + num_done)
                 num_done += 1
                 progress.log(
-                    f'Tracked {sequence.sample.sequence} '
-                    f'({num_done}/{len(mine)})'
+                    f'Tracked {sequence.sample.sequence} ({num_done}/{of})'
                 )
 
     @torch.no_grad()
