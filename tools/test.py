@@ -39,9 +39,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--num-slots',
         type=int,
-        help='sequences to track at a time in each process; 1 writes the '
-        'latency of each frame instead of its share of a batch (default: '
-        'test_cfg.num_slots)',
+        help='sequences to track at a time in each process; 1 (with '
+        '--overwrite) writes the latency of each frame instead of its share '
+        'of a batch (default: test_cfg.num_slots)',
     )
     parser.add_argument('--out', help='JSON file to write the metrics to')
     parser.add_argument(
@@ -61,10 +61,13 @@ def main() -> None:
     """Build a Runner from the config and test."""
     args = parse_args()
     if args.out:  # before hours of work
+        if Path(args.out).is_dir():
+            raise SystemExit(f'--out {args.out} is a folder, expected a file')
         Path(args.out).parent.mkdir(parents=True, exist_ok=True)
     cfg = load_config(args)
     cfg.load_from, cfg.resume = args.checkpoint, False
-    cfg.test_cfg.resume = args.resume
+    if args.resume is not None:
+        cfg.test_cfg.resume = args.resume
     if args.num_slots is not None:
         cfg.test_cfg.num_slots = args.num_slots
     if args.amp:

@@ -1,13 +1,15 @@
 """TNL2K."""
 
+import numpy as np
 from mmengine.logging import print_log
 
 from mmsimtrack.datasets.folder_dataset import FolderDataset
 from mmsimtrack.datasets.sequence_dataset import SPLITS, check_split
+from mmsimtrack.datasets.video_sequence import VideoSequence
 from mmsimtrack.registry import DATASETS
 
 # their first annotations end with a row too many
-_ROW_TOO_MANY = (
+ROW_TOO_MANY = (
     'advSamp_monitor_bikeyellow',
     'advSamp_Baseball_game_002-Done',
 )
@@ -53,10 +55,14 @@ class TNL2KDataset(FolderDataset):
             return super().list_names()
         return (SPLITS / 'tnl2k.txt').read_text().splitlines()
 
+    def load_scored(self, sequence: VideoSequence) -> np.ndarray:
+        """Unless a box is all zeros, as the flags of the kit."""
+        return sequence.bboxes.any(axis=1)
+
     def count_frames(self, info: dict, num_boxes: int) -> int:
         """As many as boxes; two annotations may have one more."""
         num_frames = len(info['frame_names'])
-        if num_boxes == num_frames + 1 and info['name'] in _ROW_TOO_MANY:
+        if num_boxes == num_frames + 1 and info['name'] in ROW_TOO_MANY:
             print_log(
                 f'TNL2KDataset: the last row of {info["annotation"]} has no '
                 'frame and is not used.',

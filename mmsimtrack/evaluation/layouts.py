@@ -159,9 +159,9 @@ def find_annotations(folder: Path, benchmark: str) -> dict[str, Path]:
             break
     path = SPLITS / f'{_LISTS.get(benchmark, benchmark)}.txt'
     if path.is_file():
-        rows = path.read_text().splitlines()
-        # names of VastTrack have spaces, others are the first of columns
-        official = [row if row in found else row.split()[0] for row in rows]
+        official = path.read_text().splitlines()
+        if benchmark in ('uav123', 'otb100'):  # lists with columns
+            official = [row.split()[0] for row in official]
         if set(official) < set(found):
             return {name: found[name] for name in official}
         lacking = [name for name in official if name not in found]
@@ -179,10 +179,11 @@ def zeros_are_absent(benchmark: str, annotation: Path) -> bool:
     """Whether, without flags, boxes of zeros are absent targets.
 
     They are to the kits of VastTrack. That of TNL2K has flags, which say the
-    same and do not come with the sequences.
+    same and do not come with the sequences. Custom data have none.
     """
-    as_downloaded = annotation.stem.lower() == 'groundtruth'
-    return benchmark == 'vasttrack' or (benchmark == 'tnl2k' and as_downloaded)
+    if benchmark in ('tnl2k', 'custom'):
+        return annotation.stem == 'groundtruth'
+    return benchmark == 'vasttrack'
 
 
 def _name(path: Path, benchmark: str) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from mmsimtrack.datasets.otb100 import cut_to_range
+from mmsimtrack.datasets.tnl2k import ROW_TOO_MANY, TNL2KDataset
 from mmsimtrack.evaluation.functional import (
     FrameErrors,
     Profile,
@@ -45,9 +46,14 @@ def file_errors(
     visible = _read_visible(files, len(gt_xywh))
     if visible is None and zeros_are_absent(benchmark, files.annotation):
         visible = gt_xywh.any(axis=1)
+        if benchmark == 'custom':  # as `FolderDataset`
+            visible &= np.isfinite(gt_xywh).all(axis=1)
+            visible &= (gt_xywh[:, 2:] > 0).all(axis=1)
     errors = []
     for path in files.results:
         result_xywh = _read(read_bboxes_xywh, path)
+        if benchmark == 'otb100':
+            result_xywh = cut_to_range(result_xywh, files.name)
         if benchmark in SERVERS and len(gt_xywh) == 1 < len(result_xywh):
             raise RefusedFile(
                 files.annotation,
@@ -71,10 +77,10 @@ def file_errors(
 def read_annotation(path: Path, name: str, benchmark: str) -> np.ndarray:
     """Boxes of the frames that the kits score, (N, 4) xywh.
 
-    Two layouts have rows that are not scored: files of OTB may begin before
+    Some files have rows that are not scored: files of OTB may begin before
     their sequence (Tiger1, see `cut_to_range`), and official files of NfS
     have 240 per second, of which every eighth counts, if there is a frame
-    for it.
+    for it. Two files of TNL2K may end with a row that has no frame.
 
     Raises:
         RefusedFile: If the file is damaged.
@@ -86,7 +92,14 @@ def read_annotation(path: Path, name: str, benchmark: str) -> np.ndarray:
         # a last box without frame, which `NfSDataset` leaves out too
         return gt_xywh[:last] if last == len(gt_xywh) - 1 else gt_xywh
     gt_xywh = _read(read_bboxes_xywh, path)
-    return cut_to_range(gt_xywh, name) if benchmark == 'otb100' else gt_xywh
+    if benchmark == 'otb100':
+        return cut_to_range(gt_xywh, name)
+    if benchmark == 'tnl2k' and name in ROW_TOO_MANY:
+        frames = path.parent.glob('imgs/*.*')
+        endings = TNL2KDataset.endings
+        num_frames = sum(frame.suffix in endings for frame in frames)
+        return gt_xywh[:-1] if num_frames == len(gt_xywh) - 1 else gt_xywh
+    return gt_xywh
 
 
 def read_attributes(

@@ -178,6 +178,47 @@ def test_annotations_with_rows_that_do_not_count(tmp_path):
     assert len(read_annotation(path, 'ball', 'nfs')) == 3
 
 
+@pytest.mark.parametrize(
+    ('num_frames', 'num_boxes'), [(0, 3), (2, 2), (3, 3), (1, 3)]
+)
+def test_a_row_of_tnl2k_without_frame(tmp_path, num_frames, num_boxes):
+    path = tmp_path / 'groundtruth.txt'
+    path.write_text('1,1,5,5\n' * 3)
+    (tmp_path / 'imgs').mkdir()
+    for number in range(num_frames):
+        (tmp_path / f'imgs/{number}.png').touch()
+    name = 'advSamp_monitor_bikeyellow'
+    assert len(read_annotation(path, name, 'tnl2k')) == num_boxes
+    assert len(read_annotation(path, 'cat', 'tnl2k')) == 3
+
+
+def test_results_of_a_whole_video_of_otb(tmp_path):
+    """Of Tiger1, kits use the last 349 of 354 rows; of results, too."""
+    rows = [f'{10 + row},1,5,5\n' for row in range(354)]
+    paths = tmp_path / 'gt.txt', tmp_path / 'out.txt'
+    for path in paths:
+        path.write_text(''.join(rows))
+    profile = get_profile('got10k', 'otb100')
+    files = SequenceFiles('Tiger1', paths[0], (paths[1],))
+    scores = sequence_scores(file_errors(files, 'otb100', profile), profile)
+    assert scores['op75'] == 100
+
+
+def test_custom_data_as_the_test_sees_them(tmp_path):
+    """A target without a box is absent; the kit of LaSOT has flags."""
+    gt = tmp_path / 'groundtruth.txt'
+    gt.write_text('1,1,9,9\n0,0,0,0\n2,2,0,9\nNaN,NaN,NaN,NaN\n1,1,9,9\n')
+    (tmp_path / 'a.txt').write_text('1,1,9,9\n' * 5)
+    files = SequenceFiles('a', gt, (tmp_path / 'a.txt',))
+    for kit, key, expected in (
+        ('official', 'precision20', 40),
+        ('got10k', 'ao', 1),
+    ):
+        profile = get_profile(kit, 'custom')
+        errors = file_errors(files, 'custom', profile)
+        assert sequence_scores(errors, profile)[key] == expected
+
+
 def test_attributes(tmp_path):
     (tmp_path / 'a.txt').write_text('1,0\n')
     (tmp_path / 'b_attribute.txt').write_text('0\n1\n')

@@ -21,10 +21,10 @@ def test_plots(tmp_path, capsys):
     names = ['attributes', 'norm_precision', 'precision', 'success']
     assert sorted(path.stem for path in out.iterdir()) == names
     assert capsys.readouterr().out.splitlines() == [
-        f'{out}/attributes.png: [auc]',
         f'{out}/success.png: [auc]',
         f'{out}/precision.png: [precision20]',
         f'{out}/norm_precision.png: [norm_precision_at_0_2]',
+        f'{out}/attributes.png: [auc]',
     ]
 
 
@@ -85,21 +85,19 @@ def test_other_formats(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ('attributes', 'changes', 'message'),
+    ('changes', 'message'),
     [
-        (None, {'benchmark': 'uav123'}, "b.json has benchmark 'uav123', but "),
-        ([('IV', 1.0), ('OV', 2.0)], {}, 'the same attributes for each trac'),
-        (None, {'overall': {'auc': np.nan}}, 'b has no auc, which the legend'),
+        ({'benchmark': 'uav123'}, "b.json has benchmark 'uav123', but "),
+        ({'overall': {'auc': np.nan}}, 'b has no auc, which the legend'),
         (
-            None,
             {'overall': {'auc': 1.0}},
             'b has no precision20 or precision_auc_0_50px, which the legend',
         ),
     ],
 )
-def test_refused(tmp_path, capsys, attributes, changes, message):
-    a = write_scores(tmp_path / 'a.json', [1.0], attributes)
-    b = write_scores(tmp_path / 'b.json', [1.0], attributes, **changes)
+def test_refused(tmp_path, capsys, changes, message):
+    a = write_scores(tmp_path / 'a.json', [1.0])
+    b = write_scores(tmp_path / 'b.json', [1.0], **changes)
     out = tmp_path / 'plots'
     assert plot_curves.main([a, b, '--out-dir', str(out)]) == 2
     assert message in capsys.readouterr().err
@@ -111,13 +109,13 @@ def test_radar_of_what_all_have(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(
         plot_curves, 'plot_attributes', lambda *args: calls.append(args)
     )
-    attributes = [('IV', 50.0), ('OV', None), ('FM', 30.0)]
+    attributes = [('IV', 50.0), ('OV', None), ('FM', 30.0), ('LR', 20.0)]
     a = write_scores(tmp_path / 'a.json', [40.0], attributes)
     b = write_scores(tmp_path / 'b.json', [60.0])
     plot_curves.main([a, '--out-dir', str(tmp_path)])
     ((table, overall, path, title),) = calls
     # undefined ones are left out
-    assert table == {'a': {'IV': 50.0, 'FM': 30.0}}
+    assert table == {'a': {'IV': 50.0, 'FM': 30.0, 'LR': 20.0}}
     assert overall == {'a': 40.0}
     assert title == 'AUC by attribute on lasot (official)'
     assert path == tmp_path / 'attributes.png'
@@ -125,3 +123,8 @@ def test_radar_of_what_all_have(tmp_path, monkeypatch, capsys):
     plot_curves.main([a, b, '--out-dir', str(tmp_path)])
     assert len(calls) == 1
     assert 'No radar: b has no attributes.\n' in capsys.readouterr().out
+    b = write_scores(tmp_path / 'b.json', [60.0], attributes[:3])
+    assert plot_curves.main([a, b, '--out-dir', str(tmp_path)]) == 0
+    assert len(calls) == 1
+    text = 'No radar: 2 attributes for all, expected 3.\n'
+    assert text in capsys.readouterr().out

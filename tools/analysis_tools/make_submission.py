@@ -36,23 +36,45 @@ def main() -> int:
     args = parse_args()
     cfg = Config.fromfile(args.config)
     cfg.merge_from_dict(args.cfg_options or {})
+    folders = (Path(args.work_dir, name) for name in ('results', 'times'))
+    try:
+        benchmark, num_frames = find_lengths(cfg)
+        write_submission(
+            benchmark, *folders, num_frames, args.out, args.allow_incomplete
+        )
+    except (OSError, ValueError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    print(f'{args.out}: {len(num_frames)} sequences of {benchmark}')
+    return 0
+
+
+def find_lengths(cfg: Config) -> tuple[str, dict[str, int]]:
+    """The benchmark, and the number of frames of each sequence.
+
+    Raises:
+        OSError: If data are missing.
+        ValueError: If the config has no test set, or an annotated one.
+    """
+    if not cfg.get('test_dataloader'):
+        raise ValueError(
+            f'{cfg.filename} has no test_dataloader. Give the config of the '
+            'test.'
+        )
     # frames were checked by the test
     dataset = DATASETS.build(
         {**cfg.test_dataloader.dataset, 'test_mode': False}
     )
     sequences = [dataset.get_sequence(i) for i in range(len(dataset))]
+    for sequence in sequences:
+        if len(sequence.bboxes) == len(sequence) > 1:
+            raise ValueError(
+                f'{sequence.name} in {dataset.data_root} is annotated, so '
+                'tools/test.py scores it. Give the test split, of which only '
+                'first boxes are public.'
+            )
     num_frames = {sequence.name: len(sequence) for sequence in sequences}
-    benchmark = cfg.test_evaluator.benchmark
-    folders = (Path(args.work_dir, name) for name in ('results', 'times'))
-    try:
-        write_submission(
-            benchmark, *folders, num_frames, args.out, args.allow_incomplete
-        )
-    except ValueError as error:
-        print(error, file=sys.stderr)
-        return 2
-    print(f'{args.out}: {len(num_frames)} sequences of {benchmark}')
-    return 0
+    return cfg.test_evaluator.benchmark, num_frames
 
 
 if __name__ == '__main__':

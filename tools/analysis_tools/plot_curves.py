@@ -56,8 +56,6 @@ def main(arguments: list[str] | None = None) -> int:
         first = next(iter(reports.values()))
         title = args.title or f'{first["benchmark"]} ({first["profile"]})'
         args.out_dir.mkdir(parents=True, exist_ok=True)
-        # first, since it may refuse
-        draw_attributes(reports, title, args)
     except ValueError as error:
         print(error, file=sys.stderr)
         return 2
@@ -67,6 +65,7 @@ def main(arguments: list[str] | None = None) -> int:
         words = kind.replace('norm_', 'normalized ').capitalize()
         plot_curves(curves, path, kind, scores, f'{words} on {title}')
         print(f'{path}: [{score}]')
+    draw_attributes(reports, title, args)
     return 0
 
 
@@ -92,22 +91,29 @@ def legend(reports: dict[str, dict], kind: str) -> tuple[str, dict]:
 def draw_attributes(
     reports: dict[str, dict], title: str, args: argparse.Namespace
 ) -> None:
-    """Draw the radar, if all have attributes; those undefined are left out.
-
-    Raises:
-        ValueError: If trackers have other attributes, or fewer than three.
-    """
+    """Draw the radar of the attributes that are defined for all trackers."""
     lacking = [n for n, r in reports.items() if 'per_attribute' not in r]
     if lacking:
         if len(lacking) < len(reports):
             print(f'No radar: {", ".join(lacking)} has no attributes.')
         return
-    key = main_score(next(iter(reports.values())))
+    first = next(iter(reports.values()))
+    key = main_score(first)
+    common = [
+        name
+        for name in first['per_attribute']
+        if all(
+            report['per_attribute'].get(name, {}).get(key) is not None
+            for report in reports.values()
+        )
+    ]
+    if len(common) < 3:
+        print(f'No radar: {len(common)} attributes for all, expected 3.')
+        return
     table = {
         name: {
-            attribute: per_cent(key, scores[key])
-            for attribute, scores in report['per_attribute'].items()
-            if scores.get(key) is not None
+            attribute: per_cent(key, report['per_attribute'][attribute][key])
+            for attribute in common
         }
         for name, report in reports.items()
     }

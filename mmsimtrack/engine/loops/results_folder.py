@@ -6,6 +6,7 @@ import hashlib
 import json
 import logging
 import os
+import uuid
 from datetime import datetime
 from pathlib import Path
 
@@ -19,6 +20,14 @@ from mmsimtrack.structures.annotation_file import (
     read_bboxes_xywh,
     replace_atomically,
     write_bboxes_xywh,
+)
+
+MADE_BY_A_TEST = (
+    'submission.zip',
+    'metrics*',
+    'results',
+    'times',
+    'results.json',
 )
 
 
@@ -63,8 +72,10 @@ class ResultsFolder:
             self._set_aside()
         for folder in (self.results, self.times):
             folder.mkdir(parents=True, exist_ok=True)
-            for path in folder.glob('.*'):  # half written when a test died
-                path.unlink()
+            # half written when a test died, see `replace_atomically`
+            for path in folder.glob('.*.txt'):
+                if path.stem.rpartition('.')[2].isdigit():
+                    path.unlink(missing_ok=True)
         with replace_atomically(self.note) as temporary:
             temporary.write_text(json.dumps(test, indent=2) + '\n')
         sequences = map(dataset.get_sequence, range(len(dataset)))
@@ -94,22 +105,21 @@ class ResultsFolder:
 
     def _set_aside(self) -> None:
         """Move the results and what was made of them to `earlier/<date>`."""
-        if not self._has_results():
+        # results before times, which make them whole, and the note last: it
+        # tells whose results are left if this is stopped
+        paths = [
+            path
+            for name in MADE_BY_A_TEST
+            for path in self.work_dir.glob(name)
+        ]
+        if not paths:
             return
         folder = self.work_dir / 'earlier' / f'{datetime.now():%Y%m%d_%H%M%S}'
         while folder.exists():
             folder = folder.with_name(f'{folder.name}_')
         folder.mkdir(parents=True)
-        # the note last: it tells whose results are left if this is stopped
-        for name in (
-            'submission.zip',
-            'metrics*',
-            'times',
-            'results',
-            'results.json',
-        ):
-            for path in self.work_dir.glob(name):
-                path.rename(folder / path.name)
+        for path in paths:
+            path.rename(folder / path.name)
         print_log(
             f'{self.results} held results of another test, or --overwrite was '
             f'given: they were moved to {folder}.',
@@ -144,15 +154,24 @@ class ResultsFolder:
             print_log(f'Tracked again: {error}', 'current', logging.WARNING)
             return None
         whole = np.isfinite(bboxes).all() and len(bboxes) == num_frames
-        if not whole or (bboxes[:, 2:] < bboxes[:, :2]).any():
+        whole &= not (bboxes[:, 2:] < bboxes[:, :2]).any()
+        if not whole or not self._has_times(name, num_frames):
             print_log(
                 f'Tracked again: {path} has {len(bboxes)} rows for '
-                f'{num_frames} frames, NaN or negative sizes.',
+                f'{num_frames} frames, NaN or negative sizes, or lacks its '
+                f'times in {self.times}.',
                 'current',
                 logging.WARNING,
             )
             return None
         return bboxes
+
+    def _has_times(self, name: str, num_frames: int) -> bool:
+        try:
+            seconds = np.loadtxt(self.times / f'{name}.txt', ndmin=1)
+        except (OSError, ValueError):
+            return False
+        return len(seconds) == num_frames and bool(np.isfinite(seconds).all())
 
 
 def describe_test(cfg: Config, **settings) -> dict:
@@ -163,11 +182,16 @@ def describe_test(cfg: Config, **settings) -> dict:
         **settings: Of the test loop.
     """
     checkpoint = cfg.get('load_from')
-    parts = [cfg.get('model'), cfg.get('test_dataloader')]
-    digest = hashlib.sha256(repr(parts).encode()).hexdigest()
+    dataset = dict(cfg.get('test_dataloader', {}).get('dataset', {}))
+    if 'data_root' in dataset:
+        dataset['data_root'] = str(Path(dataset['data_root']).resolve())
+    parts = repr([cfg.get('model'), sorted(dataset.items(), key=str)])
     found = {
-        'checkpoint': checkpoint and str(Path(checkpoint).resolve()),
-        'model_and_data': digest[:16],
+        # whose weights are not known is the same as no other test
+        'checkpoint': str(Path(checkpoint).resolve())
+        if checkpoint
+        else f'unknown, {uuid.uuid4()}',
+        'model_and_data': hashlib.sha256(parts.encode()).hexdigest()[:16],
         **settings,
     }
     if checkpoint and Path(checkpoint).exists():

@@ -7,10 +7,12 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from mmengine.config import Config
 from mmengine.runner import Runner
 from small_models import SIMTRACK
 
 from mmsimtrack.engine.loops import frame_progress
+from mmsimtrack.engine.loops.results_folder import describe_test
 from mmsimtrack.evaluation.functional import get_profile
 from mmsimtrack.models import TrackState
 from mmsimtrack.registry import MODELS
@@ -116,6 +118,61 @@ def test_results_that_cannot_be_scored_are_tracked_again(
     runner = make_runner(work_dir, data_root)
     assert runner.test() == full
     assert runner.model.tracked == 4
+
+
+def test_results_without_times_are_tracked_again(tmp_path, data_root):
+    work_dir = tmp_path / 'work'
+    make_runner(work_dir, data_root).test()
+    (work_dir / 'times/seq_1.txt').unlink()
+    (work_dir / 'times/seq_2.txt').write_text('0.1\n')
+    runner = make_runner(work_dir, data_root)
+    runner.test()
+    assert runner.model.tracked == 2 * 4
+
+
+def test_what_others_left_in_the_folder_stays(tmp_path, data_root):
+    results = tmp_path / 'work/results'
+    (results / '.ipynb_checkpoints').mkdir(parents=True)
+    (results / '.seq_0.123.txt').write_text('1,2\n')  # half written
+    make_runner(tmp_path / 'work', data_root).test()
+    assert not list(results.glob('.seq*'))
+    assert len(list(results.glob('*.txt'))) == 3
+
+
+def test_reports_of_a_test_without_results_are_set_aside(tmp_path, data_root):
+    work_dir = tmp_path / 'work'
+    make_runner(work_dir, data_root).test()
+    for path in (work_dir / 'results').iterdir():
+        path.unlink()
+    (work_dir / 'submission.zip').touch()
+    (work_dir / 'drifter.pth').unlink()
+    runner = make_runner(work_dir, data_root)
+    runner.model.track = lambda frames, state: 1 / 0
+    with pytest.raises(ZeroDivisionError):
+        runner.test()
+    assert not list(work_dir.glob('metrics*'))
+    assert not (work_dir / 'submission.zip').exists()
+
+
+def test_what_tells_tests_apart(tmp_path):
+    def describe(load_from='a.pth', data_root='data', **loader):
+        dataset = dict(type='X', data_root=str(data_root))
+        cfg = Config(
+            dict(
+                load_from=load_from,
+                model=dict(type='Y'),
+                test_dataloader=dict(dataset=dataset, **loader),
+            )
+        )
+        return describe_test(cfg, amp_dtype=None)
+
+    assert describe() == describe()
+    # how it is read does not matter, nor how the path is written
+    assert describe() == describe(num_workers=2, data_root='./data/')
+    assert describe() != describe(data_root='other')
+    assert describe() != describe(load_from='b.pth')
+    # nobody knows these weights
+    assert describe(load_from=None) != describe(load_from=None)
 
 
 def test_overwriting_sets_all_results_aside(tmp_path, data_root):

@@ -6,10 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from layouts import make_lasot
 from mmengine.evaluator import Evaluator
 from mmengine.structures import InstanceData
 
+from mmsimtrack.datasets import LaSOTDataset
 from mmsimtrack.evaluation import OPEMetric
+from mmsimtrack.evaluation.functional import KITS
 from mmsimtrack.evaluation.metrics.submission import SERVERS
 from mmsimtrack.registry import METRICS
 from mmsimtrack.structures import SOTDataSample, xywh_to_xyxy
@@ -283,3 +286,13 @@ def test_ranks_meet_in_the_work_dir(work_dir, monkeypatch):
     evaluate(build(work_dir), samples)
     evaluate(build(work_dir, out_file=str(work_dir / 'b.json')), samples)
     assert folders == [f'{work_dir}/.metrics', f'{work_dir}/.b']
+
+
+@pytest.mark.parametrize('profile', KITS)
+def test_annotations_with_negative_sizes_can_be_tracked(tmp_path, profile):
+    """LaSOT has some: lion-5, frame 553, is 1, 1, -1, -1."""
+    bboxes_xywh = [(9, 9, 9, 9), (1, 1, -1, -1), (0, 0, 0, 0), (8, 8, 8, 8)]
+    make_lasot(tmp_path, 'test', 1, bboxes_xywh=bboxes_xywh)
+    dataset = LaSOTDataset(tmp_path, split='test', indices=1)
+    metric = OPEMetric(str(tmp_path), 'lasot', profile)
+    metric.check_annotations(dataset)

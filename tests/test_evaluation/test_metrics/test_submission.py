@@ -151,3 +151,38 @@ def test_tool(tmp_path, make_got10k):
     files = read(out)
     assert len(files) == 4
     assert files['seq_1/seq_1_001.txt'].count('\n') == 4
+
+
+def run_tool(config, root, *options):
+    return subprocess.run(
+        [
+            sys.executable,
+            'tools/analysis_tools/make_submission.py',
+            config,
+            root,
+            '--out',
+            root / 'x.zip',
+            *options,
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_annotated_sequences_are_not_for_the_server(tmp_path, make_got10k):
+    make_got10k(tmp_path, 'val')
+    data = f'test_dataloader.dataset.data_root={tmp_path}'
+    config = 'configs/simtrack/sim_b16_got10k.py'
+    done = run_tool(
+        config,
+        tmp_path,
+        '--cfg-options',
+        data,
+        'test_dataloader.dataset.split=val',
+    )
+    assert done.returncode == 2
+    assert 'seq_0 in ' in done.stderr and 'is annotated, so' in done.stderr
+    done = run_tool(config, tmp_path, '--cfg-options', data)
+    assert done.returncode == 2
+    assert f'{tmp_path}/test/list.txt is missing' in done.stderr
