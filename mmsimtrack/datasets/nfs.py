@@ -1,5 +1,6 @@
 """NfS."""
 
+import os
 import os.path as osp
 
 import numpy as np
@@ -55,7 +56,7 @@ class NfSDataset(FrameFolderDataset):
 
     def load_bboxes(self, info: dict) -> np.ndarray:
         """One per frame, in both layouts."""
-        if _as_downloaded(info):
+        if as_downloaded(info['annotation']):
             return read_nfs_xywh(info['annotation'], self.backend_args)
         return super().load_bboxes(info)
 
@@ -72,7 +73,7 @@ class NfSDataset(FrameFolderDataset):
                 path = info['frame_template'].format(f'{number:05d}.jpg')
                 raise missing_frame(path)
         differ_by_one = num_frames and abs(num_frames - num_boxes) == 1
-        if differ_by_one and _as_downloaded(info):
+        if differ_by_one and as_downloaded(info['annotation']):
             folder = osp.dirname(info['frame_template'])
             print_log(
                 f'NfSDataset: {folder} holds {num_frames} frames, but '
@@ -84,5 +85,6 @@ class NfSDataset(FrameFolderDataset):
         return super().count_frames(info, num_boxes)
 
 
-def _as_downloaded(info: dict) -> bool:
-    return osp.basename(osp.dirname(info['annotation'])) == '30'
+def as_downloaded(annotation: str | os.PathLike) -> bool:
+    """Whether a file has 240 boxes per second, as downloaded."""
+    return osp.basename(osp.dirname(annotation)) == '30'

@@ -22,7 +22,7 @@ from mmsimtrack.datasets.frame_files import (
 from mmsimtrack.datasets.frame_reader import FrameReader, image_shape
 from mmsimtrack.datasets.index_cache import open_index
 from mmsimtrack.datasets.video_sequence import VideoSequence
-from mmsimtrack.structures import SOTDataSample, xywh_to_xyxy
+from mmsimtrack.structures import SOTDataSample, has_area, xywh_to_xyxy
 from mmsimtrack.structures.annotation_file import read_bboxes_xywh
 
 SPLITS = Path(__file__).parent / 'splits'
@@ -97,8 +97,7 @@ class SequenceDataset(BaseDataset):
         num_frames = self.count_frames(info, len(bboxes_xywh))
         bboxes_xywh = bboxes_xywh[:num_frames]
         frame_names = info.get('frame_names')
-        visible = np.isfinite(bboxes_xywh).all(-1)
-        visible &= (bboxes_xywh[:, 2:] > 0).all(-1)
+        visible = has_area(bboxes_xywh)
         visible &= self.load_visible(info, len(bboxes_xywh))
         return VideoSequence(
             info['name'],

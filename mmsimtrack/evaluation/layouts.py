@@ -143,14 +143,13 @@ def find_annotations(folder: Path, benchmark: str) -> dict[str, Path]:
         RefusedFile: If two annotations are of sequences of the same name.
     """
     for pattern in _NATIVE.get(benchmark, ()) + _ANY:
-        paths = sorted(folder.glob(pattern))
-        found = {_name(path, benchmark): path for path in paths}
-        for path in paths:
-            other = found[_name(path, benchmark)]
-            if other != path:
+        found: dict[str, Path] = {}
+        for path in sorted(folder.glob(pattern)):
+            first = found.setdefault(_name(path, benchmark), path)
+            if first != path:
                 raise RefusedFile(
-                    path,
-                    f'has the name of a sequence that {other} has too. Score '
+                    first,
+                    f'has the name of a sequence that {path} has too. Score '
                     'their folders one by one, or rename one.',
                 )
         if pattern == '*.txt':

@@ -7,7 +7,7 @@ import io
 import json
 import math
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -88,7 +88,10 @@ def write_report(
     path.parent.mkdir(parents=True, exist_ok=True)
     # the JSON file says that the others are there, and whole
     path.unlink(missing_ok=True)
-    _write(path.with_suffix('.csv'), _scores_csv(content['per_sequence']))
+    _write(
+        path.with_suffix('.csv'),
+        _csv(*_table('sequence', content['per_sequence'])),
+    )
     _write(curves_file(path), _curves_csv(curves))
     _write(path.with_suffix('.md'), markdown(content))
     write_json(path, content)
@@ -133,32 +136,34 @@ def markdown(content: dict) -> str:
     parts = [
         f'# {content["benchmark"]}, profile {content["profile"]}, '
         f'{len(each)} sequences\n',
-        _scores_table('', {'': content['overall']}),
+        markdown_table(content['overall'], [content['overall'].values()]),
     ]
     attributes = content.get('per_attribute')
     if attributes:
-        table = _scores_table('attribute', attributes)
+        table = markdown_table(*_table('attribute', attributes))
         parts += ['## Attributes\n', table]
     worst = {name: each[name] for name in worst_sequences(content)}
-    table = _scores_table('sequence', worst)
+    table = markdown_table(*_table('sequence', worst))
     parts += [f'## Lowest {main_score(content)}\n', table]
     return '\n'.join(parts)
 
 
-def markdown_table(header: Sequence[str], rows: Iterable[Iterable]) -> str:
+def markdown_table(header: Collection[str], rows: Iterable[Iterable]) -> str:
     """A table with a newline at its end; None is a dash."""
     lines = [header, ['---'] * len(header), *rows]
     return ''.join(f'| {" | ".join(map(_cell, row))} |\n' for row in lines)
 
 
-def _scores_table(what: str, table: Mapping[str, Mapping]) -> str:
-    """One row of scores per entry; their names only if there is a `what`."""
-    keys = score_names(table.values())
-    rows = ([scores.get(key) for key in keys] for scores in table.values())
-    if not what:
-        return markdown_table(keys, rows)
-    rows = ([name, *row] for name, row in zip(table, rows))
-    return markdown_table([what, *keys], rows)
+def _table(
+    what: str, scores: Mapping[str, Mapping[str, float | None]]
+) -> tuple[list[str], list[list]]:
+    """Header and rows: one row of scores per entry, named in column `what`."""
+    keys = score_names(scores.values())
+    rows = [
+        [name, *(each.get(key) for key in keys)]
+        for name, each in scores.items()
+    ]
+    return [what, *keys], rows
 
 
 def _cell(value) -> str:
@@ -167,17 +172,6 @@ def _cell(value) -> str:
     if isinstance(value, float):
         return f'{value:.4g}'
     return str(value).replace('|', '\\|')
-
-
-def _scores_csv(
-    per_sequence: Mapping[str, Mapping[str, float | None]],
-) -> str:
-    keys = score_names(per_sequence.values())
-    rows = (
-        [name, *(scores.get(key) for key in keys)]
-        for name, scores in per_sequence.items()
-    )
-    return _csv(['sequence', *keys], rows)
 
 
 def _curves_csv(curves: Mapping[str, np.ndarray]) -> str:

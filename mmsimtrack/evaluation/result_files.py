@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mmsimtrack.datasets.nfs import as_downloaded
 from mmsimtrack.datasets.otb100 import cut_to_range
 from mmsimtrack.datasets.tnl2k import ROW_TOO_MANY, TNL2KDataset
 from mmsimtrack.evaluation.functional import (
@@ -21,6 +22,7 @@ from mmsimtrack.evaluation.functional import (
 from mmsimtrack.evaluation.layouts import zeros_are_absent
 from mmsimtrack.evaluation.metrics.submission import SERVERS
 from mmsimtrack.evaluation.sequence_files import COVER, SequenceFiles
+from mmsimtrack.structures import has_area
 from mmsimtrack.structures.annotation_file import (
     read_bboxes_xywh,
     read_flags,
@@ -45,10 +47,9 @@ def file_errors(
     size = _image_size(files.meta) if profile.measure == 'frames' else None
     visible = _read_visible(files, len(gt_xywh))
     if visible is None and zeros_are_absent(benchmark, files.annotation):
-        visible = gt_xywh.any(axis=1)
-        if benchmark == 'custom':  # as `FolderDataset`
-            visible &= np.isfinite(gt_xywh).all(axis=1)
-            visible &= (gt_xywh[:, 2:] > 0).all(axis=1)
+        # custom: as `FolderDataset`
+        custom = benchmark == 'custom'
+        visible = has_area(gt_xywh) if custom else gt_xywh.any(axis=1)
     errors = []
     for path in files.results:
         result_xywh = _read(read_bboxes_xywh, path)
@@ -85,7 +86,7 @@ def read_annotation(path: Path, name: str, benchmark: str) -> np.ndarray:
     Raises:
         RefusedFile: If the file is damaged.
     """
-    if benchmark == 'nfs' and path.parent.name == '30':
+    if benchmark == 'nfs' and as_downloaded(path):
         gt_xywh = _read(read_nfs_xywh, path)
         numbers = [p.stem for p in path.with_suffix('').glob('*.jpg')]
         last = max((int(n) for n in numbers if n.isdigit()), default=0)

@@ -52,13 +52,12 @@ def find_results(
         RefusedFile: If a result is missing that is not optional.
     """
     for alias in (name, f'nfs_{name}', f'uav_{name}', name.replace('-', '_')):
-        for stem in (folder / alias, folder / alias / alias):
-            path = stem.with_name(f'{alias}.txt')
+        for parent in (folder, folder / alias):
+            path = parent / f'{alias}.txt'
             if path.is_file():
                 return (path,)
             runs = [
-                stem.with_name(f'{alias}_{run:03d}.txt')
-                for run in range(1, 1000)
+                parent / f'{alias}_{run:03d}.txt' for run in range(1, 1000)
             ]
             if runs[0].is_file():
                 return tuple(path for path in runs if path.is_file())

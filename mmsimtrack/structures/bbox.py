@@ -17,6 +17,12 @@ def xyxy_to_xywh(bboxes) -> np.ndarray:
     return np.concatenate([corner, opposite - corner], axis=-1)
 
 
+def has_area(bboxes_xywh: np.ndarray) -> np.ndarray:
+    """(..., 4) xywh -> (...) bool: finite, and neither side is 0 or less."""
+    finite = np.isfinite(bboxes_xywh).all(-1)
+    return finite & (bboxes_xywh[..., 2:] > 0).all(-1)
+
+
 def polygon_to_xyxy(points) -> np.ndarray:
     """Upright rectangle around polygons.
 

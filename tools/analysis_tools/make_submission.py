@@ -4,11 +4,10 @@ import argparse
 import sys
 from pathlib import Path
 
-from mmengine.config import Config, DictAction
+from config_sequences import load_test_set
+from mmengine.config import DictAction
 
-import mmsimtrack  # noqa: F401  (checks the installation first)
 from mmsimtrack.evaluation.metrics.submission import write_submission
-from mmsimtrack.registry import DATASETS
 
 
 def parse_args() -> argparse.Namespace:
@@ -34,11 +33,9 @@ def parse_args() -> argparse.Namespace:
 def main() -> int:
     """Check that each sequence has its result, and pack; the exit status."""
     args = parse_args()
-    cfg = Config.fromfile(args.config)
-    cfg.merge_from_dict(args.cfg_options or {})
     folders = (Path(args.work_dir, name) for name in ('results', 'times'))
     try:
-        benchmark, num_frames = find_lengths(cfg)
+        benchmark, num_frames = find_lengths(args.config, args.cfg_options)
         write_submission(
             benchmark, *folders, num_frames, args.out, args.allow_incomplete
         )
@@ -49,29 +46,23 @@ def main() -> int:
     return 0
 
 
-def find_lengths(cfg: Config) -> tuple[str, dict[str, int]]:
+def find_lengths(
+    config: str, options: dict | None
+) -> tuple[str, dict[str, int]]:
     """The benchmark, and the number of frames of each sequence.
 
     Raises:
         OSError: If data are missing.
         ValueError: If the config has no test set, or an annotated one.
     """
-    if not cfg.get('test_dataloader'):
-        raise ValueError(
-            f'{cfg.filename} has no test_dataloader. Give the config of the '
-            'test.'
-        )
-    # frames were checked by the test
-    dataset = DATASETS.build(
-        {**cfg.test_dataloader.dataset, 'test_mode': False}
-    )
-    sequences = [dataset.get_sequence(i) for i in range(len(dataset))]
+    cfg, sequences = load_test_set(config, options)
     for sequence in sequences:
         if len(sequence.bboxes) == len(sequence) > 1:
+            root = cfg.test_dataloader.dataset.data_root
             raise ValueError(
-                f'{sequence.name} in {dataset.data_root} is annotated, so '
-                'tools/test.py scores it. Give the test split, of which only '
-                'first boxes are public.'
+                f'{sequence.name} in {root} is annotated, so tools/test.py '
+                'scores it. Give the test split, of which only first boxes '
+                'are public.'
             )
     num_frames = {sequence.name: len(sequence) for sequence in sequences}
     return cfg.test_evaluator.benchmark, num_frames

@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 from mmsimtrack.evaluation.read_reports import read_reports
-from mmsimtrack.evaluation.reports import MAIN_SCORES, main_score, per_cent
+from mmsimtrack.evaluation.reports import MAIN_SCORES, per_cent
 from mmsimtrack.visualization import plot_attributes, plot_curves
 
 # kind of curve -> what the legend shows: the first that a report has
@@ -65,7 +65,7 @@ def main(arguments: list[str] | None = None) -> int:
         words = kind.replace('norm_', 'normalized ').capitalize()
         plot_curves(curves, path, kind, scores, f'{words} on {title}')
         print(f'{path}: [{score}]')
-    draw_attributes(reports, title, args)
+    draw_attributes(reports, legends['success'], title, args)
     return 0
 
 
@@ -89,19 +89,28 @@ def legend(reports: dict[str, dict], kind: str) -> tuple[str, dict]:
 
 
 def draw_attributes(
-    reports: dict[str, dict], title: str, args: argparse.Namespace
+    reports: dict[str, dict],
+    success: tuple[str, dict],
+    title: str,
+    args: argparse.Namespace,
 ) -> None:
-    """Draw the radar of the attributes that are defined for all trackers."""
+    """Draw the radar of the attributes that are defined for all trackers.
+
+    Args:
+        reports: By tracker.
+        success: The `legend` of the success plot.
+        title: Of the benchmark.
+        args: The command line.
+    """
     lacking = [n for n, r in reports.items() if 'per_attribute' not in r]
     if lacking:
         if len(lacking) < len(reports):
             print(f'No radar: {", ".join(lacking)} has no attributes.')
         return
-    first = next(iter(reports.values()))
-    key = main_score(first)
+    key, overall = success
     common = [
         name
-        for name in first['per_attribute']
+        for name in next(iter(reports.values()))['per_attribute']
         if all(
             report['per_attribute'].get(name, {}).get(key) is not None
             for report in reports.values()
@@ -118,7 +127,6 @@ def draw_attributes(
         for name, report in reports.items()
     }
     path = args.out_dir / f'attributes.{args.format}'
-    overall = legend(reports, 'success')[1]
     plot_attributes(
         table, overall, path, f'{TITLES[key]} by attribute on {title}'
     )

@@ -17,14 +17,13 @@ from pathlib import Path
 from urllib.parse import quote
 
 import numpy as np
-from mmengine.config import Config, DictAction
+from config_sequences import load_test_set
+from mmengine.config import DictAction
 
-import mmsimtrack  # noqa: F401  (checks the installation first)
 from mmsimtrack.datasets import VideoSequence
 from mmsimtrack.evaluation.read_reports import read_reports, report_file
 from mmsimtrack.evaluation.reports import main_score, worst_sequences
 from mmsimtrack.evaluation.sequence_files import find_results
-from mmsimtrack.registry import DATASETS
 from mmsimtrack.structures import aligned_iou, xywh_to_xyxy
 from mmsimtrack.structures.annotation_file import (
     read_bboxes_xywh,
@@ -114,22 +113,13 @@ def load_sequences(
         OSError: If the config or data are missing.
         ValueError: If the config has no test set, or no such sequence.
     """
-    cfg = Config.fromfile(config)
-    cfg.merge_from_dict(options or {})
-    if not cfg.get('test_dataloader'):
-        raise ValueError(
-            f'{config} has no test_dataloader. Give the config of the test.'
-        )
-    # a test checked the frames already
-    dataset = DATASETS.build(
-        {**cfg.test_dataloader.dataset, 'test_mode': False}
-    )
-    all_sequences = map(dataset.get_sequence, range(len(dataset)))
-    found = {sequence.name: sequence for sequence in all_sequences}
+    cfg, sequences = load_test_set(config, options)
+    found = {sequence.name: sequence for sequence in sequences}
     for name in names:
         if name not in found:
+            root = cfg.test_dataloader.dataset.data_root
             raise ValueError(
-                f'{name} is in the report, but not in {dataset.data_root}. '
+                f'{name} is in the report, but not in {root}. '
                 'Give the config, and --cfg-options, of the test.'
             )
     return [found[name] for name in names]

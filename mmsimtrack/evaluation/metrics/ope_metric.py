@@ -150,9 +150,8 @@ class OPEMetric(BaseMetric):
     def evaluate(self, size: int) -> dict:
         """Scores of all ranks, which meet in the folder of the results."""
         if self.results_dir is not None:
-            name = Path(
-                self.out_file or 'metrics'
-            ).stem  # of this metric alone
+            # one for each metric of an evaluator
+            name = Path(self.out_file or 'metrics').stem
             self.collect_dir = str(self._results_dir().parent / f'.{name}')
         return super().evaluate(size)
 
