@@ -4,6 +4,7 @@ import pytest
 from mmsimtrack.structures import (
     aligned_iou,
     clip_bboxes,
+    has_area,
     polygon_to_xyxy,
     xywh_to_xyxy,
     xyxy_to_xywh,
@@ -15,6 +16,20 @@ def test_formats_by_hand_and_back():
     bboxes = xywh_to_xyxy(bboxes_xywh)
     np.testing.assert_array_equal(bboxes, [[1.5, 2, 11.5, 22], [-3, 0, 1, 5]])
     np.testing.assert_array_equal(xyxy_to_xywh(bboxes), bboxes_xywh)
+
+
+def test_area():
+    nan = np.nan
+    bboxes_xywh = np.array(
+        [
+            (1, 2, 3, 4),
+            (1, 2, 0, 4),
+            (1, 2, 3, -1),
+            (nan, 2, 3, 4),
+            (-9, 0, 1, 1),
+        ]
+    )
+    assert has_area(bboxes_xywh).tolist() == [True, False, False, False, True]
 
 
 def test_polygon():
