@@ -10,7 +10,7 @@ from mmengine.runner import Runner
 
 from launch import add_common_options, load_config, set_up_distribution
 from mmsimtrack.models.weights import trust_checkpoints
-from mmsimtrack.structures.annotation_file import replace_atomically
+from mmsimtrack.fileio import replace_atomically
 
 
 def parse_args() -> argparse.Namespace:

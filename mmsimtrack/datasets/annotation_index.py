@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from mmsimtrack.datasets.video_sequence import VideoSequence
-from mmsimtrack.structures.annotation_file import replace_atomically
+from mmsimtrack.fileio import replace_atomically
 
 _HEADER_SIZE = 4096  # bytes
 _ALIGNMENT = 64

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from mmsimtrack.evaluation.functional import FRAME_SCORES, LIMITS
-from mmsimtrack.structures.annotation_file import replace_atomically
+from mmsimtrack.fileio import replace_atomically
 
 # by which sequences and trackers are ranked: the first that a report has
 MAIN_SCORES = ('auc', 'success_auc', 'ao')

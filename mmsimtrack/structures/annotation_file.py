@@ -1,13 +1,11 @@
 """Text files of boxes and of per-frame flags, in every dialect in use."""
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 import numpy as np
 from mmengine import fileio
 
+from mmsimtrack.fileio import replace_atomically
 from mmsimtrack.structures.bbox import xyxy_to_xywh
 
 
@@ -144,28 +142,6 @@ def write_bboxes_xywh(
         )
     with replace_atomically(path) as temporary:
         np.savetxt(temporary, bboxes_xywh, fmt='%.4f', delimiter=',')
-
-
-@contextmanager
-def replace_atomically(path: str | os.PathLike) -> Iterator[Path]:
-    """Let the caller write a file that appears only once it is complete.
-
-    Args:
-        path: File to create or to replace.
-
-    Yields:
-        A temporary path in the same folder, to be written inside the block.
-        It moves to ``path`` when the block ends, and is deleted if the block
-        raises.
-    """
-    path = Path(path)
-    # the suffix stays last: some writers choose the format by it
-    temporary = path.with_name(f'.{path.stem}.{os.getpid()}{path.suffix}')
-    try:
-        yield temporary
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _read_lines(

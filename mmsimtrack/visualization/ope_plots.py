@@ -11,7 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from mmsimtrack.evaluation.functional import LIMITS
-from mmsimtrack.structures.annotation_file import replace_atomically
+from mmsimtrack.fileio import replace_atomically
 
 # kind of curve -> title, x label, y label
 CURVES = {

@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 from mmengine.visualization import Visualizer
 
+from mmsimtrack.fileio import replace_atomically
 from mmsimtrack.registry import VISUALIZERS
 from mmsimtrack.structures import SOTDataSample
-from mmsimtrack.structures.annotation_file import replace_atomically
 
 PRED_COLOR = (255, 64, 32)
 GT_COLOR = (64, 220, 64)

@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mmsimtrack.fileio import replace_atomically
 from mmsimtrack.structures.annotation_file import (
     read_bboxes_xywh,
     read_flags,
     read_nfs_xywh,
-    replace_atomically,
     write_bboxes_xywh,
 )
 

@@ -22,9 +22,7 @@ from matplotlib.figure import Figure
 sys.path.insert(0, str(Path(__file__).parent))
 from visualize_attention import parse_image  # noqa: E402
 
-from mmsimtrack.structures.annotation_file import (  # noqa: E402
-    replace_atomically,
-)
+from mmsimtrack.fileio import replace_atomically
 
 LOG = 'vis_data/scalars.json'
 DEFAULT_KEYS = ('loss', 'loss_iou', 'loss_bbox', 'pair/iou')

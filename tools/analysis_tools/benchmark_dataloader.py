@@ -36,7 +36,7 @@ from pipeline_timing import (
 )
 
 from mmsimtrack.datasets import PairDataset
-from mmsimtrack.structures.annotation_file import replace_atomically
+from mmsimtrack.fileio import replace_atomically
 
 ROOT = Path(__file__).parents[2]
 

@@ -28,8 +28,8 @@ from mmsimtrack.apis import SOTInferencer
 from mmsimtrack.apis.sources import IMAGE_ENDINGS
 from mmsimtrack.datasets import read_frame
 from mmsimtrack.engine.hooks import CompileHook
+from mmsimtrack.fileio import replace_atomically
 from mmsimtrack.structures import xywh_to_xyxy
-from mmsimtrack.structures.annotation_file import replace_atomically
 
 DTYPES = {'fp32': None, 'bf16': torch.bfloat16, 'fp16': torch.float16}
 SIDE = 120  # of the default target, in pixels

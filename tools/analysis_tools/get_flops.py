@@ -20,9 +20,9 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
+from mmsimtrack.fileio import replace_atomically
 from mmsimtrack.models.backbones import Siamese
 from mmsimtrack.registry import MODELS
-from mmsimtrack.structures.annotation_file import replace_atomically
 
 CONVENTION = (
     'MACs: multiply-accumulates of convolutions, linear layers and attention '

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import torch
 
+from mmsimtrack.fileio import replace_atomically
 from mmsimtrack.models.weights import (
     FORMATS,
     load_weights,
     trust_checkpoints,
 )
-from mmsimtrack.structures.annotation_file import replace_atomically
 
 
 def main() -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import torch
 
+from mmsimtrack.fileio import replace_atomically
 from mmsimtrack.models.weights import (
     check_keys,
     clip_vit_names,
@@ -21,7 +22,6 @@ from mmsimtrack.models.weights import (
     trust_checkpoints,
     unwrap,
 )
-from mmsimtrack.structures.annotation_file import replace_atomically
 
 NETWORK = 'a SimTrack network'
 UNUSED = 'backbone.visual.proj'

@@ -15,10 +15,10 @@ from mmengine.config import Config
 from mmengine.logging import print_log
 
 from mmsimtrack.datasets import SequenceDataset
+from mmsimtrack.fileio import replace_atomically
 from mmsimtrack.structures import xywh_to_xyxy, xyxy_to_xywh
 from mmsimtrack.structures.annotation_file import (
     read_bboxes_xywh,
-    replace_atomically,
     write_bboxes_xywh,
 )
 

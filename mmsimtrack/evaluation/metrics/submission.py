@@ -9,10 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from mmsimtrack.structures.annotation_file import (
-    read_bboxes_xywh,
-    replace_atomically,
-)
+from mmsimtrack.fileio import replace_atomically
+from mmsimtrack.structures.annotation_file import read_bboxes_xywh
 
 # how many sequences each server expects
 SERVERS = {'got10k': 180, 'trackingnet': 511}

@@ -12,7 +12,7 @@ import torch
 from mmengine.dist import barrier
 from mmengine.logging import MMLogger
 
-from mmsimtrack.structures.annotation_file import replace_atomically
+from mmsimtrack.fileio import replace_atomically
 
 
 def fetch(address: str) -> Path:
