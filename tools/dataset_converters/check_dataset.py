@@ -20,6 +20,7 @@ from mmengine.config import Config, DictAction
 from mmengine.utils import ProgressBar
 from sequence_checks import Problems, check_frames, check_sequence
 
+from mmsimtrack.benchmarks import dataset_config
 from mmsimtrack.datasets import SequenceDataset, read_frame
 from mmsimtrack.datasets.frame_reader import check_frame
 from mmsimtrack.registry import DATASETS
@@ -92,8 +93,9 @@ def _walk(cfg: dict | None) -> Iterator[dict]:
     """A data set, or those that it draws from."""
     if cfg is None:
         return
+    cfg = dataset_config(cfg)
     if issubclass(DATASETS.get(cfg['type']), SequenceDataset):
-        yield dict(cfg)
+        yield cfg
     for part in [cfg.get('dataset'), *cfg.get('datasets', [])]:
         yield from _walk(part)
 
