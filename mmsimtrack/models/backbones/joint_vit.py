@@ -37,6 +37,9 @@ class JointViT(VisionTransformer):
             (Table 9). None, as in SimTrack: there is none.
         img_size: Side in pixels of the images of the pre-training; gives the
             grid of p_0. Other search sizes resize p_0 at run time.
+        frozen_layers: Nothing up to this layer learns: neither tokenizer,
+            patch embedding and positions nor the first so many layers. 0
+            freezes nothing. The backward pass ends there.
         with_cp: Compute the inside of each layer once more in the backward
             pass instead of keeping it: less memory, a third more time.
         **kwargs: Of `mmpretrain.VisionTransformer`.
@@ -52,6 +55,7 @@ class JointViT(VisionTransformer):
         interaction_every: int = 1,
         decoder: dict | None = None,
         img_size: int = 224,
+        frozen_layers: int = 0,
         with_cp: bool = False,
         **kwargs,
     ) -> None:
@@ -84,6 +88,16 @@ class JointViT(VisionTransformer):
         self.decoder = None
         if decoder is not None:
             self.decoder = SearchDecoder(self.embed_dims, **decoder)
+        if frozen_layers:
+            self.pos_embed.requires_grad_(False)
+            self.cls_token.requires_grad_(False)
+            for part in (
+                self.tokenizer,
+                self.patch_embed,
+                self.pre_norm,
+                *self.layers[:frozen_layers],
+            ):
+                part.requires_grad_(False)
         guard(self, new=('tokenizer.', 'decoder.'))
 
     @property
