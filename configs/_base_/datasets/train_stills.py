@@ -42,7 +42,7 @@ train_dataloader = dict(
                 exemplar=dict(rotation=2, aspect=0.05, scale=0.05),
                 search=dict(rotation=2, aspect=0.05),
             ),
-            border=dict(reflect=0.5, background=0.3, black=0.2),
+            border=dict(reflect=0.2, background=0.6, black=0.2),
         ),
         transforms=[
             dict(type='ExchangeBackground', prob=0.3),
