@@ -63,7 +63,7 @@ default_hooks = dict(
     checkpoint=dict(interval=1, max_keep_ckpts=2),
     ema=dict(
         type='EMAHook',
-        ema_type='ExponentialMovingAverage',
+        ema_type='MomentumAnnealingEMA',
         momentum=0.001,
         update_buffers=True,
     ),

@@ -22,11 +22,13 @@ from mmsimtrack.structures import xywh_to_xyxy
 class CocoDataset(SequenceDataset):
     """Objects in pictures, as COCO annotates them.
 
-    Every object but crowds is a sequence of one frame, small ones included,
-    and is named by the id of its annotation. An object whose box has no area
-    counts as not visible. Pictures and objects are those of COCO 2017
-    (`train2017`, or `images/train2017`, and
-    `annotations/instances_train2017.json`) unless `ann_file` names others.
+    Every object with a box, but no crowd, is a sequence of one frame, small
+    ones included, and is named by the id of its annotation. An object whose
+    box has no area counts as not visible.
+
+    Pictures and objects are those of COCO 2017 (`train2017`, or
+    `images/train2017`, and `annotations/instances_train2017.json`) unless
+    `ann_file` names others.
 
     Args:
         data_root: Folder that the other paths are relative to.
@@ -153,7 +155,11 @@ class CocoDataset(SequenceDataset):
             content = json.loads(fileio.get(path, self.backend_args))
             files = {i['id']: i['file_name'] for i in content['images']}
             objects = content['annotations']
-            crowds = [entry for entry in objects if entry.get('iscrowd')]
+            kept = [
+                entry
+                for entry in objects
+                if entry.get('bbox') and not entry.get('iscrowd')
+            ]
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             # an undecodable byte would print the whole file
             reason = repr(error)[:200]
@@ -162,17 +168,20 @@ class CocoDataset(SequenceDataset):
                 f'({reason}). Expected `images` with `id` and `file_name`, '
                 'and `annotations`; unpack or create the file again.'
             ) from None
-        objects = [entry for entry in objects if not entry.get('iscrowd')]
-        for entry in objects:
+        for entry in kept:
             _check_object(path, entry, files)
-        if not objects:
+        if not kept:
             raise ValueError(
                 f'{path} holds no object, expected `annotations` with a '
                 '`bbox`. Unpack or create the file again.'
             )
-        if crowds:
-            print_log(f'{path}: {len(crowds)} crowds are left out.', 'current')
-        return objects, files
+        if len(kept) < len(objects):
+            print_log(
+                f'{path}: {len(objects) - len(kept)} of {len(objects)} '
+                'annotations are crowds or have no box; they are left out.',
+                'current',
+            )
+        return kept, files
 
 
 def _check_object(path: str, entry: dict, files: dict) -> None:

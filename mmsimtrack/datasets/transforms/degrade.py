@@ -75,9 +75,9 @@ class Blur(_PerView):
         moves, amount, angle = rng.random(3)
         amount *= image.shape[1]
         if moves < 0.5:
-            length = max(self.length * amount, 2)
+            length = max(self.length * amount, 3)
             return effects.motion_blur(image, length, 180 * angle)
-        return effects.defocus(image, max(self.sigma * amount, 0.3))
+        return effects.defocus(image, max(self.sigma * amount, 0.5))
 
 
 @TRANSFORMS.register_module()

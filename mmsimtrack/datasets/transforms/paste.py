@@ -95,13 +95,17 @@ def fill(outline: list[np.ndarray], size: int) -> np.ndarray:
         size: Side of the crop.
 
     Returns:
-        (size, size) float32 in [0, 1], with soft edges.
+        (size, size) float32, the share of each pixel that is covered.
     """
-    mask = np.zeros((size, size), np.uint8)
-    # the middle of a pixel has index 0 in OpenCV, which takes 1/16 px
-    points = [np.round((p - 0.5) * 16).astype(np.int32) for p in outline]
+    fine = 4  # cells per pixel and axis
+    mask = np.zeros((size * fine, size * fine), np.uint8)
+    # the middle of a cell has index 0 in OpenCV, which takes 1/16 of a cell
+    points = [
+        np.round((p * fine - 0.5) * 16).astype(np.int32) for p in outline
+    ]
     cv2.fillPoly(mask, points, 255, cv2.LINE_8, 4)
-    return cv2.GaussianBlur(mask, (0, 0), 0.7).astype(np.float32) / 255
+    mask = cv2.resize(mask, (size, size), interpolation=cv2.INTER_AREA)
+    return mask.astype(np.float32) / 255
 
 
 def blend(below: np.ndarray, above: np.ndarray, mask: np.ndarray):
