@@ -131,8 +131,7 @@ class CocoDataset(SequenceDataset):
     def _pack_outlines(self, objects: list[dict]) -> dict[str, np.ndarray]:
         """Points of all polygons in a row, and where each of them begins."""
         outlines = [
-            read_outline(entry.get('segmentation')) if self.masks else []
-            for entry in objects
+            self._outline_of(entry) if self.masks else [] for entry in objects
         ]
         polygons = [polygon for outline in outlines for polygon in outline]
         points = [np.zeros((0, 2), np.float32), *polygons]
@@ -141,6 +140,18 @@ class CocoDataset(SequenceDataset):
             'outline_parts': np.cumsum([0, *map(len, polygons)]),
             'outline_points': np.concatenate(points),
         }
+
+    def _outline_of(self, entry: dict) -> list[np.ndarray]:
+        """Read the outline of an annotation; names it if it is none."""
+        try:
+            return read_outline(entry.get('segmentation'))
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(
+                f'{self._annotation}, annotation {entry["id"]}: its '
+                f'segmentation is not readable ({str(error)[:200]}). Expected '
+                'polygons [x1, y1, x2, y2, ...] or a run-length code; correct '
+                'it, or set masks=False.'
+            ) from error
 
     def _read_objects(self) -> tuple[list[dict], dict]:
         """Annotations of objects, and the file name of each image id."""

@@ -210,6 +210,17 @@ def test_own_pictures_with_outlines(tmp_path):
     np.testing.assert_array_equal(dataset.with_outline(), [0, 1, 2])
 
 
+def test_a_wrong_outline_is_named(tmp_path):
+    make_coco(tmp_path)
+    rewrite(
+        tmp_path,
+        lambda c: c['annotations'][1].update(segmentation=[[1, 2, 3]]),
+    )
+    assert len(CocoDataset(tmp_path, 'train')) == 2
+    with pytest.raises(ValueError, match='annotation 101: its segmentation'):
+        CocoDataset(tmp_path, 'train', masks=True)
+
+
 def test_a_split_and_a_file_exclude_each_other(tmp_path):
     with pytest.raises(ValueError, match='expected one of them'):
         CocoDataset(tmp_path, 'train', ann_file='boxes.json')
