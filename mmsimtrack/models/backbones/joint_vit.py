@@ -49,6 +49,8 @@ class JointViT(VisionTransformer):
             no layer interacts.
     """
 
+    fresh = ('tokenizer.', 'decoder.')
+
     def __init__(
         self,
         tokenizer: dict,
@@ -80,9 +82,10 @@ class JointViT(VisionTransformer):
                 layer.forward = partial(
                     checkpoint, layer.forward, use_reentrant=False
                 )
+        self.patch_size = self.patch_embed.projection.kernel_size[0]
         self.tokenizer = FovealTokenizer(
             embed_dims=self.embed_dims,
-            patch_size=self.patch_embed.projection.kernel_size[0],
+            patch_size=self.patch_size,
             **tokenizer,
         )
         self.decoder = None
@@ -98,7 +101,7 @@ class JointViT(VisionTransformer):
                 *self.layers[:frozen_layers],
             ):
                 part.requires_grad_(False)
-        guard(self, new=('tokenizer.', 'decoder.'))
+        guard(self, new=self.fresh)
 
     @property
     def out_channels(self) -> int:
@@ -171,7 +174,7 @@ class JointViT(VisionTransformer):
 
     def _target_map(self, attn, outs: list[Tensor], size: tuple) -> Tensor:
         """Map of one layer, (B, h, w); see `Probe`."""
-        grid = token_grid(size, self.tokenizer.patch_size)
+        grid = token_grid(size, self.patch_size)
         tokens = torch.cat(outs, dim=1)
         num_exemplar = tokens.shape[1] - 1 - grid[0] * grid[1]
         return target_attention(attn, tokens, slice(num_exemplar), grid)
@@ -180,7 +183,7 @@ class JointViT(VisionTransformer):
         """Exemplar and foveal tokens as they enter the first layer."""
         tokens = self.tokenizer(exemplar, bbox, self.patch_embed)
         if not self.tokenizer.target_position:
-            n = exemplar.shape[-1] // self.tokenizer.patch_size
+            n = exemplar.shape[-1] // self.patch_size
             tokens = tokens + self._position(n, n)
         return self.pre_norm(self.drop_after_pos(tokens))
 

@@ -4,6 +4,7 @@ from itertools import pairwise
 
 import torch
 from mmengine.model import BaseModule
+from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
 from mmsimtrack.models.weights.guard import guard
@@ -122,24 +123,37 @@ class CornerHead(BaseModule):
 
         Nothing keeps the second corner right of and below the first.
         """
-        return self.predict(feat)[0]
+        corners = map(soft_argmax, self.heatmap_scores(feat))
+        return torch.cat([position for position, _ in corners], dim=-1)
 
-    def predict(self, feat: Tensor) -> tuple[Tensor, Tensor]:
-        """Boxes and how sure the head is of them.
+    def predict(
+        self, feat: Tensor, prior: Tensor | None = None
+    ) -> InstanceData:
+        """Predict boxes, and how sure the head is of them.
 
         Args:
             feat: (B, C, h, w) search feature.
+            prior: Must be None; a corner may be anywhere.
 
         Returns:
-            (B, 4) xyxy in the unit square of the search crop, and (B,) scores
-            in [0, 1]: the geometric mean of the two heat maps' peaks (ours;
-            the paper has none).
+            `bboxes` (B, 4) xyxy in the unit square of the search crop, and
+            `scores` (B,) in [0, 1]: the geometric mean of the two heat maps'
+            peaks (ours; the paper has none).
+
+        Raises:
+            ValueError: If there is a prior.
         """
-        top_left, bottom_right = self.heatmap_scores(feat)
-        corner, heatmap_tl = soft_argmax(top_left)
-        opposite, heatmap_br = soft_argmax(bottom_right)
-        peaks = heatmap_tl.flatten(1).amax(-1) * heatmap_br.flatten(1).amax(-1)
-        return torch.cat([corner, opposite], dim=-1), peaks.sqrt()
+        if prior is not None:
+            raise ValueError(
+                'CornerHead takes no prior: a window around the middle of '
+                'the crop says nothing about corners. Leave '
+                'model.test_cfg.window out of the config.'
+            )
+        corners, heatmaps = zip(*map(soft_argmax, self.heatmap_scores(feat)))
+        peaks = torch.stack([h.flatten(1).amax(-1) for h in heatmaps])
+        return InstanceData(
+            bboxes=torch.cat(corners, dim=-1), scores=peaks.prod(0).sqrt()
+        )
 
     def heatmap_scores(self, feat: Tensor) -> tuple[Tensor, Tensor]:
         """Scores (B, 1, h, w) of both corners before the softmax."""

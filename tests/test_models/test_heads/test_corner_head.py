@@ -76,8 +76,10 @@ def test_score_is_the_geometric_mean_of_the_peaks(head, monkeypatch):
     monkeypatch.setattr(
         head, 'heatmap_scores', lambda feat: (scores(0.9), scores(0.4))
     )
-    _, score = head.predict(None)
-    torch.testing.assert_close(score, torch.tensor([0.6]))
+    pred = head.predict(None)
+    torch.testing.assert_close(pred.scores, torch.tensor([0.6]))
+    with pytest.raises(ValueError, match='CornerHead takes no prior'):
+        head.predict(None, prior=torch.ones(4, 4))
 
 
 def test_shapes_follow_the_map(head):
