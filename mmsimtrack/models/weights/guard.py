@@ -4,10 +4,10 @@ import re
 from collections.abc import Iterator
 from functools import partial
 
-import torch
-import torch.nn.functional as F
 from mmengine.logging import MMLogger
 from torch import Tensor, nn
+
+from mmsimtrack.models.weights.dinov2 import fit_dinov2
 
 # Buffers that follow from the config or count steps: no loss if missing.
 DERIVED = ('num_batches_tracked', 'relative_position_index')
@@ -53,7 +53,7 @@ def _check(
     """Check all shapes, and the names if nothing else is loaded."""
     own = dict(_persistent(module))
     if not prefix:
-        _fit_dinov2(own, found)
+        fit_dinov2(own, found)
     _check_shapes(own, found, prefix, config)
     if not prefix:
         _check_names(own, found, new, type(module).__name__)
@@ -67,35 +67,6 @@ def _persistent(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
             if tensor is None or name in part._non_persistent_buffers_set:
                 continue
             yield f'{path}.{name}' if path else name, tensor
-
-
-def _fit_dinov2(own: dict[str, Tensor], found: dict[str, Tensor]) -> None:
-    """Resize patches and positions of DINOv2 to those of the network.
-
-    Only DINOv2's pre-trained ViT has LayerScale and patches of 14 px. Patches
-    that grow must not make larger tokens, so each weight shrinks; positions
-    are smoothed where the grid gets coarser, unlike by mmpretrain's hook.
-    """
-    patch, positions = 'patch_embed.projection.weight', 'pos_embed'
-    names = {patch, positions, 'layers.0.attn.gamma1.weight'}
-    if not names <= own.keys() or not names <= found.keys():
-        return
-    size = own[patch].shape[-2:]
-    if found[patch].shape[-2:] == (14, 14) != size:
-        kernel = F.interpolate(found[patch].float(), size, mode='bicubic')
-        found[patch] = kernel * (14 * 14 / size.numel())
-    theirs, ours = (
-        round((d[positions].shape[1] - 1) ** 0.5) for d in (found, own)
-    )
-    if theirs != ours:
-        first, grid = found[positions].float().split([1, theirs**2], dim=1)
-        grid = F.interpolate(
-            grid.mT.unflatten(2, (theirs, theirs)),
-            (ours, ours),
-            mode='bicubic',
-            antialias=True,
-        )
-        found[positions] = torch.cat([first, grid.flatten(2).mT], dim=1)
 
 
 def _check_shapes(own: dict, found: dict, prefix: str, config: str) -> None:

@@ -39,6 +39,14 @@ class Format:
     reshape: Callable[[Weights], Weights] = dict
 
 
+def peel(checkpoint: dict) -> dict:
+    """Return the dictionary inside the wrappers of a checkpoint."""
+    for wrapper in WRAPPERS:
+        inner = checkpoint.get(wrapper)
+        checkpoint = inner if isinstance(inner, dict) else checkpoint
+    return checkpoint
+
+
 def unwrap(checkpoint: dict, path: str) -> Weights:
     """Take the weights out of a checkpoint, without `module.` before them.
 
@@ -49,16 +57,10 @@ def unwrap(checkpoint: dict, path: str) -> Weights:
     Raises:
         ValueError: If there are no tensors under names, or two under one.
     """
-    weights = checkpoint
-    for wrapper in WRAPPERS:
-        weights = weights.get(wrapper, weights)
-        if not isinstance(weights, dict):
-            break
-    if (
-        not weights
-        or not isinstance(weights, dict)
-        or not all(isinstance(tensor, Tensor) for tensor in weights.values())
-        or not all(isinstance(name, str) for name in weights)
+    weights = peel(checkpoint)
+    if not weights or not all(
+        isinstance(name, str) and isinstance(tensor, Tensor)
+        for name, tensor in weights.items()
     ):
         keys = ', '.join(map(str, list(checkpoint)[:10])) or '(none)'
         raise ValueError(

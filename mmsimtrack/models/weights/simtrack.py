@@ -84,8 +84,8 @@ def _num_layers(names: Iterable[str], pattern: str) -> int:
 def _check(weights: Weights, expected: Iterable[str], path: str) -> None:
     """Refuse a set of weights with a name too many or too few.
 
-    BatchNorm's counters and CLIP's projection may be missing. Where no name
-    fits, all are listed with their shapes, to find out how they are called.
+    BatchNorm's counters and CLIP's projection may be missing. Where most names
+    are unknown, all are listed with their shapes, to find out what they are.
 
     Raises:
         KeyError: Names what is missing and what is unknown.
@@ -96,13 +96,13 @@ def _check(weights: Weights, expected: Iterable[str], path: str) -> None:
         if not name.endswith('num_batches_tracked')
     )
     unknown = sorted(weights.keys() - set(expected))
-    if unknown and len(unknown) == len(weights):
+    if 2 * len(unknown) > len(weights):
         shapes = [f'  {k} {tuple(t.shape)}' for k, t in weights.items()]
         raise WrongKeys(
-            f'{path} holds no weight of SimTrack, but these:\n'
+            f'{path} does not name its weights as SimTrack does, but:\n'
             + '\n'.join(shapes)
-            + '\nExpected names such as backbone.visual.class_embedding. If '
-            'only the beginnings differ, rename them by --rename OLD=NEW.'
+            + f'\nExpected names such as {min(expected)}. If only the '
+            'beginnings differ, rename them by --rename OLD=NEW.'
         )
     if missing or unknown:
         raise WrongKeys(
