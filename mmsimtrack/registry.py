@@ -61,10 +61,12 @@ OPTIMIZERS = Registry('optimizer', parent=mmengine.OPTIMIZERS)
 OPTIM_WRAPPERS = Registry(
     'optim wrapper',
     parent=mmengine.OPTIM_WRAPPERS,
-    locations=['mmsimtrack.engine.fsdp'],
+    locations=['mmsimtrack.engine.autocast', 'mmsimtrack.engine.fsdp'],
 )
 OPTIM_WRAPPER_CONSTRUCTORS = Registry(
-    'optim wrapper constructor', parent=mmengine.OPTIM_WRAPPER_CONSTRUCTORS
+    'optim wrapper constructor',
+    parent=mmengine.OPTIM_WRAPPER_CONSTRUCTORS,
+    locations=['mmsimtrack.engine.learning_rates'],
 )
 PARAM_SCHEDULERS = Registry(
     'parameter scheduler', parent=mmengine.PARAM_SCHEDULERS

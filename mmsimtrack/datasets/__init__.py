@@ -8,6 +8,7 @@ from .got10k import Got10kDataset
 from .lasot import LaSOTDataset
 from .nfs import NfSDataset
 from .otb100 import OTB100Dataset
+from .pair_config import fill_pairs
 from .pair_dataset import PairDataset, jitter_bbox
 from .sequence_dataset import SequenceDataset
 from .tnl2k import TNL2KDataset
@@ -32,6 +33,7 @@ __all__ = [
     'UAV123Dataset',
     'VastTrackDataset',
     'VideoSequence',
+    'fill_pairs',
     'jitter_bbox',
     'read_frame',
 ]

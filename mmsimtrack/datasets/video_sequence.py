@@ -27,6 +27,8 @@ class VideoSequence:
         backend_args: Of mmengine's file backend, for the frames.
         frame_names: T file names, as text or bytes, where they do not count
             in a row.
+        outline: Polygons (P, 2) of x, y around the target of a picture, in
+            pixels; see `CocoDataset.outline`.
     """
 
     name: str
@@ -37,6 +39,7 @@ class VideoSequence:
     visible: np.ndarray
     backend_args: dict | None = None
     frame_names: Sequence[str | bytes] | None = None
+    outline: Sequence[np.ndarray] = ()
 
     def __len__(self) -> int:
         return self.num_frames
