@@ -5,13 +5,12 @@ import os.path as osp
 from array import array
 
 import numpy as np
-from mmengine import fileio
 
-from mmsimtrack.datasets.annotation_index import encode
-from mmsimtrack.datasets.frame_files import check_frame_folder
+from mmsimtrack.datasets.archive import is_file, is_folder, read_bytes
+from mmsimtrack.datasets.index import encode
 from mmsimtrack.datasets.sequence_dataset import SequenceDataset, check_split
 from mmsimtrack.registry import DATASETS
-from mmsimtrack.structures import xywh_to_xyxy
+from mmsimtrack.structures import has_area
 
 
 @DATASETS.register_module()
@@ -27,8 +26,7 @@ class CocoDataset(SequenceDataset):
     Args:
         data_root: Folder with `annotations` and the folder of images.
         split: `train` or `val`.
-        backend_args: Of mmengine's file backend.
-        indices: Take only the first few objects, or these.
+        **kwargs: Of `SequenceDataset`.
 
     Raises:
         ValueError: If the split is unknown, or an annotation is wrong.
@@ -37,26 +35,24 @@ class CocoDataset(SequenceDataset):
 
     single_frame = True
 
-    def __init__(
-        self,
-        data_root: str,
-        split: str,
-        backend_args: dict | None = None,
-        indices: int | list[int] | None = None,
-    ) -> None:
+    def __init__(self, data_root: str, split: str, **kwargs) -> None:
         check_split('CocoDataset', split, ('train', 'val'))
         self._folder = osp.join(data_root, f'{split}2017')
         inner = osp.join(data_root, 'images', f'{split}2017')
-        if fileio.isdir(inner, backend_args):
+        if is_folder(inner):
             self._folder = inner
         self._annotation = osp.join(
             data_root, f'annotations/instances_{split}2017.json'
         )
-        super().__init__(data_root, backend_args=backend_args, indices=indices)
+        super().__init__(data_root, **kwargs)
 
     def find_sources(self) -> tuple[None, list[str]]:
         """The annotation file; images are not checked but for their folder."""
-        check_frame_folder(self._folder, self.backend_args)
+        if not is_folder(self._folder) and not self.frames_optional:
+            raise FileNotFoundError(
+                f'{self._folder} is missing. Expected a folder of frames; '
+                'unpack the full archive, or correct data_root in the config.'
+            )
         return None, [self._annotation]
 
     def parse(self, infos: None) -> dict[str, np.ndarray]:
@@ -75,8 +71,9 @@ class CocoDataset(SequenceDataset):
             'first_frames': images,
             'num_frames': np.ones(num, int),
             'offsets': np.arange(num + 1),
-            'bboxes': xywh_to_xyxy(bboxes_xywh),
-            'visible': (bboxes_xywh[:, 2:] > 0).all(-1),
+            'bboxes_xywh': bboxes_xywh,
+            'visible': has_area(bboxes_xywh),
+            'scored': has_area(bboxes_xywh),
             'name_offsets': np.zeros(num + 1, np.uint8),
             'frame_names': encode([]),
         }
@@ -84,7 +81,7 @@ class CocoDataset(SequenceDataset):
     def _read_objects(self) -> list[np.ndarray]:
         """(N,) annotation ids, (N,) image ids and (N, 4) xywh boxes."""
         path = self._annotation
-        if not fileio.exists(path, self.backend_args):
+        if not is_file(path):
             raise FileNotFoundError(
                 f'CocoDataset: {path} is missing. Unpack the annotations of '
                 'COCO 2017 there, or correct data_root in the config.'
@@ -101,8 +98,7 @@ class CocoDataset(SequenceDataset):
             images.append(entry['image_id'])
 
         try:
-            content = fileio.get_text(path, backend_args=self.backend_args)
-            json.loads(content, object_hook=keep)
+            json.loads(read_bytes(path), object_hook=keep)
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(
                 f'{path} is no COCO annotation file, or not a complete one '
