@@ -61,7 +61,7 @@ OPTIMIZERS = Registry('optimizer', parent=mmengine.OPTIMIZERS)
 OPTIM_WRAPPERS = Registry(
     'optim wrapper',
     parent=mmengine.OPTIM_WRAPPERS,
-    locations=['mmsimtrack.engine.fsdp'],
+    locations=['mmsimtrack.engine.autocast', 'mmsimtrack.engine.fsdp'],
 )
 OPTIM_WRAPPER_CONSTRUCTORS = Registry(
     'optim wrapper constructor', parent=mmengine.OPTIM_WRAPPER_CONSTRUCTORS

@@ -73,6 +73,10 @@ def _make_data_for(dataset_cfg, root):
     type_, split = dataset_cfg['type'], dataset_cfg.get('split')
     data_root = Path(root) / f'{type_}_{split}'
     dataset_cfg['data_root'] = str(data_root)
+    if 'ann_file' in dataset_cfg:
+        split = 'train'
+        dataset_cfg['ann_file'] = 'annotations/instances_train2017.json'
+        dataset_cfg['data_prefix'] = 'train2017'
     name = type_.removesuffix('Dataset').lower()
     if name in ('got10k', 'lasot', 'nfs', 'tnl2k', 'vasttrack'):
         dataset_cfg['indices'] = 1

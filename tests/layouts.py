@@ -122,6 +122,12 @@ def make_trackingnet(
             np.savetxt(annotations / f'{name}.txt', rows, '%.2f', ',')
 
 
+def box_outline(bbox_xywh):
+    """Corners of a box as a polygon of COCO."""
+    x, y, w, h = bbox_xywh
+    return [x, y, x + w, y, x + w, y + h, x, y + h]
+
+
 def make_coco(root, split='train', size=SIZE, objects=None):
     """COCO 2017; the target of an image is painted where its last object is.
 
@@ -148,7 +154,9 @@ def make_coco(root, split='train', size=SIZE, objects=None):
                 'bbox': bbox,
                 'iscrowd': crowd,
                 'segmentation': (
-                    {'counts': [9, 5], 'size': [48, 64]} if crowd else [[1.5]]
+                    {'counts': [9, 5], 'size': [48, 64]}
+                    if crowd
+                    else [box_outline(bbox)]
                 ),
             }
             for i, (image, bbox, crowd) in enumerate(objects)

@@ -78,6 +78,11 @@ def main() -> None:
         ]
     # a checkpoint holds the averaged weights where there are any
     cfg.get('default_hooks', {}).pop('ema', None)
+    cfg.custom_hooks = [
+        hook
+        for hook in cfg.get('custom_hooks', [])
+        if hook['type'] != 'EMAHook'
+    ]
     set_up_distribution(cfg)
     runner = Runner.from_cfg(cfg)
     with trust_checkpoints(args.trust_checkpoint):

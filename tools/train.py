@@ -1,13 +1,16 @@
 """Train a tracker."""
 
 import argparse
+import warnings
 
 import mmsimtrack  # noqa: F401  (checks the installation first)
 import torch
 from mmengine.config import Config
 from mmengine.registry import RUNNERS
+from mmengine.runner import find_latest_checkpoint
 
 from launch import add_common_options, load_config, set_up_distribution
+from mmsimtrack.engine.autocast import has_native_bfloat16
 from mmsimtrack.models.weights import trust_checkpoints
 
 
@@ -48,8 +51,7 @@ def main() -> None:
     if args.auto_scale_lr:
         scale_learning_rates(cfg)
     if args.resume:
-        cfg.resume = True
-        cfg.load_from = None if args.resume == 'auto' else args.resume
+        continue_training(cfg, args.resume)
     optimizer = cfg.optim_wrapper.optimizer
     if optimizer.type == 'AdamW' and torch.accelerator.is_available():
         optimizer.setdefault('fused', True)
@@ -58,17 +60,37 @@ def main() -> None:
         RUNNERS.build(cfg).train()
 
 
+def continue_training(cfg: Config, checkpoint: str) -> None:
+    """Resume from a checkpoint, or from the latest one of the work dir.
+
+    Where there is none yet, the training begins as without `--resume`, from
+    `load_from` if the config has one.
+    """
+    if checkpoint != 'auto':
+        cfg.update(resume=True, load_from=checkpoint)
+    elif find_latest_checkpoint(cfg.work_dir):
+        cfg.update(resume=True, load_from=None)
+
+
 def use_amp(cfg: Config, dtype: str) -> None:
     """Train with `dtype` where it is safe, and float32 elsewhere."""
-    if not torch.accelerator.is_available():
+    on_cpu = not torch.accelerator.is_available()
+    if dtype == 'bfloat16':
+        if on_cpu and not has_native_bfloat16():
+            warnings.warn(
+                '--amp: this CPU does not compute with bfloat16; float32, '
+                'without --amp, is several times as fast on it.',
+                stacklevel=2,
+            )
+        cfg.optim_wrapper.type = 'AutocastOptimWrapper'
+    elif on_cpu:
         raise SystemExit(
-            '--amp: mmengine trains in mixed precision on accelerators '
-            'only, and there is none. Leave it out.'
+            '--amp float16 needs an accelerator, and there is none. Use '
+            'bfloat16, or leave it out.'
         )
-    # bfloat16 has the range of float32: nothing to scale
-    scale = 'dynamic' if dtype == 'float16' else 1.0
-    cfg.optim_wrapper.update(type='AmpOptimWrapper', dtype=dtype)
-    cfg.optim_wrapper.setdefault('loss_scale', scale)
+    else:
+        cfg.optim_wrapper.update(type='AmpOptimWrapper', dtype=dtype)
+        cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
 
 
 def scale_learning_rates(cfg: Config) -> None:

@@ -19,7 +19,7 @@ from mmsimtrack.apis.sources import (
     source_fps,
     source_name,
 )
-from mmsimtrack.models import SimTrack
+from mmsimtrack.models import SOTTracker
 from mmsimtrack.models.weights import trust_checkpoints
 from mmsimtrack.registry import INFERENCERS, MODELS
 from mmsimtrack.structures import xyxy_to_xywh
@@ -52,7 +52,7 @@ class SOTInferencer:
     """Follows one target through a video.
 
     Args:
-        model: Path of a config, a `Config`, or a built `SimTrack`.
+        model: Path of a config, a `Config`, or a built `SOTTracker`.
         weights: Checkpoint to load into it; None keeps the weights of a built
             model, and those of a config random.
         device: Such as `cuda:0` or `cpu`; None takes an accelerator if there
@@ -67,7 +67,7 @@ class SOTInferencer:
 
     def __init__(
         self,
-        model: str | Path | Config | SimTrack,
+        model: str | Path | Config | SOTTracker,
         weights: str | Path | None = None,
         device: str | torch.device | None = None,
         trust_checkpoint: bool = False,

@@ -1,31 +1,41 @@
-"""COCO 2017, as a set of sequences of one frame."""
+"""Pictures with boxes in COCO's format: a set of sequences of one frame."""
 
 import json
 import os.path as osp
-from array import array
+from dataclasses import replace
 
+import cv2
 import numpy as np
+from mmengine.logging import print_log
+from pycocotools import mask as rle
 
 from mmsimtrack.datasets.archive import is_file, is_folder, read_bytes
 from mmsimtrack.datasets.index import encode
 from mmsimtrack.datasets.sequence_dataset import SequenceDataset, check_split
+from mmsimtrack.datasets.video_sequence import VideoSequence
 from mmsimtrack.registry import DATASETS
 from mmsimtrack.structures import has_area
 
 
 @DATASETS.register_module()
 class CocoDataset(SequenceDataset):
-    """COCO 2017: every object but crowds is a sequence of one frame.
+    """Objects in pictures, as COCO annotates them.
 
-    Images are `train2017/<12 digits>.jpg`, or the same in a folder `images`
-    as other trackers have it; objects are those of
-    `annotations/instances_train2017.json`, small ones included. An object
-    whose box has no area counts as not visible. A sequence is named by the
-    id of its annotation.
+    Every object with a box, but no crowd, is a sequence of one frame, small
+    ones included, and is named by the id of its annotation. An object whose
+    box has no area counts as not visible.
+
+    Pictures and objects are those of COCO 2017 (`train2017`, or
+    `images/train2017`, and `annotations/instances_train2017.json`) unless
+    `ann_file` names others.
 
     Args:
-        data_root: Folder with `annotations` and the folder of images.
-        split: `train` or `val`.
+        data_root: Folder that the other paths are relative to.
+        split: `train` or `val` of COCO 2017; not with `ann_file`.
+        ann_file: JSON file in COCO's detection format, of own pictures.
+        data_prefix: Folder of its pictures, which `file_name` is relative to.
+        masks: Whether to keep the outlines of objects (polygons and RLE), for
+            transforms that cut objects out; see `outline`.
         **kwargs: Of `SequenceDataset`.
 
     Raises:
@@ -35,84 +45,200 @@ class CocoDataset(SequenceDataset):
 
     single_frame = True
 
-    def __init__(self, data_root: str, split: str, **kwargs) -> None:
-        check_split('CocoDataset', split, ('train', 'val'))
-        self._folder = osp.join(data_root, f'{split}2017')
-        inner = osp.join(data_root, 'images', f'{split}2017')
-        if is_folder(inner):
-            self._folder = inner
-        self._annotation = osp.join(
-            data_root, f'annotations/instances_{split}2017.json'
-        )
+    def __init__(
+        self,
+        data_root: str,
+        split: str | None = None,
+        ann_file: str | None = None,
+        data_prefix: str = '',
+        masks: bool = False,
+        **kwargs,
+    ) -> None:
+        self.masks = masks
+        if ann_file is None:
+            check_split('CocoDataset', split, ('train', 'val'))
+            ann_file = f'annotations/instances_{split}2017.json'
+            data_prefix = f'{split}2017'
+            inner = osp.join('images', data_prefix)
+            if is_folder(osp.join(data_root, inner)):
+                data_prefix = inner
+        elif split is not None:
+            raise ValueError(
+                f'CocoDataset: split is {split!r} and ann_file is '
+                f'{ann_file!r}, expected one of them: a split is a pair of '
+                'paths of COCO 2017.'
+            )
+        self._folder = osp.join(data_root, data_prefix)
+        self._annotation = osp.join(data_root, ann_file)
         super().__init__(data_root, **kwargs)
+
+    def get_sequence(self, i: int) -> VideoSequence:
+        """Object i with its outline; -1 is the last."""
+        i = range(len(self))[i]
+        return replace(super().get_sequence(i), outline=self.outline(i))
+
+    def outline(self, i: int) -> list[np.ndarray]:
+        """Outline of object i: polygons (P, 2), float32 x, y in pixels.
+
+        They are filled by the even-odd rule. The list is empty where the
+        object has no mask, or `masks` is off.
+        """
+        arrays = self._index.arrays
+        parts = arrays['outline_parts'][arrays['outlines'][i] :]
+        count = arrays['outlines'][i + 1] - arrays['outlines'][i]
+        return [
+            arrays['outline_points'][parts[k] : parts[k + 1]]
+            for k in range(count)
+        ]
+
+    def with_outline(self) -> np.ndarray:
+        """Indices of the visible objects that have an outline."""
+        arrays = self._index.arrays
+        has_outline = np.diff(arrays['outlines']) > 0
+        return np.flatnonzero(has_outline & arrays['visible'])
 
     def find_sources(self) -> tuple[None, list[str]]:
         """The annotation file; images are not checked but for their folder."""
-        if not is_folder(self._folder) and not self.frames_optional:
-            raise FileNotFoundError(
-                f'{self._folder} is missing. Expected a folder of frames; '
-                'unpack the full archive, or correct data_root in the config.'
-            )
+        if not self.frames_optional:
+            self.check_frame_folder(self._folder)
         return None, [self._annotation]
 
     def parse(self, infos: None) -> dict[str, np.ndarray]:
-        """Arrays as of `pack_sequences`, without an object per box."""
-        columns = self._read_objects()
+        """Arrays as of `pack_sequences`, and those of outlines."""
+        objects, files = self._read_objects()
         if self._indices is not None:
             some = self._indices
-            some = slice(some) if isinstance(some, int) else some
-            columns = [column[some] for column in columns]
-        ids, images, bboxes_xywh = columns
-        num = len(ids)
+            some = range(some) if isinstance(some, int) else some
+            objects = [objects[i] for i in some if i < len(objects)]
+        num = len(objects)
+        bboxes_xywh = np.array([entry['bbox'] for entry in objects], float)
         return {
-            'names': encode(str(id_) for id_ in ids),
-            'templates': encode([osp.join(self._folder, '{:012d}.jpg')]),
+            'names': encode(str(entry['id']) for entry in objects),
+            'templates': encode([osp.join(self._folder, '{}')]),
             'template_ids': np.zeros(num, np.uint8),
-            'first_frames': images,
+            'first_frames': np.zeros(num, np.uint8),
             'num_frames': np.ones(num, int),
             'offsets': np.arange(num + 1),
             'bboxes_xywh': bboxes_xywh,
             'visible': has_area(bboxes_xywh),
             'scored': has_area(bboxes_xywh),
-            'name_offsets': np.zeros(num + 1, np.uint8),
-            'frame_names': encode([]),
+            'name_offsets': np.arange(num + 1),
+            'frame_names': encode(files[e['image_id']] for e in objects),
+            **self._pack_outlines(objects),
         }
 
-    def _read_objects(self) -> list[np.ndarray]:
-        """(N,) annotation ids, (N,) image ids and (N, 4) xywh boxes."""
+    def _pack_outlines(self, objects: list[dict]) -> dict[str, np.ndarray]:
+        """Points of all polygons in a row, and where each of them begins."""
+        outlines = [
+            self._outline_of(entry) if self.masks else [] for entry in objects
+        ]
+        polygons = [polygon for outline in outlines for polygon in outline]
+        points = [np.zeros((0, 2), np.float32), *polygons]
+        return {
+            'outlines': np.cumsum([0, *map(len, outlines)]),
+            'outline_parts': np.cumsum([0, *map(len, polygons)]),
+            'outline_points': np.concatenate(points),
+        }
+
+    def _outline_of(self, entry: dict) -> list[np.ndarray]:
+        """Read the outline of an annotation; names it if it is none."""
+        try:
+            return read_outline(entry.get('segmentation'))
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(
+                f'{self._annotation}, annotation {entry["id"]}: its '
+                f'segmentation is not readable ({str(error)[:200]}). Expected '
+                'polygons [x1, y1, x2, y2, ...] or a run-length code; correct '
+                'it, or set masks=False.'
+            ) from error
+
+    def _read_objects(self) -> tuple[list[dict], dict]:
+        """Annotations of objects, and the file name of each image id."""
         path = self._annotation
         if not is_file(path):
             raise FileNotFoundError(
                 f'CocoDataset: {path} is missing. Unpack the annotations of '
-                'COCO 2017 there, or correct data_root in the config.'
+                'COCO 2017 there, or correct data_root and ann_file in the '
+                'config.'
             )
-        ids, images, bboxes_xywh = array('q'), array('q'), array('d')
-
-        def keep(entry: dict) -> None:
-            # Nothing else is kept: polygons would fill gigabytes.
-            if 'bbox' not in entry or entry.get('iscrowd'):
-                return
-            x, y, w, h = entry['bbox']
-            bboxes_xywh.extend((x, y, w, h))
-            ids.append(entry['id'])
-            images.append(entry['image_id'])
-
         try:
-            json.loads(read_bytes(path), object_hook=keep)
-        except (KeyError, TypeError, ValueError) as error:
+            content = json.loads(read_bytes(path))
+            files = {i['id']: i['file_name'] for i in content['images']}
+            objects = content['annotations']
+            kept = [
+                entry
+                for entry in objects
+                if entry.get('bbox') and not entry.get('iscrowd')
+            ]
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            # an undecodable byte would print the whole file
+            reason = repr(error)[:200]
             raise ValueError(
                 f'{path} is no COCO annotation file, or not a complete one '
-                f'({error!r} after {len(ids)} objects). Expected `id`, '
-                '`image_id` and `bbox`, four numbers, of every object; '
-                'unpack or create the file again.'
-            ) from error
-        if not ids:
+                f'({reason}). Expected `images` with `id` and `file_name`, '
+                'and `annotations`; unpack or create the file again.'
+            ) from None
+        for entry in kept:
+            _check_object(path, entry, files)
+        if not kept:
             raise ValueError(
                 f'{path} holds no object, expected `annotations` with a '
                 '`bbox`. Unpack or create the file again.'
             )
-        return [
-            np.array(ids),
-            np.array(images),
-            np.array(bboxes_xywh).reshape(-1, 4),
-        ]
+        if len(kept) < len(objects):
+            print_log(
+                f'{path}: {len(objects) - len(kept)} of {len(objects)} '
+                'annotations are crowds or have no box; they are left out.',
+                'current',
+            )
+        return kept, files
+
+
+def _check_object(path: str, entry: dict, files: dict) -> None:
+    """Refuse an object without a picture or with a box that is none.
+
+    Raises:
+        ValueError: Names the file, the annotation and what is wrong.
+    """
+    try:
+        problem = None
+        box = np.array(entry['bbox'], float)
+        if box.shape != (4,) or not np.isfinite(box).all():
+            problem = f'bbox is {entry["bbox"]}'
+        elif entry['image_id'] not in files:
+            problem = f'image_id {entry["image_id"]} is not among the images'
+        elif 'id' not in entry:
+            problem = 'it has no id'
+    except (KeyError, TypeError, ValueError) as error:
+        problem = f'{error!r}'
+    if problem:
+        raise ValueError(
+            f'{path}, annotation {entry.get("id")}: {problem}. Expected `id`, '
+            '`image_id` of an image, and `bbox`, four finite numbers x, y, '
+            'width, height. Correct it, or create the file again.'
+        )
+
+
+def read_outline(segmentation) -> list[np.ndarray]:
+    """Polygons of a `segmentation` of COCO.
+
+    Args:
+        segmentation: A list of polygons `[x1, y1, x2, ...]`, a run-length
+            code (dict), or None.
+
+    Returns:
+        Polygons (P, 2) of x, y in pixels, float32; holes of a run-length code
+        are polygons too.
+    """
+    if isinstance(segmentation, dict):
+        code = segmentation
+        if isinstance(code['counts'], list):
+            code = rle.frPyObjects(code, *code['size'])
+        contours, _ = cv2.findContours(
+            rle.decode(code), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE
+        )
+        # the middle of a pixel has index 0 in OpenCV
+        polygons = [contour[:, 0] + 0.5 for contour in contours]
+    else:
+        polygons = [np.reshape(p, (-1, 2)) for p in segmentation or ()]
+    return [p.astype(np.float32) for p in polygons if len(p) > 2]

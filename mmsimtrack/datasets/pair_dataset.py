@@ -6,6 +6,7 @@ import functools
 import logging
 from collections.abc import Sequence
 
+import cv2
 import numpy as np
 from mmengine.logging import print_log
 from torch.utils.data import Dataset
@@ -13,6 +14,12 @@ from torch.utils.data import Dataset
 from mmsimtrack.datasets.frame_sampling import SamplingPolicy
 from mmsimtrack.datasets.frames import CorruptFrameError
 from mmsimtrack.datasets.reading_policy import ReadingPolicy
+from mmsimtrack.datasets.transforms.warp import (
+    PairWarps,
+    cut_warped,
+    warp_bbox,
+    warp_points,
+)
 from mmsimtrack.datasets.video_sequence import VideoSequence
 from mmsimtrack.registry import DATASETS, TRANSFORMS
 from mmsimtrack.structures import CropWindow
@@ -28,7 +35,8 @@ class PairDataset(Dataset):
 
     A pair does not depend on the worker, the rank or the pairs before it, so
     training can be resumed and scaled without a change of the data. A set of
-    images gives both views of a pair from the same image.
+    images gives both views of a pair from the same image; with `warp` they
+    are two different views of it, so that pictures can train a tracker.
 
     Args:
         datasets: Configs of `SequenceDataset`s.
@@ -41,6 +49,9 @@ class PairDataset(Dataset):
             `min_visible` and `mode`.
         transforms: Configs of transforms, from augmentation to packing.
         reading: Arguments of `ReadingPolicy`: `reduced` and `on_corrupt`.
+        warp: Arguments of `PairWarps`: random geometry beside the jitter,
+            composed into the cut, and what shows beyond the frame. None cuts
+            as the tracker does.
     """
 
     def __init__(
@@ -53,6 +64,7 @@ class PairDataset(Dataset):
         sampling: dict,
         transforms: Sequence[dict],
         reading: dict | None = None,
+        warp: dict | None = None,
     ) -> None:
         if len(ratios) != len(datasets):
             raise ValueError(
@@ -67,8 +79,14 @@ class PairDataset(Dataset):
         self.jitter = dict(jitter)
         self.reading = ReadingPolicy(**(reading or {}))
         self.transforms = [TRANSFORMS.build(cfg) for cfg in transforms]
+        self.warps = None if warp is None else PairWarps(**warp)
         self._usable = [
             self._find_usable(dataset) for dataset in self.datasets
+        ]
+        self._outlined = [
+            (dataset, dataset.with_outline())
+            for dataset in self.datasets
+            if getattr(dataset, 'masks', False)
         ]
 
     def __len__(self) -> int:
@@ -80,6 +98,8 @@ class PairDataset(Dataset):
         rng = np.random.default_rng(key)
         pair = self._find_pair(tuple(key), rng)
         pair.update(rng=rng, key=tuple(key))
+        pair['draw_object'] = functools.partial(self.draw_object, rng)
+        pair['draw_background'] = functools.partial(self.draw_background, rng)
         for transform in self.transforms:
             pair = transform(pair)
         return pair
@@ -141,7 +161,10 @@ class PairDataset(Dataset):
         Returns:
             `exemplar` and `search`, (size, size, 3) RGB uint8, and their
             boxes `exemplar_bbox` and `search_bbox`, (4,) xyxy in the unit
-            square; None if a crop lies outside of its frame.
+            square; None if a crop lies outside of its frame. `search_padded`
+            is the share of the window that lies beyond the frame, and
+            `search_outline` are the polygons of the target, if known, in the
+            unit square; likewise for the exemplar.
         """
         exemplar, search = sequence.bboxes[[t_exemplar, t_search]]
         jittered = jitter_bbox(
@@ -165,14 +188,79 @@ class PairDataset(Dataset):
         for name, (t, bbox, _) in views.items():
             frame, reduction = read(t)
             shape = frame.shape[0] * reduction, frame.shape[1] * reduction
-            if windows[name].padded_share(shape) == 1:
+            padded = windows[name].padded_share(shape)
+            if padded == 1:
                 window = CropWindow.around(bbox, **getattr(self, name))
                 if window.padded_share(shape) == 1:
                     _warn_outside(sequence, t)
                 return None
-            crops[name] = windows[name].cut(frame, reduction)
-            crops[f'{name}_bbox'] = windows[name].to_crop(bbox)
+            crops[f'{name}_padded'] = padded
+            in_crop = windows[name].to_crop(bbox)
+            if self.warps is None:
+                crops[name] = windows[name].cut(frame, reduction)
+            else:
+                warp = self.warps.draw(len(sequence) == 1, name, rng)
+                border = self.warps.draw_border(rng) if padded else 'reflect'
+                crops[name] = cut_warped(
+                    frame,
+                    windows[name],
+                    warp,
+                    self._fill(border, windows[name].size, rng),
+                    reduction,
+                )
+                crops[f'{name}_outline'] = [
+                    warp_points(windows[name].points_to_crop(polygon), warp)
+                    for polygon in sequence.outline
+                ]
+                in_crop = warp_bbox(in_crop, warp)
+            crops[f'{name}_bbox'] = in_crop
         return crops
+
+    def _fill(
+        self, border: str, size: int, rng: np.random.Generator
+    ) -> np.ndarray | None:
+        """Return what shows beyond a frame; see `cut_warped`."""
+        if border == 'background':
+            return self.draw_background(rng, size)
+        return (
+            None
+            if border == 'reflect'
+            else np.zeros((size, size, 3), np.uint8)
+        )
+
+    def draw_object(
+        self, rng: np.random.Generator
+    ) -> tuple[np.ndarray, list[np.ndarray]]:
+        """Draw an object that has an outline.
+
+        Returns:
+            A picture, (H, W, 3) RGB uint8, and polygons (P, 2) in its pixels.
+
+        Raises:
+            ValueError: If no data set has outlines.
+        """
+        if not self._outlined:
+            raise ValueError(
+                'PairDataset: a transform pastes objects, but no data set has '
+                'outlines. Set masks=True of a CocoDataset, or leave the '
+                'transform out of the config.'
+            )
+        dataset, indices = self._outlined[rng.integers(len(self._outlined))]
+        sequence = dataset.get_sequence(int(rng.choice(indices)))
+        return sequence.read_frame(0), sequence.outline
+
+    def draw_background(
+        self, rng: np.random.Generator, size: int
+    ) -> np.ndarray:
+        """Draw a square piece of a frame, (size, size, 3) RGB uint8."""
+        sequence, t, _ = self.draw(rng)
+        frame = sequence.read_frame(t)
+        height, width = frame.shape[:2]
+        side = int(min(height, width) * rng.uniform(0.5, 1))
+        top = rng.integers(height - side + 1)
+        left = rng.integers(width - side + 1)
+        piece = frame[top : top + side, left : left + side]
+        return cv2.resize(piece, (size, size), interpolation=cv2.INTER_AREA)
 
     def _find_usable(self, dataset) -> np.ndarray:
         """Indices of the sequences that are long enough to draw from."""

@@ -288,16 +288,8 @@ class SequenceDataset(BaseDataset):
             FileNotFoundError: If the folder or a numbered frame is missing,
                 unless frames are optional.
         """
-        folder = osp.dirname(info['frame_template'])
         try:
-            if not is_folder(folder):
-                raise FileNotFoundError(
-                    f'{folder} is missing. Expected a folder of frames; '
-                    'unpack the full archive, correct data_root in the '
-                    'config, or set `indices` there to leave the sequence '
-                    'out. tools/dataset_converters/check_dataset.py lists '
-                    'all that is missing.'
-                )
+            self.check_frame_folder(osp.dirname(info['frame_template']))
             names, missing = self.match_frames(info)
             if missing:
                 raise missing_frame(missing[0])
@@ -306,6 +298,21 @@ class SequenceDataset(BaseDataset):
                 return None
             raise
         return names
+
+    def check_frame_folder(self, folder: str) -> None:
+        """Find out whether a sequence is there.
+
+        Raises:
+            FileNotFoundError: If there is no such folder.
+        """
+        if not is_folder(folder):
+            raise FileNotFoundError(
+                f'{folder} is missing. Expected a folder of frames; unpack '
+                'the full archive, correct data_root in the config, or set '
+                '`indices` there to leave the sequence out. '
+                'tools/dataset_converters/check_dataset.py lists all that is '
+                'missing.'
+            )
 
     def match_frames(self, info: dict) -> tuple[list[str], list[str]]:
         """List names of frames, and paths of frames that should be there."""

@@ -32,6 +32,8 @@ class VideoSequence:
             target for visible.
         frame_names: T file names, as text or bytes, where they do not follow
             from the template.
+        outline: Polygons (P, 2) of x, y around the target of a picture, in
+            pixels; see `CocoDataset.outline`.
     """
 
     name: str
@@ -42,6 +44,7 @@ class VideoSequence:
     visible: np.ndarray
     scored: np.ndarray
     frame_names: Sequence[str | bytes] | None = None
+    outline: Sequence[np.ndarray] = ()
 
     def __len__(self) -> int:
         return self.num_frames

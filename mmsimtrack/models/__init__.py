@@ -4,7 +4,7 @@ from .backbones import JointPVT, JointSwin, JointViT, OneWayViT, Siamese
 from .data_preprocessors import SOTDataPreprocessor
 from .heads import CornerHead
 from .tokenizers import FovealTokenizer
-from .trackers import SimTrack, TrackState
+from .trackers import SimTrack, SOTTracker, TrackState
 
 __all__ = [
     'CornerHead',
@@ -14,6 +14,7 @@ __all__ = [
     'JointViT',
     'OneWayViT',
     'SOTDataPreprocessor',
+    'SOTTracker',
     'Siamese',
     'SimTrack',
     'TrackState',

@@ -137,6 +137,11 @@ class CropWindow:
         corner = (self.left, self.top, self.left, self.top)
         return (np.asarray(bboxes, np.float64) - corner) / self.side
 
+    def points_to_crop(self, points) -> np.ndarray:
+        """Map points (..., 2) x, y from frame pixels to the unit square."""
+        corner = (self.left, self.top)
+        return (np.asarray(points, np.float64) - corner) / self.side
+
     def to_frame(self, bboxes) -> np.ndarray:
         """Map boxes (..., 4) xyxy from the unit square to frame pixels."""
         corner = (self.left, self.top, self.left, self.top)

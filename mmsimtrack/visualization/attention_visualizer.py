@@ -58,7 +58,7 @@ def attention_row(
     """Look again at a frame that has been tracked.
 
     Args:
-        model: `SimTrack`.
+        model: `SOTTracker`.
         frames: First frame of the video, and the frame to look at;
             (H, W, 3) RGB uint8.
         bboxes: (3, 4) xyxy in frame pixels: the target in the first frame,
@@ -145,7 +145,7 @@ def foveal_bbox(backbone: nn.Module, size: int) -> np.ndarray | None:
     """Foveal window of an exemplar, if the backbone has one.
 
     Args:
-        backbone: Of a `SimTrack`.
+        backbone: Of a `SOTTracker`.
         size: Side of the exemplar crop in pixels.
 
     Returns:

@@ -18,9 +18,9 @@ def record_attention(
     come back. What is recorded is computed for this call only.
 
     Args:
-        model: `SimTrack`, or one of its backbones.
+        model: `SOTTracker`, or one of its backbones.
         inputs: `exemplar`, `exemplar_bbox` and `search`, as for
-            `SimTrack.forward`.
+            `SOTTracker.forward`.
         layers: Numbers counted from 1, as in the paper; see
             `attention_layers` for None.
 
@@ -84,7 +84,7 @@ def _probes(backbone: nn.Module) -> list:
     if not hasattr(backbone, 'attention_probes'):
         raise TypeError(
             f'record_attention: {type(backbone).__name__} has no '
-            'attention_probes. Give a SimTrack or one of its backbones, or '
+            'attention_probes. Give a SOTTracker or one of its backbones, or '
             'list its layers there (mmsimtrack/models/backbones/attention.py).'
         )
     return backbone.attention_probes()

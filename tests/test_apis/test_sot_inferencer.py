@@ -20,13 +20,11 @@ class Drifter(torch.nn.Module):
     def init(self, frames, bboxes):
         bboxes = torch.tensor(np.array(bboxes), dtype=torch.float64)
         one = torch.ones(len(bboxes))
-        return TrackState((), bboxes, one, one > 1)
+        return TrackState((), bboxes, one)
 
     def track(self, frames, state):
         step = torch.tensor([2, 1, 2, 1])
-        return TrackState(
-            (), state.bboxes + step, state.scores / 2, state.kept
-        )
+        return TrackState((), state.bboxes + step, state.scores / 2)
 
 
 @pytest.fixture

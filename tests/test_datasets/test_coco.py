@@ -1,11 +1,11 @@
 import json
-import os
 import pickle
-from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from layouts import make_coco
+from pycocotools import mask as rle
 
 from mmsimtrack.datasets import CocoDataset
 
@@ -91,24 +91,6 @@ def test_index_out_of_range(tmp_path):
         CocoDataset(tmp_path, 'train').get_sequence(2)
 
 
-def test_is_compact(tmp_path):
-    """62 bytes per object in the file, of which 3 are its name."""
-    make_coco(tmp_path)
-    sizes = []
-    for num_copies in (1000, 2000):
-
-        def repeat(content, num_copies=num_copies):
-            content['annotations'] = content['annotations'][:1] * num_copies
-
-        rewrite(tmp_path, repeat)
-        dataset = CocoDataset(tmp_path, 'train')
-        assert len(dataset) == num_copies
-        (path,) = Path(os.environ['MMSIMTRACK_CACHE']).iterdir()
-        sizes.append(sum(p.stat().st_size for p in path.iterdir()))
-        assert len(pickle.dumps(dataset)) < 2000
-    assert (sizes[1] - sizes[0]) / 1000 == pytest.approx(62, abs=1)
-
-
 def test_survives_pickling(tmp_path):
     make_coco(tmp_path)
     dataset = CocoDataset(tmp_path, 'train')
@@ -153,38 +135,95 @@ def test_truncated_annotations(tmp_path):
     path.write_text(path.read_text()[:-30])
     message = (
         r'instances_train2017.json is no COCO annotation file, or not a '
-        r'complete one \(JSONDecodeError.* after 2 objects\)\. Expected `id`, '
-        r'`image_id` and `bbox`.*unpack or create the file again'
+        r'complete one \(JSONDecodeError.*\)\. Expected `images` with `id` '
+        r'and `file_name`.*unpack or create the file again'
     )
     with pytest.raises(ValueError, match=message):
         CocoDataset(tmp_path, 'train')
 
 
 @pytest.mark.parametrize(
-    'key, value, found',
+    'change, found',
     [
-        ('bbox', [1, 2, 3], 'ValueError'),
-        ('bbox', [1, 2, 3, '4'], 'TypeError'),
-        ('id', 'first', 'TypeError'),
-        ('image_id', None, 'TypeError'),
+        (dict(bbox=[1, 2, 3]), r'bbox is \[1, 2, 3\]'),
+        (dict(bbox=[1, 2, 3, 'w']), 'ValueError'),
+        (dict(bbox=[1, 2, 3, float('nan')]), r'bbox is \[1, 2, 3, nan\]'),
+        (dict(image_id=7), 'image_id 7 is not among the images'),
+        (dict(image_id=[]), 'TypeError'),
     ],
 )
-def test_wrong_annotation(tmp_path, key, value, found):
+def test_wrong_annotation(tmp_path, change, found):
     make_coco(tmp_path)
-    rewrite(tmp_path, lambda c: c['annotations'][1].update({key: value}))
-    message = rf'train2017.json is no COCO .*\({found}\(.*\) after \d objects'
+    rewrite(tmp_path, lambda c: c['annotations'][1].update(change))
+    message = rf'instances_train2017.json, annotation 101: .*{found}.*Expected'
     with pytest.raises(ValueError, match=message):
         CocoDataset(tmp_path, 'train')
 
 
-def test_annotation_without_image(tmp_path):
+@pytest.mark.parametrize('bbox', [None, []])
+def test_annotations_without_a_box_are_left_out(tmp_path, bbox):
+    make_coco(tmp_path)
+    rewrite(tmp_path, lambda c: c['annotations'][0].update(bbox=bbox))
+    dataset = CocoDataset(tmp_path, 'train')
+    assert [dataset.get_sequence(i).name for i in range(len(dataset))] == [
+        '101'
+    ]
+
+
+def test_own_pictures_with_outlines(tmp_path):
+    picture = np.zeros((40, 60, 3), np.uint8)
+    picture[10:30, 20:50] = 255
+    (tmp_path / 'my photos').mkdir()
+    cv2.imwrite(str(tmp_path / 'my photos/a b.png'), picture)
+    mask = np.asfortranarray(picture[..., 0] // 255)
+    code = rle.encode(mask)
+    content = dict(
+        images=[dict(id='x', file_name='a b.png')],
+        annotations=[
+            dict(id=1, image_id='x', bbox=[20, 10, 30, 20], segmentation=part)
+            for part in (
+                [[20, 10, 50, 10, 50, 30, 20, 30]],
+                {**code, 'counts': code['counts'].decode()},
+                {
+                    'size': [40, 60],
+                    'counts': [810] + [20, 20] * 29 + [20, 410],
+                },
+                [],
+            )
+        ],
+    )
+    (tmp_path / 'boxes.json').write_text(json.dumps(content))
+    dataset = CocoDataset(
+        tmp_path,
+        ann_file='boxes.json',
+        data_prefix='my photos',
+        masks=True,
+    )
+    for i in range(3):
+        sequence = dataset.get_sequence(i)
+        np.testing.assert_array_equal(sequence.read_frame(0), picture)
+        (polygon,) = sequence.outline
+        low, high = polygon.min(0), polygon.max(0)
+        np.testing.assert_allclose(low, (20, 10), atol=0.5)
+        np.testing.assert_allclose(high, (50, 30), atol=0.5)
+    assert len(dataset.get_sequence(3).outline) == 0
+    np.testing.assert_array_equal(dataset.with_outline(), [0, 1, 2])
+
+
+def test_a_wrong_outline_is_named(tmp_path):
     make_coco(tmp_path)
     rewrite(
-        tmp_path, lambda content: content['annotations'][1].pop('image_id')
+        tmp_path,
+        lambda c: c['annotations'][1].update(segmentation=[[1, 2, 3]]),
     )
-    message = r"no COCO annotation file, .*\(KeyError\('image_id'\) after"
-    with pytest.raises(ValueError, match=message):
-        CocoDataset(tmp_path, 'train')
+    assert len(CocoDataset(tmp_path, 'train')) == 2
+    with pytest.raises(ValueError, match='annotation 101: its segmentation'):
+        CocoDataset(tmp_path, 'train', masks=True)
+
+
+def test_a_split_and_a_file_exclude_each_other(tmp_path):
+    with pytest.raises(ValueError, match='expected one of them'):
+        CocoDataset(tmp_path, 'train', ann_file='boxes.json')
 
 
 def test_no_object(tmp_path):

@@ -8,6 +8,7 @@ difference, up to 0.5 px in x and in y from the same previous box.
 import numpy as np
 import pytest
 import torch
+from mmengine.structures import InstanceData
 from torch import nn
 
 from mmsimtrack.registry import MODELS
@@ -36,11 +37,12 @@ class Prescribed(nn.Module):
     def embed_exemplar(self, exemplar, exemplar_bbox):
         return (exemplar_bbox,)
 
-    def predict(self, feat):
-        return torch.tensor(self.bbox)[None], torch.ones(1)
+    def predict(self, feat, prior=None):
+        bbox = torch.tensor(self.bbox)[None]
+        return InstanceData(bboxes=bbox, scores=torch.ones(1))
 
     def forward(self, *args):
-        return self.predict(args)[0]
+        return self.predict(args).bboxes
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from mmsimtrack.engine.loops.sequence_batch import (
     open_sequences,
     track_together,
 )
-from mmsimtrack.models import SimTrack, TrackState
+from mmsimtrack.models import SOTTracker, TrackState
 from mmsimtrack.structures import CropWindow, SOTDataSample
 
 STAGES = ('decode', 'crop', 'copy', 'network', 'rest')
@@ -36,7 +36,7 @@ class Subject:
         bbox: (4,) xyxy of the target in frame pixels.
     """
 
-    model: SimTrack
+    model: SOTTracker
     precision: Callable[[], AbstractContextManager]
     paths: list[str]
     bbox: np.ndarray

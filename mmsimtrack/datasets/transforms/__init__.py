@@ -7,13 +7,22 @@ from .augment import (
     JointTranspose,
     RandomMirror,
 )
+from .degrade import Blur, Coarsen, ColorJitter, JpegNoise, SensorNoise
 from .packing import PackPair
+from .paste import ExchangeBackground, PasteObject
 
 __all__ = [
+    'Blur',
     'BrightnessJitter',
+    'Coarsen',
+    'ColorJitter',
+    'ExchangeBackground',
     'JointChannelPermutation',
     'JointGray',
     'JointTranspose',
+    'JpegNoise',
     'PackPair',
+    'PasteObject',
     'RandomMirror',
+    'SensorNoise',
 ]

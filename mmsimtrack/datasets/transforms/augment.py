@@ -2,7 +2,9 @@
 
 A pair is a dict with `exemplar` and `search`, (S, S, 3) RGB uint8, their boxes
 `exemplar_bbox` and `search_bbox`, (4,) xyxy in the unit square, and `rng`, the
-generator of the pair, which all randomness comes from.
+generator of the pair, which all randomness comes from. Where outlines are
+known, `exemplar_outline` and `search_outline` are lists of polygons (P, 2) in
+the unit square.
 """
 
 import cv2
@@ -56,6 +58,10 @@ class RandomMirror(BaseTransform):
                 x1, y1, x2, y2 = results[f'{view}_bbox']
                 bbox = np.array([1 - x2, y1, 1 - x1, y2])
                 results[f'{view}_bbox'] = bbox
+                results[f'{view}_outline'] = [
+                    polygon * (-1, 1) + (1, 0)
+                    for polygon in results.get(f'{view}_outline', ())
+                ]
         return results
 
 
@@ -114,4 +120,8 @@ class JointTranspose(BaseTransform):
                 results[view] = cv2.transpose(results[view])
                 bbox = results[f'{view}_bbox'][[1, 0, 3, 2]]
                 results[f'{view}_bbox'] = bbox
+                results[f'{view}_outline'] = [
+                    polygon[:, ::-1]
+                    for polygon in results.get(f'{view}_outline', ())
+                ]
         return results

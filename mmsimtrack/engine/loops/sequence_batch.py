@@ -28,6 +28,8 @@ class RunningSequence:
         bboxes: (4,) xyxy of each frame that is done, in frame pixels.
         scores: Their scores.
         seconds: Their share of the time of their batches.
+        num_lost: In how many frames the tracker kept the box of the frame
+            before, if it counts them; see `TrackState.extra`.
     """
 
     reader: FrameReader
@@ -36,6 +38,7 @@ class RunningSequence:
     bboxes: list[np.ndarray] = field(default_factory=list)
     scores: list[float] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
+    num_lost: int = 0
 
     @property
     def finished(self) -> bool:
@@ -145,4 +148,6 @@ def _step(
         sequence.bboxes.append(state.bboxes[row].numpy())
         sequence.scores.append(state.scores[row].item())
         sequence.seconds.append(share)
+        if 'num_lost' in state.extra:
+            sequence.num_lost = state.extra['num_lost'][row].item()
     return state

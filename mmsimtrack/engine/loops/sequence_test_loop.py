@@ -29,7 +29,7 @@ from mmsimtrack.engine.loops.sequence_batch import (
     share_sequences,
     track_together,
 )
-from mmsimtrack.models import SimTrack, TrackState
+from mmsimtrack.models import SOTTracker, TrackState
 from mmsimtrack.registry import LOOPS
 from mmsimtrack.structures import SOTDataSample
 
@@ -95,7 +95,7 @@ class SequenceTestLoop(TestLoop):
             metric.results_dir = str(self.folder.results)
 
     @property
-    def model(self) -> SimTrack:
+    def model(self) -> SOTTracker:
         """The tracker, without its wrapper."""
         model = self.runner.model
         return model.module if is_model_wrapper(model) else model
@@ -212,10 +212,9 @@ class SequenceTestLoop(TestLoop):
         """Write the files of a finished sequence, and report it."""
         sample, scores = sequence.sample, np.array(sequence.scores)
         bboxes = np.stack(sequence.bboxes)
-        lost = int((scores == 0).sum())
-        if lost:
+        if sequence.num_lost:
             print_log(
-                f'{sample.sequence}: {lost} predictions were not '
+                f'{sample.sequence}: {sequence.num_lost} predictions were not '
                 'finite; the previous box was kept.',
                 'current',
                 level=logging.WARNING,

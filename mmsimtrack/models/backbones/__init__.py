@@ -1,4 +1,9 @@
-"""Backbones under one contract: `embed_exemplar` and `forward`."""
+"""Backbones under one contract: `embed_exemplar` and `forward`.
+
+A backbone names in `fresh` the beginnings of the names of its parameters that
+no pre-trained file holds. Strict loading (`guard`) lets them be missing, and
+`PretrainedConstructor` gives them the full learning rate.
+"""
 
 from .joint_pvt import JointPVT
 from .joint_swin import JointSwin

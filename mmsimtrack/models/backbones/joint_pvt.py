@@ -39,6 +39,8 @@ class JointPVT(PyramidVisionTransformer):
         ValueError: If an option is given that has no place here.
     """
 
+    fresh = ('tokenizer.',)
+
     def __init__(self, **kwargs) -> None:
         for name, reason in (
             ('use_abs_pos_embed', 'p_e takes its place for the exemplar'),
@@ -53,7 +55,7 @@ class JointPVT(PyramidVisionTransformer):
         self.tokenizer = ModuleList(
             TargetPositionEmbedding(width) for width in self._widths
         )
-        guard(self, new=('tokenizer.',))
+        guard(self, new=self.fresh)
 
     @property
     def out_channels(self) -> int:

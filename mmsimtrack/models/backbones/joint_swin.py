@@ -37,6 +37,8 @@ class JointSwin(SwinTransformer):
         ValueError: If an option is on that has no place here.
     """
 
+    fresh = ('tokenizer.', 'norm2.')
+
     def __init__(self, **kwargs) -> None:
         for name in ('use_abs_pos_embed', 'out_after_downsample'):
             if kwargs.get(name):
@@ -45,7 +47,7 @@ class JointSwin(SwinTransformer):
                 )
         super().__init__(out_indices=(2, 3), **kwargs)
         self.tokenizer = TargetPositionEmbedding(self.embed_dims)
-        guard(self, new=('tokenizer.', 'norm2.'))
+        guard(self, new=self.fresh)
 
     @property
     def out_channels(self) -> int:

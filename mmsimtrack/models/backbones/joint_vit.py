@@ -37,6 +37,9 @@ class JointViT(VisionTransformer):
             (Table 9). None, as in SimTrack: there is none.
         img_size: Side in pixels of the images of the pre-training; gives the
             grid of p_0. Other search sizes resize p_0 at run time.
+        frozen_layers: Nothing up to this layer learns: neither tokenizer,
+            patch embedding and positions nor the first so many layers. 0
+            freezes nothing. The backward pass ends there.
         with_cp: Compute the inside of each layer once more in the backward
             pass instead of keeping it: less memory, a third more time.
         **kwargs: Of `mmpretrain.VisionTransformer`.
@@ -46,12 +49,15 @@ class JointViT(VisionTransformer):
             no layer interacts.
     """
 
+    fresh = ('tokenizer.', 'decoder.')
+
     def __init__(
         self,
         tokenizer: dict,
         interaction_every: int = 1,
         decoder: dict | None = None,
         img_size: int = 224,
+        frozen_layers: int = 0,
         with_cp: bool = False,
         **kwargs,
     ) -> None:
@@ -76,15 +82,26 @@ class JointViT(VisionTransformer):
                 layer.forward = partial(
                     checkpoint, layer.forward, use_reentrant=False
                 )
+        self.patch_size = self.patch_embed.projection.kernel_size[0]
         self.tokenizer = FovealTokenizer(
             embed_dims=self.embed_dims,
-            patch_size=self.patch_embed.projection.kernel_size[0],
+            patch_size=self.patch_size,
             **tokenizer,
         )
         self.decoder = None
         if decoder is not None:
             self.decoder = SearchDecoder(self.embed_dims, **decoder)
-        guard(self, new=('tokenizer.', 'decoder.'))
+        if frozen_layers:
+            self.pos_embed.requires_grad_(False)
+            self.cls_token.requires_grad_(False)
+            for part in (
+                self.tokenizer,
+                self.patch_embed,
+                self.pre_norm,
+                *self.layers[:frozen_layers],
+            ):
+                part.requires_grad_(False)
+        guard(self, new=self.fresh)
 
     @property
     def out_channels(self) -> int:
@@ -157,7 +174,7 @@ class JointViT(VisionTransformer):
 
     def _target_map(self, attn, outs: list[Tensor], size: tuple) -> Tensor:
         """Map of one layer, (B, h, w); see `Probe`."""
-        grid = token_grid(size, self.tokenizer.patch_size)
+        grid = token_grid(size, self.patch_size)
         tokens = torch.cat(outs, dim=1)
         num_exemplar = tokens.shape[1] - 1 - grid[0] * grid[1]
         return target_attention(attn, tokens, slice(num_exemplar), grid)
@@ -166,7 +183,7 @@ class JointViT(VisionTransformer):
         """Exemplar and foveal tokens as they enter the first layer."""
         tokens = self.tokenizer(exemplar, bbox, self.patch_embed)
         if not self.tokenizer.target_position:
-            n = exemplar.shape[-1] // self.tokenizer.patch_size
+            n = exemplar.shape[-1] // self.patch_size
             tokens = tokens + self._position(n, n)
         return self.pre_norm(self.drop_after_pos(tokens))
 

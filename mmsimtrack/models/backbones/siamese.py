@@ -32,6 +32,8 @@ class Siamese(BaseModule):
         interaction: Options of `Interaction`.
     """
 
+    fresh = ('interaction.',)
+
     def __init__(self, features: dict, interaction: dict) -> None:
         super().__init__()
         self.features = MODELS.build(features)

@@ -16,10 +16,18 @@ class SOTDataPreprocessor(BaseDataPreprocessor):
     Args:
         mean: Per RGB channel, in 0..255.
         std: Per RGB channel, in 0..255.
+
+    Raises:
+        ValueError: If a standard deviation is not positive.
     """
 
     def __init__(self, mean: Sequence[float], std: Sequence[float]) -> None:
         super().__init__()
+        if not all(value > 0 for value in std):
+            raise ValueError(
+                f'SOTDataPreprocessor: std is {std}, expected three numbers '
+                'greater than 0: crops are divided by them.'
+            )
         self.register_buffer('mean', torch.tensor(mean).view(-1, 1, 1), False)
         self.register_buffer('std', torch.tensor(std).view(-1, 1, 1), False)
 

@@ -4,6 +4,7 @@ from itertools import pairwise
 
 import torch
 from mmengine.model import BaseModule
+from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
 from mmsimtrack.models.weights.guard import guard
@@ -34,6 +35,30 @@ def soft_argmax(scores: Tensor) -> tuple[Tensor, Tensor]:
         return torch.stack([x, y], dim=-1), heatmap
 
 
+def heatmap_divergence(
+    heatmap: Tensor, corner: Tensor, sigma: float
+) -> Tensor:
+    """Kullback-Leibler divergence of heat maps from Gaussians.
+
+    Args:
+        heatmap: (B, h, w), each sums to 1.
+        corner: (B, 2) x, y of the true corners, in the unit square.
+        sigma: Standard deviation of the Gaussians in cells.
+
+    Returns:
+        The mean over the batch, >= 0.
+    """
+    axes = []
+    for position, length in zip(corner.T, heatmap.shape[:0:-1]):
+        cells = torch.arange(length, device=corner.device)
+        offset = (cells - position[:, None] * length) / sigma
+        axes.append((-(offset**2) / 2).softmax(-1))
+    x, y = axes
+    target = y[:, :, None] * x[:, None]  # (B, h, w)
+    log_ratio = target.clamp(min=1e-12).log() - heatmap.clamp(min=1e-12).log()
+    return (target * log_ratio).sum((1, 2)).mean()
+
+
 @MODELS.register_module()
 class CornerHead(BaseModule):
     """Reads the box off the search feature: two heat maps, two corners.
@@ -45,6 +70,13 @@ class CornerHead(BaseModule):
             search feature has as many channels.
         loss_iou: Config of L_iou of Eq. (3), on xyxy boxes.
         loss_bbox: Config of L_1 of Eq. (3).
+        upsample: How many times finer than the search feature the heat maps
+            are, per side (ours; 1 in the paper): the bottleneck puts out
+            upsample^2 cells for each token.
+        loss_heatmap: `sigma` in cells and `loss_weight` of a third loss, the
+            divergence of each heat map from a Gaussian around the true
+            corner (ours, as DSNT regularizes its heat maps; none in the
+            paper). Without it, only the mean of a heat map is supervised.
         init_cfg: Initialization config of mmengine.
     """
 
@@ -54,15 +86,19 @@ class CornerHead(BaseModule):
         channels: int,
         loss_iou: dict,
         loss_bbox: dict,
+        upsample: int = 1,
+        loss_heatmap: dict | None = None,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg=init_cfg)
         # STARK-S's transformer has the width of the predictor already
         self.bottleneck = (
             nn.Identity()
-            if in_channels == channels
-            else nn.Conv2d(in_channels, channels, 1)
+            if in_channels == channels and upsample == 1
+            else nn.Conv2d(in_channels, channels * upsample**2, 1)
         )
+        self.shuffle = nn.PixelShuffle(upsample)
+        self.loss_heatmap = loss_heatmap
         self.top_left = self._branch(channels)
         self.bottom_right = self._branch(channels)
         self.loss_iou = MODELS.build(loss_iou)
@@ -87,28 +123,41 @@ class CornerHead(BaseModule):
 
         Nothing keeps the second corner right of and below the first.
         """
-        return self.predict(feat)[0]
+        corners = map(soft_argmax, self.heatmap_scores(feat))
+        return torch.cat([position for position, _ in corners], dim=-1)
 
-    def predict(self, feat: Tensor) -> tuple[Tensor, Tensor]:
-        """Boxes and how sure the head is of them.
+    def predict(
+        self, feat: Tensor, prior: Tensor | None = None
+    ) -> InstanceData:
+        """Predict boxes, and how sure the head is of them.
 
         Args:
             feat: (B, C, h, w) search feature.
+            prior: Must be None; a corner may be anywhere.
 
         Returns:
-            (B, 4) xyxy in the unit square of the search crop, and (B,) scores
-            in [0, 1]: the geometric mean of the two heat maps' peaks (ours;
-            the paper has none).
+            `bboxes` (B, 4) xyxy in the unit square of the search crop, and
+            `scores` (B,) in [0, 1]: the geometric mean of the two heat maps'
+            peaks (ours; the paper has none).
+
+        Raises:
+            ValueError: If there is a prior.
         """
-        top_left, bottom_right = self.heatmap_scores(feat)
-        corner, heatmap_tl = soft_argmax(top_left)
-        opposite, heatmap_br = soft_argmax(bottom_right)
-        peaks = heatmap_tl.flatten(1).amax(-1) * heatmap_br.flatten(1).amax(-1)
-        return torch.cat([corner, opposite], dim=-1), peaks.sqrt()
+        if prior is not None:
+            raise ValueError(
+                'CornerHead takes no prior: a window around the middle of '
+                'the crop says nothing about corners. Leave '
+                'model.test_cfg.window out of the config.'
+            )
+        corners, heatmaps = zip(*map(soft_argmax, self.heatmap_scores(feat)))
+        peaks = torch.stack([h.flatten(1).amax(-1) for h in heatmaps])
+        return InstanceData(
+            bboxes=torch.cat(corners, dim=-1), scores=peaks.prod(0).sqrt()
+        )
 
     def heatmap_scores(self, feat: Tensor) -> tuple[Tensor, Tensor]:
         """Scores (B, 1, h, w) of both corners before the softmax."""
-        feat = self.bottleneck(feat)
+        feat = self.shuffle(self.bottleneck(feat))
         return self.top_left(feat), self.bottom_right(feat)
 
     def loss(self, feat: Tensor, data_samples: list) -> dict[str, Tensor]:
@@ -125,7 +174,8 @@ class CornerHead(BaseModule):
             left of or above the first) gets the constant, maximal GIoU loss:
             mmdet's would reward it with 0.
         """
-        pred = self(feat)
+        corners = [soft_argmax(scores) for scores in self.heatmap_scores(feat)]
+        pred = torch.cat([position for position, _ in corners], dim=-1)
         with torch.autocast(feat.device.type, enabled=False):
             target = torch.cat(
                 [sample.gt_instances.bboxes for sample in data_samples]
@@ -134,9 +184,20 @@ class CornerHead(BaseModule):
             loss_iou = self.loss_iou(pred, target, reduction_override='none')
             ordered = (pred[:, 2:] >= pred[:, :2]).all(-1)
             worst = 2 * self.loss_iou.loss_weight  # 1 - GIoU is at most 2
-            return {
+            losses = {
                 'loss_iou': loss_iou.where(
                     ordered, loss_iou.new_tensor(worst)
                 ).mean(),
                 'loss_bbox': self.loss_bbox(pred, target),
             }
+            if self.loss_heatmap is not None:
+                sigma = self.loss_heatmap['sigma']
+                divergences = [
+                    heatmap_divergence(heatmap, corner, sigma)
+                    for (_, heatmap), corner in zip(
+                        corners, target.split(2, dim=-1)
+                    )
+                ]
+                weight = self.loss_heatmap['loss_weight'] / 2
+                losses['loss_heatmap'] = weight * sum(divergences)
+        return losses

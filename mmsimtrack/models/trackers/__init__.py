@@ -1,6 +1,8 @@
 """Trackers."""
 
-from .simtrack import SimTrack
+from .sot_tracker import SOTTracker
 from .track_state import TrackState
 
-__all__ = ['SimTrack', 'TrackState']
+SimTrack = SOTTracker  # its first name
+
+__all__ = ['SOTTracker', 'SimTrack', 'TrackState']

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, fields
 from numbers import Integral
 
 import torch
@@ -14,23 +14,22 @@ from torch import Tensor
 class TrackState:
     """All that a tracker remembers of B videos; the model holds nothing.
 
+    Whatever a tracker adds, all tensors have one row per video, so that
+    videos come and go in a running batch.
+
     Attributes:
         memory: What `backbone.embed_exemplar` returned, batch first.
         bboxes: (B, 4) float64 on the CPU, xyxy in frame pixels.
         scores: (B,) in [0, 1], on the CPU.
-        kept: (B,) bool on the CPU, whether a non-finite prediction was ever
-            replaced by the previous box; None means never.
+        extra: More tensors by name. `SOTTracker` counts in `num_lost`, (B,)
+            on the CPU, in how many frames the prediction was not finite, so
+            that the box of the frame before was kept.
     """
 
     memory: tuple[Tensor, ...]
     bboxes: Tensor
     scores: Tensor
-    kept: Tensor | None = None
-
-    def __post_init__(self) -> None:
-        if self.kept is None:
-            kept = torch.zeros(len(self.bboxes), dtype=torch.bool)
-            object.__setattr__(self, 'kept', kept)
+    extra: dict[str, Tensor] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.bboxes)
@@ -43,19 +42,29 @@ class TrackState:
             rows = list(rows)
         elif isinstance(rows, Tensor):
             rows = rows.cpu()  # where the boxes are; serves memory as well
-        return TrackState(
-            tuple(part[rows] for part in self.memory),
-            self.bboxes[rows],
-            self.scores[rows],
-            self.kept[rows],
-        )
+        return _combine(lambda tensors: tensors[0][rows], [self])
 
     @classmethod
     def cat(cls, states: Sequence[TrackState]) -> TrackState:
         """Concatenate the videos of several states."""
-        return cls(
-            tuple(map(torch.cat, zip(*(state.memory for state in states)))),
-            torch.cat([state.bboxes for state in states]),
-            torch.cat([state.scores for state in states]),
-            torch.cat([state.kept for state in states]),
+        return _combine(torch.cat, states)
+
+
+def _combine(
+    function: Callable[[list[Tensor]], Tensor], states: Sequence[TrackState]
+) -> TrackState:
+    """Make one state of several, by a function of tensors that correspond."""
+
+    def combine(parts: list):
+        if isinstance(parts[0], Tensor):
+            return function(parts)
+        if isinstance(parts[0], dict):
+            return {key: combine([p[key] for p in parts]) for key in parts[0]}
+        return tuple(combine(list(p)) for p in zip(*parts, strict=True))
+
+    return type(states[0])(
+        *(
+            combine([getattr(state, part.name) for state in states])
+            for part in fields(states[0])
         )
+    )

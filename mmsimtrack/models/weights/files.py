@@ -131,6 +131,61 @@ def read_archive(path: str | os.PathLike) -> dict:
         ) from error
 
 
+def read_onnx(path: str | os.PathLike) -> dict:
+    """Read the named weights of a network that torch exported to ONNX.
+
+    The exporter transposes the weights of linear layers and takes their names
+    away: each gets the name of the bias that is added to its product. What is
+    left without a name and has three dimensions are the positions of DINOv2,
+    of the class token and of the patches.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ImportError: If onnx is not installed.
+        ValueError: If it is no such file.
+    """
+    _check_file(path)
+    try:
+        import onnx
+    except ImportError as error:
+        raise ImportError(
+            f'{path}: reading ONNX files needs onnx. Install it by '
+            '"pip install onnx".'
+        ) from error
+    try:
+        graph = onnx.load(str(path), load_external_data=False).graph
+        arrays = {
+            tensor.name: torch.tensor(onnx.numpy_helper.to_array(tensor))
+            for tensor in graph.initializer
+        }
+    except Exception as error:  # no limit to what a broken file can cause
+        raise ValueError(
+            f'{path} cannot be read as an ONNX file with its weights inside: '
+            f'{error}. Download or copy it again.'
+        ) from error
+    nameless = {x for x in arrays if x.startswith('onnx::')}
+    weights = {x: arrays[x] for x in arrays if x not in nameless}
+    products = {
+        node.output[0]: node.input[1]
+        for node in graph.node
+        if node.op_type == 'MatMul' and node.input[1] in nameless
+    }
+    for node in graph.node:
+        if node.op_type == 'Add':
+            # in either order
+            bias, product = sorted(node.input, key=products.__contains__)
+            if product in products and bias.endswith('.bias'):
+                name = bias.removesuffix('bias') + 'weight'
+                weights[name] = arrays[products[product]].T
+    positions = [arrays[x] for x in nameless if arrays[x].ndim == 3]
+    if positions:
+        positions.sort(key=lambda position: position.shape[1])
+        weights['backbone.embeddings.position_embeddings'] = torch.cat(
+            positions, dim=1
+        )
+    return weights
+
+
 def _runs_on_loading(path: str | os.PathLike) -> bool:
     if not zipfile.is_zipfile(path):
         return False  # torch will say what it is

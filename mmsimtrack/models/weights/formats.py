@@ -12,6 +12,7 @@ from mmsimtrack.models.weights.files import (
     SETTINGS,
     read_archive,
     read_checkpoint,
+    read_onnx,
     trusted,
 )
 from mmsimtrack.models.weights.mmpretrain import convert_mmpretrain
@@ -20,6 +21,7 @@ from mmsimtrack.models.weights.pyramids import (
     convert_swin,
     convert_torchvision,
 )
+from mmsimtrack.models.weights.rename import FORMATS as TABLES
 from mmsimtrack.models.weights.vit import convert_clip, convert_timm
 
 # what stands before the plus: (checkpoint, path) -> weights in our names
@@ -30,6 +32,7 @@ FORMATS: dict[str, Callable[[dict, str], dict[str, Tensor]]] = {
     'swin': convert_swin,
     'pvt': convert_pvt,
     'torchvision': convert_torchvision,
+    **TABLES,
 }
 
 
@@ -59,6 +62,8 @@ def load_weights(format_: str, source: str) -> dict[str, Tensor]:
         path = str(fetch(source))
     if format_ == 'clip':
         checkpoint = read_archive(path)
+    elif path.endswith('.onnx'):
+        checkpoint = read_onnx(path)
     else:
         allowed = SETTINGS if format_ == 'timm' else None
         checkpoint = read_checkpoint(path, allowed=allowed)

@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterator
 from functools import partial
 
+import torch
+import torch.nn.functional as F
 from mmengine.logging import MMLogger
 from torch import Tensor, nn
 
@@ -51,12 +53,41 @@ def _check_before_resizing(
     positions as well, by a function that SciPy no longer has.
     """
     own = dict(_persistent(module))
+    if not prefix and 'layers.0.attn.gamma1.weight' in found:
+        _fit_dinov2(own, found)
     for name in list(own):
         loaded = found.get(prefix + name)
         if loaded is not None and name.endswith('pos_embed'):
             if loaded.shape[-1:] == own[name].shape[-1:]:
                 del own[name]
     _check_shapes(own, found, prefix, config)
+
+
+def _fit_dinov2(own: dict[str, Tensor], found: dict[str, Tensor]) -> None:
+    """Resize patches and positions of DINOv2 to those of the network.
+
+    Only DINOv2's pre-trained ViT has LayerScale and patches of 14 px. Patches
+    that grow must not make larger tokens, so each weight shrinks; positions
+    are smoothed where the grid gets coarser, unlike by mmpretrain's hook.
+    """
+    patch, positions = 'patch_embed.projection.weight', 'pos_embed'
+    kernel = found.get(patch)
+    if not {patch, positions} <= own.keys() or kernel is None:
+        return
+    size = own[patch].shape[-2:]
+    if kernel.shape[-2:] == (14, 14) != size:
+        resized = F.interpolate(kernel.float(), size, mode='bicubic')
+        found[patch] = resized * (14 * 14 / size.numel())
+    theirs = found.get(positions)
+    if theirs is not None and theirs.shape[1] != own[positions].shape[1]:
+        sides = [
+            int((t.shape[1] - 1) ** 0.5) for t in (theirs, own[positions])
+        ]
+        grid = theirs[:, 1:].mT.unflatten(2, (sides[0], sides[0])).float()
+        grid = F.interpolate(
+            grid, (sides[1], sides[1]), mode='bicubic', antialias=True
+        )
+        found[positions] = torch.cat([theirs[:, :1], grid.flatten(2).mT], 1)
 
 
 def _check(

@@ -31,13 +31,13 @@ class Drifter(torch.nn.Module):
         bboxes = torch.as_tensor(bboxes)
         memory = torch.tensor([[float(frames[0].mean())]])
         one = torch.ones(len(bboxes))
-        return TrackState((memory,), bboxes, one, one > 1)
+        return TrackState((memory,), bboxes, one)
 
     def track(self, frames, state):
         self.tracked += 1
         bboxes = state.bboxes + 1
         bboxes[:, 3] = bboxes[:, 1] + state.memory[0][:, 0]
-        return TrackState(state.memory, bboxes, state.scores, state.kept)
+        return TrackState(state.memory, bboxes, state.scores)
 
 
 def make_runner(work_dir, data_root, model=None, **test_cfg):

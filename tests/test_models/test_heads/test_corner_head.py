@@ -2,8 +2,10 @@ import pytest
 import torch
 from mmengine.structures import InstanceData
 
-from mmsimtrack.models.heads import CornerHead, soft_argmax
+from mmsimtrack.models.heads import CornerHead, corner_head, soft_argmax
 from mmsimtrack.structures import SOTDataSample
+
+FEAT = torch.zeros(1, 6, 4, 4)
 
 
 @pytest.fixture
@@ -30,7 +32,10 @@ def samples(bboxes):
 def predict(monkeypatch, head, bboxes):
     """Make the head answer with boxes, whatever it sees."""
     pred = torch.tensor(bboxes, dtype=torch.float64, requires_grad=True)
-    monkeypatch.setattr(head, 'forward', lambda feat: pred)
+    corners = iter(pred.split(2, dim=-1))
+    monkeypatch.setattr(
+        corner_head, 'soft_argmax', lambda scores: (next(corners), None)
+    )
     return pred
 
 
@@ -71,8 +76,10 @@ def test_score_is_the_geometric_mean_of_the_peaks(head, monkeypatch):
     monkeypatch.setattr(
         head, 'heatmap_scores', lambda feat: (scores(0.9), scores(0.4))
     )
-    _, score = head.predict(None)
-    torch.testing.assert_close(score, torch.tensor([0.6]))
+    pred = head.predict(None)
+    torch.testing.assert_close(pred.scores, torch.tensor([0.6]))
+    with pytest.raises(ValueError, match='CornerHead takes no prior'):
+        head.predict(None, prior=torch.ones(4, 4))
 
 
 def test_shapes_follow_the_map(head):
@@ -100,7 +107,7 @@ def test_bottleneck_is_left_out_where_the_widths_agree(head):
 
 def test_loss_by_hand(head, monkeypatch):
     predict(monkeypatch, head, [[0.0, 0.0, 0.5, 0.5]])
-    losses = head.loss(torch.zeros(1), samples([[0.25, 0.25, 0.75, 0.75]]))
+    losses = head.loss(FEAT, samples([[0.25, 0.25, 0.75, 0.75]]))
     iou, hull, union = 0.0625 / 0.4375, 0.5625, 0.4375
     giou = iou - (hull - union) / hull
     assert losses['loss_iou'].item() == pytest.approx(2 * (1 - giou), 1e-4)
@@ -109,7 +116,7 @@ def test_loss_by_hand(head, monkeypatch):
 
 def test_ground_truth_is_cut_off_at_the_crop(head, monkeypatch):
     predict(monkeypatch, head, [[0.5, 0.0, 1.0, 1.0]])
-    losses = head.loss(torch.zeros(1), samples([[0.5, -0.5, 1.5, 2.0]]))
+    losses = head.loss(FEAT, samples([[0.5, -0.5, 1.5, 2.0]]))
     assert losses['loss_iou'].item() == pytest.approx(0, abs=1e-5)
     assert losses['loss_bbox'].item() == 0
 
@@ -119,7 +126,7 @@ def test_inverted_prediction_gets_no_giou_reward(head, monkeypatch):
     pred = predict(
         monkeypatch, head, [target, [0.75, 0.25, 0.25, 0.75], target]
     )
-    losses = head.loss(torch.zeros(1), samples([target] * 3))
+    losses = head.loss(FEAT, samples([target] * 3))
     # the maximum of 2 * (1 - GIoU) is 4; the mean runs over all three
     assert losses['loss_iou'].item() == pytest.approx(4 / 3, 1e-4)
     assert losses['loss_bbox'].item() == pytest.approx(5 * 0.25 / 3)
@@ -127,3 +134,44 @@ def test_inverted_prediction_gets_no_giou_reward(head, monkeypatch):
     assert torch.isfinite(grad).all() and not grad[1].any()
     (grad,) = torch.autograd.grad(losses['loss_bbox'], pred)
     assert grad[1, [0, 2]].all()
+
+
+def test_finer_heat_maps_and_their_loss(head):
+    fine = CornerHead(
+        in_channels=6,
+        channels=8,
+        loss_iou=dict(type='mmdet.GIoULoss', loss_weight=2.0),
+        loss_bbox=dict(type='mmdet.L1Loss', loss_weight=5.0),
+        upsample=2,
+        loss_heatmap=dict(sigma=1.0, loss_weight=3.0),
+    ).eval()
+    feat = torch.randn(2, 6, 4, 5)
+    scores = fine.heatmap_scores(feat)
+    assert [tuple(s.shape) for s in scores] == [(2, 1, 8, 10)] * 2
+    # a token's cells see their own channels: 2 x 2 of them
+    assert fine.bottleneck.out_channels == 8 * 4
+    target = samples([[0.25, 0.25, 0.75, 0.5]] * 2)
+    losses = fine.loss(feat, target)
+    assert set(losses) == {'loss_iou', 'loss_bbox', 'loss_heatmap'}
+    by_hand = 0
+    for score, (x, y) in zip(scores, [(2.5, 2), (7.5, 4)]):
+        heatmap = score.flatten(1).softmax(-1).view(2, 8, 10)
+        gaussian = torch.exp(
+            -((torch.arange(10) - x) ** 2) / 2
+            - (torch.arange(8)[:, None] - y) ** 2 / 2
+        )
+        gaussian /= gaussian.sum()
+        by_hand += (gaussian * (gaussian / heatmap).log()).sum((1, 2)).mean()
+    assert losses['loss_heatmap'].item() == pytest.approx(
+        1.5 * by_hand.item(), rel=1e-4
+    )
+
+
+def test_divergence_of_the_gaussian_itself_is_zero():
+    x, y = torch.arange(12) - 6.2, torch.arange(12)[:, None] - 3.1
+    gaussian = torch.exp(-(x**2 + y**2) / 8)[None]
+    gaussian /= gaussian.sum()
+    corner = torch.tensor([[6.2 / 12, 3.1 / 12]])
+    divergence = corner_head.heatmap_divergence(gaussian, corner, 2.0)
+    assert divergence.item() == pytest.approx(0, abs=1e-6)
+    assert corner_head.heatmap_divergence(gaussian, corner, 1.0) > 0.1

@@ -1,15 +1,15 @@
-"""SimTrack: a joint backbone and a corner head that follow one target."""
+"""A tracker: a backbone and a head that follow one target."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
 from mmengine.dist import all_reduce
 from mmengine.logging import MMLogger
 from mmengine.model import BaseModel
-from mmengine.structures import InstanceData
 from torch import Tensor
 
 from mmsimtrack.models.trackers.track_state import TrackState
@@ -22,16 +22,17 @@ from mmsimtrack.structures import (
 )
 
 
-@MODELS.register_module()
-class SimTrack(BaseModel):
-    """Simplified tracking, Sec. 3.2.
+@MODELS.register_module(name=['SOTTracker', 'SimTrack'])
+class SOTTracker(BaseModel):
+    """Follows one target per video, whatever its backbone and head are.
 
-    No interaction module, no window, no post-processing but the mapping of
-    the box back to the frame.
+    SimTrack (Sec. 3.2) is a config of it: a joint backbone, a corner head and
+    no post-processing but the mapping of the box back to the frame.
 
     Args:
         backbone: Config of a backbone with `embed_exemplar`, `forward` and
-            `out_channels`.
+            `out_channels`. If it has a `patch_size`, the sizes of both crops
+            must be multiples of it.
         head: Config of the head; its `in_channels` are filled in.
         exemplar: `size` of the crop in pixels and `factor`, its side over
             sqrt(w * h) of the target (Sec. 4.1).
@@ -39,7 +40,16 @@ class SimTrack(BaseModel):
         clip_margin: Boxes keep this many pixels in the frame, and at least
             this side; 10 in the official code.
         data_preprocessor: Config of `SOTDataPreprocessor`.
+        train_cfg: `jitter` of the search crops of training pairs; see
+            `PairDataset`.
+        test_cfg: Options of `track`. `window='hann'` gives the head a prior
+            that prefers the middle of the search crop. `size_smoothing` in
+            [0, 1) is the share of the former width and height in the next
+            one, around the predicted center. SimTrack has neither.
         init_cfg: Initialization config of mmengine.
+
+    Raises:
+        ValueError: If a number makes no sense.
     """
 
     def __init__(
@@ -50,6 +60,8 @@ class SimTrack(BaseModel):
         search: dict,
         clip_margin: float,
         data_preprocessor: dict,
+        train_cfg: dict | None = None,
+        test_cfg: dict | None = None,
         init_cfg: dict | None = None,
     ) -> None:
         # built here: mmengine would look it up in its own registry
@@ -61,6 +73,30 @@ class SimTrack(BaseModel):
         self.exemplar = dict(exemplar)
         self.search = dict(search)
         self.clip_margin = clip_margin
+        self.train_cfg = dict(train_cfg or {})
+        self.window, self.size_smoothing = _read_test_cfg(**(test_cfg or {}))
+        self._check_geometry()
+
+    def _check_geometry(self) -> None:
+        """Refuse sizes, factors and margins that give no sensible crop."""
+        patch = getattr(self.backbone, 'patch_size', 1)
+        for name in ('exemplar', 'search'):
+            size, factor = (getattr(self, name)[k] for k in ('size', 'factor'))
+            if size <= 0 or size % patch:
+                raise ValueError(
+                    f'model.{name}.size is {size} px, expected a multiple of '
+                    f'the patch of {type(self.backbone).__name__}, {patch} px.'
+                )
+            if not factor > 0:
+                raise ValueError(
+                    f'model.{name}.factor is {factor}, expected more than 0: '
+                    'the side of the crop over that of the target.'
+                )
+        if not self.clip_margin >= 0:
+            raise ValueError(
+                f'model.clip_margin is {self.clip_margin} px, expected 0 or '
+                'more.'
+            )
 
     def forward(
         self,
@@ -85,12 +121,12 @@ class SimTrack(BaseModel):
         """
         if mode not in ('loss', 'tensor', 'predict'):
             raise ValueError(
-                f"SimTrack.forward: mode is {mode!r}, expected 'loss', "
+                f"SOTTracker.forward: mode is {mode!r}, expected 'loss', "
                 "'tensor' or 'predict'."
             )
         if mode == 'loss' and data_samples is None:
             raise ValueError(
-                "SimTrack.forward: mode 'loss' needs data_samples with the "
+                "SOTTracker.forward: mode 'loss' needs data_samples with the "
                 'ground truth, found None.'
             )
         memory = self.backbone.embed_exemplar(
@@ -125,13 +161,11 @@ class SimTrack(BaseModel):
     def _predict(
         self, feat: Tensor, data_samples: list[SOTDataSample] | None
     ) -> list[SOTDataSample]:
-        bboxes, scores = self.head.predict(feat)
+        pred = self.head.predict(feat)
         if data_samples is None:
-            data_samples = [SOTDataSample() for _ in bboxes]
+            data_samples = [SOTDataSample() for _ in range(len(pred))]
         for i, sample in enumerate(data_samples):
-            sample.pred_instances = InstanceData(
-                bboxes=bboxes[i : i + 1], scores=scores[i : i + 1]
-            )
+            sample.pred_instances = pred[i]
         return data_samples
 
     @torch.no_grad()
@@ -164,6 +198,7 @@ class SimTrack(BaseModel):
             memory,
             torch.from_numpy(bboxes.copy()),
             torch.ones(len(bboxes)),
+            {'num_lost': torch.zeros(len(bboxes), dtype=torch.long)},
         )
 
     @torch.no_grad()
@@ -177,36 +212,52 @@ class SimTrack(BaseModel):
             state: Of the previous frames.
 
         Returns:
-            The state of these frames. A non-finite prediction keeps the
-            previous box, gets score 0 and is logged once per video.
+            The state of these frames. A prediction that is not finite keeps
+            the previous box and score, is counted in the state, and logged
+            once per video.
         """
         _check_frames(frames, len(state))
         if not len(state):
             return state
         previous = state.bboxes.numpy()
         crops, windows = self._cut(frames, previous, self.search)
-        unit, scores = self.head.predict(self.backbone(state.memory, crops))
-        unit, scores = unit.cpu().double().numpy(), scores.float().cpu()
+        feat = self.backbone(state.memory, crops)
+        pred = self.head.predict(feat, self._prior(feat))
+        unit = pred.bboxes.cpu().double().numpy()
+        scores = pred.scores.float().cpu()
         # before the clip, which would turn an infinity into a border
         lost = ~(np.isfinite(unit).all(-1) & np.isfinite(scores.numpy()))
         bboxes = np.stack([w.to_frame(row) for w, row in zip(windows, unit)])
+        bboxes = smooth_sizes(bboxes, previous, self.size_smoothing)
         bboxes = clip_bboxes(
             bboxes, [frame.shape[:2] for frame in frames], self.clip_margin
         )
         bboxes[lost] = previous[lost]
         lost = torch.from_numpy(lost)
-        for row in torch.nonzero(lost & ~state.kept).flatten().tolist():
+        num_lost = state.extra['num_lost']
+        for row in torch.nonzero(lost & (num_lost == 0)).flatten().tolist():
             MMLogger.get_current_instance().warning(
-                f'SimTrack.track: non-finite prediction for video {row} of '
+                f'SOTTracker.track: non-finite prediction for video {row} of '
                 'the batch; the previous box is kept, here and in its later '
                 'frames. Check the weights and the precision (fp16?).'
             )
-        return TrackState(
-            state.memory,
-            torch.from_numpy(bboxes),
-            scores.masked_fill(lost, 0),
-            state.kept | lost,
+        return replace(
+            state,
+            bboxes=torch.from_numpy(bboxes),
+            scores=torch.where(lost, state.scores, scores),
+            extra={**state.extra, 'num_lost': num_lost + lost},
         )
+
+    def _prior(self, feat: Tensor) -> Tensor | None:
+        """Weight of each cell of a search feature, (h, w), for the head."""
+        if self.window is None:
+            return None
+        # without the zeros at both ends
+        y, x = (
+            torch.hann_window(n + 2, periodic=False, device=feat.device)[1:-1]
+            for n in feat.shape[-2:]
+        )
+        return torch.outer(y, x)
 
     def _cut(
         self, frames: Sequence[np.ndarray], bboxes: np.ndarray, view: dict
@@ -220,6 +271,43 @@ class SimTrack(BaseModel):
         # (B, H, W, 3) -> (B, 3, H, W)
         crops = torch.from_numpy(crops).permute(0, 3, 1, 2)
         return self.data_preprocessor.normalize(crops), windows
+
+
+def smooth_sizes(
+    bboxes: np.ndarray, previous: np.ndarray, share: float
+) -> np.ndarray:
+    """Mix the sizes of boxes with the former sizes; the centers stay.
+
+    Args:
+        bboxes: (B, 4) xyxy.
+        previous: (B, 4) xyxy of the frame before.
+        share: Weight of the former sizes.
+
+    Returns:
+        (B, 4) xyxy.
+    """
+    if not share:
+        return bboxes
+    size, former = (b[:, 2:] - b[:, :2] for b in (bboxes, previous))
+    half = ((1 - share) * size + share * former) / 2
+    center = (bboxes[:, :2] + bboxes[:, 2:]) / 2
+    return np.concatenate([center - half, center + half], axis=1)
+
+
+def _read_test_cfg(
+    window: str | None = None, size_smoothing: float = 0
+) -> tuple[str | None, float]:
+    """Check the options of `track`."""
+    if window not in (None, 'hann'):
+        raise ValueError(
+            f"model.test_cfg.window is {window!r}, expected None or 'hann'."
+        )
+    if not 0 <= size_smoothing < 1:
+        raise ValueError(
+            f'model.test_cfg.size_smoothing is {size_smoothing}, expected a '
+            'share in [0, 1); 1 would never change a size.'
+        )
+    return window, size_smoothing
 
 
 def _check_frames(frames: Sequence[np.ndarray], num_videos: int) -> None:

@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 import torch
 from mmengine.logging import MMLogger
+from mmengine.structures import InstanceData
 from small_models import SIMTRACK
 
-from mmsimtrack.models import TrackState
+from mmsimtrack.models import SimTrack, SOTTracker, TrackState
 from mmsimtrack.registry import MODELS
 from mmsimtrack.structures import CropWindow, SOTDataSample
 
@@ -23,6 +24,22 @@ def frames():
     return [rng.integers(0, 256, (*SIZE, 3), np.uint8) for _ in range(4)]
 
 
+def pairs(num):
+    """A batch of normalized pairs."""
+    return {
+        'exemplar': torch.randn(num, 3, 32, 32),
+        'exemplar_bbox': torch.tensor([[0.25, 0.25, 0.75, 0.75]] * num),
+        'search': torch.randn(num, 3, 64, 64),
+    }
+
+
+def always(*unit, score=1.0):
+    """A `head.predict` that answers with the same boxes in every frame."""
+    bboxes = torch.tensor(unit, dtype=torch.float64)
+    scores = torch.full((len(unit),), score)
+    return lambda feat, prior: InstanceData(bboxes=bboxes, scores=scores)
+
+
 class OracleHead:
     """Answers with the truth, seen through the window of the tracker."""
 
@@ -30,14 +47,16 @@ class OracleHead:
         self.model, self.truth = model, iter(truth)
         self.state = None
 
-    def predict(self, feat):
+    def predict(self, feat, prior):
         windows = [
             CropWindow.around(bbox, **self.model.search)
             for bbox in self.state.bboxes
         ]
         rows = zip(windows, next(self.truth))
         unit = np.stack([window.to_crop(bbox) for window, bbox in rows])
-        return torch.from_numpy(unit), torch.ones(len(unit))
+        return InstanceData(
+            bboxes=torch.from_numpy(unit), scores=torch.ones(len(unit))
+        )
 
 
 def test_an_oracle_makes_the_tracker_return_the_truth(model):
@@ -109,11 +128,7 @@ def test_sequences_come_and_go_in_a_batch(model, frames):
     bboxes = np.array([[10, 20, 60, 80], [100, 100, 130, 150.0]])
     both = model.init(frames[:2], bboxes)
     again = TrackState.cat([both[0], both[1]])
-    for mine, theirs in zip(
-        (*again.memory, again.bboxes, again.scores, again.kept),
-        (*both.memory, both.bboxes, both.scores, both.kept),
-    ):
-        torch.testing.assert_close(mine, theirs)
+    torch.testing.assert_close(vars(again), vars(both))
     assert both[torch.tensor([False, True])].bboxes.tolist() == [
         [100, 100, 130, 150]
     ]
@@ -125,9 +140,21 @@ def test_sequences_come_and_go_in_a_batch(model, frames):
     assert len(model.track([], both[:0])) == 0
 
 
-def test_a_state_of_three_fields_is_complete():
-    state = TrackState((), torch.zeros(2, 4), torch.ones(2))
-    assert state.kept.tolist() == [False, False]
+def test_a_state_carries_what_else_a_tracker_remembers():
+    """Selection and concatenation reach every tensor, nested ones too."""
+
+    def state(*rows):
+        rows = torch.tensor(rows)
+        return TrackState(
+            (rows, (rows + 1, rows + 2)),
+            rows[:, None].expand(-1, 4),
+            rows / 10,
+            {'age': rows + 3, 'maps': {'last': rows[:, None]}},
+        )
+
+    torch.testing.assert_close(vars(state(1, 2, 3)[[0, 2]]), vars(state(1, 3)))
+    joined = TrackState.cat([state(1, 3), state(2)])
+    torch.testing.assert_close(vars(joined), vars(state(1, 3, 2)))
 
 
 @pytest.mark.parametrize('num', [1, 3])
@@ -142,10 +169,7 @@ def test_frames_must_fit_the_videos(model, frames, num):
 
 
 def test_boxes_are_clipped_as_released(model, frames):
-    model.head.predict = lambda feat: (
-        torch.tensor([[-3.0, -3.0, -2.0, -2.0]]),
-        torch.ones(1),
-    )
+    model.head.predict = always([-3.0, -3.0, -2.0, -2.0])
     state = model.init(frames[:1], [[100, 100, 140, 140]])
     state = model.track(frames[:1], state)
     assert state.bboxes.tolist() == [[0, 0, 10, 10]]
@@ -158,18 +182,84 @@ def test_non_finite_prediction_keeps_the_box_and_is_logged_once(
     lines = []
     logger = MMLogger.get_current_instance()
     monkeypatch.setattr(logger, 'warning', lines.append)
-    unit = torch.full((2, 4), 0.4)
-    unit[1, 2] = value
-    model.head.predict = lambda feat: (unit, torch.ones(2))
+    unit = [0.4] * 4, [0.4, 0.4, value, 0.4]
+    model.head.predict = always(*unit, score=0.5)
     bboxes = [[10, 20, 60, 80], [100, 100, 130, 150.0]]
     state = model.init(frames[:2], bboxes)
     for _ in range(3):
         state = model.track(frames[:2], state)
     assert state.bboxes[1].tolist() == bboxes[1]
     assert state.bboxes[0].tolist() != bboxes[0]
-    assert state.scores.tolist() == [1, 0]
-    assert state.kept.tolist() == [False, True]
+    assert state.scores.tolist() == [0.5, 1]  # 1 in the first frame
+    assert state.extra['num_lost'].tolist() == [0, 3]
     assert len(lines) == 1 and 'non-finite prediction for video 1' in lines[0]
+
+
+def test_a_score_of_0_is_a_score(model, frames):
+    model.head.predict = always([0.4, 0.4, 0.6, 0.6], score=0.0)
+    state = model.init(frames[:1], [[100, 100, 140, 140]])
+    state = model.track(frames[1:2], state)
+    assert state.bboxes.tolist() != [[100, 100, 140, 140]]
+    assert state.scores.tolist() == state.extra['num_lost'].tolist() == [0]
+
+
+def test_size_smoothing_by_hand(frames):
+    """Width and height are mixed with the former ones, around the center."""
+    model = MODELS.build(dict(SIMTRACK, test_cfg=dict(size_smoothing=0.7)))
+    # the search window is 160 px wide and begins at (40, 40)
+    model.head.predict = always([0.25, 0.25, 0.75, 0.5])
+    state = model.init(frames[:1], [[100, 100, 140, 140]])
+    state = model.track(frames[1:2], state)
+    # 80 x 40 px around (120, 100); 0.3 * 80 + 0.7 * 40 = 52
+    np.testing.assert_allclose(state.bboxes, [[94, 80, 146, 120]])
+
+
+def test_a_window_reaches_the_head_in_track_only(frames):
+    model = MODELS.build(dict(SIMTRACK, test_cfg=dict(window='hann')))
+    priors = []
+
+    def predict(feat, prior=None):
+        priors.append(prior)
+        ones = torch.ones(len(feat), 4)
+        return InstanceData(bboxes=ones, scores=ones[:, 0])
+
+    model.head.predict = predict
+    state = model.init(frames[:1], [[100, 100, 140, 140]])
+    model.track(frames[1:2], state)
+    model(pairs(1), mode='predict')
+    prior, none = priors
+    assert none is None
+    cells = torch.sin(torch.pi * torch.arange(1, 5) / 5) ** 2
+    torch.testing.assert_close(prior, cells[:, None] * cells)
+
+
+@pytest.mark.parametrize(
+    ('changes', 'message'),
+    [
+        (dict(search=dict(size=60, factor=4)), 'search.size is 60 px.* 16 px'),
+        (dict(exemplar=dict(size=0, factor=2)), 'exemplar.size is 0 px'),
+        (dict(search=dict(size=64, factor=0)), 'search.factor is 0, exp'),
+        (dict(clip_margin=-1), 'clip_margin is -1 px, expected 0 or more'),
+        (dict(test_cfg=dict(window='cosine')), "'cosine', .*None or 'hann'"),
+        (dict(test_cfg=dict(size_smoothing=1)), r'1, .*share in \[0, 1\)'),
+        (
+            dict(
+                data_preprocessor=dict(
+                    type='SOTDataPreprocessor', mean=[0] * 3, std=[1, 0, 1]
+                )
+            ),
+            r'std is \[1, 0, 1\], expected .* greater than 0',
+        ),
+    ],
+)
+def test_numbers_that_make_no_sense_are_refused(changes, message):
+    with pytest.raises(ValueError, match=message):
+        MODELS.build({**SIMTRACK, **changes})
+
+
+def test_simtrack_is_the_first_name_of_the_tracker():
+    assert SimTrack is SOTTracker
+    assert MODELS.get('SimTrack') is MODELS.get('SOTTracker') is SOTTracker
 
 
 @pytest.mark.parametrize(
@@ -198,11 +288,7 @@ def test_a_frame_that_is_no_rgb_image_is_refused(model):
 
 
 def test_forward_modes(model):
-    inputs = {
-        'exemplar': torch.randn(2, 3, 32, 32),
-        'exemplar_bbox': torch.tensor([[0.25, 0.25, 0.75, 0.75]] * 2),
-        'search': torch.randn(2, 3, 64, 64),
-    }
+    inputs = pairs(2)
     bboxes = model(inputs, mode='tensor')
     samples = model(inputs, [SOTDataSample(), SOTDataSample()], 'predict')
     for bbox, sample in zip(bboxes, samples):
@@ -221,11 +307,7 @@ def test_forward_modes(model):
 
 def test_training_reaches_every_parameter(model):
     model.train()
-    inputs = {
-        'exemplar': torch.randn(4, 3, 32, 32),
-        'exemplar_bbox': torch.tensor([[0.25, 0.25, 0.75, 0.75]] * 4),
-        'search': torch.randn(4, 3, 64, 64),
-    }
+    inputs = pairs(4)
     samples = model(inputs, mode='predict')
     for sample in samples:
         bboxes = torch.tensor([[0.3, 0.3, 0.6, 0.7]])
@@ -238,11 +320,7 @@ def test_training_reaches_every_parameter(model):
 def test_overfits_one_pair(model):
     model.train()
     torch.manual_seed(0)
-    inputs = {
-        'exemplar': torch.randn(4, 3, 32, 32),
-        'exemplar_bbox': torch.tensor([[0.25, 0.25, 0.75, 0.75]] * 4),
-        'search': torch.randn(4, 3, 64, 64),
-    }
+    inputs = pairs(4)
     target = torch.tensor([[0.3, 0.2, 0.6, 0.7]])
     samples = model(inputs, mode='predict')
     for sample in samples:

@@ -1,0 +1,16 @@
+_base_ = [
+    '../_base_/models/sim_s14.py',
+    '../_base_/datasets/train_full.py',
+    '../_base_/datasets/test_lasot.py',
+    '../_base_/schedules/adamw_500e.py',
+    '../_base_/default_runtime.py',
+]
+
+train_dataloader = dict(
+    dataset=dict(
+        exemplar=_base_.exemplar,
+        search=_base_.search,
+        jitter=_base_.jitter,
+    )
+)
+val_dataloader = train_dataloader

@@ -1,0 +1,147 @@
+"""Transforms that paste what other pictures show into a search crop.
+
+They ask the pair for it: `draw_object()` gives a picture and the outline of
+an object in it, `draw_background(size)` a square piece of a picture. Both are
+drawn from the pair's key, so that a pair stays a function of its key.
+"""
+
+import cv2
+import numpy as np
+from mmcv.transforms import BaseTransform
+
+from mmsimtrack.registry import TRANSFORMS
+
+# sides of an object smaller than this, in pixels, show nothing
+MIN_SIDE = 4
+
+
+@TRANSFORMS.register_module()
+class PasteObject(BaseTransform):
+    """Put another object over the target, or beside it, into the search crop.
+
+    The box of the target does not change: what is hidden of it counts.
+
+    Args:
+        occluder: Probability of an object that hides a part of the target;
+            its middle lies 0.35 to 0.7 times the box's sides from the
+            target's.
+        distractor: Probability of one beside it, 1 to 2 times as far.
+        size: Smallest and largest size of the object, relative to the target,
+            as sqrt(w * h).
+    """
+
+    def __init__(
+        self,
+        occluder: float,
+        distractor: float,
+        size: tuple[float, float] = (0.5, 1.2),
+    ) -> None:
+        self.occluder = occluder
+        self.distractor = distractor
+        self.size = size
+
+    def transform(self, results: dict) -> dict:
+        """Paste at most one object."""
+        rng = results['rng']
+        draw = rng.random()
+        if draw < self.occluder:
+            reach = rng.uniform(0.35, 0.7)
+        elif draw < self.occluder + self.distractor:
+            reach = rng.uniform(1, 2)
+        else:
+            return results
+        image = results['search']
+        bbox = results['search_bbox'] * len(image)
+        sides = bbox[2:] - bbox[:2]
+        angle = rng.uniform(0, 2 * np.pi)
+        direction = np.array([np.cos(angle), np.sin(angle)])
+        center = (bbox[:2] + bbox[2:]) / 2 + reach * sides * direction
+        size = np.sqrt(sides.prod()) * rng.uniform(*self.size)
+        results['search'] = paste(
+            image, *results['draw_object'](), center, max(size, MIN_SIDE)
+        )
+        return results
+
+
+@TRANSFORMS.register_module()
+class ExchangeBackground(BaseTransform):
+    """Put the target of the search crop before another picture.
+
+    Only where the pair knows the target's outline.
+
+    Args:
+        prob: Probability.
+    """
+
+    def __init__(self, prob: float) -> None:
+        self.prob = prob
+
+    def transform(self, results: dict) -> dict:
+        """Replace all but the target."""
+        if results['rng'].random() < self.prob and results['search_outline']:
+            image = results['search']
+            size = len(image)
+            mask = fill([p * size for p in results['search_outline']], size)
+            other = results['draw_background'](size)
+            results['search'] = blend(other, image, mask)
+        return results
+
+
+def fill(outline: list[np.ndarray], size: int) -> np.ndarray:
+    """Mask of an outline.
+
+    Args:
+        outline: Polygons (P, 2) of x, y in pixels of a crop.
+        size: Side of the crop.
+
+    Returns:
+        (size, size) float32, the share of each pixel that is covered.
+    """
+    fine = 4  # cells per pixel and axis
+    mask = np.zeros((size * fine, size * fine), np.uint8)
+    # the middle of a cell has index 0 in OpenCV, which takes 1/16 of a cell
+    points = [
+        np.round((p * fine - 0.5) * 16).astype(np.int32) for p in outline
+    ]
+    cv2.fillPoly(mask, points, 255, cv2.LINE_8, 4)
+    mask = cv2.resize(mask, (size, size), interpolation=cv2.INTER_AREA)
+    return mask.astype(np.float32) / 255
+
+
+def blend(below: np.ndarray, above: np.ndarray, mask: np.ndarray):
+    """(H, W, 3) uint8: `above` where the mask is 1, `below` where it is 0."""
+    mask = mask[..., None]
+    return np.rint(below * (1 - mask) + above * mask).astype(np.uint8)
+
+
+def paste(
+    image: np.ndarray,
+    picture: np.ndarray,
+    outline: list[np.ndarray],
+    center: np.ndarray,
+    size: float,
+) -> np.ndarray:
+    """Paste an object into a crop.
+
+    Args:
+        image: (S, S, 3) uint8, the crop.
+        picture: (H, W, 3) uint8, which shows the object.
+        outline: Polygons (P, 2) of the object, in pixels of the picture.
+        center: (2,) x, y of where its middle goes, in pixels of the crop.
+        size: sqrt(w * h) of the object in the crop.
+    """
+    points = np.concatenate(outline)
+    low, high = points.min(0), points.max(0)
+    scale = size / np.sqrt(max((high - low).prod(), 1))
+    shift = center - scale * (low + high) / 2
+    # from continuous pixels to OpenCV's indices
+    matrix = np.array(
+        [
+            [scale, 0, shift[0] + scale / 2 - 0.5],
+            [0, scale, shift[1] + scale / 2 - 0.5],
+        ]
+    )
+    side = len(image)
+    above = cv2.warpAffine(picture, matrix, (side, side))
+    mask = fill([scale * polygon + shift for polygon in outline], side)
+    return blend(image, above, mask)

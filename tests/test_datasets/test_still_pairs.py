@@ -1,0 +1,170 @@
+"""Pairs of single pictures, with all that train_stills.py does to them."""
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+
+from mmsimtrack.datasets import PairDataset
+
+CONFIG = 'configs/_base_/datasets/train_stills.py'
+ELLIPSE = np.linspace(0, 2 * np.pi, 60, endpoint=False)
+ELLIPSE = np.stack([np.cos(ELLIPSE), np.sin(ELLIPSE)], -1)
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """Gray pictures, each with a green ellipse that has box and outline."""
+    rng = np.random.default_rng(0)
+    (tmp_path / 'images').mkdir()
+    images, annotations = [], []
+    for i in range(6):
+        height, width = rng.integers(120, 200, 2)
+        half = rng.uniform(12, 25, 2)
+        center = rng.uniform(half + 5, (width, height) - half - 5)
+        outline = center + ELLIPSE * half
+        picture = np.full((height, width, 3), 90 + 10 * i, np.uint8)
+        points = np.round((outline - 0.5) * 16).astype(np.int32)
+        cv2.fillPoly(picture, [points], (0, 255, 0), cv2.LINE_8, 4)
+        cv2.imwrite(str(tmp_path / f'images/{i}.png'), picture)
+        images.append(dict(id=i, file_name=f'{i}.png'))
+        annotations.append(
+            dict(
+                id=i,
+                image_id=i,
+                bbox=[*(center - half), *(2 * half)],
+                segmentation=[outline.ravel().tolist()],
+            )
+        )
+    content = dict(images=images, annotations=annotations)
+    (tmp_path / 'instances.json').write_text(json.dumps(content))
+    return tmp_path
+
+
+def build(photos, transforms=None, masks=True):
+    init_default_scope('mmsimtrack')
+    cfg = Config.fromfile(CONFIG).train_dataloader.dataset
+    cfg.pop('type')
+    cfg.datasets[0].update(data_root=str(photos), masks=masks)
+    if transforms is not None:
+        cfg.transforms = transforms
+    return PairDataset(
+        **cfg,
+        exemplar=dict(size=64, factor=1.5),
+        search=dict(size=128, factor=3),
+        jitter=dict(center=2.0, scale=0.25),
+    )
+
+
+def test_all_transforms_are_functions_of_the_key(photos):
+    first, second = build(photos), build(photos)
+    for k in reversed(range(24)):
+        second[3, k]
+    views = {}
+    for k in range(24):
+        pairs = [dataset[3, k] for dataset in (first, second)]
+        for name in ('exemplar', 'search', 'exemplar_bbox'):
+            one, other = (pair['inputs'][name] for pair in pairs)
+            assert one.equal(other)
+        views[pairs[0]['inputs']['search'].numpy().tobytes()] = k
+    assert len(views) == 24
+
+
+def test_target_lands_where_box_and_outline_say(photos):
+    dataset = build(photos, transforms=[])
+    for k in range(40):
+        pair = dataset[0, k]
+        for view in ('exemplar', 'search'):
+            size = len(pair[view])
+            bbox = pair[f'{view}_bbox']
+            (outline,) = pair[f'{view}_outline']
+            around = np.concatenate([outline.min(0), outline.max(0)])
+            # the box of an ellipse is exact but for the perspective
+            np.testing.assert_allclose(bbox, around, atol=0.02)
+            if bbox.min() < 0.05 or bbox.max() > 0.95:
+                continue  # cut off, or mirrored at the border
+            red, green, _ = np.moveaxis(pair[view].astype(int), -1, 0)
+            low, high = np.round(bbox * size).astype(int).reshape(2, 2)
+            seen = np.zeros((size, size), bool)
+            seen[low[1] - 2 : high[1] + 2, low[0] - 2 : high[0] + 2] = True
+            seen &= green - red > 60
+            columns, rows = (np.flatnonzero(seen.any(a)) for a in (0, 1))
+            found = [columns[0], rows[0], columns[-1] + 1, rows[-1] + 1]
+            np.testing.assert_allclose(found, bbox * size, atol=2.5)
+
+
+def test_views_of_one_picture_differ_by_more_than_the_jitter(photos):
+    dataset = build(photos, transforms=[])
+    ratios = []
+    for k in range(200):
+        pair = dataset[0, k]
+        sides = [
+            np.diff(pair[f'{view}_bbox'].reshape(2, 2), axis=0)[0]
+            for view in ('exemplar', 'search')
+        ]
+        (w1, h1), (w2, h2) = sides
+        ratios.append(np.log((w1 / h1) / (w2 / h2)))
+    # aspects: uniform in +-0.1 and +-0.3, and a little by the rotations
+    assert 0.15 < np.std(ratios) < 0.25
+    assert abs(np.mean(ratios)) < 0.05
+
+
+def test_share_of_what_lies_beyond_the_frame(photos):
+    dataset = build(photos, transforms=[])
+    shares = np.array(
+        [
+            [dataset[0, k][f'{v}_padded'] for v in ('exemplar', 'search')]
+            for k in range(100)
+        ]
+    )
+    assert (shares >= 0).all() and (shares < 1).all()
+    assert shares[:, 1].mean() > shares[:, 0].mean()
+
+
+def test_objects_and_backgrounds_come_from_the_data(photos):
+    dataset = build(photos)
+    rng = np.random.default_rng(0)
+    picture, (outline,) = dataset.draw_object(rng)
+    x, y = outline.mean(0).astype(int)
+    np.testing.assert_array_equal(picture[y, x], (0, 255, 0))
+    piece = dataset.draw_background(rng, 32)
+    assert piece.shape == (32, 32, 3) and piece.dtype == np.uint8
+
+
+def test_pasting_needs_outlines(photos):
+    paste = dict(type='PasteObject', occluder=1, distractor=0)
+    dataset = build(photos, transforms=[paste], masks=False)
+    with pytest.raises(ValueError, match='no data set has outlines.*masks'):
+        dataset[0, 0]
+
+
+def test_videos_are_warped_too(photos, make_got10k, tmp_path):
+    root = tmp_path / 'videos'
+    root.mkdir()
+    make_got10k(root)
+    dataset = build(photos)
+    cfg = dict(type='Got10kDataset', data_root=str(root), split='train')
+    videos = PairDataset(
+        datasets=[cfg],
+        ratios=[1],
+        exemplar=dataset.exemplar,
+        search=dataset.search,
+        jitter=dataset.jitter,
+        sampling=dict(max_gap=30, min_frames=2, min_visible=2),
+        transforms=[],
+        warp=dict(
+            still={},
+            video=dict(exemplar=dict(aspect=0.5), search=dict(aspect=0.5)),
+            border=dict(black=1),
+        ),
+    )
+    aspects = set()
+    for k in range(10):
+        width, height = np.diff(
+            videos[0, k]['exemplar_bbox'].reshape(2, 2), axis=0
+        )[0]
+        aspects.add(round(float(width / height), 3))
+    assert len(aspects) > 8

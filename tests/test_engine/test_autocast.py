@@ -1,0 +1,34 @@
+import torch
+from torch import nn
+
+from mmsimtrack.engine.autocast import has_native_bfloat16
+from mmsimtrack.registry import OPTIM_WRAPPERS
+
+
+def test_forward_runs_in_bfloat16_and_weights_stay_in_float32():
+    model = nn.Linear(4, 4)
+    before = model.weight.detach().clone()
+    wrapper = OPTIM_WRAPPERS.build(
+        dict(
+            type='AutocastOptimWrapper',
+            optimizer=torch.optim.SGD(model.parameters(), lr=0.1),
+        )
+    )
+    with wrapper.optim_context(model):
+        out = model(torch.randn(2, 4))
+    assert out.dtype == torch.bfloat16
+    wrapper.update_params(out.float().sum())
+    assert model.weight.dtype == torch.float32
+    assert not torch.equal(before, model.weight)
+
+
+def test_native_bfloat16_is_what_the_cpu_says(monkeypatch):
+    for found in ({}, {'avx2': True, 'avx512_bf16': False}):
+        monkeypatch.setattr(
+            torch.cpu, 'get_capabilities', lambda found=found: found
+        )
+        assert not has_native_bfloat16()
+    monkeypatch.setattr(
+        torch.cpu, 'get_capabilities', lambda: {'amx_bf16': True}
+    )
+    assert has_native_bfloat16()
