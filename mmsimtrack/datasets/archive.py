@@ -25,7 +25,7 @@ import numpy as np
 MAX_OPEN = 256  # zip archives at a time, in each process
 MAX_MEMBER = 2**30  # bytes of a member, unpacked
 _HEADER = 30  # bytes before the name of a zip member
-_FIELDS = ('offset', 'i8'), ('packed', 'i8'), ('size', 'i8'), ('crc', 'u4')
+_FIELDS = dict(offset='i8', packed='i8', size='i8', crc='u4', method='i2')
 
 
 def read_bytes(path: str | os.PathLike) -> bytes:
@@ -241,6 +241,6 @@ def _describe(member: zipfile.ZipInfo) -> tuple[int, int, int, int, int]:
 
 def _make_table(rows: dict[bytes, tuple]) -> np.ndarray:
     """(N,) records, sorted by name: 38 bytes for a frame."""
-    fields = [('name', f'S{max(map(len, rows))}'), *_FIELDS, ('method', 'i2')]
+    fields = {'name': f'S{max(map(len, rows))}', **_FIELDS}
     records = [(name, *row) for name, row in sorted(rows.items())]
-    return np.array(records, fields)
+    return np.array(records, list(fields.items()))

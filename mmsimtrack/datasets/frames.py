@@ -42,13 +42,13 @@ def list_frames(folder: str | os.PathLike) -> list[str]:
     hidden files are left out. The folder may be packed in a zip archive.
     """
     _, files = list_folder(folder)
+
+    def order(name: str) -> tuple:
+        parts = re.split('([0-9]+)', osp.splitext(name)[0])
+        return [int(p) if i % 2 else p for i, p in enumerate(parts)], name
+
     names = (name for name in files if name.lower().endswith(ENDINGS))
-    return sorted(names, key=_order)
-
-
-def _order(name: str) -> tuple:
-    parts = re.split('([0-9]+)', osp.splitext(name)[0])
-    return [int(p) if i % 2 else p for i, p in enumerate(parts)], name
+    return sorted(names, key=order)
 
 
 def find_numbers(
@@ -109,7 +109,11 @@ def read_reduced(path: str, reduction: int) -> tuple[np.ndarray, int]:
     _open_image(path, content)  # refuses what is too large
     if content[:2] != b'\xff\xd8' or b'Exif' in content[:_TAIL]:
         reduction = 1
-    frame = cv2.imdecode(np.frombuffer(content, np.uint8), _FLAGS[reduction])
+    try:
+        buffer = np.frombuffer(content, np.uint8)
+        frame = cv2.imdecode(buffer, _FLAGS[reduction])
+    except cv2.error as error:
+        raise CorruptFrameError(f'{path}: {error.err} {_FIX}') from None
     if frame is None:
         _check_completeness(path, content)  # names the reason
         raise CorruptFrameError(f'{path} does not decode. {_FIX}')

@@ -155,23 +155,16 @@ def read_index(path: Path) -> AnnotationIndex:
 def _check_columns(arrays: dict[str, np.ndarray]) -> None:
     """Raise whatever it takes, if columns are missing or do not fit."""
     num, rows = len(arrays['names']), len(arrays['bboxes_xywh'])
-    expected = {
-        'template_ids': (num,),
-        'first_frames': (num,),
-        'num_frames': (num,),
-        'offsets': (num + 1,),
-        'name_offsets': (num + 1,),
-        'bboxes_xywh': (rows, 4),
-        'visible': (rows,),
-        'scored': (rows,),
-        'templates': (len(arrays['templates']),),
-        'frame_names': (arrays['name_offsets'][-1],),
+    lengths = {
+        **dict.fromkeys(('template_ids', 'first_frames', 'num_frames'), num),
+        **dict.fromkeys(('offsets', 'name_offsets'), num + 1),
+        **dict.fromkeys(('visible', 'scored'), rows),
+        'templates': len(arrays['templates']),
+        'frame_names': arrays['name_offsets'][-1],
     }
-    for name, shape in expected.items():
-        if arrays[name].shape != shape:
-            raise ValueError(f'{name} is of shape {arrays[name].shape}')
-    if arrays['offsets'][-1] != rows:
-        raise ValueError(f'{rows} boxes, not {arrays["offsets"][-1]}')
+    wrong = [k for k, n in lengths.items() if arrays[k].shape != (n,)]
+    if wrong or arrays['offsets'][-1] != rows:
+        raise ValueError(f'{", ".join(wrong) or "offsets"} do not fit')
 
 
 def _reopen(path: Path) -> AnnotationIndex:

@@ -216,18 +216,15 @@ class SequenceDataset(BaseDataset):
             )
         names = Counter(info['name'] for info in self.data_list)
         for name, count in names.items():
-            if count > 1:
+            problem = 'twice' if count > 1 else ''
+            if name in ('', '.', '..') or set(name) & set('/\\\0'):
+                problem = 'which is no name of a file'
+            if problem:
                 raise ValueError(
                     f'{type(self).__name__}: {self.data_root} lists the '
-                    f'sequence {name!r} twice. Names must be unique, since '
-                    'results are files of that name; correct the list.'
-                )
-            if name in ('', '.', '..') or set(name) & set('/\\\0'):
-                raise ValueError(
-                    f'{type(self).__name__}: {self.data_root} lists a '
-                    f'sequence {name!r}. Results are files of that name, so '
-                    'it must not be empty, . or .., nor hold a slash, '
-                    'backslash or NUL; correct the list.'
+                    f'sequence {name!r} {problem}. Results are files of that '
+                    'name, so it must be unique, not empty, . or .., and hold '
+                    'no slash, backslash or NUL; correct the list.'
                 )
         return self.data_list
 

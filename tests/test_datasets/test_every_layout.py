@@ -569,7 +569,9 @@ def test_names_that_are_no_names_of_files(layout, name, cfg, tmp_path):
         name = name.replace('/', '_')
         message = 'is missing'
     else:
-        message = f'{cfg["type"]}: .* lists a sequence {re.escape(repr(name))}'
+        message = (
+            f'{cfg["type"]}: .* lists the sequence {re.escape(repr(name))}'
+        )
     check(cfg, message)
 
 

@@ -98,7 +98,7 @@ def test_negative_index_counts_from_the_end(folders, tmp_path):
 
 def test_a_name_that_is_listed_twice(folders, tmp_path):
     (tmp_path / 'train/list.txt').write_text('seq_0\nseq_1\nseq_0\n')
-    message = "lists the sequence 'seq_0' twice. Names must be unique"
+    message = "lists the sequence 'seq_0' twice. Results are files of"
     with pytest.raises(ValueError, match=message):
         Got10kDataset(tmp_path, 'train')
 

@@ -50,12 +50,7 @@ class Got10kDataset(SequenceDataset):
         self.first_box_only = split == 'test'
         super().__init__(data_root, **kwargs)
 
-    def find_scored(
-        self,
-        bboxes_xywh: np.ndarray,
-        visible: np.ndarray,
-        flags: dict[str, np.ndarray],
-    ) -> np.ndarray:
+    def find_scored(self, bboxes_xywh, visible, flags) -> np.ndarray:
         """Score where the target is not fully covered, as the kit does."""
         covered = flags.get('cover.label')
         if covered is None:

@@ -36,9 +36,7 @@ class LaSOTDataset(SequenceDataset):
         self.official = f'lasot_{split}'
         super().__init__(data_root, **kwargs)
 
-    def count_frames(
-        self, info: dict, num_boxes: int, num_files: int
-    ) -> int | None:
+    def count_frames(self, info, num_boxes, num_files) -> int | None:
         """Use as many frames as there are boxes.
 
         monkey-17 of the test split is annotated, and scored by the official
@@ -46,12 +44,7 @@ class LaSOTDataset(SequenceDataset):
         """
         return num_boxes if num_boxes <= num_files else None
 
-    def find_scored(
-        self,
-        bboxes_xywh: np.ndarray,
-        visible: np.ndarray,
-        flags: dict[str, np.ndarray],
-    ) -> np.ndarray:
+    def find_scored(self, bboxes_xywh, visible, flags) -> np.ndarray:
         """Take what the flags say, also of a box of zeros.
 
         Three frames of the test split have one and are flagged visible.

@@ -46,9 +46,7 @@ class NfSDataset(SequenceDataset):
             return read_nfs_xywh(info['annotation'], read_bytes)
         return super().load_bboxes(info)
 
-    def count_frames(
-        self, info: dict, num_boxes: int, num_files: int
-    ) -> int | None:
+    def count_frames(self, info, num_boxes, num_files) -> int | None:
         """Leave out the last frame or box, where there is one too many.
 
         Every eighth of the boxes as downloaded makes at times one more, or

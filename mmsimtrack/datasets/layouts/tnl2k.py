@@ -46,18 +46,11 @@ class TNL2KDataset(SequenceDataset):
             self.official = 'tnl2k'
         super().__init__(data_root, **kwargs)
 
-    def count_frames(
-        self, info: dict, num_boxes: int, num_files: int
-    ) -> int | None:
+    def count_frames(self, info, num_boxes, num_files) -> int | None:
         """Leave out a last row that has no frame, in two annotations."""
         too_many = num_boxes == num_files + 1 and info['name'] in ROW_TOO_MANY
         return super().count_frames(info, num_boxes - too_many, num_files)
 
-    def find_scored(
-        self,
-        bboxes_xywh: np.ndarray,
-        visible: np.ndarray,
-        flags: dict[str, np.ndarray],
-    ) -> np.ndarray:
+    def find_scored(self, bboxes_xywh, visible, flags) -> np.ndarray:
         """Score all but boxes of zeros, as the flags of the kit say."""
         return bboxes_xywh.any(axis=1)

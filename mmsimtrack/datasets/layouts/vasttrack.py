@@ -64,11 +64,6 @@ class VastTrackDataset(SequenceDataset):
         classes = self.list_folders()
         return [name for c in classes for name in self.list_folders(c)]
 
-    def find_scored(
-        self,
-        bboxes_xywh: np.ndarray,
-        visible: np.ndarray,
-        flags: dict[str, np.ndarray],
-    ) -> np.ndarray:
+    def find_scored(self, bboxes_xywh, visible, flags) -> np.ndarray:
         """Score all but boxes of zeros; kits have rules for the others."""
         return bboxes_xywh.any(axis=1)
