@@ -64,9 +64,7 @@ def normalized_center_errors(
     size = gt_xywh[:, 2:]
     with np.errstate(divide='ignore', invalid='ignore'):
         # divided before subtracting, as the kits do: ties depend on it
-        difference = (
-            centers(result_xywh) / size - centers(gt_xywh) / size
-        )
+        difference = centers(result_xywh) / size - centers(gt_xywh) / size
     return np.linalg.norm(difference, axis=1)
 
 

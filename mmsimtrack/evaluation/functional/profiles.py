@@ -20,6 +20,7 @@ SERVER_SCORES = (
     'norm_precision_auc_0_0_5',
 )
 
+
 @dataclass(frozen=True)
 class Profile:
     """Rules of one kit, for one benchmark, where kits differ.
