@@ -24,7 +24,7 @@ from mmengine.config import Config, DictAction
 from mmengine.registry import init_default_scope
 from mmengine.runner import load_checkpoint
 
-from mmsimtrack.datasets.frame_reader import read_frame
+from mmsimtrack.datasets.frames import read_frame
 from mmsimtrack.fileio import replace_atomically
 from mmsimtrack.registry import MODELS
 from mmsimtrack.structures import aligned_iou, xywh_to_xyxy, xyxy_to_xywh

@@ -5,15 +5,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mmsimtrack.fileio import replace_atomically
-from mmsimtrack.structures.annotation_file import (
+from mmsimtrack.datasets.layouts.nfs import read_nfs_xywh
+from mmsimtrack.fileio import (
     read_bboxes_xywh,
     read_flags,
-    read_nfs_xywh,
+    read_names,
+    replace_atomically,
     write_bboxes_xywh,
 )
 
-DATA = Path(__file__).parents[1] / 'data' / 'eval'
+DATA = Path(__file__).parent / 'data' / 'eval'
 DIALECTS = sorted((DATA / 'formats').glob('*.txt'))
 
 
@@ -84,6 +85,24 @@ def test_flags_in_lines_or_in_one_line(write, content):
     flags = read_flags(write(content))
     assert flags.dtype == np.int64
     assert flags.tolist() == [0, 8, 1]
+
+
+@pytest.mark.parametrize('encoding', ['utf-8', 'utf-8-sig', 'utf-16'])
+def test_marks_of_encodings(tmp_path, encoding):
+    """As PowerShell and editors of Windows write them."""
+    path = tmp_path / 'file.txt'
+    path.write_text('1\t2,3 4\r\n', encoding=encoding)
+    assert read_bboxes_xywh(path).tolist() == [[1, 2, 3, 4]]
+    path.write_text('0\n1\n', encoding=encoding)
+    assert read_flags(path).tolist() == [0, 1]
+    path.write_text('\nAir Hockey-1\t\n día\r\n', encoding=encoding)
+    assert read_names(path) == ['Air Hockey-1', 'día']
+
+
+def test_missing_list(tmp_path):
+    message = r'none\.txt is missing\. Expected a list of sequences, one name'
+    with pytest.raises(FileNotFoundError, match=message):
+        read_names(tmp_path / 'none.txt')
 
 
 def test_single_flag(write):

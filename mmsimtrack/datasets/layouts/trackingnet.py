@@ -3,8 +3,7 @@
 import os.path as osp
 from collections.abc import Sequence
 
-from mmengine import fileio
-
+from mmsimtrack.datasets.archive import is_folder, list_folder
 from mmsimtrack.datasets.sequence_dataset import SequenceDataset, check_split
 from mmsimtrack.registry import DATASETS
 
@@ -14,9 +13,8 @@ class TrackingNetDataset(SequenceDataset):
     """TrackingNet as downloaded: `TRAIN_0/frames/<video>/0.jpg`.
 
     `TRAIN_0/anno/<video>.txt` holds x,y,w,h per frame; a target is visible
-    where its box has an area. The test split has the first box only. With
-    `backend_args=dict(backend='archive')`, the zip archives of the download,
-    `TRAIN_0/zips/<video>.zip`, and LMDBs, `TRAIN_0_lmdb`, are read as well.
+    where its box has an area. The test split has the first box only. The zip
+    archives of the download, `TRAIN_0/zips/<video>.zip`, are read as well.
 
     Args:
         data_root: Folder with `TRAIN_0` to `TRAIN_11` and `TEST`.
@@ -28,6 +26,9 @@ class TrackingNetDataset(SequenceDataset):
         ValueError: If the split is unknown.
         FileNotFoundError: If a chunk, a video or an annotation is missing.
     """
+
+    frame_name = '{}.jpg'
+    first_frame = 0
 
     def __init__(
         self,
@@ -44,40 +45,24 @@ class TrackingNetDataset(SequenceDataset):
         super().__init__(data_root, **kwargs)
 
     def load_data_list(self) -> list[dict]:
-        """The annotated videos of all chunks, sorted within each."""
+        """List the annotated videos of all chunks, sorted within each."""
         infos = []
         for chunk in self.folders:
-            folder = osp.join(self.data_root, chunk)
-            if self.backend_args and self._isdir(f'{folder}_lmdb'):
-                folder = f'{folder}_lmdb'
-            frames = osp.join(folder, 'frames', '{name}')
-            if self.backend_args and not self._isdir(osp.dirname(frames)):
-                frames = osp.join(folder, 'zips', '{name}.zip')
-            infos += [
-                {
-                    'name': name,
-                    'frame_template': frames.format(name=name) + '/{}.jpg',
-                    'first_frame': 0,
-                    'annotation': osp.join(folder, 'anno', f'{name}.txt'),
-                }
-                for name in self._list_videos(folder)
-            ]
+            boxes = f'{chunk}/anno/{{}}.txt'
+            frames = f'{chunk}/frames/{{}}', f'{chunk}/zips/{{}}.zip'
+            infos += self.describe(
+                self._list_videos(chunk), [(path, boxes) for path in frames]
+            )
         return infos
 
-    def _isdir(self, folder: str) -> bool:
-        return fileio.isdir(folder, self.backend_args)
-
-    def _list_videos(self, folder: str) -> list[str]:
-        path = osp.join(folder, 'anno')
-        chunk = osp.basename(folder)
-        if not self._isdir(path):
+    def _list_videos(self, chunk: str) -> list[str]:
+        path = osp.join(self.data_root, chunk, 'anno')
+        if not is_folder(path):
             raise FileNotFoundError(
                 f'TrackingNetDataset: {path} is missing. Expected a file of '
                 f'boxes per video there, and its frames in {chunk}/frames; '
                 'unpack the full archive, correct data_root in the config, or '
                 'set `chunks` there to those that you have.'
             )
-        names = fileio.list_dir_or_file(
-            path, False, True, '.txt', backend_args=self.backend_args
-        )
-        return sorted(osp.splitext(name)[0] for name in names)
+        stems = map(osp.splitext, list_folder(path)[1])
+        return sorted(stem for stem, ending in stems if ending == '.txt')

@@ -1,21 +1,29 @@
-"""Read the frames of a video, one ahead of the other."""
+"""The frames of a video: list them, check them, read them ahead."""
 
 import io
 import os
+import os.path as osp
+import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import cv2
 import numpy as np
-from mmengine import fileio
 from PIL import Image
 
+from mmsimtrack.datasets.archive import list_folder, read_bytes
+
+ENDINGS = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff')
+# A header may promise any number of pixels; a frame of 2**27 takes 400 MB.
+MAX_PIXELS = int(os.environ.get('MMSIMTRACK_MAX_PIXELS', 2**27))
+if Image.MAX_IMAGE_PIXELS:  # Pillow's own limit may be raised, not lowered
+    Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS, MAX_PIXELS)
 _TAIL = 4096  # bytes in which a complete file shows its end marker
 _END_MARKERS = {b'\xff\xd8': b'\xff\xd9', b'\x89P': b'IEND'}  # JPEG, PNG
 _ORIENTATION = 0x0112  # EXIF; OpenCV turns the frame, 5 to 8 by 90 degrees
 _FIX = 'Unpack or download the file again.'
-_FLAGS = {  # what is named after gray scale only reduces
+_FLAGS = {  # those with gray scale in their name reduce only
     1: cv2.IMREAD_COLOR_RGB,
     2: cv2.IMREAD_COLOR_RGB | cv2.IMREAD_REDUCED_GRAYSCALE_2,
     4: cv2.IMREAD_COLOR_RGB | cv2.IMREAD_REDUCED_GRAYSCALE_4,
@@ -24,15 +32,51 @@ _FLAGS = {  # what is named after gray scale only reduces
 
 
 class CorruptFrameError(ValueError):
-    """A frame is empty, truncated or no image; the message names it."""
+    """A frame is empty, truncated, too large or no image; names the file."""
 
 
-def read_frame(path: str, backend_args: dict | None = None) -> np.ndarray:
+def list_frames(folder: str | os.PathLike) -> list[str]:
+    """List the names of all frames in a folder, `2.jpg` before `10.JPG`.
+
+    Numbers in names are compared by their value, endings do not count, and
+    hidden files are left out. The folder may be packed in a zip archive.
+    """
+    _, files = list_folder(folder)
+
+    def order(name: str) -> tuple:
+        parts = re.split('([0-9]+)', osp.splitext(name)[0])
+        return [int(p) if i % 2 else p for i, p in enumerate(parts)], name
+
+    names = (name for name in files if name.lower().endswith(ENDINGS))
+    return sorted(names, key=order)
+
+
+def find_numbers(
+    names: Iterable[str], folder: str | os.PathLike
+) -> dict[int, str]:
+    """Find the names that are numbers, with any digits and endings.
+
+    Raises:
+        ValueError: If two of them are the same number.
+    """
+    numbers = {}
+    for name in names:
+        stem = osp.splitext(name)[0]
+        if stem.isdecimal():
+            other = numbers.setdefault(int(stem), name)
+            if other != name:
+                raise ValueError(
+                    f'{folder} holds {other} and {name}, expected one frame '
+                    'of each number. Remove one of them.'
+                )
+    return numbers
+
+
+def read_frame(path: str) -> np.ndarray:
     """Read and decode one frame.
 
     Args:
-        path: Image file, on any of mmengine's file backends.
-        backend_args: Of the file backend.
+        path: Image file; it may be packed in a zip archive.
 
     Returns:
         (H, W, 3) RGB uint8.
@@ -42,12 +86,10 @@ def read_frame(path: str, backend_args: dict | None = None) -> np.ndarray:
         CorruptFrameError: If the file is empty, truncated or no image. OpenCV
             alone would fill what is missing with grey.
     """
-    return read_reduced(path, backend_args, 1)[0]
+    return read_reduced(path, 1)[0]
 
 
-def read_reduced(
-    path: str, backend_args: dict | None, reduction: int
-) -> tuple[np.ndarray, int]:
+def read_reduced(path: str, reduction: int) -> tuple[np.ndarray, int]:
     """Read a frame at a fraction of its size, as `read_frame` does.
 
     A pixel is the mean of `reduction` x `reduction` pixels of the frame, to
@@ -55,26 +97,30 @@ def read_reduced(
 
     Args:
         path: See `read_frame`.
-        backend_args: See `read_frame`.
         reduction: 1, 2, 4 or 8.
 
     Returns:
         (ceil(H / r), ceil(W / r), 3) RGB uint8, and r: `reduction`, or 1 if
         the file is no JPEG, or has EXIF data, which may turn the frame.
     """
-    content = _read_bytes(path, backend_args)
+    content = _read(path)
     if not _has_end_marker(content[:2], content[-_TAIL:]):
         _check_completeness(path, content)
+    _open_image(path, content)  # refuses what is too large
     if content[:2] != b'\xff\xd8' or b'Exif' in content[:_TAIL]:
         reduction = 1
-    frame = cv2.imdecode(np.frombuffer(content, np.uint8), _FLAGS[reduction])
+    try:
+        buffer = np.frombuffer(content, np.uint8)
+        frame = cv2.imdecode(buffer, _FLAGS[reduction])
+    except cv2.error as error:
+        raise CorruptFrameError(f'{path}: {error.err} {_FIX}') from None
     if frame is None:
         _check_completeness(path, content)  # names the reason
         raise CorruptFrameError(f'{path} does not decode. {_FIX}')
     return frame, reduction
 
 
-def check_frame(path: str, backend_args: dict | None = None) -> None:
+def check_frame(path: str) -> None:
     """Find out whether a frame is complete, without decoding it.
 
     Raises:
@@ -82,52 +128,33 @@ def check_frame(path: str, backend_args: dict | None = None) -> None:
         CorruptFrameError: If the file is empty, truncated or no image.
     """
     try:
-        if backend_args is None:
-            head, tail = _read_ends(path)
-        else:
-            content = fileio.get(path, backend_args)
-            head, tail = content[:2], content[-_TAIL:]
-    except FileNotFoundError as error:
-        raise missing_frame(path, error) from None
+        with open(path, 'rb') as file:
+            head = file.read(2)
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(size - _TAIL, 0))
+            tail = file.read()
+    except (FileNotFoundError, NotADirectoryError):
+        content = _read(path)
+        head, tail = content[:2], content[-_TAIL:]
     if not _has_end_marker(head, tail):
-        _check_completeness(path, _read_bytes(path, backend_args))
+        _check_completeness(path, _read(path))
 
 
-def _read_ends(path: str) -> tuple[bytes, bytes]:
-    """Beginning and end of a local file."""
-    with open(path, 'rb') as file:
-        head = file.read(2)
-        size = file.seek(0, os.SEEK_END)
-        file.seek(max(size - _TAIL, 0))
-        return head, file.read()
-
-
-def image_shape(path: str, backend_args: dict | None = None) -> tuple:
-    """(H, W) of an image as `read_frame` gives it, from its header.
+def image_shape(path: str) -> tuple[int, int]:
+    """Return (H, W) of an image as `read_frame` gives it, from its header.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If the file is no image.
+        CorruptFrameError: If the file is no image, or too large.
     """
-    content = _read_bytes(path, backend_args)
-    try:
-        image = Image.open(io.BytesIO(content))
-        turned = image.getexif().get(_ORIENTATION, 1) >= 5
-    except (OSError, SyntaxError) as error:
-        raise ValueError(f'{path} is no image ({error}). {_FIX}') from error
+    image = _open_image(path, _read(path))
+    turned = 5 <= image.getexif().get(_ORIENTATION, 1) <= 8
     width, height = image.size[::-1] if turned else image.size
     return height, width
 
 
-def _read_bytes(path: str, backend_args: dict | None) -> bytes:
-    try:
-        return fileio.get(path, backend_args)
-    except FileNotFoundError as error:
-        raise missing_frame(path, error) from None
-
-
 def missing_frame(path: str, error: OSError | None = None) -> OSError:
-    """The error for a frame that is not there, not even in an archive."""
+    """Make the error for a frame that is not there, not even packed."""
     # the operating system would only repeat the path
     where = f' ({error})' if error and not error.errno else ''
     return FileNotFoundError(
@@ -136,10 +163,39 @@ def missing_frame(path: str, error: OSError | None = None) -> OSError:
     )
 
 
+def _read(path: str) -> bytes:
+    try:
+        return read_bytes(path)
+    except FileNotFoundError as error:
+        raise missing_frame(path, error) from None
+
+
 def _has_end_marker(head: bytes, tail: bytes) -> bool:
-    """Whether a JPEG or PNG ends as it should; others never do."""
+    """Find out whether a JPEG or PNG ends as it should; others never do."""
     marker = _END_MARKERS.get(head)
     return marker is not None and marker in tail
+
+
+def _open_image(path: str, content: bytes) -> Image.Image:
+    """Read the header of an image, and refuse what would fill the memory."""
+    if not content:
+        raise CorruptFrameError(f'{path} is empty, expected an image. {_FIX}')
+    try:
+        image = Image.open(io.BytesIO(content))
+        width, height = image.size
+    except Image.DecompressionBombError as error:
+        raise CorruptFrameError(f'{path}: {error} {_FIX}') from None
+    except (OSError, SyntaxError, ValueError) as error:
+        raise CorruptFrameError(
+            f'{path} is truncated or no image ({error}). {_FIX}'
+        ) from error
+    if width * height > MAX_PIXELS:
+        raise CorruptFrameError(
+            f'{path} is an image of {width} x {height} px, expected at most '
+            f'{MAX_PIXELS} pixels. {_FIX} If frames are that large, set '
+            'MMSIMTRACK_MAX_PIXELS.'
+        )
+    return image
 
 
 def _check_completeness(path: str, content: bytes) -> None:
@@ -150,14 +206,13 @@ def _check_completeness(path: str, content: bytes) -> None:
     nothing but its end marker for truncated, and raises `SyntaxError` on some
     broken PNGs.
     """
-    if not content:
-        raise CorruptFrameError(f'{path} is empty, expected an image. {_FIX}')
     if content.startswith(b'\xff\xd8'):
         # of an unfinished download; zeros would decode
         content = content.rstrip(b'\0')
+    image = _open_image(path, content)
     try:
-        Image.open(io.BytesIO(content)).load()
-    except (OSError, SyntaxError) as error:
+        image.load()
+    except (OSError, SyntaxError, ValueError) as error:
         raise CorruptFrameError(
             f'{path} is truncated or no image ({error}). {_FIX}'
         ) from error
@@ -174,7 +229,6 @@ class FrameReader:
         paths: Image files in order.
         num_threads: Decoding threads; OpenCV releases the GIL.
         num_ahead: Decoded frames to hold.
-        backend_args: Of mmengine's file backend.
     """
 
     def __init__(
@@ -182,12 +236,10 @@ class FrameReader:
         paths: Sequence[str],
         num_threads: int = 2,
         num_ahead: int = 4,
-        backend_args: dict | None = None,
     ) -> None:
         self.paths = paths
         self.num_threads = num_threads
         self.num_ahead = num_ahead
-        self.backend_args = backend_args
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -195,10 +247,7 @@ class FrameReader:
     def __iter__(self) -> Iterator[np.ndarray]:
         """Yield (H, W, 3) RGB uint8; raises what `read_frame` raises."""
         return map_ahead(
-            lambda path: read_frame(path, self.backend_args),
-            self.paths,
-            self.num_threads,
-            self.num_ahead,
+            read_frame, self.paths, self.num_threads, self.num_ahead
         )
 
 

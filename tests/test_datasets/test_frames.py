@@ -1,6 +1,7 @@
 import pickle
 import threading
 import time
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,11 +11,12 @@ import pytest
 from mmengine.model import BaseDataPreprocessor
 from PIL import Image
 
-from mmsimtrack.datasets import FrameReader, frame_reader, read_frame
-from mmsimtrack.datasets.frame_reader import (
+from mmsimtrack.datasets import FrameReader, frames, read_frame
+from mmsimtrack.datasets.frames import (
     CorruptFrameError,
     check_frame,
     image_shape,
+    list_frames,
     read_reduced,
 )
 
@@ -99,18 +101,18 @@ def test_threads_end_with_the_iteration(paths):
 def test_frames_ahead_are_bounded(monkeypatch):
     started = []
 
-    def read(path, backend_args):
+    def read(path):
         started.append(path)
         return path
 
-    monkeypatch.setattr(frame_reader, 'read_frame', read)
-    frames = iter(FrameReader(range(20), num_threads=2, num_ahead=3))
+    monkeypatch.setattr(frames, 'read_frame', read)
+    video = iter(FrameReader(range(20), num_threads=2, num_ahead=3))
     for taken in range(1, 8):
-        assert next(frames) == taken - 1
+        assert next(video) == taken - 1
         wait_for_length(started, taken + 3)
         time.sleep(0.01)
         assert len(started) == taken + 3
-    frames.close()
+    video.close()
     assert len(started) == 10  # abandoned: nothing more is read
 
 
@@ -214,6 +216,48 @@ def test_format_without_end_marker(tmp_path):
         check_frame(str(path))
 
 
+def write_header(path, width, height):
+    """A PNG that promises any number of pixels."""
+    content = bytearray(PNG)
+    content[16:24] = width.to_bytes(4, 'big') + height.to_bytes(4, 'big')
+    content[29:33] = zlib.crc32(content[12:29]).to_bytes(4, 'big')
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize('read', [read_frame, image_shape])
+@pytest.mark.parametrize('side', [12_000, 60_000])
+def test_too_many_pixels(tmp_path, read, side):
+    """As `CorruptFrameError`, so that training may skip the frame."""
+    path = tmp_path / 'large.png'
+    write_header(path, side, side)
+    with pytest.raises(CorruptFrameError, match=r'large\.png.* pixels'):
+        read(str(path))
+
+
+def test_limit_of_pixels_is_a_setting(paths, monkeypatch):
+    monkeypatch.setattr(frames, 'MAX_PIXELS', 64 * 48)
+    assert read_frame(paths[0]).shape == (48, 64, 3)
+    monkeypatch.setattr(frames, 'MAX_PIXELS', 64 * 48 - 1)
+    message = 'of 64 x 48 px, expected at most 3071 pixels.*MMSIMTRACK_MAX'
+    with pytest.raises(CorruptFrameError, match=message):
+        read_frame(paths[0])
+
+
+def test_order_of_frames(tmp_path):
+    names = [
+        '1.jpg',
+        '02.JPEG',
+        '10.Png',
+        'a 9 b 2.webp',
+        'a 9 b 10.bmp',
+        'a 10 b 1.tif',
+    ]
+    for name in [*names, '._1.jpg', '.0.jpg', 'notes.txt', 'jpg']:
+        (tmp_path / name).touch()
+    (tmp_path / '3.jpg').mkdir()
+    assert list_frames(tmp_path) == names
+
+
 def test_good_files_are_not_decoded_by_check(paths, monkeypatch):
     monkeypatch.setattr(Image, 'open', None)
     for path in paths:
@@ -223,11 +267,13 @@ def test_good_files_are_not_decoded_by_check(paths, monkeypatch):
 def test_image_shape(tmp_path, paths):
     assert image_shape(paths[0]) == (48, 64)
     (tmp_path / 'bad.jpg').write_text('text')
-    with pytest.raises(ValueError, match='bad.jpg is no image .*identify'):
+    with pytest.raises(
+        ValueError, match='bad.jpg is truncated or no image .*identify'
+    ):
         image_shape(str(tmp_path / 'bad.jpg'))
 
 
-@pytest.mark.parametrize('orientation', range(1, 9))
+@pytest.mark.parametrize('orientation', [*range(1, 10), 99])
 def test_image_shape_of_turned_photo(tmp_path, orientation):
     path = tmp_path / 'photo.jpg'
     exif = Image.Exif()
@@ -258,7 +304,7 @@ def textured_jpg(tmp_path):
 def test_reduced_pixels_are_means(textured_jpg, reduction):
     """The bound of docs/en/throughput.md."""
     frame = read_frame(textured_jpg).astype(float)
-    reduced, done = read_reduced(textured_jpg, None, reduction)
+    reduced, done = read_reduced(textured_jpg, reduction)
     assert done == reduction
     height, width = 96 // reduction, 132 // reduction
     # whole blocks: the last column of 132 / 8 is not one
@@ -274,13 +320,13 @@ def test_only_jpegs_are_reduced(tmp_path):
     frame = textured()
     png, turned = tmp_path / 'frame.png', tmp_path / 'turned.jpg'
     cv2.imwrite(str(png), frame)
-    reduced, done = read_reduced(str(png), None, 4)
+    reduced, done = read_reduced(str(png), 4)
     assert done == 1
     np.testing.assert_array_equal(reduced, frame[..., ::-1])
     exif = Image.Exif()
     exif[0x0112] = 6
     Image.fromarray(frame).save(turned, exif=exif)
-    reduced, done = read_reduced(str(turned), None, 2)
+    reduced, done = read_reduced(str(turned), 2)
     assert (done, reduced.shape) == (1, (132, 96, 3))
 
 
@@ -289,4 +335,4 @@ def test_truncated_frames_are_not_reduced(textured_jpg):
     path.write_bytes(path.read_bytes()[:-500])
     message = 'textured.jpg is truncated or no image'
     with pytest.raises(CorruptFrameError, match=message):
-        read_reduced(textured_jpg, None, 2)
+        read_reduced(textured_jpg, 2)
