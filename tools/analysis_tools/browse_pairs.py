@@ -21,7 +21,7 @@ from torch import nn
 sys.path.insert(0, str(Path(__file__).parent))
 from visualize_attention import parse_image  # noqa: E402
 
-from mmsimtrack.datasets import PairDataset  # noqa: E402
+from mmsimtrack.datasets import PairDataset, fill_pairs  # noqa: E402
 from mmsimtrack.models.tokenizers import (  # noqa: E402
     patch_boxes,
     target_ratio,
@@ -80,7 +80,8 @@ def build_pairs(cfg: Config) -> WatchedPairs:
             f'{dataset.get("type")!r}, expected PairDataset. Give a config '
             'that trains.'
         )
-    arguments = {k: v for k, v in dataset.items() if k != 'type'}
+    arguments = dict(fill_pairs(dataset, cfg.model))
+    arguments.pop('type')
     return WatchedPairs(**arguments)
 
 
