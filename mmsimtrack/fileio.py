@@ -1,6 +1,7 @@
 """Files that appear whole or not at all."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +12,7 @@ def replace_atomically(path: str | os.PathLike) -> Iterator[Path]:
     """Let the caller write a file that appears only once it is complete.
 
     Args:
-        path: File to create or to replace.
+        path: File to create or to replace, or folder to create.
 
     Yields:
         A temporary path in the same folder, to be written inside the block.
@@ -25,4 +26,6 @@ def replace_atomically(path: str | os.PathLike) -> Iterator[Path]:
         yield temporary
         os.replace(temporary, path)
     finally:
+        if temporary.is_dir():
+            shutil.rmtree(temporary)
         temporary.unlink(missing_ok=True)

@@ -5,14 +5,17 @@ a new image of the same kind. The training transforms and the generator of
 sequences draw these numbers.
 """
 
+from statistics import NormalDist
+
 import cv2
 import numpy as np
-from scipy.special import ndtri
 
 LUMA = (0.299, 0.587, 0.114)  # of R, G and B
 # the 256 quantiles of a normal distribution: looking them up by random bytes
 # is four times as fast as drawing normal numbers
-QUANTILES = ndtri((np.arange(256) + 0.5) / 256)
+QUANTILES = np.array(
+    [NormalDist().inv_cdf((i + 0.5) / 256) for i in range(256)]
+)
 
 
 def motion_blur(image: np.ndarray, length: float, angle: float) -> np.ndarray:
@@ -63,9 +66,11 @@ def noise(
     """Add normal noise, independent for each pixel and channel.
 
     Args:
-        sigma: Standard deviation in levels of 0..255.
+        sigma: Standard deviation in levels of 0..255; 0 changes nothing.
         rng: Generator that the noise comes from.
     """
+    if not sigma:
+        return image.copy()
     levels = np.round(sigma * QUANTILES).astype(np.int16)
     index = np.frombuffer(rng.bytes(image.size), np.uint8)
     return cv2.add(image, levels[index].reshape(image.shape), dtype=cv2.CV_8U)
