@@ -130,7 +130,7 @@ def test_box_and_visible_share_by_hand(x, occluder_x, visible):
     )
     np.testing.assert_allclose(target.bboxes, [[x - 20, 80, x + 20, 120]])
     share = scene_module.visible_share(target, [occluder], (320, 240))
-    assert share == pytest.approx([visible], abs=0.02)
+    assert share == pytest.approx([visible], abs=0.01)
 
 
 def test_layout(generated):

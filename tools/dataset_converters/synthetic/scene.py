@@ -380,7 +380,7 @@ def visible_share(
     for t, bbox in enumerate(target.bboxes):
         corner = np.floor(bbox[:2]).astype(int)
         width, height = (np.ceil(bbox[2:]).astype(int) - corner).tolist()
-        mask = fill(target.outline_at(t) - corner, width, height, 2) > 127
+        mask = fill(target.outline_at(t) - corner, width, height, 3) > 127
         inside = [
             (np.arange(extent) + low >= 0) & (np.arange(extent) + low < side)
             for extent, low, side in zip((width, height), corner, size)
@@ -390,7 +390,7 @@ def visible_share(
             low, high = others[t, :2], others[t, 2:]
             if (low < bbox[2:]).all() and (high > bbox[:2]).all():
                 points = sprite.outline_at(t) - corner
-                seen &= fill(points, width, height, 2) < 128
+                seen &= fill(points, width, height, 3) <= 127
         shares.append(seen.sum() / max(1, mask.sum()))
     return np.array(shares)
 
