@@ -7,7 +7,8 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import RUNNERS
 
-from launch import add_common_options, load_config, set_up_distribution
+from mmsimtrack.cli.launch import load_config, set_up_distribution
+from mmsimtrack.cli.options import add_common_options
 from mmsimtrack.models.weights import trust_checkpoints
 
 
