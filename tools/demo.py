@@ -13,9 +13,9 @@ from pathlib import Path
 
 import torch
 from mmengine.config import Config
-from track import parse_bbox, parse_source
 
 from mmsimtrack.apis import SOTInferencer, open_source
+from mmsimtrack.cli.options import parse_bbox, parse_source
 from mmsimtrack.evaluation import OPEMetric
 from mmsimtrack.fileio import replace_atomically
 from mmsimtrack.registry import DATASETS, MODELS

@@ -8,7 +8,8 @@ import mmsimtrack  # noqa: F401  (checks the installation first)
 from mmengine.dist import is_main_process
 from mmengine.runner import Runner
 
-from launch import add_common_options, load_config, set_up_distribution
+from mmsimtrack.cli.launch import load_config, set_up_distribution
+from mmsimtrack.cli.options import add_common_options
 from mmsimtrack.models.weights import trust_checkpoints
 from mmsimtrack.fileio import replace_atomically
 
