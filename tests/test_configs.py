@@ -10,8 +10,8 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.registry import PARAM_SCHEDULERS
 from mmengine.runner import Runner
 
+from mmsimtrack.fileio import read_bboxes_xywh
 from mmsimtrack.registry import MODELS
-from mmsimtrack.structures.annotation_file import read_bboxes_xywh
 
 CONFIGS = Path(__file__).parents[1] / 'configs'
 ALL = sorted(

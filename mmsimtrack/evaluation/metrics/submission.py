@@ -10,8 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from mmsimtrack.benchmarks import BENCHMARKS
-from mmsimtrack.fileio import replace_atomically
-from mmsimtrack.structures.annotation_file import read_bboxes_xywh
+from mmsimtrack.fileio import read_bboxes_xywh, replace_atomically
 
 # how many sequences each server expects
 SERVERS = {

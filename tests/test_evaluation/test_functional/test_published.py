@@ -19,7 +19,7 @@ from mmsimtrack.evaluation.functional import (
     overall_scores,
     sequence_scores,
 )
-from mmsimtrack.structures.annotation_file import read_bboxes_xywh, read_flags
+from mmsimtrack.fileio import read_bboxes_xywh, read_flags
 
 ROOT = Path(__file__).resolve().parents[3]
 SHARED = Path(

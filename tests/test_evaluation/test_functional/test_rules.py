@@ -14,7 +14,7 @@ from mmsimtrack.evaluation.functional import (
     overall_scores,
     sequence_scores,
 )
-from mmsimtrack.structures.annotation_file import read_bboxes_xywh, read_flags
+from mmsimtrack.fileio import read_bboxes_xywh, read_flags
 
 DATA = Path(__file__).parents[2] / 'data' / 'eval'
 CORNER = json.loads((DATA / 'corner' / 'expected.json').read_text())
