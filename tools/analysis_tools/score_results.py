@@ -18,7 +18,6 @@ from pathlib import Path
 from mmsimtrack.benchmarks import BENCHMARKS
 from mmsimtrack.evaluation.functional import (
     ATTRIBUTES,
-    BENCHMARKS,
     KITS,
     RefusedFile,
     attribute_scores,
