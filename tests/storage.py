@@ -1,4 +1,4 @@
-"""Miniatures of all layouts, unpacked, in zip archives and in LMDBs."""
+"""Miniatures of all layouts, unpacked and in zip archives."""
 
 import shutil
 import zipfile
@@ -6,7 +6,6 @@ from pathlib import Path
 
 import layouts
 
-ARCHIVE = {'backend': 'archive'}
 SEQUENCES = {
     'lasot': dict(type='LaSOTDataset', split='train', indices=2),
     'got10k': dict(type='Got10kDataset', split='train'),
@@ -23,22 +22,22 @@ WRITTEN = {'uav123': 'uav6', 'otb100': 'Deer', 'nfs': 'dog_1'}
 LAYOUTS = {**SEQUENCES, 'coco': dict(type='CocoDataset', split='train')}
 
 
-def make(name, root):
+def make(name, root, **options):
     """Write a miniature; returns the config of its data set."""
     cfg = dict(LAYOUTS[name], data_root=str(root))
     if name in WRITTEN:
         rows = [row.split()[0] for row in layouts.split_rows(name)]
         cfg['indices'] = [rows.index(WRITTEN[name])]
     if name == 'folder':
-        make_folders(root)
+        make_folders(root, **options)
     else:
-        getattr(layouts, f'make_{name}')(root)
+        getattr(layouts, f'make_{name}')(root, **options)
     return cfg
 
 
-def make_folders(root):
+def make_folders(root, **options):
     """A data set of one's own, with PNGs that are numbered 1, 2, ..."""
-    layouts.make_tnl2k(root, frame_name='shot {}.png')
+    layouts.make_tnl2k(root, frame_name='shot {}.png', **options)
     for folder in Path(root).iterdir():
         (folder / 'language.txt').unlink()
         (folder / 'groundtruth.txt').rename(folder.with_suffix('.txt'))
@@ -71,31 +70,9 @@ def pack_zips(name, root):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
-def pack_lmdbs(name, root):
-    """Replace a miniature by LMDBs; keys are paths."""
-    root = Path(root)
-    if name == 'trackingnet':
-        _write_lmdb(root / 'TRAIN_0_lmdb', root / 'TRAIN_0')
-    else:
-        moved = root.rename(root.with_name('moved'))
-        _write_lmdb(root, moved)
-
-
 def _zip(path, parts, root, method=zipfile.ZIP_STORED):
     with zipfile.ZipFile(path, 'w', method) as archive:
         for part in parts:
             for file in [part, *sorted(part.rglob('*'))]:
                 # entries for folders too, as some programs write them
                 archive.write(file, file.relative_to(root))
-
-
-def _write_lmdb(path, source):
-    import lmdb
-
-    with lmdb.open(str(path), map_size=2**26) as database:  # noqa: SIM117
-        with database.begin(write=True) as transaction:
-            for file in source.rglob('*'):
-                if file.is_file():
-                    key = str(file.relative_to(source)).encode()
-                    transaction.put(key, file.read_bytes())
-    shutil.rmtree(source)

@@ -6,29 +6,9 @@ SOURCE is a video file, a folder of frames or the number of a camera.
 """
 
 import argparse
-from pathlib import Path
-
-from launch import add_trust_option
 
 from mmsimtrack.apis import SOTInferencer
-from mmsimtrack.structures import xywh_to_xyxy
-
-
-def parse_bbox(text: str) -> list[float]:
-    """Four numbers x,y,w,h in pixels -> xyxy."""
-    try:
-        x, y, w, h = (float(value) for value in text.split(','))
-    except ValueError:
-        raise argparse.ArgumentTypeError(
-            f'found {text!r}, expected four numbers x,y,w,h in pixels, such '
-            'as 204,150,17,50'
-        ) from None
-    return xywh_to_xyxy([x, y, w, h]).tolist()
-
-
-def parse_source(text: str) -> str | int:
-    """A number is a camera, unless a file or folder has that name."""
-    return int(text) if text.isdigit() and not Path(text).exists() else text
+from mmsimtrack.cli.options import add_trust_option, parse_bbox, parse_source
 
 
 def main() -> None:

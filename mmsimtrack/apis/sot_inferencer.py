@@ -19,11 +19,11 @@ from mmsimtrack.apis.sources import (
     source_fps,
     source_name,
 )
+from mmsimtrack.fileio import write_bboxes_xywh
 from mmsimtrack.models import SOTTracker
 from mmsimtrack.models.weights import trust_checkpoints
 from mmsimtrack.registry import INFERENCERS, MODELS
 from mmsimtrack.structures import xyxy_to_xywh
-from mmsimtrack.structures.annotation_file import write_bboxes_xywh
 from mmsimtrack.visualization import (
     SOTVisualizer,
     VideoWriter,

@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 
 from mmsimtrack.datasets import FrameReader
+from mmsimtrack.datasets.frames import ENDINGS, list_frames
 
 FRAME_FOLDERS = ('img', 'imgs')  # of a sequence in LaSOT, OTB, TNL2K
-IMAGE_ENDINGS = ('.jpg', '.jpeg', '.png', '.bmp')
 
 Source = str | Path | int | Iterable[np.ndarray]
 
@@ -38,14 +38,11 @@ def open_source(source: Source) -> Iterator[np.ndarray]:
     path = Path(source)
     if path.is_dir():
         path = _frame_folder(path)
-        names = (
-            p for p in path.iterdir() if p.suffix.lower() in IMAGE_ENDINGS
-        )
-        paths = sorted(map(str, names), key=lambda p: (len(p), p))
+        paths = [str(path / name) for name in list_frames(path)]
         if not paths:
             raise ValueError(
                 f'{path} holds no frame, expected files ending in '
-                f'{", ".join(IMAGE_ENDINGS)}. Give the folder of the frames.'
+                f'{", ".join(ENDINGS)}. Give the folder of the frames.'
             )
         return iter(FrameReader(paths))
     if not path.exists():

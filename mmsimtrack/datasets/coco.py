@@ -6,16 +6,15 @@ from dataclasses import replace
 
 import cv2
 import numpy as np
-from mmengine import fileio
 from mmengine.logging import print_log
 from pycocotools import mask as rle
 
-from mmsimtrack.datasets.annotation_index import encode
-from mmsimtrack.datasets.frame_files import check_frame_folder
+from mmsimtrack.datasets.archive import is_file, is_folder, read_bytes
+from mmsimtrack.datasets.index import encode
 from mmsimtrack.datasets.sequence_dataset import SequenceDataset, check_split
 from mmsimtrack.datasets.video_sequence import VideoSequence
 from mmsimtrack.registry import DATASETS
-from mmsimtrack.structures import xywh_to_xyxy
+from mmsimtrack.structures import has_area
 
 
 @DATASETS.register_module()
@@ -37,8 +36,7 @@ class CocoDataset(SequenceDataset):
         data_prefix: Folder of its pictures, which `file_name` is relative to.
         masks: Whether to keep the outlines of objects (polygons and RLE), for
             transforms that cut objects out; see `outline`.
-        backend_args: Of mmengine's file backend.
-        indices: Take only the first few objects, or these.
+        **kwargs: Of `SequenceDataset`.
 
     Raises:
         ValueError: If the split is unknown, or an annotation is wrong.
@@ -54,8 +52,7 @@ class CocoDataset(SequenceDataset):
         ann_file: str | None = None,
         data_prefix: str = '',
         masks: bool = False,
-        backend_args: dict | None = None,
-        indices: int | list[int] | None = None,
+        **kwargs,
     ) -> None:
         self.masks = masks
         if ann_file is None:
@@ -63,7 +60,7 @@ class CocoDataset(SequenceDataset):
             ann_file = f'annotations/instances_{split}2017.json'
             data_prefix = f'{split}2017'
             inner = osp.join('images', data_prefix)
-            if fileio.isdir(osp.join(data_root, inner), backend_args):
+            if is_folder(osp.join(data_root, inner)):
                 data_prefix = inner
         elif split is not None:
             raise ValueError(
@@ -73,7 +70,7 @@ class CocoDataset(SequenceDataset):
             )
         self._folder = osp.join(data_root, data_prefix)
         self._annotation = osp.join(data_root, ann_file)
-        super().__init__(data_root, backend_args=backend_args, indices=indices)
+        super().__init__(data_root, **kwargs)
 
     def get_sequence(self, i: int) -> VideoSequence:
         """Object i with its outline; -1 is the last."""
@@ -102,7 +99,8 @@ class CocoDataset(SequenceDataset):
 
     def find_sources(self) -> tuple[None, list[str]]:
         """The annotation file; images are not checked but for their folder."""
-        check_frame_folder(self._folder, self.backend_args)
+        if not self.frames_optional:
+            self.check_frame_folder(self._folder)
         return None, [self._annotation]
 
     def parse(self, infos: None) -> dict[str, np.ndarray]:
@@ -121,8 +119,9 @@ class CocoDataset(SequenceDataset):
             'first_frames': np.zeros(num, np.uint8),
             'num_frames': np.ones(num, int),
             'offsets': np.arange(num + 1),
-            'bboxes': xywh_to_xyxy(bboxes_xywh),
-            'visible': (bboxes_xywh[:, 2:] > 0).all(-1),
+            'bboxes_xywh': bboxes_xywh,
+            'visible': has_area(bboxes_xywh),
+            'scored': has_area(bboxes_xywh),
             'name_offsets': np.arange(num + 1),
             'frame_names': encode(files[e['image_id']] for e in objects),
             **self._pack_outlines(objects),
@@ -156,14 +155,14 @@ class CocoDataset(SequenceDataset):
     def _read_objects(self) -> tuple[list[dict], dict]:
         """Annotations of objects, and the file name of each image id."""
         path = self._annotation
-        if not fileio.exists(path, self.backend_args):
+        if not is_file(path):
             raise FileNotFoundError(
                 f'CocoDataset: {path} is missing. Unpack the annotations of '
                 'COCO 2017 there, or correct data_root and ann_file in the '
                 'config.'
             )
         try:
-            content = json.loads(fileio.get(path, self.backend_args))
+            content = json.loads(read_bytes(path))
             files = {i['id']: i['file_name'] for i in content['images']}
             objects = content['annotations']
             kept = [

@@ -11,8 +11,8 @@ import numpy as np
 from mmengine.logging import print_log
 from torch.utils.data import Dataset
 
-from mmsimtrack.datasets.frame_reader import CorruptFrameError
 from mmsimtrack.datasets.frame_sampling import SamplingPolicy
+from mmsimtrack.datasets.frames import CorruptFrameError
 from mmsimtrack.datasets.reading_policy import ReadingPolicy
 from mmsimtrack.datasets.transforms.warp import (
     PairWarps,

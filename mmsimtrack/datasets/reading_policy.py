@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import numpy as np
 from mmengine.logging import print_log
 
-from mmsimtrack.datasets.frame_reader import CorruptFrameError
+from mmsimtrack.datasets.frames import CorruptFrameError
 from mmsimtrack.datasets.video_sequence import VideoSequence
 from mmsimtrack.structures import CropWindow
 

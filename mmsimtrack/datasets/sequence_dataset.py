@@ -3,27 +3,36 @@
 from __future__ import annotations
 
 import os.path as osp
+import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import torch
 from mmengine.dataset import BaseDataset
+from mmengine.logging import print_log
 from mmengine.structures import InstanceData
 
-from mmsimtrack.datasets.annotation_index import pack_sequences
-from mmsimtrack.datasets.frame_files import (
-    check_for_tracking,
-    check_frame_files,
-    check_frame_folder,
-    check_part_of_video,
+from mmsimtrack.datasets.archive import (
+    is_file,
+    is_folder,
+    list_folder,
+    read_bytes,
 )
-from mmsimtrack.datasets.frame_reader import FrameReader, image_shape
-from mmsimtrack.datasets.index_cache import open_index
-from mmsimtrack.datasets.video_sequence import VideoSequence
-from mmsimtrack.structures import SOTDataSample, has_area, xywh_to_xyxy
-from mmsimtrack.structures.annotation_file import read_bboxes_xywh
+from mmsimtrack.datasets.frames import (
+    FrameReader,
+    check_frame,
+    find_numbers,
+    image_shape,
+    list_frames,
+    missing_frame,
+)
+from mmsimtrack.datasets.index import open_index, pack_sequences
+from mmsimtrack.datasets.video_sequence import VideoSequence, frame_path
+from mmsimtrack.fileio import read_bboxes_xywh, read_flags, read_names
+from mmsimtrack.structures import SOTDataSample, check_first_box, has_area
 
 SPLITS = Path(__file__).parent / 'splits'
 
@@ -31,31 +40,52 @@ SPLITS = Path(__file__).parent / 'splits'
 class SequenceDataset(BaseDataset):
     """A data set whose items are whole sequences.
 
-    Subclasses implement `load_data_list`: one dict per sequence with `name`,
-    `frame_template`, `first_frame` (and `frame_names`; see `VideoSequence`),
-    `last_frame` if it is a part of a video, and `annotation`, a file with
-    x,y,w,h per frame. Where a layout has its own rules, they override
-    `load_bboxes`, `count_frames`, `load_visible` and `load_scored`, and name
-    the files of labels in `label_files`. Annotations are parsed once and kept
-    as in `open_index`; options that decide what is parsed are attributes that
-    exist when the constructor of this class is called.
+    A layout is a subclass with data: where frames and boxes lie, which list
+    names the sequences, which files hold labels. In the paths of `layouts`,
+    `{}` is the name of a sequence, `{class}` what stands before its last `-`,
+    and other fields are the `columns` of the list. Code is needed only where
+    a data set is odd: `list_names` and `load_data_list` say which sequences
+    there are, `load_bboxes` reads an annotation, `count_frames` decides
+    whether it fits, `find_scored` says which frames the kit scores.
+
+    Files may lie in zip archives, see `datasets/archive.py`. Annotations are
+    parsed once and kept as in `open_index`; options that decide what is
+    parsed are attributes that exist when the constructor of this class is
+    called.
 
     An item is a dict: `inputs`, a `FrameReader`, and `data_samples`, a
-    `SOTDataSample` with the boxes of the sequence.
+    `SOTDataSample` with the boxes of the sequence; its `visible` are the
+    frames that the kit scores.
 
     Args:
         data_root: Folder of the data set as downloaded.
         test_mode: Whether sequences will be tracked: first boxes and frame
             files are then checked before the first frame is tracked.
-        backend_args: Of mmengine's file backend, for all files.
         indices: Take only the first few sequences, or these.
+        frames_optional: Whether annotations are taken as they are where
+            frames are missing, as it does for scoring results.
+        lazy_init: Whether to read nothing before `full_init` is called.
 
     Attributes:
+        layouts: Pairs of paths below `data_root`: the folder of the frames of
+            a sequence, and its file of boxes. The first pair counts of which
+            any sequence is there.
+        frame_name: Name of a frame, `{:08d}.jpg`, if frames are numbered;
+            their digits and endings may differ. Otherwise all frames of the
+            folder are taken in their order, see `list_frames`.
+        first_frame: Number of the first frame.
+        official: Name of the shipped list of sequences, in `splits/`.
+        list_file: List of sequences below `data_root`, instead.
+        columns: Names of the columns of the list, after the name. With
+            `first` and `last`, a sequence is a range of the frames of a
+            video.
+        labels: Files of flags beside the annotation, one flag per box, and
+            whether a flag above 0 means that the target is visible.
+        labels_optional: Whether files of labels may be missing.
         single_frame: Whether this is a set of images: a pair is then cut
             from one frame.
         first_box_only: Whether no more than the first box may be public.
-        label_files: Names of files of labels, beside the annotation.
-        advice: A sentence: what else may help if frames and boxes do not fit.
+        advice: What else may help if frames and boxes do not fit.
 
     Raises:
         FileNotFoundError: If a folder or file is missing.
@@ -63,94 +93,344 @@ class SequenceDataset(BaseDataset):
             cannot be tracked.
     """
 
+    layouts: Sequence[tuple[str, str]] = ()
+    frame_name = '{}'
+    first_frame = 1
+    official: str | None = None
+    list_file: str | None = None
+    columns: tuple[str, ...] = ()
+    labels: dict[str, bool] = {}
+    labels_optional = False
     single_frame = False
     first_box_only = False
-    label_files: tuple[str, ...] = ()
     advice = ''
 
     def __init__(
         self,
         data_root: str,
         test_mode: bool = False,
-        backend_args: dict | None = None,
         indices: int | list[int] | None = None,
+        frames_optional: bool = False,
+        lazy_init: bool = False,
     ) -> None:
-        self.backend_args = backend_args
+        self.frames_optional = frames_optional
         self.options = {**vars(self), 'indices': indices}
         super().__init__(
-            data_root=str(data_root), test_mode=test_mode, indices=indices
+            data_root=str(data_root),
+            test_mode=test_mode,
+            indices=indices,
+            lazy_init=lazy_init,
         )
 
-    def load_sequence(self, info: dict) -> VideoSequence:
-        """Read one sequence from the disk and check it.
+    # which sequences there are
 
-        A target is visible where its box is finite and has an area, and where
-        `load_visible` agrees.
+    def list_names(self) -> list[str]:
+        """List the rows of the official list, or the names of all folders."""
+        if self.list_file is not None:
+            return read_names(
+                osp.join(self.data_root, self.list_file), read_bytes
+            )
+        if self.official is not None:
+            return read_names(SPLITS / f'{self.official}.txt')
+        return self.list_folders(self.layouts[0][0].partition('{')[0])
 
-        Args:
-            info: An entry of `load_data_list`.
+    def list_folders(self, folder: str = '') -> list[str]:
+        """List the names of all folders in a folder of the data set.
+
+        Raises:
+            FileNotFoundError: If there is no such folder.
         """
-        # first, since it is what a partly unpacked data set lacks
-        folder = osp.dirname(info['frame_template'])
-        check_frame_folder(folder, self.backend_args)
-        bboxes_xywh = self.load_bboxes(info)
-        num_frames = self.count_frames(info, len(bboxes_xywh))
-        bboxes_xywh = bboxes_xywh[:num_frames]
-        frame_names = info.get('frame_names')
-        visible = has_area(bboxes_xywh)
-        visible &= self.load_visible(info, len(bboxes_xywh))
-        return VideoSequence(
-            info['name'],
-            info['frame_template'],
-            info['first_frame'],
-            num_frames,
-            xywh_to_xyxy(bboxes_xywh),
-            visible,
-            frame_names=frame_names and frame_names[:num_frames],
-        )
+        path = osp.join(self.data_root, folder).rstrip('/')
+        if not is_folder(path):
+            raise FileNotFoundError(
+                f'{type(self).__name__}: {path} is missing. Expected a folder '
+                'with one folder per sequence; unpack the archive there, or '
+                'correct data_root in the config.'
+            )
+        return list_folder(path)[0]
 
-    def load_bboxes(self, info: dict) -> np.ndarray:
-        """(num_boxes, 4) xywh of a sequence, from its annotation."""
-        return read_bboxes_xywh(info['annotation'], self.backend_args)
+    def load_data_list(self) -> list[dict]:
+        """List what `load_sequence` takes, a dict for each sequence.
 
-    def count_frames(self, info: dict, num_boxes: int) -> int:
-        """Number of frames of a sequence, if they fit its boxes."""
-        if 'last_frame' in info:
-            return check_part_of_video(self, info, num_boxes)
-        return check_frame_files(self, info, num_boxes)
+        It has `name`, `frame_template` and `first_frame` (see
+        `VideoSequence`), `annotation`, the file of boxes, and `last_frame`
+        if the sequence is a part of a video.
+        """
+        return self.describe(self.list_names(), self.layouts)
 
-    def load_visible(self, info: dict, num_boxes: int) -> np.ndarray:
-        """(num_boxes,) bool, from label files; here there are none."""
-        return np.ones(num_boxes, bool)
+    def describe(
+        self, rows: Iterable[str], layouts: Sequence[tuple[str, str]]
+    ) -> list[dict]:
+        """Fill in the paths of a layout for each row of a list."""
+        sequences = [self.parse_row(row) for row in rows]
+        frames, boxes = self._choose_layout(sequences, layouts)
+        infos = []
+        for fields in sequences:
+            folder = osp.join(self.data_root, _fill(frames, fields))
+            info = {
+                'name': fields['name'],
+                'frame_template': osp.join(folder, self.frame_name),
+                'first_frame': int(fields.get('first', self.first_frame)),
+                'annotation': osp.join(self.data_root, _fill(boxes, fields)),
+            }
+            if 'last' in fields:
+                info['last_frame'] = int(fields['last'])
+            infos.append(info)
+        return infos
 
-    def load_scored(self, sequence: VideoSequence) -> np.ndarray:
-        """(num_boxes,) bool: where the target is visible to the kits."""
-        return sequence.visible
+    def parse_row(self, row: str) -> dict[str, str]:
+        """Split a row of a list into the fields of paths, and `name`."""
+        name, *values = row.split() if self.columns else [row]
+        fields = {'': name, 'name': name, 'class': name.rpartition('-')[0]}
+        return fields | dict(zip(self.columns, values))
+
+    def _choose_layout(
+        self, sequences: list[dict], layouts: Sequence[tuple[str, str]]
+    ) -> tuple[str, str]:
+        """Find the first layout in which any sequence is there.
+
+        The first sequence that is there decides for all: network disks would
+        take long to answer for each of 50,610 at every start.
+        """
+        for is_there, part in ((is_folder, 0), (is_file, 1)):
+            for fields in sequences if len(layouts) > 1 else ():
+                for layout in layouts:
+                    path = osp.join(
+                        self.data_root, _fill(layout[part], fields)
+                    )
+                    if is_there(path):
+                        return layout
+        return layouts[0]
 
     def filter_data(self) -> list[dict]:
-        """Keep all sequences: at least one, each with a name of its own."""
+        """Keep all sequences, if their names can be those of files.
+
+        Raises:
+            ValueError: If there is none, or a name occurs twice or is no
+                name of a file.
+        """
         if not self.data_list:
             raise ValueError(
                 f'{type(self).__name__}: no sequence in {self.data_root}. '
                 'Check data_root and split in the config.'
             )
         names = Counter(info['name'] for info in self.data_list)
-        double = sorted(name for name, count in names.items() if count > 1)
-        if double:
-            raise ValueError(
-                f'{type(self).__name__}: {self.data_root} lists sequences '
-                f'twice: {", ".join(double[:5])}. Names must be unique, since '
-                'results are files of that name; correct the list.'
-            )
+        for name, count in names.items():
+            problem = 'twice' if count > 1 else ''
+            if name in ('', '.', '..') or set(name) & set('/\\\0'):
+                problem = 'which is no name of a file'
+            if problem:
+                raise ValueError(
+                    f'{type(self).__name__}: {self.data_root} lists the '
+                    f'sequence {name!r} {problem}. Results are files of that '
+                    'name, so it must be unique, not empty, . or .., and hold '
+                    'no slash, backslash or NUL; correct the list.'
+                )
         return self.data_list
 
-    def get_subset(self, indices) -> SequenceDataset:
-        """Not supported: annotations do not follow; use `indices`."""
-        raise NotImplementedError(
-            f'{type(self).__name__}: give `indices` in the config instead.'
+    def check_root(self) -> None:
+        """Find out whether there is any data at all.
+
+        Raises:
+            FileNotFoundError: If there is no such folder.
+        """
+        if not is_folder(self.data_root):
+            raise FileNotFoundError(
+                f'{type(self).__name__}: {self.data_root} does not exist. '
+                'Expected the data set as downloaded; '
+                'docs/en/prepare_datasets.md says where to get it. Put it '
+                'there, or correct data_root in the config.'
+            )
+
+    # how one is read
+
+    def load_sequence(self, info: dict) -> VideoSequence:
+        """Read one sequence from the disk and check it.
+
+        A target is visible where its box is finite and has an area, and where
+        no label says otherwise.
+
+        Args:
+            info: An entry of `load_data_list`.
+        """
+        # first, since it is what a partly unpacked data set lacks
+        names = self.list_frames(info)
+        bboxes_xywh = self.load_bboxes(info)
+        num_frames = self.fit_frames(info, len(bboxes_xywh), names)
+        bboxes_xywh = bboxes_xywh[:num_frames]
+        flags = self.load_labels(info, len(bboxes_xywh))
+        visible = has_area(bboxes_xywh)
+        for flag in flags.values():
+            visible &= flag
+        numbers = range(info['first_frame'], info['first_frame'] + num_frames)
+        template = info['frame_template']
+        frame_names = names and tuple(names[:num_frames])
+        if frame_names == tuple(map(osp.basename(template).format, numbers)):
+            frame_names = None  # which follow from the template
+        return VideoSequence(
+            info['name'],
+            template,
+            info['first_frame'],
+            num_frames,
+            bboxes_xywh,
+            visible,
+            self.find_scored(bboxes_xywh, visible, flags),
+            frame_names,
         )
 
-    get_subset_ = get_subset
+    def list_frames(self, info: dict) -> list[str] | None:
+        """List the frames of a sequence; None if they are not there.
+
+        Raises:
+            FileNotFoundError: If the folder or a numbered frame is missing,
+                unless frames are optional.
+        """
+        try:
+            self.check_frame_folder(osp.dirname(info['frame_template']))
+            names, missing = self.match_frames(info)
+            if missing:
+                raise missing_frame(missing[0])
+        except FileNotFoundError:
+            if self.frames_optional:
+                return None
+            raise
+        return names
+
+    def check_frame_folder(self, folder: str) -> None:
+        """Find out whether a sequence is there.
+
+        Raises:
+            FileNotFoundError: If there is no such folder.
+        """
+        if not is_folder(folder):
+            raise FileNotFoundError(
+                f'{folder} is missing. Expected a folder of frames; unpack '
+                'the full archive, correct data_root in the config, or set '
+                '`indices` there to leave the sequence out. '
+                'tools/dataset_converters/check_dataset.py lists all that is '
+                'missing.'
+            )
+
+    def match_frames(self, info: dict) -> tuple[list[str], list[str]]:
+        """List names of frames, and paths of frames that should be there."""
+        template, first = info['frame_template'], info['first_frame']
+        folder, pattern = osp.split(template)
+        names = list_frames(folder)
+        if pattern == '{}':
+            return names, []
+        numbers = find_numbers(names, folder)
+        last = info.get('last_frame', max(numbers, default=first - 1))
+        span = range(first, last + 1)
+        missing = [frame_path(template, n) for n in span if n not in numbers]
+        return [numbers[n] for n in span if n in numbers], missing
+
+    def load_bboxes(self, info: dict) -> np.ndarray:
+        """(num_boxes, 4) xywh of a sequence, from its annotation."""
+        return read_bboxes_xywh(info['annotation'], read_bytes)
+
+    def load_labels(self, info: dict, num_boxes: int) -> dict[str, np.ndarray]:
+        """(num_boxes,) bool from each file of labels: what it calls visible.
+
+        Raises:
+            FileNotFoundError: If a file is missing that is not optional.
+            ValueError: If there is not one value per box.
+        """
+        return {
+            name: self.load_label(path, num_boxes) == self.labels[name]
+            for name, path in self.find_labels(info).items()
+            if is_file(path) or not self.labels_optional
+        }
+
+    @staticmethod
+    def load_label(path: str, num_boxes: int) -> np.ndarray:
+        """(num_boxes,) bool from a file of flags: which are above 0."""
+        flags = read_flags(path, read_bytes)
+        if len(flags) != num_boxes:
+            raise ValueError(
+                f'{path} has {len(flags)} values, but the annotation beside '
+                f'it has {num_boxes} boxes. Expected one value per box; '
+                'unpack the sequence again.'
+            )
+        return flags > 0
+
+    def find_labels(self, info: dict) -> dict[str, str]:
+        """Paths of the files of labels of a sequence, by their names."""
+        if self.first_box_only:
+            return {}
+        folder = osp.dirname(info['annotation'])
+        return {name: osp.join(folder, name) for name in self.labels}
+
+    def find_scored(
+        self,
+        bboxes_xywh: np.ndarray,
+        visible: np.ndarray,
+        flags: dict[str, np.ndarray],
+    ) -> np.ndarray:
+        """(num_boxes,) bool: where the kit takes the target for visible.
+
+        Args:
+            bboxes_xywh: (num_boxes, 4) as annotated.
+            visible: (num_boxes,) bool, where training takes it for visible.
+            flags: What `load_labels` returns.
+        """
+        return visible
+
+    def count_frames(
+        self, info: dict, num_boxes: int, num_files: int
+    ) -> int | None:
+        """Return how many frames are used; None if boxes do not fit them.
+
+        Args:
+            info: An entry of `load_data_list`.
+            num_boxes: Rows of the annotation.
+            num_files: Frames in the folder.
+        """
+        if self.first_box_only and num_boxes == 1 <= num_files:
+            return num_files
+        return num_files if num_files == num_boxes > 0 else None
+
+    def fit_frames(
+        self, info: dict, num_boxes: int, names: Sequence[str] | None
+    ) -> int:
+        """Return how many frames are used.
+
+        Args:
+            info: An entry of `load_data_list`.
+            num_boxes: Rows of the annotation.
+            names: Names of the frames; None if they are not there.
+
+        Raises:
+            ValueError: If boxes do not fit the frames, or their range.
+        """
+        name, folder = type(self).__name__, osp.dirname(info['frame_template'])
+        boxes = f'{info["annotation"]} has {num_boxes} boxes'
+        if 'last_frame' in info:
+            first, last = info['first_frame'], info['last_frame']
+            if num_boxes != last - first + 1:
+                raise ValueError(
+                    f'{name}: {boxes}, expected {last - first + 1}, for '
+                    f'frames {first} to {last} of its video. Unpack the '
+                    f'annotations again. {self.advice}'.rstrip()
+                )
+        if names is None:
+            return num_boxes
+        num_frames = self.count_frames(info, num_boxes, len(names))
+        found = f'{name}: {folder} holds {len(names)} frames, but {boxes}'
+        if num_frames is None and not self.frames_optional:
+            raise ValueError(
+                f'{found}. Expected one box per frame; unpack or create the '
+                f'sequence again. {self.advice}'.rstrip()
+            )
+        if num_frames is None:
+            return num_boxes
+        one_is_enough = self.first_box_only and num_boxes == 1
+        if not num_frames == num_boxes == len(names) and not one_is_enough:
+            print_log(
+                f'{found}; the first {num_frames} of both are used.', 'current'
+            )
+        return num_frames
+
+    # the data set of mmengine
 
     def full_init(self) -> None:
         """List the sequences and open their annotations, once."""
@@ -158,11 +438,11 @@ class SequenceDataset(BaseDataset):
             return
         self._index = open_index(self)
         self._fully_initialized = True
-        if self.test_mode:
-            check_for_tracking(self)
+        if self.test_mode and not self.frames_optional:
+            self._check_for_tracking()
 
     def find_sources(self) -> tuple[list[dict], list[str]]:
-        """Entries of the sequences to take, and what they are parsed from.
+        """List the sequences to take, and what they are parsed from.
 
         The latter are folders of frames, annotations and files of labels.
         """
@@ -174,29 +454,45 @@ class SequenceDataset(BaseDataset):
         sources = []
         for info in infos:
             folder = osp.dirname(info['frame_template'])
-            sources += [folder, info['annotation'], *self.find_labels(info)]
+            labels = self.find_labels(info).values()
+            sources += [folder, info['annotation'], *labels]
         return infos, sources
 
-    def find_labels(self, info: dict) -> list[str]:
-        """Paths of the files of labels of a sequence."""
-        folder = osp.dirname(info['annotation'])
-        return [osp.join(folder, name) for name in self.label_files]
-
     def parse(self, infos: list[dict]) -> dict[str, np.ndarray]:
-        """Arrays of the sequences; see `pack_sequences`."""
+        """Make the columns of the index; see `pack_sequences`."""
         return pack_sequences(map(self.load_sequence, infos))
+
+    def _check_for_tracking(self) -> None:
+        """Find what would stop a test, before it starts.
+
+        Raises:
+            FileNotFoundError: If a frame is missing.
+            ValueError: If a frame is no image, or a first box cannot be
+                tracked. Frames in archives are not looked at.
+        """
+        name = type(self).__name__
+        print_log(
+            f'{name}: checking {self.num_frames().sum()} frames of '
+            f'{len(self)} sequences before tracking',
+            'current',
+        )
+        with ThreadPoolExecutor(8) as pool:
+            for i in range(len(self)):
+                sequence = self.get_sequence(i)
+                if osp.isdir(osp.dirname(sequence.frame_template)):
+                    list(pool.map(check_frame, sequence.frame_paths()))
+                check_first_box(
+                    sequence.bboxes[0],
+                    image_shape(sequence.frame_path(0)),
+                    f'{name}: sequence {sequence.name}',
+                )
 
     def __len__(self) -> int:
         return len(self._index)
 
-    def get_data_info(self, i: int) -> dict:
-        """What `VideoSequence` takes, for sequence i."""
-        return self._index[i]
-
     def get_sequence(self, i: int) -> VideoSequence:
         """Sequence i, from the parsed annotations; -1 is the last."""
-        info = self.get_data_info(i)
-        return VideoSequence(**info, backend_args=self.backend_args)
+        return self._index[i]
 
     def num_frames(self) -> np.ndarray:
         """(N,) frames of each sequence."""
@@ -211,30 +507,43 @@ class SequenceDataset(BaseDataset):
     def prepare_data(self, idx: int) -> dict:
         """Item of the data set; see the class."""
         sequence = self.get_sequence(idx)
-        shape = image_shape(sequence.frame_path(0), self.backend_args)
         sample = SOTDataSample(
             metainfo={
                 'sequence': sequence.name,
                 'index': range(len(self))[idx],
-                'img_shape': shape,
+                'img_shape': image_shape(sequence.frame_path(0)),
                 'num_frames': len(sequence),
             }
         )
         sample.gt_instances = InstanceData(
             bboxes=torch.from_numpy(sequence.bboxes.copy()),
-            visible=torch.from_numpy(self.load_scored(sequence).copy()),
+            bboxes_xywh=torch.from_numpy(sequence.bboxes_xywh.copy()),
+            visible=torch.from_numpy(sequence.scored.copy()),
         )
-        reader = FrameReader(
-            sequence.frame_paths(), backend_args=self.backend_args
-        )
+        reader = FrameReader(sequence.frame_paths())
         return {'inputs': reader, 'data_samples': sample}
+
+    def get_subset(self, indices) -> SequenceDataset:
+        """Not supported: annotations do not follow; use `indices`."""
+        raise NotImplementedError(
+            f'{type(self).__name__}: give `indices` in the config instead.'
+        )
+
+    get_subset_ = get_subset
 
 
 def check_split(dataset: str, split: str, splits: Iterable[str]) -> str:
-    """The split; raises `ValueError` if the data set has no such split."""
+    """Return the split, or raise `ValueError` if there is no such split."""
     if split not in splits:
         raise ValueError(
             f'{dataset}: split is {split!r}, expected one of '
             f'{sorted(splits)}. Change it in the config.'
         )
     return split
+
+
+def _fill(path: str, fields: dict[str, str]) -> str:
+    """Fill in the fields of a path; other braces in it are left alone."""
+    return re.sub(
+        r'\{(\w*)\}', lambda match: fields.get(match[1], match[0]), path
+    )

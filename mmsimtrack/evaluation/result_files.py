@@ -9,9 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from mmsimtrack.datasets.nfs import as_downloaded
-from mmsimtrack.datasets.otb100 import cut_to_range
-from mmsimtrack.datasets.tnl2k import ROW_TOO_MANY, TNL2KDataset
+from mmsimtrack.datasets.frames import list_frames
+from mmsimtrack.datasets.layouts.nfs import as_downloaded, read_nfs_xywh
+from mmsimtrack.datasets.layouts.otb100 import cut_to_range
+from mmsimtrack.datasets.layouts.tnl2k import ROW_TOO_MANY
 from mmsimtrack.evaluation.functional import (
     FrameErrors,
     Profile,
@@ -22,12 +23,11 @@ from mmsimtrack.evaluation.functional import (
 from mmsimtrack.evaluation.layouts import zeros_are_absent
 from mmsimtrack.evaluation.metrics.submission import SERVERS
 from mmsimtrack.evaluation.sequence_files import COVER, SequenceFiles
-from mmsimtrack.structures import has_area
-from mmsimtrack.structures.annotation_file import (
+from mmsimtrack.fileio import (
     read_bboxes_xywh,
     read_flags,
-    read_nfs_xywh,
 )
+from mmsimtrack.structures import has_area
 
 
 def file_errors(
@@ -96,9 +96,7 @@ def read_annotation(path: Path, name: str, benchmark: str) -> np.ndarray:
     if benchmark == 'otb100':
         return cut_to_range(gt_xywh, name)
     if benchmark == 'tnl2k' and name in ROW_TOO_MANY:
-        frames = path.parent.glob('imgs/*.*')
-        endings = TNL2KDataset.endings
-        num_frames = sum(frame.suffix in endings for frame in frames)
+        num_frames = len(list_frames(path.parent / 'imgs'))
         return gt_xywh[:-1] if num_frames == len(gt_xywh) - 1 else gt_xywh
     return gt_xywh
 

@@ -15,7 +15,7 @@ from mmengine.config import Config
 
 from mmsimtrack.datasets import PairDataset, VideoSequence
 from mmsimtrack.registry import DATASETS
-from mmsimtrack.structures import CropWindow
+from mmsimtrack.structures import CropWindow, xyxy_to_xywh
 
 CONFIG = Path(__file__).parents[2] / 'configs/simtrack/sim_b16_lasot.py'
 NUM_DRAWS = 4000
@@ -50,7 +50,9 @@ class VisibilityOnly:
         flags = self.visible[i]
         bboxes = np.tile(BBOX, (len(flags), 1))
         name = f'{self.name} {i}'
-        return VideoSequence(name, '{}', 0, len(flags), bboxes, flags)
+        return VideoSequence(
+            name, '{}', 0, len(flags), xyxy_to_xywh(bboxes), flags, flags
+        )
 
 
 def make_flags():

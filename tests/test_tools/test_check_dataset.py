@@ -36,11 +36,9 @@ def options(cfg):
     rest = {
         key: value
         for key, value in cfg.items()
-        if key not in ('type', 'data_root', 'split', 'backend_args')
+        if key not in ('type', 'data_root', 'split')
     }
     pairs = [f'{key}={value}' for key, value in rest.items()]
-    if 'backend_args' in cfg:
-        pairs.append('backend_args.backend=archive')
     return args + (['--cfg-options', *pairs] if pairs else [])
 
 
@@ -58,7 +56,7 @@ def test_zip_archives(run, tmp_path, name):
     cfg = storage.make(name, tmp_path / 'data')
     _, unpacked = run(*options(cfg))
     storage.pack_zips(name, tmp_path / 'data')
-    code, lines = run(*options(dict(cfg, backend_args=storage.ARCHIVE)))
+    code, lines = run(*options(cfg))
     assert (code, lines) == (0, unpacked)
 
 
@@ -107,13 +105,13 @@ def test_numbers_that_do_not_agree(run, tmp_path):
     path.write_text('1,2,3,4\n' * 6)
     _, lines = run(*options(cfg))
     messages = [
-        'absence.label has 8 values, but groundtruth.txt beside it has 6',
-        'cover.label has 8 values, but groundtruth.txt beside it has 6',
-        'seq_1 holds 8 frames (.jpg), but',
+        'absence.label has 8 values, but the annotation beside it has 6',
+        'cover.label has 8 values, but the annotation beside it has 6',
+        'seq_1 holds 8 frames, but',
     ]
     for message, line in zip(messages, lines[1:4]):
         assert message in line
-    assert lines[4] == '  2 sequences, 14 frames, 3 problems'
+    assert lines[4] == '  2 sequences, 16 frames, 3 problems'
     assert lines[5] == (
         '  Note: the complete set has 9335 sequences. Unpack the rest, or '
         'ignore this if you want a part.'
@@ -178,7 +176,9 @@ def test_missing_data(run, tmp_path):
     code, lines = run('--type', 'UAV123Dataset', '--data-root', root)
     assert code == 1
     assert lines[1] == (
-        f'{root} is missing. Unpack the data set there, or correct data_root.'
+        f'UAV123Dataset: {root} does not exist. Expected the data set as '
+        'downloaded; docs/en/prepare_datasets.md says where to get it. Put it '
+        'there, or correct data_root in the config.'
     )
 
 

@@ -122,7 +122,7 @@ def test_settings_of_the_test(tracked, tmp_path, capsys):
     (tmp_path / 'data').rename(tmp_path / 'moved')
     options = ['--out-dir', str(tmp_path / 'worst')]
     assert worst_sequences.main([config, work_dir, *options]) == 2
-    assert f'{tmp_path}/data is missing' in capsys.readouterr().err
+    assert f'{tmp_path}/data does not exist' in capsys.readouterr().err
     moved = f'test_dataloader.dataset.data_root={tmp_path}/moved'
     options += ['--cfg-options', moved]
     assert worst_sequences.main([config, work_dir, *options]) == 0

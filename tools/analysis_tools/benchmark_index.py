@@ -167,7 +167,7 @@ def benchmark(root: Path, args: argparse.Namespace) -> str:
     cold = time_start(root, args.sequences)
     warm = [time_start(root, args.sequences) for _ in range(args.repeats)]
     warm = min(warm, key=lambda found: found['wall'])
-    files = Path(os.environ['MMSIMTRACK_CACHE']).iterdir()
+    files = Path(os.environ['MMSIMTRACK_CACHE']).glob('*/*.npy')
     size = sum(file.stat().st_size for file in files)
     rows = [
         ('sequences', f'{args.sequences:,}'),

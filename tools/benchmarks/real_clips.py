@@ -24,11 +24,10 @@ from mmengine.config import Config, DictAction
 from mmengine.registry import init_default_scope
 from mmengine.runner import load_checkpoint
 
-from mmsimtrack.datasets.frame_reader import read_frame
-from mmsimtrack.fileio import replace_atomically
+from mmsimtrack.datasets.frames import read_frame
+from mmsimtrack.fileio import read_bboxes_xywh, replace_atomically
 from mmsimtrack.registry import MODELS
 from mmsimtrack.structures import aligned_iou, xywh_to_xyxy, xyxy_to_xywh
-from mmsimtrack.structures.annotation_file import read_bboxes_xywh
 
 IMAGES = ('.jpg', '.jpeg', '.png')
 Tracker = Callable[[list[np.ndarray], np.ndarray], np.ndarray]

@@ -9,20 +9,27 @@ goes on. The exit code is 1 if there is any. Examples:
 """
 
 import argparse
+import os.path as osp
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
-import numpy as np
-from mmengine import fileio
 from mmengine.config import Config, DictAction
 from mmengine.utils import ProgressBar
-from sequence_checks import Problems, check_frames, check_sequence
 
-from mmsimtrack.datasets import SequenceDataset, read_frame
-from mmsimtrack.datasets.frame_reader import check_frame
+from mmsimtrack.benchmarks import dataset_config
+from mmsimtrack.datasets import SequenceDataset
+from mmsimtrack.datasets.archive import is_file, is_folder
+from mmsimtrack.datasets.frames import (
+    check_frame,
+    image_shape,
+    missing_frame,
+    read_frame,
+)
+from mmsimtrack.datasets.index import AnnotationIndex
 from mmsimtrack.registry import DATASETS
+from mmsimtrack.structures import check_first_box, xywh_to_xyxy
 
 # Sequences of the complete sets; those with a fixed list are not here.
 OFFICIAL = {
@@ -92,14 +99,27 @@ def _walk(cfg: dict | None) -> Iterator[dict]:
     """A data set, or those that it draws from."""
     if cfg is None:
         return
+    cfg = dataset_config(cfg)
     if issubclass(DATASETS.get(cfg['type']), SequenceDataset):
-        yield dict(cfg)
+        yield cfg
     for part in [cfg.get('dataset'), *cfg.get('datasets', [])]:
         yield from _walk(part)
 
 
+class Problems(list):
+    """Messages of errors."""
+
+    def attempt(self, function: Callable, *args):
+        """Return what the function returns; note its error, if it fails."""
+        try:
+            return function(*args)
+        except (OSError, ValueError) as error:
+            self.append(str(error))
+        return None
+
+
 def open_unchecked(cfg: dict) -> SequenceDataset:
-    """A data set that has read nothing yet."""
+    """Build a data set that has read nothing yet."""
     cfg = dict(cfg)
     class_ = DATASETS.get(name := cfg.pop('type'))
     if class_ is None or not issubclass(class_, SequenceDataset):
@@ -107,9 +127,8 @@ def open_unchecked(cfg: dict) -> SequenceDataset:
             f'{name} is no data set of sequences. Expected a name as in the '
             'configs, such as LaSOTDataset.'
         )
-    lazy = {'full_init': lambda self: None}
     try:
-        return type(class_.__name__, (class_,), lazy)(**cfg)
+        return class_(**cfg, lazy_init=True)
     except TypeError as error:
         raise ValueError(
             f'{error}. Give --split where the data set has splits, and '
@@ -117,28 +136,65 @@ def open_unchecked(cfg: dict) -> SequenceDataset:
         ) from error
 
 
-def list_checks(dataset, read: Callable) -> list[Callable]:
-    """Functions that return problems and a number of frames."""
-    if not fileio.isdir(dataset.data_root or '.', dataset.backend_args):
-        raise FileNotFoundError(
-            f'{dataset.data_root} is missing. Unpack the data set there, or '
-            'correct data_root.'
-        )
+def list_checks(dataset: SequenceDataset, read: Callable) -> list[Callable]:
+    """List functions that return problems and a number of frames."""
+    dataset.check_root()
     infos, _ = dataset.find_sources()
     if not dataset.single_frame:
         return [partial(check_sequence, dataset, read, i) for i in infos]
-    arrays = dataset.parse(infos)
-    template = arrays['templates'][0].decode()
-    numbers = np.unique(arrays['first_frames'])
-    paths = [template.format(int(number)) for number in numbers]
+    index = AnnotationIndex(dataset.parse(infos))
+    paths = sorted({index[i].frame_path(0) for i in range(len(index))})
     return [
-        partial(_check_images, paths[i : i + IMAGES_AT_ONCE], read)
+        partial(check_frames, paths[i : i + IMAGES_AT_ONCE], read)
         for i in range(0, len(paths), IMAGES_AT_ONCE)
     ]
 
 
-def _check_images(paths: list[str], read: Callable) -> tuple[list[str], int]:
-    return check_frames(paths, read), len(paths)
+def check_frames(paths: list[str], read: Callable) -> tuple[list[str], int]:
+    """Find problems of frames; returns them and the number of frames."""
+    problems = Problems()
+    for path in paths:
+        problems.attempt(read, path)
+    return problems, len(paths)
+
+
+def check_sequence(
+    dataset: SequenceDataset, read: Callable, info: dict
+) -> tuple[list[str], int]:
+    """Find all problems of a sequence; returns them and how many frames.
+
+    Args:
+        dataset: The data set that it belongs to.
+        read: Checks a frame, and raises what is wrong with it.
+        info: An entry of `load_data_list`.
+    """
+    problems = Problems()
+    folder = osp.dirname(info['frame_template'])
+    if not is_folder(folder):
+        problems.attempt(dataset.list_frames, info)  # says so
+        if not is_folder(osp.dirname(info['annotation'])):
+            return problems, 0  # nothing is there of this sequence
+    bboxes_xywh = problems.attempt(dataset.load_bboxes, info)
+    if bboxes_xywh is not None:
+        for path in dataset.find_labels(info).values():
+            if is_file(path) or not dataset.labels_optional:
+                problems.attempt(dataset.load_label, path, len(bboxes_xywh))
+    if not is_folder(folder):
+        return problems, 0
+    names, missing = problems.attempt(dataset.match_frames, info) or ([], [])
+    problems += [str(missing_frame(path)) for path in missing]
+    if bboxes_xywh is not None and not missing:
+        problems.attempt(dataset.fit_frames, info, len(bboxes_xywh), names)
+    paths = [osp.join(folder, name) for name in names]
+    broken, _ = check_frames(paths, read)
+    if dataset.test_mode and bboxes_xywh is not None and paths and not broken:
+        problems.attempt(
+            check_first_box,
+            xywh_to_xyxy(bboxes_xywh)[0],
+            image_shape(paths[0]),
+            f'{type(dataset).__name__}: sequence {info["name"]}',
+        )
+    return problems + broken, len(paths)
 
 
 def check_dataset(cfg: dict, workers: int, decode: bool) -> int:
@@ -148,10 +204,7 @@ def check_dataset(cfg: dict, workers: int, decode: bool) -> int:
     print(f'{name}:', flush=True)
     problems = Problems()
     dataset = problems.attempt(open_unchecked, cfg)
-    read = partial(
-        read_frame if decode else check_frame,
-        backend_args=cfg.get('backend_args'),
-    )
+    read = read_frame if decode else check_frame
     checks = None
     if dataset is not None:
         checks = problems.attempt(list_checks, dataset, read)

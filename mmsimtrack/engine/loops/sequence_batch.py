@@ -10,7 +10,7 @@ from itertools import chain, islice
 import numpy as np
 
 from mmsimtrack.datasets import FrameReader, SequenceDataset
-from mmsimtrack.datasets.frame_reader import map_ahead
+from mmsimtrack.datasets.frames import map_ahead
 from mmsimtrack.models import TrackState
 from mmsimtrack.structures import SOTDataSample
 

@@ -26,8 +26,8 @@ from mmsimtrack.evaluation.reports import (
     report,
     write_report,
 )
+from mmsimtrack.fileio import read_bboxes_xywh
 from mmsimtrack.registry import METRICS
-from mmsimtrack.structures.annotation_file import read_bboxes_xywh
 from mmsimtrack.structures.bbox import xyxy_to_xywh
 
 

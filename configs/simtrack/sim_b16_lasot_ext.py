@@ -1,7 +1,0 @@
-_base_ = [
-    '../_base_/models/sim_b16.py',
-    '../_base_/datasets/train_full.py',
-    '../_base_/datasets/test_lasot_ext.py',
-    '../_base_/schedules/adamw_500e.py',
-    '../_base_/default_runtime.py',
-]

@@ -1,7 +1,0 @@
-_base_ = [
-    '../_base_/models/stark-s_r50.py',
-    '../_base_/datasets/train_full.py',
-    '../_base_/datasets/test_uav123.py',
-    '../_base_/schedules/adamw_500e.py',
-    '../_base_/default_runtime.py',
-]

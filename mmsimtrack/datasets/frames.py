@@ -1,0 +1,279 @@
+"""The frames of a video: list them, check them, read them ahead."""
+
+import io
+import os
+import os.path as osp
+import re
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from mmsimtrack.datasets.archive import list_folder, read_bytes
+
+ENDINGS = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff')
+# A header may promise any number of pixels; a frame of 2**27 takes 400 MB.
+MAX_PIXELS = int(os.environ.get('MMSIMTRACK_MAX_PIXELS', 2**27))
+if Image.MAX_IMAGE_PIXELS:  # Pillow's own limit may be raised, not lowered
+    Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS, MAX_PIXELS)
+_TAIL = 4096  # bytes in which a complete file shows its end marker
+_END_MARKERS = {b'\xff\xd8': b'\xff\xd9', b'\x89P': b'IEND'}  # JPEG, PNG
+_ORIENTATION = 0x0112  # EXIF; OpenCV turns the frame, 5 to 8 by 90 degrees
+_FIX = 'Unpack or download the file again.'
+_FLAGS = {  # those with gray scale in their name reduce only
+    1: cv2.IMREAD_COLOR_RGB,
+    2: cv2.IMREAD_COLOR_RGB | cv2.IMREAD_REDUCED_GRAYSCALE_2,
+    4: cv2.IMREAD_COLOR_RGB | cv2.IMREAD_REDUCED_GRAYSCALE_4,
+    8: cv2.IMREAD_COLOR_RGB | cv2.IMREAD_REDUCED_GRAYSCALE_8,
+}
+
+
+class CorruptFrameError(ValueError):
+    """A frame is empty, truncated, too large or no image; names the file."""
+
+
+def list_frames(folder: str | os.PathLike) -> list[str]:
+    """List the names of all frames in a folder, `2.jpg` before `10.JPG`.
+
+    Numbers in names are compared by their value, endings do not count, and
+    hidden files are left out. The folder may be packed in a zip archive.
+    """
+    _, files = list_folder(folder)
+
+    def order(name: str) -> tuple:
+        parts = re.split('([0-9]+)', osp.splitext(name)[0])
+        return [int(p) if i % 2 else p for i, p in enumerate(parts)], name
+
+    names = (name for name in files if name.lower().endswith(ENDINGS))
+    return sorted(names, key=order)
+
+
+def find_numbers(
+    names: Iterable[str], folder: str | os.PathLike
+) -> dict[int, str]:
+    """Find the names that are numbers, with any digits and endings.
+
+    Raises:
+        ValueError: If two of them are the same number.
+    """
+    numbers = {}
+    for name in names:
+        stem = osp.splitext(name)[0]
+        if stem.isdecimal():
+            other = numbers.setdefault(int(stem), name)
+            if other != name:
+                raise ValueError(
+                    f'{folder} holds {other} and {name}, expected one frame '
+                    'of each number. Remove one of them.'
+                )
+    return numbers
+
+
+def read_frame(path: str) -> np.ndarray:
+    """Read and decode one frame.
+
+    Args:
+        path: Image file; it may be packed in a zip archive.
+
+    Returns:
+        (H, W, 3) RGB uint8.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        CorruptFrameError: If the file is empty, truncated or no image. OpenCV
+            alone would fill what is missing with grey.
+    """
+    return read_reduced(path, 1)[0]
+
+
+def read_reduced(path: str, reduction: int) -> tuple[np.ndarray, int]:
+    """Read a frame at a fraction of its size, as `read_frame` does.
+
+    A pixel is the mean of `reduction` x `reduction` pixels of the frame, to
+    less than one gray level on average: libjpeg leaves out high frequencies.
+
+    Args:
+        path: See `read_frame`.
+        reduction: 1, 2, 4 or 8.
+
+    Returns:
+        (ceil(H / r), ceil(W / r), 3) RGB uint8, and r: `reduction`, or 1 if
+        the file is no JPEG, or has EXIF data, which may turn the frame.
+    """
+    content = _read(path)
+    if not _has_end_marker(content[:2], content[-_TAIL:]):
+        _check_completeness(path, content)
+    _open_image(path, content)  # refuses what is too large
+    if content[:2] != b'\xff\xd8' or b'Exif' in content[:_TAIL]:
+        reduction = 1
+    try:
+        buffer = np.frombuffer(content, np.uint8)
+        frame = cv2.imdecode(buffer, _FLAGS[reduction])
+    except cv2.error as error:
+        raise CorruptFrameError(f'{path}: {error.err} {_FIX}') from None
+    if frame is None:
+        _check_completeness(path, content)  # names the reason
+        raise CorruptFrameError(f'{path} does not decode. {_FIX}')
+    return frame, reduction
+
+
+def check_frame(path: str) -> None:
+    """Find out whether a frame is complete, without decoding it.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        CorruptFrameError: If the file is empty, truncated or no image.
+    """
+    try:
+        with open(path, 'rb') as file:
+            head = file.read(2)
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(size - _TAIL, 0))
+            tail = file.read()
+    except (FileNotFoundError, NotADirectoryError):
+        content = _read(path)
+        head, tail = content[:2], content[-_TAIL:]
+    if not _has_end_marker(head, tail):
+        _check_completeness(path, _read(path))
+
+
+def image_shape(path: str) -> tuple[int, int]:
+    """Return (H, W) of an image as `read_frame` gives it, from its header.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        CorruptFrameError: If the file is no image, or too large.
+    """
+    image = _open_image(path, _read(path))
+    turned = 5 <= image.getexif().get(_ORIENTATION, 1) <= 8
+    width, height = image.size[::-1] if turned else image.size
+    return height, width
+
+
+def missing_frame(path: str, error: OSError | None = None) -> OSError:
+    """Make the error for a frame that is not there, not even packed."""
+    # the operating system would only repeat the path
+    where = f' ({error})' if error and not error.errno else ''
+    return FileNotFoundError(
+        f'{path} is missing{where}. Expected a frame of the sequence; unpack '
+        'the full archive, or correct data_root in the config.'
+    )
+
+
+def _read(path: str) -> bytes:
+    try:
+        return read_bytes(path)
+    except FileNotFoundError as error:
+        raise missing_frame(path, error) from None
+
+
+def _has_end_marker(head: bytes, tail: bytes) -> bool:
+    """Find out whether a JPEG or PNG ends as it should; others never do."""
+    marker = _END_MARKERS.get(head)
+    return marker is not None and marker in tail
+
+
+def _open_image(path: str, content: bytes) -> Image.Image:
+    """Read the header of an image, and refuse what would fill the memory."""
+    if not content:
+        raise CorruptFrameError(f'{path} is empty, expected an image. {_FIX}')
+    try:
+        image = Image.open(io.BytesIO(content))
+        width, height = image.size
+    except Image.DecompressionBombError as error:
+        raise CorruptFrameError(f'{path}: {error} {_FIX}') from None
+    except (OSError, SyntaxError, ValueError) as error:
+        raise CorruptFrameError(
+            f'{path} is truncated or no image ({error}). {_FIX}'
+        ) from error
+    if width * height > MAX_PIXELS:
+        raise CorruptFrameError(
+            f'{path} is an image of {width} x {height} px, expected at most '
+            f'{MAX_PIXELS} pixels. {_FIX} If frames are that large, set '
+            'MMSIMTRACK_MAX_PIXELS.'
+        )
+    return image
+
+
+def _check_completeness(path: str, content: bytes) -> None:
+    """Decode with Pillow, which refuses what is truncated.
+
+    Slow, so only for files that do not show an end marker: it may lie
+    further ahead, or the format has none. Pillow takes a JPEG that lacks
+    nothing but its end marker for truncated, and raises `SyntaxError` on some
+    broken PNGs.
+    """
+    if content.startswith(b'\xff\xd8'):
+        # of an unfinished download; zeros would decode
+        content = content.rstrip(b'\0')
+    image = _open_image(path, content)
+    try:
+        image.load()
+    except (OSError, SyntaxError, ValueError) as error:
+        raise CorruptFrameError(
+            f'{path} is truncated or no image ({error}). {_FIX}'
+        ) from error
+
+
+class FrameReader:
+    """Frames of a video in order, decoded ahead in threads.
+
+    A plain iterable with a length, and on purpose no `Sequence`: mmengine
+    would decode the whole video when it moves a batch to a device. Threads
+    start with the iteration, so that a reader can be sent to another process.
+
+    Args:
+        paths: Image files in order.
+        num_threads: Decoding threads; OpenCV releases the GIL.
+        num_ahead: Decoded frames to hold.
+    """
+
+    def __init__(
+        self,
+        paths: Sequence[str],
+        num_threads: int = 2,
+        num_ahead: int = 4,
+    ) -> None:
+        self.paths = paths
+        self.num_threads = num_threads
+        self.num_ahead = num_ahead
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        """Yield (H, W, 3) RGB uint8; raises what `read_frame` raises."""
+        return map_ahead(
+            read_frame, self.paths, self.num_threads, self.num_ahead
+        )
+
+
+def map_ahead(
+    function: Callable, items: Iterable, num_threads: int, num_ahead: int
+) -> Iterator:
+    """Yield function(item) in order, computed ahead in threads.
+
+    Threads start with the first result, and end when the iterator is closed.
+
+    Args:
+        function: To call in the threads.
+        items: To call it with.
+        num_threads: Calls at a time.
+        num_ahead: Results to hold, or to wait for, behind the one that is
+            taken.
+    """
+    with ThreadPoolExecutor(num_threads) as pool:
+        ahead = deque()
+        try:
+            for item in items:
+                ahead.append(pool.submit(function, item))
+                if len(ahead) > num_ahead:
+                    yield ahead.popleft().result()
+            while ahead:
+                yield ahead.popleft().result()
+        finally:
+            for future in ahead:
+                future.cancel()

@@ -1,0 +1,52 @@
+"""LaSOT."""
+
+import numpy as np
+
+from mmsimtrack.datasets.sequence_dataset import SequenceDataset, check_split
+from mmsimtrack.registry import DATASETS
+
+
+@DATASETS.register_module()
+class LaSOTDataset(SequenceDataset):
+    """LaSOT, and LaSOT-ext: `<class>/<class>-<n>/img/00000001.jpg`.
+
+    Mirrors without the level of classes are read as well. `groundtruth.txt`
+    holds x,y,w,h per frame; a target is visible unless `full_occlusion.txt`
+    or `out_of_view.txt` says so, or its box has no area.
+
+    Args:
+        data_root: Folder of the classes, or of all sequences.
+        split: `train`, 1,120 sequences, `test`, 280, or `ext`, 150.
+        **kwargs: Of `SequenceDataset`.
+
+    Raises:
+        ValueError: If the split is unknown.
+        FileNotFoundError: If a sequence, a frame or an annotation is missing.
+    """
+
+    layouts = (
+        ('{class}/{}/img', '{class}/{}/groundtruth.txt'),
+        ('{}/img', '{}/groundtruth.txt'),
+    )
+    frame_name = '{:08d}.jpg'
+    labels = {'full_occlusion.txt': False, 'out_of_view.txt': False}
+
+    def __init__(self, data_root: str, split: str, **kwargs) -> None:
+        check_split('LaSOTDataset', split, ('train', 'test', 'ext'))
+        self.official = f'lasot_{split}'
+        super().__init__(data_root, **kwargs)
+
+    def count_frames(self, info, num_boxes, num_files) -> int | None:
+        """Use as many frames as there are boxes.
+
+        monkey-17 of the test split is annotated, and scored by the official
+        kit, up to frame 2,260 only.
+        """
+        return num_boxes if num_boxes <= num_files else None
+
+    def find_scored(self, bboxes_xywh, visible, flags) -> np.ndarray:
+        """Take what the flags say, also of a box of zeros.
+
+        Three frames of the test split have one and are flagged visible.
+        """
+        return np.all(list(flags.values()), axis=0)

@@ -1,0 +1,681 @@
+"""Every layout: what is right, what is odd, and what is wrong with it."""
+
+import csv
+import multiprocessing
+import pickle
+import re
+import shutil
+from pathlib import Path
+
+import layouts
+import numpy as np
+import pytest
+import storage
+import torch
+from layouts import split_rows
+
+from mmsimtrack.datasets import FolderDataset, Got10kDataset, LaSOTDataset
+from mmsimtrack.datasets.layouts.otb100 import cut_to_range
+from mmsimtrack.registry import DATASETS
+
+NAN = float('nan')
+ALL = sorted(storage.LAYOUTS)
+VIDEOS = sorted(storage.SEQUENCES)
+NUMBERED = ['got10k', 'lasot', 'nfs', 'otb100', 'trackingnet', 'uav123']
+DATA = Path(__file__).parents[1] / 'data'
+REFERENCE = Path(__file__).parents[3] / 'shared/reference/sequences'
+# name, first and last frame of the last sequence of each miniature
+EXPECTED = {
+    'coco': ('101', 'train2017/000000581929.jpg', ''),
+    'folder': ('INF_woman_1', 'INF_woman_1/shot 1.png', 'shot 8.png'),
+    'got10k': ('seq_1', 'train/seq_1/00000001.jpg', '00000008.jpg'),
+    'lasot': (
+        'airplane-11',
+        'airplane/airplane-11/img/00000001.jpg',
+        '00000008.jpg',
+    ),
+    'nfs': ('dog_1', 'dog_1/30/dog_1/00001.jpg', '00008.jpg'),
+    'otb100': ('Deer', 'Deer/img/0001.jpg', '0071.jpg'),
+    'tnl2k': ('INF_woman_1', 'INF_woman_1/imgs/00001.jpg', '00008.jpg'),
+    'trackingnet': (
+        'TRAIN_0_video_0',
+        'TRAIN_0/frames/TRAIN_0_video_0/0.jpg',
+        '7.jpg',
+    ),
+    'uav123': ('uav6', 'data_seq/UAV123/uav6/000001.jpg', '000109.jpg'),
+    'vasttrack': (
+        'Blue-Crowned Hanging-Parrot-15',
+        'Blue-Crowned Hanging-Parrot/Blue-Crowned Hanging-Parrot-15/imgs/'
+        '00001.jpg',
+        '00008.jpg',
+    ),
+}
+
+
+@pytest.fixture(params=ALL)
+def layout(request):
+    return request.param
+
+
+@pytest.fixture
+def cfg(layout, tmp_path):
+    return storage.make(layout, tmp_path / 'data')
+
+
+@pytest.fixture
+def last(cfg):
+    """Paths of the last sequence."""
+    dataset = DATASETS.build(cfg)
+    infos, _ = dataset.find_sources()
+    annotation = infos[-1]['annotation'] if infos else dataset._annotation
+    return dict(
+        frames=[Path(p) for p in dataset.get_sequence(-1).frame_paths()],
+        boxes=Path(annotation),
+    )
+
+
+def read_all(cfg, decode=True):
+    """Everything of all sequences."""
+    dataset = DATASETS.build(cfg)
+    sequences = [dataset.get_sequence(i) for i in range(len(dataset))]
+    return [
+        [
+            s.name,
+            s.bboxes_xywh.tolist(),
+            s.visible.tolist(),
+            s.scored.tolist(),
+            [s.read_frame(t).tolist() for t in range(len(s) * decode)],
+        ]
+        for s in sequences
+    ]
+
+
+def check(cfg, message):
+    with pytest.raises((FileNotFoundError, ValueError), match=message):
+        DATASETS.build(cfg)
+
+
+def levels(sequence):
+    """Gray levels of all frames, which tell their numbers."""
+    frames = map(sequence.read_frame, range(len(sequence)))
+    return [round(int(frame[40, 60, 0]), -1) for frame in frames]
+
+
+# what is right
+
+
+def test_boxes_and_frames(layout, cfg, tmp_path):
+    sequence = DATASETS.build(cfg).get_sequence(-1)
+    name, first, last = EXPECTED[layout]
+    assert sequence.name == name
+    paths = sequence.frame_paths()
+    assert paths[0] == str(tmp_path / 'data' / first)
+    assert paths[-1].endswith(last)
+    assert sequence.visible.all() and sequence.scored.all()
+    if layout != 'coco':
+        assert levels(sequence)[:8] == [10 * t for t in range(1, 9)]
+        x, y = 16 + np.arange(8), 12 + np.arange(8)
+        expected = np.stack([x, y, x + 16, y + 12], axis=1)
+        np.testing.assert_array_equal(sequence.bboxes[:8], expected)
+
+
+def test_zip_archives_equal_the_folder(layout, cfg, tmp_path):
+    expected = read_all(cfg)
+    pairs = draw_pairs(cfg)
+    storage.pack_zips(layout, tmp_path / 'data')
+    assert read_all(cfg) == expected
+    for one, other in zip(pairs, draw_pairs(cfg), strict=True):
+        assert all(torch.equal(one[key], other[key]) for key in one)
+
+
+def draw_pairs(cfg):
+    pairs = DATASETS.build(
+        dict(
+            type='PairDataset',
+            datasets=[cfg],
+            ratios=[1],
+            exemplar=dict(size=32, factor=2),
+            search=dict(size=64, factor=4),
+            jitter=dict(center=1, scale=0.2),
+            sampling=dict(max_gap=200, min_frames=2, min_visible=2),
+            transforms=[dict(type='PackPair')],
+        )
+    )
+    return [pairs[key]['inputs'] for key in ((0, 0), (0, 1))]
+
+
+@pytest.mark.parametrize('layout', ['lasot', 'trackingnet'])
+def test_workers_read_from_one_archive(layout, cfg, tmp_path):
+    """Archives that the parent has opened before a fork included."""
+    storage.pack_zips(layout, tmp_path / 'data')
+    dataset = DATASETS.build(cfg)
+    expected = levels(dataset.get_sequence(0))
+    with multiprocessing.get_context('fork').Pool(2) as pool:
+        found = pool.map(_read_levels, [pickle.dumps(dataset)] * 4)
+    assert found == [expected] * 4
+
+
+def _read_levels(pickled):
+    return levels(pickle.loads(pickled).get_sequence(0))
+
+
+@pytest.mark.parametrize('layout', VIDEOS)
+def test_what_others_leave_behind_is_skipped(layout, cfg, last, tmp_path):
+    """Hidden files and folders, and those of macOS and Jupyter."""
+    expected = read_all(cfg)
+    root, frames = tmp_path / 'data', last['frames'][0].parent
+    for folder in {root, frames, frames.parent, last['boxes'].parent}:
+        for name in ('.ipynb_checkpoints', '__MACOSX'):
+            (folder / name).mkdir(exist_ok=True)
+        for name in ('._1.jpg', '._x.txt', '.DS_Store', 'Thumbs.db'):
+            (folder / name).write_text('no frame')
+    assert read_all(cfg) == expected
+    if layout != 'trackingnet':  # whose archives hold one video each
+        storage.pack_zips('all', root)
+        assert read_all(cfg) == expected
+
+
+@pytest.mark.parametrize('layout', VIDEOS)
+def test_endings_and_digits_of_frames(layout, cfg, last):
+    """Endings are mixed; where frames are numbered, digits as well."""
+    expected = read_all(cfg)
+    for i, path in enumerate(last['frames'][:6]):
+        ending = ('.JPG', '.jpeg', '.Jpeg')[i % 3]
+        stem = path.stem.lstrip('0') or '0' if i % 2 else path.stem
+        path.rename(path.with_name(stem + ending))
+    assert read_all(cfg) == expected
+
+
+def test_paths_are_no_format_strings(layout, tmp_path):
+    cfg = storage.make(layout, tmp_path / '{2024} {} {name:d}%d')
+    assert len(read_all(cfg)) == len(DATASETS.build(cfg))
+    if layout in VIDEOS:
+        dataset = DATASETS.build(dict(cfg, test_mode=True))
+        assert len(list(dataset[0]['inputs'])) == len(dataset.get_sequence(0))
+
+
+def test_frames_are_optional(layout, cfg, last):
+    """To score results, annotations suffice."""
+    expected = read_all(cfg, decode=False)
+    frames = last['frames'][0].parent
+    for path in last['frames']:
+        path.unlink()
+    if layout != 'folder' and not any(frames.iterdir()):
+        frames.rmdir()
+    cfg['frames_optional'] = True
+    assert read_all(cfg, decode=False) == expected
+
+
+LISTS = {
+    'got10k': 'train/list.txt',
+    'folder': 'some.txt',
+    'vasttrack': 'some.txt',
+}
+
+
+@pytest.mark.parametrize('layout', sorted(LISTS))
+@pytest.mark.parametrize('encoding', ['utf-8', 'utf-8-sig', 'utf-16'])
+def test_order_and_encoding_of_a_list(layout, cfg, encoding, tmp_path):
+    names = [name for name, *_ in read_all(cfg, decode=False)][-2:]
+    path = tmp_path / 'data' / LISTS[layout]
+    text = f'{names[1]}\r\n\r\n {names[0]}\t\n'
+    path.write_text(text, encoding=encoding)
+    if layout != 'got10k':
+        cfg['list_file'] = LISTS[layout]
+    assert [name for name, *_ in read_all(cfg, False)] == names[::-1]
+
+
+# what is odd
+
+EMPTY = [(9, 9, 9, 9), (0, 0, 0, 0), (5, 5, 0, 4), (5, 5, 4, -1)]
+
+
+@pytest.mark.parametrize(
+    'layout, options, visible, scored',
+    [
+        # the kit reads flags, and has own rules for odd boxes
+        (
+            'lasot',
+            dict(
+                bboxes_xywh=[*EMPTY, *[(9, 9, 9, 9)] * 4],
+                occluded=(5, 6),
+                out_of_view=(6, 7),
+            ),
+            [1, 0, 0, 0, 1, 0, 0, 0],
+            [1, 1, 1, 1, 1, 0, 0, 0],
+        ),
+        # the kit reads the cover only
+        (
+            'got10k',
+            dict(
+                bboxes_xywh=[*EMPTY, (NAN,) * 4, *[(-9, 9, 9, 9)] * 4],
+                absent=(5, 6),
+                uncovered=(6, 7),
+            ),
+            [1, 0, 0, 0, 0, 0, 0, 0, 1],
+            [1, 1, 1, 1, 0, 1, 0, 0, 1],
+        ),
+        ('tnl2k', dict(bboxes_xywh=EMPTY), [1, 0, 0, 0], [1, 0, 1, 1]),
+        ('vasttrack', dict(bboxes_xywh=EMPTY), [1, 0, 0, 0], [1, 0, 1, 1]),
+        ('trackingnet', dict(bboxes_xywh=EMPTY), [1, 0, 0, 0], [1, 0, 0, 0]),
+    ],
+)
+def test_visible_and_scored(tmp_path, layout, options, visible, scored):
+    cfg = storage.make(layout, tmp_path, **options)
+    dataset = DATASETS.build(cfg)
+    sequence = dataset.get_sequence(0)
+    assert sequence.visible.tolist() == visible
+    assert sequence.scored.tolist() == scored
+    sample = dataset[0]['data_samples'].gt_instances
+    assert sample.visible.tolist() == scored
+    expected = np.array(options['bboxes_xywh'], float)
+    np.testing.assert_array_equal(sample.bboxes_xywh, expected)
+    assert dataset.num_visible()[0] == sum(visible)
+
+
+def test_labels_of_got10k_are_optional(make_got10k, tmp_path):
+    (folder,) = make_got10k(
+        tmp_path, num_sequences=1, num_frames=3, absent=(1,), uncovered=(2,)
+    )
+    (folder / 'absence.label').unlink()
+    sequence = Got10kDataset(tmp_path, 'train').get_sequence(0)
+    assert sequence.visible.tolist() == [True, True, False]
+    (folder / 'cover.label').unlink()
+    sequence = Got10kDataset(tmp_path, 'train').get_sequence(0)
+    assert sequence.visible.all() and sequence.scored.all()
+
+
+@pytest.mark.parametrize('layout', ['got10k', 'trackingnet'])
+def test_first_box_only(layout, tmp_path):
+    if layout == 'got10k':
+        layouts.make_got10k(tmp_path, 'test', num_frames=5)
+    else:
+        layouts.make_trackingnet(tmp_path, ['TEST'], num_frames=5)
+    cfg = dict(storage.LAYOUTS[layout], split='test', data_root=str(tmp_path))
+    dataset = DATASETS.build(dict(cfg, test_mode=True))
+    sequence = dataset.get_sequence(0)
+    assert len(sequence) == 5
+    assert sequence.bboxes.tolist() == [[16, 12, 32, 24]]
+    assert sequence.visible.tolist() == sequence.scored.tolist() == [True]
+    assert dataset[0]['data_samples'].num_frames == 5
+
+
+def test_mirror_of_lasot_without_classes(tmp_path):
+    folders = layouts.make_lasot(tmp_path, flat=True)
+    dataset = LaSOTDataset(tmp_path, 'train', indices=2)
+    path = dataset.get_sequence(0).frame_path(7)
+    assert path == str(folders[0] / 'img/00000008.jpg')
+
+
+def test_frames_of_lasot_after_the_last_box(tmp_path):
+    """As in monkey-17."""
+    cfg = storage.make('lasot', tmp_path)
+    frames = tmp_path / 'airplane/airplane-11/img'
+    shutil.copy(frames / '00000008.jpg', frames / '00000009.jpg')
+    assert DATASETS.build(cfg).num_frames().tolist() == [8, 8]
+
+
+@pytest.mark.parametrize('split', ['vottrain', 'votval'])
+def test_vot_splits_of_got10k_need_no_list(make_got10k, tmp_path, split):
+    names = split_rows(f'got10k_{split}')[:2]
+    for folder, name in zip(make_got10k(tmp_path), names):
+        folder.rename(folder.parent / name)
+    (tmp_path / 'train/list.txt').unlink()
+    dataset = Got10kDataset(tmp_path, split, indices=2)
+    assert [dataset.get_sequence(i).name for i in range(2)] == names
+
+
+def test_chunks_of_trackingnet(tmp_path):
+    folders = [f'TRAIN_{chunk}' for chunk in range(12)]
+    layouts.make_trackingnet(tmp_path, folders, num_frames=12)
+    cfg = dict(type='TrackingNetDataset', split='train', data_root=tmp_path)
+    dataset = DATASETS.build(cfg)
+    assert len(dataset) == 12
+    assert levels(dataset.get_sequence(11))[9:] == [100, 110, 120]
+    names = [name for name, *_ in read_all(dict(cfg, chunks=(11, 2)), False)]
+    assert names == ['TRAIN_11_video_0', 'TRAIN_2_video_0']
+    message = r'TRAIN_12/anno is missing\. .* or set `chunks` there'
+    check(dict(cfg, chunks=[12]), message)
+
+
+@pytest.mark.parametrize(
+    'name, fits', [('advSamp_monitor_bikeyellow', 1), ('cat', 0)]
+)
+def test_a_row_too_many_in_tnl2k(tmp_path, name, fits):
+    layouts.make_tnl2k(tmp_path, [name], num_frames=4)
+    (tmp_path / name / 'imgs/00004.jpg').unlink()
+    cfg = dict(type='TNL2KDataset', data_root=tmp_path)
+    if fits:
+        sequence = DATASETS.build(cfg).get_sequence(0)
+        assert len(sequence) == len(sequence.bboxes_xywh) == 3
+    else:
+        check(cfg, 'holds 3 frames, but .* has 4 boxes.*revised annotations')
+
+
+@pytest.mark.parametrize('repacked', [False, True])
+@pytest.mark.parametrize('lacks', ['frame', 'box', 'two'])
+def test_nfs_may_have_one_too_many(tmp_path, repacked, lacks):
+    """As downloaded, where every eighth box counts."""
+    cfg = storage.make('nfs', tmp_path, repacked=repacked)
+    frames = tmp_path / ('sequences/dog_1' if repacked else 'dog_1/30/dog_1')
+    boxes = tmp_path / 'anno/nfs_dog_1.txt' if repacked else f'{frames}.txt'
+    if lacks == 'box':
+        lines = Path(boxes).read_text().splitlines(keepends=True)
+        Path(boxes).write_text(''.join(lines[: -1 if repacked else -8]))
+    for number in {'frame': [8], 'two': [7, 8]}.get(lacks, []):
+        (frames / f'0000{number}.jpg').unlink()
+    if repacked or lacks == 'two':
+        check(cfg, r'holds \d frames, but .* has \d boxes.*every eighth row')
+    else:
+        ((_, bboxes_xywh, *_),) = read_all(cfg)
+        assert [x for x, *_ in bboxes_xywh] == list(range(16, 23))
+
+
+def test_targets_and_ranges_of_otb(tmp_path):
+    """Two targets in a video, and files that begin before their sequence."""
+    for video, last in (('Jogging', 307), ('Tiger1', 354), ('BlurCar3', 360)):
+        (tmp_path / video / 'img').mkdir(parents=True)
+        for number in range(1, last + 1):  # frames that nobody decodes
+            (tmp_path / f'{video}/img/{number:04d}.jpg').touch()
+    boxes = {
+        'Jogging/groundtruth_rect.1.txt': range(1, 308),
+        'Jogging/groundtruth_rect.2.txt': range(2, 309),
+        'Tiger1/groundtruth_rect.txt': range(1, 355),
+        'BlurCar3/groundtruth_rect.txt': range(3, 360),
+    }
+    for path, numbers in boxes.items():
+        rows = ''.join(f'{t}\t1\t5\t5\n' for t in numbers)
+        (tmp_path / path).write_text(rows)
+    names = [row.split()[0] for row in split_rows('otb100')]
+    for name, frame, first, length in (
+        ('Jogging-1', '0001.jpg', 1, 307),
+        ('Jogging-2', '0001.jpg', 2, 307),
+        ('Tiger1', '0006.jpg', 6, 349),
+        ('BlurCar3', '0003.jpg', 3, 357),
+    ):
+        cfg = dict(type='OTB100Dataset', data_root=tmp_path)
+        dataset = DATASETS.build(dict(cfg, indices=[names.index(name)]))
+        sequence = dataset.get_sequence(0)
+        assert sequence.frame_path(0).endswith(frame)
+        assert len(sequence) == len(sequence.bboxes_xywh) == length
+        assert sequence.bboxes_xywh[0, 0] == first
+    rows = np.zeros((354, 4))
+    assert len(cut_to_range(rows, 'Tiger1')) == 349
+    assert len(cut_to_range(rows, 'mine')) == 354
+
+
+def test_range_of_a_video_of_uav123(tmp_path):
+    layouts.make_uav123(tmp_path, ['truck4_2'], absent=(2,))
+    names = [row.split()[0] for row in split_rows('uav123')]
+    indices = [names.index('truck4_2')]
+    cfg = dict(type='UAV123Dataset', data_root=tmp_path, indices=indices)
+    sequence = DATASETS.build(cfg).get_sequence(0)
+    assert sequence.frame_path(0).endswith('truck4/000577.jpg')
+    assert sequence.frame_path(684).endswith('truck4/001261.jpg')
+    assert np.isnan(sequence.bboxes_xywh[2]).all()
+    assert np.flatnonzero(~sequence.visible).tolist() == [2]
+
+
+@pytest.mark.parametrize('frames', ['img', 'imgs'])
+@pytest.mark.parametrize('level', ['', 'test'])
+def test_split_of_vasttrack(tmp_path, frames, level):
+    """The classes in `test` count, where they are there."""
+    layouts.make_vasttrack(tmp_path, ['Aardwolf-1', 'Aardwolf-3'])
+    layouts.make_vasttrack(
+        tmp_path / level,
+        ['Aardwolf-1'],
+        num_frames=11,
+        frame_name=f'{frames}/{{}}.jpg',
+    )
+    if not level and frames == 'img':
+        shutil.rmtree(tmp_path / 'Aardwolf/Aardwolf-1/imgs')
+    if not level and frames == 'imgs':
+        pytest.skip('two sets of frames in one folder')
+    cfg = dict(type='VastTrackDataset', data_root=tmp_path, split='test')
+    sequence = DATASETS.build(dict(cfg, indices=1)).get_sequence(0)
+    folder = tmp_path / level / f'Aardwolf/Aardwolf-1/{frames}'
+    assert sequence.frame_path(10) == str(folder / '11.jpg')
+    assert levels(sequence)[-1] == 110
+    check(cfg, rf'Aardwolf-2/{frames} is missing\. Expected a folder of')
+
+
+def test_folders_of_ones_own(tmp_path):
+    """Numbers in names are compared as numbers; boxes lie elsewhere."""
+    storage.make_folders(tmp_path / 'videos/day', num_frames=12)
+    (tmp_path / 'boxes/day').mkdir(parents=True)
+    for path in (tmp_path / 'videos/day').glob('*.txt'):
+        shutil.move(path, tmp_path / 'boxes/day')
+    (tmp_path / 'part.txt').write_text('day/INF_woman_1\n')
+    dataset = FolderDataset(
+        tmp_path, 'videos/{}', 'boxes/{}.txt', list_file='part.txt'
+    )
+    (sequence,) = [dataset.get_sequence(i) for i in range(len(dataset))]
+    assert sequence.name == 'day_INF_woman_1'
+    assert levels(sequence) == [10 * t for t in range(1, 13)]
+
+
+# the lists
+
+COUNTS = {
+    'lasot_train': 1120,
+    'lasot_test': 280,
+    'lasot_ext': 150,
+    'got10k_vottrain': 7086,
+    'got10k_votval': 1249,
+    'tnl2k': 700,
+    'uav123': 123,
+    'otb100': 100,
+    'nfs': 100,
+    'vasttrack_test': 3500,
+}
+
+
+@pytest.mark.parametrize('name', sorted(COUNTS))
+def test_official_list(name):
+    names = [row.split('  ')[0] for row in split_rows(name)]
+    assert len(names) == len(set(names)) == COUNTS[name]
+
+
+def test_splits_of_lasot_and_got10k_share_nothing():
+    train, test, ext = (
+        split_rows(f'lasot_{split}') for split in ('train', 'test', 'ext')
+    )
+    classes = [name.rpartition('-')[0] for name in train + test]
+    # 70 classes of 20, 4 of each in the test split
+    assert {classes.count(name) for name in set(classes)} == {20}
+    assert not set(train) & set(test)
+    assert not set(classes) & {name.rpartition('-')[0] for name in ext}
+    train, val = split_rows('got10k_vottrain'), split_rows('got10k_votval')
+    forbidden = (DATA / 'got10k_vot_exclude.txt').read_text().split()
+    assert not set(train) & set(val)
+    assert sorted(train + val + forbidden) == [
+        f'GOT-10k_Train_{number:06d}' for number in range(1, 9336)
+    ]
+
+
+REFERENCES = {
+    'uav123': lambda row: [
+        Path(row['anno_path']).stem,
+        Path(row['path']).name,
+        row['startFrame'],
+        row['endFrame'],
+    ],
+    'otb100': lambda row: [
+        row['name'].replace('_', '-'),
+        row['path'].removesuffix('/img'),
+        str(int(row['startFrame']) + int(row['initOmit'] or 0)),
+        row['endFrame'],
+        row['nz'],
+    ],
+    'nfs': lambda row: [row['name'].removeprefix('nfs_')],
+}
+
+
+@pytest.mark.parametrize('name', sorted(REFERENCES))
+def test_list_equals_the_reference(name):
+    path = REFERENCE / f'{name}.csv'
+    if not path.exists():
+        pytest.skip(f'{path} is not here')
+    with path.open() as file:
+        expected = map(REFERENCES[name], csv.DictReader(file))
+        assert split_rows(name) == [' '.join(row) for row in expected]
+
+
+# what is wrong
+
+
+def test_missing_data_root(layout, cfg, tmp_path):
+    cfg['data_root'] = str(tmp_path / 'none')
+    message = (
+        rf'{cfg["type"]}: {tmp_path}/none does not exist\. Expected the data '
+        r'set as downloaded; docs/en/prepare_datasets.md says where to get it'
+    )
+    check(cfg, message)
+
+
+@pytest.mark.parametrize(
+    'layout, options, message',
+    [
+        ('lasot', dict(split='val'), "'val', expected one of .'ext', 'test'"),
+        ('got10k', dict(split='all'), "'all', expected one of .'test', 'trai"),
+        ('trackingnet', dict(split='TEST'), "'TEST', expected one of"),
+        ('tnl2k', dict(split='val'), "'val', expected one of"),
+        ('vasttrack', dict(split='val'), "'val', expected one of"),
+        ('coco', dict(split='test'), "'test', expected one of .'train', 'val"),
+        (
+            'vasttrack',
+            dict(split='test', list_file='a.txt'),
+            "list_file='a.txt', expected one of them",
+        ),
+        ('folder', dict(frames='img'), "frames is 'img', expected a path wi"),
+        ('folder', dict(boxes='{}/{}'), "boxes is '{}/{}', expected a path"),
+        ('folder', dict(list_file='a.txt'), 'a.txt is missing. Expected a li'),
+        ('folder', dict(frames='v/{}'), 'v is missing. Expected a folder wit'),
+    ],
+)
+def test_wrong_options(layout, options, message, cfg):
+    check({**cfg, **options}, re.escape(message).replace(r'\.', '.'))
+
+
+@pytest.mark.parametrize('layout', ['folder', 'got10k', 'vasttrack'])
+@pytest.mark.parametrize('name', ['../../victim', '/etc/a', '..', 'a\\b', '.'])
+def test_names_that_are_no_names_of_files(layout, name, cfg, tmp_path):
+    """Results would be written elsewhere."""
+    path = tmp_path / 'data' / LISTS[layout]
+    path.write_text(f'{name}\n')
+    if layout != 'got10k':
+        cfg['list_file'] = LISTS[layout]
+    if layout == 'folder' and '/' in name:
+        name = name.replace('/', '_')
+        message = 'is missing'
+    else:
+        message = (
+            f'{cfg["type"]}: .* lists the sequence {re.escape(repr(name))}'
+        )
+    check(cfg, message)
+
+
+@pytest.mark.parametrize('layout', VIDEOS)
+@pytest.mark.parametrize('middle', [True, False])
+def test_missing_frame(layout, cfg, last, middle):
+    frames = last['frames']
+    frame = frames[len(frames) // 2 if middle else -1]
+    frame.unlink()
+    if layout in ('uav123', 'otb100') or (middle and layout in NUMBERED):
+        check(cfg, f'{frame} is missing. Expected a frame of the sequence')
+    else:
+        if layout == 'nfs':  # where the last may be missing
+            frames[-2].unlink()
+        message = r'frames, but .* has 8 boxes\. Expected one box per frame'
+        check(cfg, rf'{frame.parent} holds \d {message}')
+
+
+@pytest.mark.parametrize('layout', NUMBERED)
+def test_a_number_twice(layout, cfg, last):
+    frame = last['frames'][0]
+    shutil.copy(frame, frame.with_name(f'0{frame.stem}.png'))
+    check(cfg, rf'{frame.parent} holds .*{frame.name}.*, expected one frame')
+
+
+@pytest.mark.parametrize('content', [b'', b'<html>not found</html>', None])
+def test_broken_frame(layout, cfg, last, content):
+    frame = last['frames'][-1]
+    if content is None:
+        content = frame.read_bytes()[:-100]
+    frame.write_bytes(content)
+    message = f'{frame} is (empty, expected an image|truncated or no image)'
+    sequence = DATASETS.build(cfg).get_sequence(-1)
+    with pytest.raises(ValueError, match=message):
+        sequence.read_frame(len(sequence) - 1)
+    if layout != 'coco':  # whose images are not tracked
+        check(dict(cfg, test_mode=True), message)
+
+
+def test_missing_folder_of_frames(cfg, last):
+    folder = last['frames'][0].parent
+    folder.rename(folder.with_name('elsewhere'))
+    message = r' is missing\. Expected a folder of frames; unpack the full ar'
+    if cfg['type'] == 'FolderDataset':  # there, a folder is a sequence
+        message = 'elsewhere'
+    check(cfg, message)
+
+
+def test_missing_annotation(layout, cfg, last):
+    last['boxes'].unlink()
+    if layout == 'trackingnet':  # whose annotations are the list
+        check(cfg, 'TrackingNetDataset: no sequence in')
+    else:
+        check(cfg, f'{last["boxes"]} is missing')
+
+
+def test_short_annotation(layout, cfg, last):
+    lines = last['boxes'].read_text().splitlines(keepends=True)
+    rows = lines[: -16 if layout == 'nfs' else -1]  # two boxes of NfS
+    last['boxes'].write_text(''.join(rows) or '{"annotations": [')
+    messages = {
+        'coco': 'is no COCO annotation file, or not a complete one',
+        'lasot': 'full_occlusion.txt has 8 values, but .* it has 7 boxes',
+        'otb100': 'has 70 boxes, expected 71.* from the site of the benchmark',
+        'uav123': 'has 108 boxes, expected 109.*UAV123@10fps do not fit',
+    }
+    default = r'holds 8 frames, but .* has \d boxes\. Expected one box per fra'
+    check(cfg, messages.get(layout, default))
+
+
+@pytest.mark.parametrize('text', ['', '1,2,3,4\n1,2,3\n', '1,2,3,4\n1,2,?,4'])
+def test_wrong_annotation(layout, cfg, last, text):
+    last['boxes'].write_text(text)
+    message = "line 2: found '1 2 .*', expected four numbers"
+    if layout == 'coco':
+        message = 'is no COCO annotation file, or not a complete one'
+    elif layout == 'nfs':
+        message = "line 1: found '1 2 3 4', expected id, x1, y1, x2, y2, fra"
+    check(cfg, f'{last["boxes"]}.* ({message}|is empty)')
+
+
+@pytest.mark.parametrize(
+    'layout, name',
+    [
+        ('lasot', 'full_occlusion.txt'),
+        ('lasot', 'out_of_view.txt'),
+        ('got10k', 'absence.label'),
+        ('got10k', 'cover.label'),
+    ],
+)
+@pytest.mark.parametrize(
+    'text, message',
+    [
+        ('0\n1\n', 'has 2 values, but the annotation beside it has 8 boxes'),
+        ('0\nno\n', "line 2: found 'no', expected one integer per line"),
+        ('', 'is empty. Expected one line per frame'),
+        (None, 'is missing. Expected a text file with one line per frame'),
+    ],
+)
+def test_wrong_labels(layout, cfg, last, name, text, message):
+    path = last['boxes'].with_name(name)
+    if text is not None:
+        path.write_text(text)
+        check(cfg, f'{path}.*{message}')
+    elif layout == 'lasot':
+        path.unlink()
+        check(cfg, f'{path}.*{message}')

@@ -1,0 +1,338 @@
+import pickle
+import threading
+import time
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from mmengine.model import BaseDataPreprocessor
+from PIL import Image
+
+from mmsimtrack.datasets import FrameReader, frames, read_frame
+from mmsimtrack.datasets.frames import (
+    CorruptFrameError,
+    check_frame,
+    image_shape,
+    list_frames,
+    read_reduced,
+)
+
+READERS = (read_frame, check_frame)
+
+
+def encode(ending, height=48, width=64):
+    """Bytes of an image of noise."""
+    noise = np.random.default_rng(0).integers(0, 256, (height, width, 3))
+    return cv2.imencode(ending, noise.astype(np.uint8))[1].tobytes()
+
+
+PNG = encode('.png')
+
+
+@pytest.fixture
+def paths(make_got10k, tmp_path):
+    (folder,) = make_got10k(tmp_path, num_sequences=1)
+    return [str(path) for path in sorted(folder.glob('*.jpg'))]
+
+
+def wait_for_length(items, length):
+    deadline = time.monotonic() + 10
+    while len(items) < length and time.monotonic() < deadline:
+        time.sleep(0.005)
+
+
+def test_frames_come_in_order(paths):
+    reader = FrameReader(paths, num_threads=3, num_ahead=2)
+    assert len(reader) == 8
+    frames = list(reader)
+    assert [frame.shape for frame in frames] == [(48, 64, 3)] * 8
+    levels = [int(frame[0, 0, 0]) for frame in frames]
+    np.testing.assert_allclose(levels, 10 * np.arange(1, 9), atol=1)
+    # every iteration starts anew
+    np.testing.assert_array_equal(next(iter(reader)), frames[0])
+
+
+@pytest.mark.parametrize('num_frames', [0, 1, 5])
+def test_videos_shorter_than_the_queue(paths, num_frames):
+    assert len(list(FrameReader(paths[:num_frames]))) == num_frames
+
+
+def test_channels_are_rgb(paths):
+    frame = read_frame(paths[0])
+    assert frame.dtype == np.uint8
+    # the middle of the target, which is pure red
+    np.testing.assert_allclose(frame[18, 24], (255, 0, 0), atol=3)
+
+
+def test_gray_file_has_three_channels(tmp_path):
+    path = str(tmp_path / 'gray.png')
+    cv2.imwrite(path, np.full((4, 6), 77, np.uint8))
+    np.testing.assert_array_equal(read_frame(path), np.full((4, 6, 3), 77))
+
+
+def test_reader_survives_pickling(paths):
+    reader = FrameReader(paths, num_threads=1, num_ahead=3)
+    copy = pickle.loads(pickle.dumps(reader))
+    assert (copy.num_threads, copy.num_ahead) == (1, 3)
+    for frame, other in zip(reader, copy, strict=True):
+        np.testing.assert_array_equal(frame, other)
+
+
+def test_preprocessor_leaves_reader_alone(paths):
+    reader = FrameReader(paths)
+    assert not isinstance(reader, Sequence)
+    data = BaseDataPreprocessor().cast_data({'inputs': [reader]})
+    assert data['inputs'][0] is reader
+
+
+def test_threads_end_with_the_iteration(paths):
+    before = threading.active_count()
+    frames = iter(FrameReader(paths * 50))
+    assert threading.active_count() == before  # nothing until it starts
+    next(frames)
+    assert threading.active_count() > before
+    frames.close()
+    assert threading.active_count() == before
+
+
+def test_frames_ahead_are_bounded(monkeypatch):
+    started = []
+
+    def read(path):
+        started.append(path)
+        return path
+
+    monkeypatch.setattr(frames, 'read_frame', read)
+    video = iter(FrameReader(range(20), num_threads=2, num_ahead=3))
+    for taken in range(1, 8):
+        assert next(video) == taken - 1
+        wait_for_length(started, taken + 3)
+        time.sleep(0.01)
+        assert len(started) == taken + 3
+    video.close()
+    assert len(started) == 10  # abandoned: nothing more is read
+
+
+def test_error_comes_at_its_frame(paths):
+    frames = iter(FrameReader([paths[0], paths[1], 'none.jpg', paths[2]]))
+    next(frames)
+    next(frames)
+    with pytest.raises(FileNotFoundError, match='none.jpg is missing'):
+        next(frames)
+
+
+@pytest.mark.parametrize('read', (*READERS, image_shape))
+def test_missing_file(read):
+    message = r'nowhere/1\.jpg is missing\. Expected a frame .* data_root'
+    with pytest.raises(FileNotFoundError, match=message):
+        read('nowhere/1.jpg')
+
+
+@pytest.mark.parametrize('read', READERS)
+@pytest.mark.parametrize(
+    'content, message',
+    [
+        (b'', 'bad.jpg is empty, expected an image'),
+        (b'<html>404</html>', 'bad.jpg is truncated or no image .*identify'),
+        (b'IEND of all', 'bad.jpg is truncated or no image .*identify'),
+        (encode('.jpg')[:3000], 'bad.jpg is truncated or no image'),
+        (encode('.jpg')[:-1], 'bad.jpg is truncated or no image'),
+        (PNG[:5000], 'bad.jpg is truncated or no image'),
+        (
+            encode('.jpg')[:2000] + b'\0' * 5000,
+            r'bad.jpg is truncated or no image \(.*\)\. Unpack or download',
+        ),
+        (
+            PNG[: PNG.rindex(b'IDAT') - 4] + b'\0' * 5000,
+            r'bad.jpg is truncated or no image \(broken PNG',
+        ),
+    ],
+    ids=[
+        'empty',
+        'text',
+        'text with marker',
+        'jpeg',
+        'jpeg without marker',
+        'png',
+        'jpeg with zeros',
+        'png with zeros',
+    ],
+)
+def test_bad_file(tmp_path, read, content, message):
+    path = tmp_path / 'bad.jpg'
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=message):
+        read(str(path))
+
+
+@pytest.mark.parametrize('ending', ['.jpg', '.png'])
+def test_no_cut_goes_unnoticed(tmp_path, ending):
+    content = encode(ending)
+    path = tmp_path / f'cut{ending}'
+    # the last bytes of a PNG hold no pixel
+    for length in range(0, len(content) - 20, 97):
+        path.write_bytes(content[:length])
+        for read in READERS:
+            with pytest.raises(ValueError, match='cut'):
+                read(str(path))
+
+
+def test_marker_of_another_format_does_not_count(tmp_path):
+    """Two bytes of compressed data may look like the end of a JPEG."""
+    path = tmp_path / 'cut.png'
+    frame = np.full((48, 64, 3), (0xFF, 0xD9, 0), np.uint8)
+    frame[::2] = 0  # else filters leave zeros of it
+    Image.fromarray(frame).save(path, compress_level=0)
+    content = path.read_bytes()[:-2000]
+    assert b'\xff\xd9' in content[-4096:]
+    path.write_bytes(content)
+    for read in READERS:
+        with pytest.raises(ValueError, match='cut.png is truncated'):
+            read(str(path))
+
+
+@pytest.mark.parametrize('ending', ['.jpg', '.png'])
+@pytest.mark.parametrize('num_bytes', [1, 100, 6000])
+def test_bytes_after_the_end_are_ignored(tmp_path, ending, num_bytes):
+    path = tmp_path / f'long{ending}'
+    path.write_bytes(encode(ending))
+    frame = read_frame(str(path))
+    for garbage in (b'\0', b'g'):
+        path.write_bytes(encode(ending) + garbage * num_bytes)
+        check_frame(str(path))
+        np.testing.assert_array_equal(read_frame(str(path)), frame)
+
+
+def test_format_without_end_marker(tmp_path):
+    path = tmp_path / 'frame.bmp'
+    path.write_bytes(encode('.bmp'))
+    check_frame(str(path))
+    assert read_frame(str(path)).shape == (48, 64, 3)
+    path.write_bytes(encode('.bmp')[:-500])
+    with pytest.raises(ValueError, match='frame.bmp is truncated'):
+        check_frame(str(path))
+
+
+def write_header(path, width, height):
+    """A PNG that promises any number of pixels."""
+    content = bytearray(PNG)
+    content[16:24] = width.to_bytes(4, 'big') + height.to_bytes(4, 'big')
+    content[29:33] = zlib.crc32(content[12:29]).to_bytes(4, 'big')
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize('read', [read_frame, image_shape])
+@pytest.mark.parametrize('side', [12_000, 60_000])
+def test_too_many_pixels(tmp_path, read, side):
+    """As `CorruptFrameError`, so that training may skip the frame."""
+    path = tmp_path / 'large.png'
+    write_header(path, side, side)
+    with pytest.raises(CorruptFrameError, match=r'large\.png.* pixels'):
+        read(str(path))
+
+
+def test_limit_of_pixels_is_a_setting(paths, monkeypatch):
+    monkeypatch.setattr(frames, 'MAX_PIXELS', 64 * 48)
+    assert read_frame(paths[0]).shape == (48, 64, 3)
+    monkeypatch.setattr(frames, 'MAX_PIXELS', 64 * 48 - 1)
+    message = 'of 64 x 48 px, expected at most 3071 pixels.*MMSIMTRACK_MAX'
+    with pytest.raises(CorruptFrameError, match=message):
+        read_frame(paths[0])
+
+
+def test_order_of_frames(tmp_path):
+    names = [
+        '1.jpg',
+        '02.JPEG',
+        '10.Png',
+        'a 9 b 2.webp',
+        'a 9 b 10.bmp',
+        'a 10 b 1.tif',
+    ]
+    for name in [*names, '._1.jpg', '.0.jpg', 'notes.txt', 'jpg']:
+        (tmp_path / name).touch()
+    (tmp_path / '3.jpg').mkdir()
+    assert list_frames(tmp_path) == names
+
+
+def test_good_files_are_not_decoded_by_check(paths, monkeypatch):
+    monkeypatch.setattr(Image, 'open', None)
+    for path in paths:
+        check_frame(path)
+
+
+def test_image_shape(tmp_path, paths):
+    assert image_shape(paths[0]) == (48, 64)
+    (tmp_path / 'bad.jpg').write_text('text')
+    with pytest.raises(
+        ValueError, match='bad.jpg is truncated or no image .*identify'
+    ):
+        image_shape(str(tmp_path / 'bad.jpg'))
+
+
+@pytest.mark.parametrize('orientation', [*range(1, 10), 99])
+def test_image_shape_of_turned_photo(tmp_path, orientation):
+    path = tmp_path / 'photo.jpg'
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.new('RGB', (64, 48)).save(path, exif=exif)
+    assert image_shape(str(path)) == read_frame(str(path)).shape[:2]
+
+
+def textured(height=96, width=132, seed=0):
+    """An image with detail at every scale: noise of 1, 2, 4, ... px."""
+    rng = np.random.default_rng(seed)
+    image = np.full((height, width, 3), 128.0)
+    for cell in (1, 2, 4, 8, 16):
+        cells = rng.normal(0, 2 * cell, (-(-height // cell), width, 3))
+        cells = cells[:, : -(-width // cell)].astype(np.float32)
+        image += cv2.resize(cells, (width, height))
+    return np.clip(image, 0, 255).astype(np.uint8)
+
+
+@pytest.fixture
+def textured_jpg(tmp_path):
+    path = tmp_path / 'textured.jpg'
+    cv2.imwrite(str(path), textured(), [cv2.IMWRITE_JPEG_QUALITY, 90])
+    return str(path)
+
+
+@pytest.mark.parametrize('reduction', [1, 2, 4, 8])
+def test_reduced_pixels_are_means(textured_jpg, reduction):
+    """The bound of docs/en/throughput.md."""
+    frame = read_frame(textured_jpg).astype(float)
+    reduced, done = read_reduced(textured_jpg, reduction)
+    assert done == reduction
+    height, width = 96 // reduction, 132 // reduction
+    # whole blocks: the last column of 132 / 8 is not one
+    frame = frame[:, : width * reduction]
+    blocks = frame.reshape(height, reduction, width, reduction, 3)
+    error = abs(reduced[:, :width] - blocks.mean((1, 3)))
+    assert reduced.shape == (height, -(-132 // reduction), 3)
+    assert error.mean() <= (0 if reduction == 1 else 1)
+    assert error.max() <= (0 if reduction == 1 else 24)
+
+
+def test_only_jpegs_are_reduced(tmp_path):
+    frame = textured()
+    png, turned = tmp_path / 'frame.png', tmp_path / 'turned.jpg'
+    cv2.imwrite(str(png), frame)
+    reduced, done = read_reduced(str(png), 4)
+    assert done == 1
+    np.testing.assert_array_equal(reduced, frame[..., ::-1])
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(frame).save(turned, exif=exif)
+    reduced, done = read_reduced(str(turned), 2)
+    assert (done, reduced.shape) == (1, (132, 96, 3))
+
+
+def test_truncated_frames_are_not_reduced(textured_jpg):
+    path = Path(textured_jpg)
+    path.write_bytes(path.read_bytes()[:-500])
+    message = 'textured.jpg is truncated or no image'
+    with pytest.raises(CorruptFrameError, match=message):
+        read_reduced(textured_jpg, 2)

@@ -1,0 +1,467 @@
+"""Annotations are parsed once, and mapped by everyone."""
+
+import functools
+import multiprocessing
+import os
+import pickle
+import re
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+import storage
+import torch
+
+from mmsimtrack.datasets import Got10kDataset, SequenceDataset, index
+from mmsimtrack.datasets.index import (
+    AnnotationIndex,
+    pack_sequences,
+    read_index,
+    write_index,
+)
+from mmsimtrack.datasets.video_sequence import VideoSequence
+from mmsimtrack.registry import DATASETS
+
+FORK = multiprocessing.get_context('fork')
+NAN = float('nan')
+TRUE = np.array([True])
+# two frames, of which one box is public; three frames with names
+FIRST = VideoSequence(
+    'é-1',
+    'a/{é}/{:08d}.jpg',
+    1,
+    2,
+    np.array([[0.1, 1 / 3, 2e-9, 12345.678]]),
+    TRUE,
+    ~TRUE,
+)
+SECOND = VideoSequence(
+    'second',
+    'a/{}',
+    0,
+    3,
+    np.array([[1, 2, 3, 4], [NAN] * 4, [5, 6, 7, 8.5]]),
+    np.array([True, False, False]),
+    np.array([True, False, True]),
+    ('x.jpg', 'yy.png', 'zzz é.jpg'),
+)
+THIRD = VideoSequence(
+    'third', 'a/{}', 5, 1, np.full((1, 4), 9.0), TRUE, TRUE, ('w.jpg',)
+)
+
+
+@pytest.fixture
+def cache():
+    return Path(os.environ['MMSIMTRACK_CACHE'])
+
+
+@pytest.fixture
+def parsed(monkeypatch):
+    """Names of the sequences that have been parsed."""
+    names = []
+    load_sequence = SequenceDataset.load_sequence
+
+    def load(self, info):
+        names.append(info['name'])
+        return load_sequence(self, info)
+
+    monkeypatch.setattr(SequenceDataset, 'load_sequence', load)
+    return names
+
+
+@pytest.fixture
+def logged(monkeypatch):
+    """Lines that have been logged."""
+    lines = []
+    monkeypatch.setattr(
+        index, 'print_log', lambda line, *_, **__: lines.append(line)
+    )
+    return lines
+
+
+@pytest.fixture
+def got10k(make_got10k, tmp_path):
+    make_got10k(tmp_path / 'got10k', num_frames=4, absent=(2,))
+    return functools.partial(Got10kDataset, tmp_path / 'got10k', 'train')
+
+
+def contents(dataset):
+    sequences = [dataset.get_sequence(i) for i in range(len(dataset))]
+    return [
+        (s.name, s.frame_paths(), s.bboxes.tolist(), s.visible.tolist())
+        for s in sequences
+    ]
+
+
+def assert_equal(found, sequence):
+    for name in ('name', 'frame_template', 'first_frame', 'num_frames'):
+        assert getattr(found, name) == getattr(sequence, name)
+    for name in ('bboxes_xywh', 'visible', 'scored'):
+        one, other = getattr(found, name), getattr(sequence, name)
+        np.testing.assert_array_equal(one, other)
+        assert one.dtype == other.dtype
+    assert found.frame_paths() == sequence.frame_paths()
+
+
+def set_time(path, seconds=1):
+    """Let a file or folder look as old as this, whatever happened to it."""
+    os.utime(path, (seconds, seconds))
+
+
+@pytest.mark.parametrize('sequences', [(FIRST, SECOND, THIRD), (FIRST,)])
+@pytest.mark.parametrize('mapped', [False, True])
+def test_sequences_survive(tmp_path, sequences, mapped):
+    found = AnnotationIndex(pack_sequences(sequences))
+    if mapped:
+        write_index(tmp_path / 'index', found.arrays)
+        found = read_index(tmp_path / 'index')
+        assert len(pickle.dumps(found)) < 500
+        with pytest.raises(ValueError, match='read-only'):
+            found[0].bboxes_xywh[0] = 0
+        assert str(tmp_path / 'index') in open('/proc/self/maps').read()
+    for i, sequence in enumerate(sequences):
+        assert_equal(found[i], sequence)
+        assert_equal(found[i - len(sequences)], sequence)
+        assert_equal(pickle.loads(pickle.dumps(found))[i], sequence)
+    for i in (len(sequences), -len(sequences) - 1):
+        with pytest.raises(IndexError):
+            found[i]
+
+
+def test_an_old_index_stays_mapped_when_it_is_gone(tmp_path):
+    path = tmp_path / 'index'
+    write_index(path, pack_sequences([FIRST, SECOND]))
+    found, sent = read_index(path), pickle.dumps(read_index(path))
+    path.rename(tmp_path / 'other')
+    assert_equal(found[1], SECOND)
+    with pytest.raises(RuntimeError, match='has changed or gone since this'):
+        pickle.loads(sent)
+
+
+@pytest.mark.parametrize('name', sorted(storage.LAYOUTS))
+def test_parsed_once(name, tmp_path, cache, monkeypatch, logged):
+    cfg = storage.make(name, tmp_path / 'data')
+    expected = contents(DATASETS.build(cfg))
+    before, after = logged
+    assert re.search(r'not parsed yet; parsing .*data$', before)
+    assert after.endswith(f'{len(expected)} sequences are parsed')
+    monkeypatch.setattr(DATASETS.get(cfg['type']), 'parse', None)
+    assert contents(DATASETS.build(cfg)) == expected
+    assert len(list(cache.iterdir())) == 1
+
+
+def edit_text(root):
+    """An edit of one box, of the same length."""
+    path = root / 'seq_1/groundtruth.txt'
+    path.write_text(path.read_text().replace('17.0000', '17.5000', 1))
+    set_time(path, 2)
+
+
+def edit_size(root):
+    path = root / 'seq_1/groundtruth.txt'
+    path.write_text(path.read_text() + '\n')
+    set_time(path)
+
+
+def remove_sequence(root):
+    (root / 'list.txt').write_text('seq_1\n')
+
+
+@pytest.mark.parametrize(
+    'edit',
+    [
+        edit_text,
+        edit_size,
+        remove_sequence,
+        lambda root: set_time(root / 'seq_0/cover.label', 2),
+        lambda root: (root / 'seq_0/cover.label').unlink(),
+        lambda root: (root / 'seq_1/00000002.jpg').rename(
+            root / 'seq_1/02.jpg'
+        ),
+    ],
+)
+def test_changes_are_noticed(got10k, tmp_path, parsed, cache, logged, edit):
+    root = tmp_path / 'got10k/train'
+    for path in [*root.glob('*/*'), *root.glob('*')]:
+        set_time(path)
+    got10k()
+    parsed.clear()
+    edit(root)
+    dataset = got10k()
+    assert parsed == ['seq_0', 'seq_1'][-len(dataset) :]
+    assert 'annotations, options or code have changed; pars' in logged[2]
+    assert dataset.get_sequence(-1).bboxes_xywh[1, 0] == (
+        17.5 if edit is edit_text else 17
+    )
+    assert len(list(cache.iterdir())) == 1  # the old one is gone
+    parsed.clear()
+    got10k()
+    assert not parsed
+
+
+def test_what_is_gone_is_missed(got10k, tmp_path):
+    got10k()
+    root = tmp_path / 'got10k/train'
+    (root / 'seq_1/00000005.jpg').touch()
+    with pytest.raises(ValueError, match='seq_1 holds 5 frames'):
+        got10k()
+    (root / 'seq_1').rename(root / 'seq_2')
+    with pytest.raises(FileNotFoundError, match='train/seq_1 is missing'):
+        got10k()
+
+
+def test_changed_archive(tmp_path):
+    """Files that are not on disk may lie in archives above or around them."""
+    archive = tmp_path / 'all.zip'
+    archive.touch()
+    paths = [str(tmp_path / 'a/b.txt'), str(archive / '0.jpg')]
+    before = index._stamp_all(paths)
+    assert index._stamp_all(paths) == before
+    archive.write_text('x')
+    set_time(tmp_path)
+    after = index._stamp_all(paths)
+    assert all(a != b for a, b in zip(before[0], after[0]))
+
+
+def test_options_and_roots_do_not_collide(
+    make_got10k, tmp_path, cache, parsed, monkeypatch
+):
+    for folder in ('a', 'b'):
+        for split in ('train', 'val'):
+            make_got10k(tmp_path / folder, split, num_frames=3)
+    monkeypatch.chdir(tmp_path)
+    a, b = tmp_path / 'a', tmp_path / 'b'
+    cases = [
+        (a, 'train', None),
+        (b, 'train', None),
+        ('a', 'train', None),
+        (a, 'val', None),
+        (a, 'train', 1),
+        (a, 'train', [1]),
+    ]
+
+    def load(folder, split, indices):
+        return Got10kDataset(folder, split, indices=indices)
+
+    expected = [contents(load(*case)) for case in cases]
+    assert expected[2][0][1][0] == 'a/train/seq_0/00000001.jpg'
+    assert expected[4:] == [[expected[0][0]], [expected[0][1]]]
+    assert len(list(cache.iterdir())) == len(cases)
+    parsed.clear()
+    assert [contents(load(*case)) for case in cases] == expected
+    assert not parsed
+
+
+class Unlabelled(Got10kDataset):
+    labels = {}
+
+
+def test_classes_do_not_collide(got10k, tmp_path, parsed, monkeypatch):
+    """And a change of a class outside of the package is noticed."""
+    got10k()
+    for _ in range(2):
+        dataset = Unlabelled(tmp_path / 'got10k', 'train')
+        assert dataset.num_visible().tolist() == [4, 4]
+    assert got10k().num_visible().tolist() == [3, 3]
+    assert len(parsed) == 4
+    monkeypatch.setattr(index, '_stamp_code', len)
+    Unlabelled(tmp_path / 'got10k', 'train')
+    assert len(parsed) == 6
+    got10k()
+    assert len(parsed) == 6
+    monkeypatch.setattr(index, 'VERSION', 0)
+    got10k()
+    assert len(parsed) == 8
+
+
+def test_code_without_a_file_is_never_the_same(monkeypatch):
+    """As that of a class that is typed into an interpreter."""
+    assert index._stamp_code(__name__) == index._stamp_code(__name__)
+    monkeypatch.delattr('mmsimtrack.datasets.coco.__file__')
+    module = 'mmsimtrack.datasets.coco'
+    assert index._stamp_code(module) != index._stamp_code(module)
+
+
+def replace_by_file(path):
+    path.rename(path.with_name('moved'))
+    path.write_text('')
+
+
+def replace_by_pipe(path):
+    file = path / 'names.npy'
+    file.unlink()
+    os.mkfifo(file)
+
+
+def save(name, array):
+    return lambda path: np.save(path / f'{name}.npy', array)
+
+
+@pytest.mark.parametrize(
+    'damage',
+    [
+        replace_by_file,
+        replace_by_pipe,
+        lambda path: (path / 'scored.npy').unlink(),
+        lambda path: (path / 'offsets.npy').write_bytes(b''),
+        lambda path: os.truncate(path / 'bboxes_xywh.npy', 200),
+        lambda path: (path / 'names.npy').write_text('[1, 2]'),
+        save('names', np.array(['a', 'b'], object)),
+        save('bboxes_xywh', np.zeros((7, 4))),
+        save('visible', np.zeros((8, 1), bool)),
+        save('offsets', np.array(8)),
+    ],
+)
+def test_a_broken_index_is_replaced(got10k, parsed, cache, logged, damage):
+    expected = contents(got10k())
+    (path,) = cache.iterdir()
+    damage(path)
+    parsed.clear()
+    assert contents(got10k()) == expected
+    assert len(parsed) == 2
+    assert re.search(r'the index is broken \(.*\); parsing', logged[2])
+    parsed.clear()
+    got10k()
+    assert not parsed
+
+
+@pytest.mark.parametrize('folder', ['/dev/null/cache', '~nobody-here/x'])
+def test_cache_that_cannot_be_written(got10k, monkeypatch, logged, folder):
+    expected = contents(got10k())
+    monkeypatch.setenv('MMSIMTRACK_CACHE', folder)
+    dataset = got10k()
+    assert contents(dataset) == expected
+    assert contents(pickle.loads(pickle.dumps(dataset))) == expected
+    message = 'annotations are parsed at every start. Set MMSIMTRACK_CACHE to'
+    assert message in logged[-1]
+
+
+def test_no_space(got10k, cache, monkeypatch, logged):
+    def fill(*_):
+        raise OSError(28, 'No space left on device')
+
+    monkeypatch.setattr(np, 'save', fill)
+    assert len(got10k()) == 2
+    assert 'cannot be kept ([Errno 28] No space left' in logged[-1]
+    assert not list(cache.iterdir())
+
+
+def test_default_folder(got10k, tmp_path, monkeypatch):
+    monkeypatch.delenv('MMSIMTRACK_CACHE')
+    monkeypatch.setenv('HOME', str(tmp_path / 'home'))
+    got10k()
+    (path,) = (tmp_path / 'home/.cache/mmsimtrack').iterdir()
+    assert path.name.startswith('Got10kDataset-')
+
+
+def run_processes(function, *args_of_each):
+    """Exit codes of forked processes."""
+    processes = [
+        FORK.Process(target=function, args=args) for args in args_of_each
+    ]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(60)
+    return [process.exitcode for process in processes]
+
+
+def die_before_renaming(load):
+    Path.rename = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+    load()
+
+
+def test_killed_between_writing_and_renaming(got10k, parsed, cache):
+    assert run_processes(die_before_renaming, (got10k,)) == [-signal.SIGKILL]
+    (left,) = cache.iterdir()
+    assert left.name.startswith('.')  # and is never read
+    assert contents(got10k()) == contents(got10k())
+    assert len(parsed) == 2
+
+
+def check_contents(load, expected, barrier):
+    barrier.wait(30)
+    assert contents(load()) == expected
+
+
+def test_several_processes_at_once(got10k, cache):
+    expected = contents(got10k())
+    (path,) = cache.iterdir()
+    path.rename(cache.parent / 'moved')
+    args = got10k, expected, FORK.Barrier(4)
+    assert run_processes(check_contents, *[args] * 4) == [0] * 4
+    assert list(cache.iterdir()) == [path]
+
+
+class Probe(torch.utils.data.Dataset):
+    """Box and visibility of a sequence, as a worker sees them."""
+
+    def __init__(self, dataset):
+        self.dataset = dataset
+
+    def __len__(self):
+        return len(self.dataset)
+
+    def __getitem__(self, i):
+        sequence = self.dataset.get_sequence(i)
+        mapped = 'Got10kDataset-' in open('/proc/self/maps').read()
+        return sequence.bboxes.tolist(), sequence.visible.tolist(), mapped
+
+
+@pytest.mark.parametrize('pickled', [False, True])
+def test_workers_map_the_index(got10k, pickled):
+    probe = Probe(got10k())
+    if pickled:  # as for workers that are spawned
+        content = pickle.dumps(probe)
+        assert len(content) < 2000
+        probe = pickle.loads(content)
+    loader = torch.utils.data.DataLoader(
+        probe, batch_size=None, num_workers=1, multiprocessing_context=FORK
+    )
+    bboxes = [[16 + t, 12 + t, 32 + t, 24 + t] for t in range(4)]
+    visible = [True, True, False, True]
+    assert list(loader) == [[bboxes, visible, True]] * 2
+
+
+def run_rank(rank, store, load, check):
+    os.environ['LOCAL_RANK'] = str(rank)
+    torch.distributed.init_process_group(
+        'gloo', init_method=f'file://{store}', rank=rank, world_size=2
+    )
+    check(rank, load)
+    torch.distributed.destroy_process_group()
+
+
+def check_who_parses(rank, load):
+    if rank == 1:
+        Got10kDataset.parse = None  # would raise
+    assert load().num_visible().tolist() == [3, 3]
+
+
+def check_errors(rank, load):
+    message = r'seq_1/groundtruth.txt, line 1: found .one 2 3 4'
+    if rank:
+        message = (
+            r'Got10kDataset: rank 0 could not read the annotations\. '
+            rf'ValueError: .*{message}'
+        )
+    with pytest.raises((ValueError, RuntimeError)[rank], match=message):
+        load()
+
+
+def check_without_cache(rank, load):
+    os.environ['MMSIMTRACK_CACHE'] = '/dev/null/cache'
+    assert load().num_visible().tolist() == [3, 3]
+
+
+@pytest.mark.parametrize(
+    'check', [check_who_parses, check_errors, check_without_cache]
+)
+def test_ranks(got10k, tmp_path, check):
+    """Rank 0 parses, its failure reaches the others; all without a cache."""
+    if check is check_errors:
+        path = tmp_path / 'got10k/train/seq_1/groundtruth.txt'
+        path.write_text('one,2,3,4\n')
+    ranks = [(rank, tmp_path / 'store', got10k, check) for rank in range(2)]
+    assert run_processes(run_rank, *ranks) == [0, 0]

@@ -1,0 +1,173 @@
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mmsimtrack.datasets.layouts.nfs import read_nfs_xywh
+from mmsimtrack.fileio import (
+    read_bboxes_xywh,
+    read_flags,
+    read_names,
+    replace_atomically,
+    write_bboxes_xywh,
+)
+
+DATA = Path(__file__).parent / 'data' / 'eval'
+DIALECTS = sorted((DATA / 'formats').glob('*.txt'))
+
+
+@pytest.fixture
+def write(tmp_path):
+    def _write(content):
+        path = tmp_path / 'boxes.txt'
+        path.write_bytes(content)
+        return path
+
+    return _write
+
+
+@pytest.mark.parametrize('path', DIALECTS, ids=lambda path: path.stem)
+def test_every_dialect_reads_the_same(path):
+    expected = json.loads((DATA / 'formats' / 'expected.json').read_text())
+    bboxes = read_bboxes_xywh(path)
+    assert bboxes.dtype == np.float64
+    np.testing.assert_array_equal(
+        bboxes, np.array(expected['boxes'], dtype=np.float64)
+    )
+
+
+def test_there_are_dialects():
+    assert len(DIALECTS) == 14
+
+
+def test_one_row_is_two_dimensional(write):
+    assert read_bboxes_xywh(write(b'1,2,3,4')).tolist() == [[1, 2, 3, 4]]
+
+
+@pytest.mark.parametrize(
+    'content, line, found',
+    [
+        (b'1,2,3,4\n1,2,3\n', 2, '1 2 3'),
+        (b'1,2,3,4\n\n1,2,3,4,5\n', 3, '1 2 3 4 5'),
+        (b'1,2,3\n1,2,3\n', 1, '1 2 3'),
+        (b'1,2,3,4\r\n1,,3,4\r\n', 2, '1  3 4'),
+        (b'x,y,w,h\n1,2,3,4\n', 1, 'x y w h'),
+        (b'1,2,3,4\n1,inf,3,4\n', 2, '1 inf 3 4'),
+        (b'1,2,3,4\n1,2,\xff,4\n', 2, '1 2 \ufffd 4'),
+        (b'1,2,3,4\n1,2,1_0,4\n', 2, '1 2 1_0 4'),
+        (b'# comment\n1,2,3,4\n', 1, '# comment'),
+    ],
+)
+def test_bad_box_names_file_and_line(write, content, line, found):
+    with pytest.raises(
+        ValueError,
+        match=rf"boxes\.txt, line {line}: found '{found}', expected four "
+        'numbers x, y, w, h',
+    ):
+        read_bboxes_xywh(write(content))
+
+
+@pytest.mark.parametrize('read', [read_bboxes_xywh, read_flags])
+def test_missing_and_empty_files(write, tmp_path, read):
+    with pytest.raises(FileNotFoundError, match=r'none\.txt is missing'):
+        read(tmp_path / 'none.txt')
+    with pytest.raises(ValueError, match=r'boxes\.txt is empty'):
+        read(write(b' \n\n'))
+
+
+@pytest.mark.parametrize(
+    'content',
+    [b'0\n8\n1\n', b'0,8,1', b'0,8,1\r\n', b'0 8 1\n', b'0.0\n8.0\n1.0\n\n'],
+)
+def test_flags_in_lines_or_in_one_line(write, content):
+    flags = read_flags(write(content))
+    assert flags.dtype == np.int64
+    assert flags.tolist() == [0, 8, 1]
+
+
+@pytest.mark.parametrize('encoding', ['utf-8', 'utf-8-sig', 'utf-16'])
+def test_marks_of_encodings(tmp_path, encoding):
+    """As PowerShell and editors of Windows write them."""
+    path = tmp_path / 'file.txt'
+    path.write_text('1\t2,3 4\r\n', encoding=encoding)
+    assert read_bboxes_xywh(path).tolist() == [[1, 2, 3, 4]]
+    path.write_text('0\n1\n', encoding=encoding)
+    assert read_flags(path).tolist() == [0, 1]
+    path.write_text('\nAir Hockey-1\t\n día\r\n', encoding=encoding)
+    assert read_names(path) == ['Air Hockey-1', 'día']
+
+
+def test_missing_list(tmp_path):
+    message = r'none\.txt is missing\. Expected a list of sequences, one name'
+    with pytest.raises(FileNotFoundError, match=message):
+        read_names(tmp_path / 'none.txt')
+
+
+def test_single_flag(write):
+    assert read_flags(write(b'1\n')).tolist() == [1]
+
+
+@pytest.mark.parametrize(
+    'content, line, found',
+    [
+        (b'0\n1\nyes\n', 3, 'yes'),
+        (b'0\n0.5\n', 2, '0.5'),
+        (b'0,1,nan', 1, 'nan'),
+        (b'0\ninf\n', 2, 'inf'),
+        (b'0,1\n1,0\n', 1, '0 1'),
+        (b'0\n1,0\n', 2, '1 0'),
+    ],
+)
+def test_bad_flag_names_file_and_line(write, content, line, found):
+    with pytest.raises(
+        ValueError,
+        match=rf"boxes\.txt, line {line}: found '{found}', expected one "
+        'integer',
+    ):
+        read_flags(write(content))
+
+
+def test_lasot_flags():
+    absent = read_flags(DATA / 'lasot' / 'absent' / 'yoyo-17.txt')
+    assert absent.shape == (1035,)
+    assert absent.sum() == 44
+
+
+def test_nfs_has_every_eighth_line(write):
+    lines = [f'0 {n} 2 {n + 10} 22 {n} 0 0 0 "ball"' for n in range(10)]
+    boxes = read_nfs_xywh(write('\n'.join(lines).encode()))
+    assert boxes.tolist() == [[0, 2, 10, 20], [8, 2, 10, 20]]
+    path = write(b'0 1 2 3 4 5\n\n0 1 2 3 4\n')
+    with pytest.raises(ValueError, match='line 3: found .0 1 2 3 4., expect'):
+        read_nfs_xywh(path)
+
+
+def test_write_and_read_again(tmp_path):
+    path = tmp_path / 'result.txt'
+    write_bboxes_xywh(path, [[1, 2, 3, 4], [0.12345, -5.5, 1e3, 1e-9]])
+    assert path.read_text() == (
+        '1.0000,2.0000,3.0000,4.0000\n0.1235,-5.5000,1000.0000,0.0000\n'
+    )
+    assert read_bboxes_xywh(path)[1].tolist() == [0.1235, -5.5, 1000, 0]
+    assert os.listdir(tmp_path) == ['result.txt']
+
+
+def test_write_refuses_another_shape(tmp_path):
+    with pytest.raises(
+        ValueError, match=r'found boxes of shape \(4,\), expected \(T, 4\)'
+    ):
+        write_bboxes_xywh(tmp_path / 'result.txt', [1, 2, 3, 4])
+    assert not os.listdir(tmp_path)
+
+
+def test_interrupted_write_keeps_the_old_file(tmp_path):
+    path = tmp_path / 'result.txt'
+    path.write_text('old')
+    with pytest.raises(KeyboardInterrupt):  # noqa: SIM117
+        with replace_atomically(path) as temporary:
+            temporary.write_text('ne')
+            raise KeyboardInterrupt
+    assert path.read_text() == 'old'
+    assert os.listdir(tmp_path) == ['result.txt']
