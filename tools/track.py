@@ -1,8 +1,11 @@
 """Track a target in your own video.
 
+    python tools/track.py MODEL SOURCE --bbox x,y,w,h
     python tools/track.py CONFIG CHECKPOINT SOURCE --bbox x,y,w,h
 
-SOURCE is a video file, a folder of frames or the number of a camera.
+MODEL is a name of the model zoo whose weights come with the package, such as
+sim_s16-6l_real. SOURCE is a video file, a folder of frames or the number of a
+camera.
 """
 
 import argparse
@@ -16,8 +19,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument('config', help='config file')
-    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument('config', help='name of a model, or config file')
+    parser.add_argument('checkpoint', nargs='?', help='checkpoint file')
     parser.add_argument('source', type=parse_source, help='what to track in')
     parser.add_argument(
         '--bbox',

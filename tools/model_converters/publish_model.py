@@ -18,7 +18,7 @@ import torch
 from mmengine.config import Config, DictAction
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner, load_checkpoint
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from mmsimtrack.datasets import fill_pairs
@@ -79,7 +79,7 @@ def publish(
     }
     header = {**about, 'sha256': hash_tensors(tensors)}
     with replace_atomically(path) as temporary:
-        save_file(tensors, temporary, metadata=header)
+        temporary.write_bytes(save(tensors, metadata=header))
     return header
 
 
@@ -117,7 +117,6 @@ def main(argv: list[str] | None = None) -> None:
     cfg = Config.fromfile(args.config)
     cfg.merge_from_dict(args.cfg_options or {})
     init_default_scope('mmsimtrack')
-    cfg.model.backbone.init_cfg = None
     model = MODELS.build(cfg.model).eval()
     load_checkpoint(model, args.checkpoint, map_location='cpu')
     if args.recount:
