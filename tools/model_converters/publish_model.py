@@ -21,6 +21,7 @@ from mmengine.runner import Runner, load_checkpoint
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from mmsimtrack.datasets import fill_pairs
 from mmsimtrack.fileio import replace_atomically
 from mmsimtrack.registry import MODELS
 
@@ -50,6 +51,7 @@ def recount_statistics(model: nn.Module, cfg: Config, batches: int) -> None:
         layer.momentum = None  # a mean, not a moving one
         layer.train()
     loader_cfg = copy.deepcopy(cfg.train_dataloader)
+    loader_cfg.dataset = fill_pairs(loader_cfg.dataset, cfg.model)
     loader_cfg.sampler.num_pairs = batches * loader_cfg.batch_size
     # pairs that the training has not seen
     loader = Runner.build_dataloader(loader_cfg, seed=cfg.randomness.seed + 1)
