@@ -18,9 +18,9 @@ import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
-from track import parse_bbox, parse_source
 
 from mmsimtrack.apis import SOTInferencer, open_source
+from mmsimtrack.cli.options import parse_bbox, parse_source
 from mmsimtrack.engine.loops import SequenceTestLoop
 from mmsimtrack.evaluation import OPEMetric
 from mmsimtrack.fileio import replace_atomically, write_bboxes_xywh

@@ -10,8 +10,9 @@ import mmsimtrack  # noqa: F401  (checks the installation first)
 from mmengine.dist import is_main_process
 from mmengine.runner import Runner
 
-from launch import add_common_options, load_config, set_up_distribution
 from mmsimtrack.benchmarks import BENCHMARKS, use_benchmark
+from mmsimtrack.cli.launch import load_config, set_up_distribution
+from mmsimtrack.cli.options import add_common_options
 from mmsimtrack.evaluation.functional import KITS
 from mmsimtrack.models.weights import trust_checkpoints
 from mmsimtrack.fileio import lock_folder, replace_atomically

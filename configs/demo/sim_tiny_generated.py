@@ -17,10 +17,6 @@ train_dataloader = dict(
         datasets=[
             dict(type='Got10kDataset', data_root=data_root, split='train')
         ],
-        exemplar=_base_.exemplar,
-        search=_base_.search,
-        # the search crop is smaller than the paper's, and targets are slow
-        jitter=dict(center=2.0, scale=0.25),
         sampling=dict(min_frames=2, min_visible=2),
         transforms=[
             dict(type='JointGray', prob=0.05),

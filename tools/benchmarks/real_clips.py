@@ -126,7 +126,6 @@ def model_tracker(args: argparse.Namespace) -> Tracker:
     cfg = Config.fromfile(args.model)
     cfg.merge_from_dict(args.cfg_options or {})
     init_default_scope('mmsimtrack')
-    cfg.model.backbone.init_cfg = None
     model = MODELS.build(cfg.model).eval()
     load_checkpoint(model, args.weights, map_location='cpu')
 

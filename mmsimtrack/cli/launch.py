@@ -1,4 +1,4 @@
-"""What the tools share: options, the config, several processes."""
+"""Start of a training or a test: the config, several processes."""
 
 import argparse
 import os
@@ -6,41 +6,11 @@ import os.path as osp
 from datetime import timedelta
 
 import torch
-from mmengine.config import Config, DictAction
-
-
-def add_common_options(parser: argparse.ArgumentParser) -> None:
-    """Options that training and testing have in common."""
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        help='change settings of the config: key=value, nested keys with '
-        "dots, lists as key='[a,b]'",
-    )
-    parser.add_argument(
-        '--launcher',
-        choices=['none', 'pytorch', 'slurm', 'mpi'],
-        default='none',
-        help='what starts the processes',
-    )
-    add_trust_option(parser)
-    # what older versions of torch's launcher pass
-    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
-
-
-def add_trust_option(parser: argparse.ArgumentParser) -> None:
-    """The option of everything that reads checkpoints."""
-    parser.add_argument(
-        '--trust-checkpoint',
-        action='store_true',
-        help='allow Python objects in checkpoints; loading them can run code '
-        'in the file',
-    )
+from mmengine.config import Config
 
 
 def load_config(args: argparse.Namespace) -> Config:
-    """The config of the command line, with its options.
+    """Read the config of the command line, with its options.
 
     The work dir is that of the command line, else of the config, else it is
     named after the config.
@@ -65,7 +35,7 @@ def set_up_distribution(cfg: Config) -> None:
     Runner is built.
 
     Args:
-        cfg: Of the run; its wrapper is set where needed.
+        cfg: Config of the run; its wrapper is set where needed.
     """
     if cfg.launcher == 'none' or torch.accelerator.is_available():
         return
