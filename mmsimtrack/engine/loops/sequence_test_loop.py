@@ -126,7 +126,8 @@ class SequenceTestLoop(TestLoop):
         )
         # first, since it may refuse
         for metric in self.evaluator.metrics:
-            metric.check_annotations(dataset)
+            if hasattr(metric, 'check_annotations'):
+                metric.check_annotations(dataset)
         return self.folder.prepare(dataset, test, self.resume)
 
     def _keep_finished(self, missing: set[int]) -> int:
