@@ -64,7 +64,9 @@ OPTIM_WRAPPERS = Registry(
     locations=['mmsimtrack.engine.autocast', 'mmsimtrack.engine.fsdp'],
 )
 OPTIM_WRAPPER_CONSTRUCTORS = Registry(
-    'optim wrapper constructor', parent=mmengine.OPTIM_WRAPPER_CONSTRUCTORS
+    'optim wrapper constructor',
+    parent=mmengine.OPTIM_WRAPPER_CONSTRUCTORS,
+    locations=['mmsimtrack.engine.learning_rates'],
 )
 PARAM_SCHEDULERS = Registry(
     'parameter scheduler', parent=mmengine.PARAM_SCHEDULERS

@@ -13,6 +13,7 @@ from .layouts import (
     UAV123Dataset,
     VastTrackDataset,
 )
+from .pair_config import fill_pairs
 from .pair_dataset import PairDataset, jitter_bbox
 from .sequence_dataset import SequenceDataset
 from .video_sequence import VideoSequence
@@ -32,6 +33,7 @@ __all__ = [
     'UAV123Dataset',
     'VastTrackDataset',
     'VideoSequence',
+    'fill_pairs',
     'jitter_bbox',
     'read_frame',
 ]

@@ -1,11 +1,13 @@
+from functools import partial
 from pathlib import Path
 
+import pytest
 import torch
 from mmengine.config import Config
 from mmengine.registry import FUNCTIONS, STRATEGIES
 from torch import nn
 
-from mmsimtrack.engine.fsdp import FSDPOptimWrapper, wrap_encoder_layers
+from mmsimtrack.engine.fsdp import FSDPOptimWrapper, wrap_layers
 from mmsimtrack.registry import MODELS, OPTIM_WRAPPERS
 
 CONFIG = Path(__file__).parents[2] / 'configs/simtrack/sim_l14_lasot_fsdp.py'
@@ -13,6 +15,9 @@ CONFIG = Path(__file__).parents[2] / 'configs/simtrack/sim_l14_lasot_fsdp.py'
 
 def test_units_are_the_encoder_layers():
     cfg = Config.fromfile(CONFIG)
+    policy = dict(cfg.strategy.model_wrapper.auto_wrap_policy)
+    assert FUNCTIONS.get(policy.pop('type')) is wrap_layers
+    policy = partial(wrap_layers, **policy)
     cfg.model.backbone.init_cfg = None
     cfg.model.backbone.arch.update(
         embed_dims=16, num_heads=2, feedforward_channels=16
@@ -21,16 +26,14 @@ def test_units_are_the_encoder_layers():
     units = [
         name
         for name, module in model.named_modules()
-        if wrap_encoder_layers(module, False, 0)
+        if policy(module, False, 0)
     ]
     assert units == [f'backbone.layers.{i}' for i in range(24)]
-    assert wrap_encoder_layers(model, True, 0)  # look inside of all else
+    assert policy(model, True, 0)  # look inside of all else
 
 
 def test_the_config_names_what_exists():
     cfg = Config.fromfile(CONFIG)
-    policy = FUNCTIONS.get(cfg.strategy.model_wrapper.auto_wrap_policy)
-    assert policy is wrap_encoder_layers
     assert issubclass(
         STRATEGIES.get(cfg.strategy.type), STRATEGIES.get('FSDPStrategy')
     )
@@ -54,4 +57,4 @@ def test_the_norm_is_that_of_all_shards():
     with wrapper.optim_context(model):
         loss = 3 * model.weight.sum()
     wrapper.update_params(loss)
-    assert model.weight.item() == torch.tensor(before - 3 * 0.1)
+    assert model.weight.item() == pytest.approx(before - 3 * 0.1, abs=1e-6)

@@ -1,6 +1,5 @@
 """Our networks with the weights of the fixtures."""
 
-import sys
 import threading
 from functools import partial
 
@@ -9,14 +8,13 @@ from mmengine.config import Config
 
 from mmsimtrack.models.heads import soft_argmax
 from mmsimtrack.models.tokenizers.foveal import foveal_offset
+from mmsimtrack.models.weights import simtrack as converter
 from mmsimtrack.registry import MODELS
 
 from .recipes import ROOT, image, noise, normalize, recipe_weights, to_xyxy
 from .released_tracking import crop
 
 CONVERTER = ROOT / 'tools/model_converters/official_simtrack_to_mmsimtrack.py'
-sys.path.insert(0, str(CONVERTER.parent))
-import official_simtrack_to_mmsimtrack as converter  # noqa: E402
 
 # model of the fixtures -> its config under configs/simtrack
 SHIPPED_CONFIGS = {

@@ -106,7 +106,7 @@ def test_a_killed_training_continues_as_if_nothing_had_happened(
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     saved = (work_dir / 'last_checkpoint').read_text()
-    assert Path(saved).exists()
+    assert (work_dir / saved).exists()
     done = run(*train(config, work_dir, '--resume', *options))
     assert 'resumed epoch' in done.stdout + done.stderr
     assert losses(work_dir) == expected

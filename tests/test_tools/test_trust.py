@@ -9,7 +9,7 @@ import torch
 from mmengine.runner import Runner
 
 from mmsimtrack.apis import SOTInferencer
-from mmsimtrack.models.weights.files import trusted
+from mmsimtrack.models.weights.load import trusted
 
 TOOLS = Path(__file__).parents[2] / 'tools'
 sys.path.insert(0, str(TOOLS))

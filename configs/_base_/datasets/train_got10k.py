@@ -50,4 +50,4 @@ val_dataloader = dict(
     ),
 )
 val_evaluator = dict(type='PairIoU')
-val_cfg = dict(type='ValLoop')
+val_cfg = dict(type='PairValLoop')

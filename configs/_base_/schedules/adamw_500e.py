@@ -6,16 +6,9 @@ train_cfg = dict(type='PairTrainLoop', max_epochs=500, val_interval=20)
 optim_wrapper = dict(
     optimizer=dict(type='AdamW', lr=1e-4, weight_decay=1e-4),
     clip_grad=dict(max_norm=0.1),
-    paramwise_cfg=dict(
-        custom_keys={
-            # 1e-5 for what is pre-trained; the longest key wins
-            'backbone': dict(lr_mult=0.1),
-            'backbone.tokenizer': dict(lr_mult=1.0),
-            'backbone.interaction': dict(lr_mult=1.0),
-            'backbone.decoder': dict(lr_mult=1.0),
-            'backbone.norm2': dict(lr_mult=1.0),  # of Swin's third stage
-        }
-    ),
+    # 1e-5 for what is pre-trained
+    constructor='mmsimtrack.PretrainedConstructor',
+    paramwise_cfg=dict(pretrained_lr_mult=0.1),
 )
 
 param_scheduler = dict(

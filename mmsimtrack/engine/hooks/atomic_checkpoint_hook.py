@@ -9,6 +9,7 @@ from mmengine.hooks import CheckpointHook
 from mmengine.runner import Runner
 
 from mmsimtrack.datasets.samplers import PairSampler
+from mmsimtrack.fileio import replace_atomically
 from mmsimtrack.registry import HOOKS
 
 
@@ -23,37 +24,26 @@ class AtomicLocalBackend(LocalBackend):
 
     def __init__(self) -> None:
         super().__init__()
-        self._outdated = []
+        self._outdated = {}
 
     def put(self, obj: bytes, filepath: str | Path) -> None:
         """Write a file, or leave the old one as it is."""
-        path = Path(filepath)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
-        try:
+        Path(filepath).parent.mkdir(parents=True, exist_ok=True)
+        with replace_atomically(filepath) as temporary:
             with open(temporary, 'wb') as file:
                 file.write(obj)
                 file.flush()
                 os.fsync(file.fileno())
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
-
-    def put_text(
-        self, obj: str, filepath: str | Path, encoding: str = 'utf-8'
-    ) -> None:
-        """Write a text file, or leave the old one as it is."""
-        self.put(obj.encode(encoding), filepath)
 
     def remove(self, filepath: str | Path) -> None:
         """Remember a file that is no longer wanted."""
-        self._outdated.append(filepath)
+        self._outdated[Path(filepath)] = os.stat(filepath).st_ino
 
-    def remove_for_good(self, keep: set) -> None:
-        """Remove what was remembered, but for the paths to keep."""
-        for path in self._outdated:
-            if path not in keep and self.isfile(path):
-                super().remove(path)
+    def remove_for_good(self) -> None:
+        """Remove what was remembered, unless it was written anew."""
+        for path, inode in self._outdated.items():
+            if path.exists() and path.stat().st_ino == inode:
+                path.unlink()
         self._outdated.clear()
 
 
@@ -62,7 +52,8 @@ class AtomicCheckpointHook(CheckpointHook):
     """mmengine's hook, safe against a kill at any moment.
 
     Files appear whole or not at all, and an older checkpoint is deleted only
-    after the newer one is on the disk. Checkpoints go to local disks only.
+    after the newer one is on the disk. Checkpoints go to local disks only. A
+    work dir may be moved between two runs.
 
     Args:
         **kwargs: Of mmengine's `CheckpointHook`.
@@ -70,6 +61,11 @@ class AtomicCheckpointHook(CheckpointHook):
 
     def __init__(self, **kwargs) -> None:
         super().__init__(backend_args={'backend': 'atomic_local'}, **kwargs)
+
+    def before_run(self, runner: Runner) -> None:
+        """Find the checkpoint to resume, wherever the work dir is now."""
+        if runner._resume and runner._load_from is None:
+            runner._load_from = latest_checkpoint(Path(runner.work_dir))
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Refuse to resume with other pairs than the run began with.
@@ -107,52 +103,51 @@ class AtomicCheckpointHook(CheckpointHook):
                 'default_hooks.checkpoint.interval to a multiple.'
             )
         super().before_train(runner)
+        # else a run in a copy would delete the best checkpoint of the other
+        for name in ('best_ckpt_path', 'best_ckpt_path_dict'):
+            setattr(self, name, self._moved(getattr(self, name, None)))
         if is_main_process():
-            for path in Path(self.out_dir).glob('.*.tmp'):
+            for path in Path(self.out_dir).glob('.*.pth'):
                 path.unlink(missing_ok=True)
+
+    def _moved(self, path: str | dict | None) -> str | dict | None:
+        """Path of a checkpoint, or of several, in the folder of this run."""
+        if isinstance(path, dict):
+            return {key: self._moved(each) for key, each in path.items()}
+        return path and os.path.join(self.out_dir, os.path.basename(path))
 
     def _save_checkpoint_with_step(
         self, runner: Runner, step: int, meta: dict
     ) -> None:
         """Save, note the name, then delete what is outdated."""
-        name = self.filename_tmpl.format(step)
-        if self.max_keep_ckpts > 0 and step not in self.keep_ckpt_ids:
-            if len(self.keep_ckpt_ids) == self.max_keep_ckpts:
-                oldest = self.filename_tmpl.format(self.keep_ckpt_ids[0])
-                self.file_backend.remove(os.path.join(self.out_dir, oldest))
-            self.keep_ckpt_ids.append(step)  # bounded, drops the oldest
-            runner.message_hub.update_info(
-                'keep_ckpt_ids', list(self.keep_ckpt_ids)
-            )
-        self.last_ckpt = os.path.join(self.out_dir, name)
-        runner.message_hub.update_info('last_ckpt', self.last_ckpt)
-        runner.save_checkpoint(
-            self.out_dir,
-            name,
-            save_optimizer=self.save_optimizer,
-            save_param_scheduler=self.save_param_scheduler,
-            meta=meta,
-            by_epoch=self.by_epoch,
-            backend_args=self.backend_args,
-            **self.args,
-        )
+        super()._save_checkpoint_with_step(runner, step, meta)
         if is_main_process():
-            # where `--resume` looks for the latest checkpoint
-            note = os.path.join(runner.work_dir, 'last_checkpoint')
-            self.file_backend.put_text(self.last_ckpt, note)
-            self._remove_outdated()
+            # mmengine's note has the path at this moment, and no safe place
+            with replace_atomically(_note(runner.work_dir)) as temporary:
+                path = os.path.relpath(self.last_ckpt, runner.work_dir)
+                temporary.write_text(path)
+            self.file_backend.remove_for_good()
 
     def _save_best_checkpoint(self, runner: Runner, metrics: dict) -> None:
         """Save the best checkpoint, then delete the former best."""
         super()._save_best_checkpoint(runner, metrics)
-        if self.save_best and is_main_process():
-            self._remove_outdated()
+        if is_main_process():
+            self.file_backend.remove_for_good()
 
-    def _remove_outdated(self) -> None:
-        # the newest files may bear the name of an outdated one
-        keep = {self.last_ckpt}
-        if self.save_best and len(self.key_indicators) == 1:
-            keep.add(self.best_ckpt_path)
-        elif self.save_best:
-            keep.update(self.best_ckpt_path_dict.values())
-        self.file_backend.remove_for_good(keep)
+
+def _note(work_dir: str | Path) -> Path:
+    return Path(work_dir) / 'last_checkpoint'
+
+
+def latest_checkpoint(work_dir: Path) -> str | None:
+    """Path of the latest checkpoint of a work dir.
+
+    It is the one that `last_checkpoint` names, relative to the work dir. If
+    a kill cut the note short, or it names a place before a move, it is the
+    newest in the work dir; None if there is none.
+    """
+    note = _note(work_dir)
+    if note.exists() and (work_dir / note.read_text().strip()).is_file():
+        return str(work_dir / note.read_text().strip())
+    found = [*work_dir.glob('epoch_*.pth'), *work_dir.glob('iter_*.pth')]
+    return str(max(found, key=os.path.getmtime)) if found else None

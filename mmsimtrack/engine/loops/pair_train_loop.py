@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from functools import wraps
+
 import torch
 from mmengine.dist import all_gather_object
 from mmengine.optim import AmpOptimWrapper, OptimWrapper
 from mmengine.runner import EpochBasedTrainLoop
+from torch import Tensor
 
+from mmsimtrack.engine.loops.pair_val_loop import filled
 from mmsimtrack.registry import LOOPS
 
 
@@ -23,7 +27,7 @@ class PairTrainLoop(EpochBasedTrainLoop):
 
     Args:
         runner: The runner.
-        dataloader: With a `PairSampler`.
+        dataloader: With a `PairSampler`; see `fill_pairs` for its crops.
         max_epochs: Epochs to train.
         **kwargs: Of mmengine's `EpochBasedTrainLoop`: `val_begin`,
             `val_interval`, `dynamic_intervals`.
@@ -33,7 +37,9 @@ class PairTrainLoop(EpochBasedTrainLoop):
     """
 
     def __init__(self, runner, dataloader, max_epochs: int, **kwargs) -> None:
-        super().__init__(runner, dataloader, max_epochs, **kwargs)
+        super().__init__(
+            runner, filled(dataloader, runner), max_epochs, **kwargs
+        )
         self.batch_size = self.dataloader.batch_size
         self.accumulative_counts = _accumulative_counts(runner.optim_wrapper)
         sampler = self.dataloader.sampler
@@ -50,7 +56,7 @@ class PairTrainLoop(EpochBasedTrainLoop):
 
     def run(self) -> torch.nn.Module:
         """Train; see `EpochBasedTrainLoop`."""
-        _refuse_non_finite_gradients(self.runner.optim_wrapper)
+        _check_gradients(self.runner.optim_wrapper)
         return super().run()
 
     def run_epoch(self) -> None:
@@ -86,10 +92,7 @@ class PairTrainLoop(EpochBasedTrainLoop):
         buffers = [buffer.clone() for buffer in self.runner.model.buffers()]
         try:
             super().run_iter(idx, data_batch)
-        except (FloatingPointError, RuntimeError) as error:
-            clip = 'is non-finite' in str(error)  # says the gradient clip
-            if not (clip or isinstance(error, FloatingPointError)):
-                raise
+        except FloatingPointError as error:  # of loss or gradient, by us
             for buffer, kept in zip(self.runner.model.buffers(), buffers):
                 buffer.copy_(kept)
             message = self._report(error, data_batch)
@@ -124,12 +127,11 @@ class PairTrainLoop(EpochBasedTrainLoop):
         # gradients that were accumulated are lost: their batches come again
         counts = self.accumulative_counts
         good = self._iter - self._iter % counts
-        self._iter = good - 1  # the runner adds the step that it thinks done
         name = f'good_iter_{good}.pth'
         self.runner.save_checkpoint(
             self.runner.work_dir,
             name,
-            by_epoch=False,
+            meta={'epoch': self._epoch, 'iter': good},
             backend_args={'backend': 'atomic_local'},
         )
         path = f'{self.runner.work_dir}/{name}'
@@ -143,14 +145,25 @@ def _accumulative_counts(wrapper: OptimWrapper | dict) -> int:
     return wrapper._accumulative_counts
 
 
-def _refuse_non_finite_gradients(wrapper: OptimWrapper) -> None:
-    """Let the gradient clip raise, where there is one.
+def _check_gradients(wrapper: OptimWrapper) -> None:
+    """Let the gradient clip refuse a norm that is not finite.
 
     In float16 such gradients are part of the plan: the scaler skips them.
     """
     scaled = isinstance(wrapper, AmpOptimWrapper) and (
         wrapper.cast_dtype is not torch.bfloat16
     )
-    by_norm = wrapper.clip_grad_kwargs and wrapper.grad_name == 'grad_norm'
-    if by_norm and not scaled:
-        wrapper.clip_grad_kwargs.setdefault('error_if_nonfinite', True)
+    if scaled or not wrapper.clip_grad_kwargs:
+        return
+    clip = wrapper.clip_func
+
+    @wraps(clip)
+    def checked(params: list, **options) -> Tensor | None:
+        norm = clip(params, **options)  # None: clipped by value
+        if norm is not None and not norm.isfinite():
+            raise FloatingPointError(
+                f'The norm of the gradient is {norm.item():g}, not finite.'
+            )
+        return norm
+
+    wrapper.clip_func = checked

@@ -4,10 +4,10 @@ import re
 from collections.abc import Iterator
 from functools import partial
 
-import torch
-import torch.nn.functional as F
 from mmengine.logging import MMLogger
 from torch import Tensor, nn
+
+from mmsimtrack.models.weights.dinov2 import fit_dinov2
 
 # Buffers that follow from the config or count steps: no loss if missing.
 DERIVED = ('num_batches_tracked', 'relative_position_index')
@@ -22,7 +22,7 @@ def guard(
 
     mmengine loads with `strict=False` and only logs what does not fit, which
     leaves parts of the network random. This hook runs wherever weights come
-    from. Call it last: mmpretrain's hooks resize the positions before it.
+    from, before those of mmpretrain, which resize positions.
 
     As part of a larger model only the shapes are checked. Loaded by itself,
     as `init_cfg` of type `Pretrained` does, the module must get all of its
@@ -37,57 +37,9 @@ def guard(
         ValueError: When weights of other shapes or names are loaded.
     """
     # partial, since a module with closures cannot be pickled
-    early = partial(_check_before_resizing, config=config)
-    handle = module._register_load_state_dict_pre_hook(early, with_module=True)
-    module._load_state_dict_pre_hooks.move_to_end(handle.id, last=False)
     check = partial(_check, new=new, config=config)
-    module._register_load_state_dict_pre_hook(check, with_module=True)
-
-
-def _check_before_resizing(
-    module: nn.Module, found: dict[str, Tensor], prefix: str, *_, config: str
-) -> None:
-    """Check all shapes but those of positions on another grid.
-
-    Only these are mmpretrain's to resize. It would resize tables of relative
-    positions as well, by a function that SciPy no longer has.
-    """
-    own = dict(_persistent(module))
-    if not prefix and 'layers.0.attn.gamma1.weight' in found:
-        _fit_dinov2(own, found)
-    for name in list(own):
-        loaded = found.get(prefix + name)
-        if loaded is not None and name.endswith('pos_embed'):
-            if loaded.shape[-1:] == own[name].shape[-1:]:
-                del own[name]
-    _check_shapes(own, found, prefix, config)
-
-
-def _fit_dinov2(own: dict[str, Tensor], found: dict[str, Tensor]) -> None:
-    """Resize patches and positions of DINOv2 to those of the network.
-
-    Only DINOv2's pre-trained ViT has LayerScale and patches of 14 px. Patches
-    that grow must not make larger tokens, so each weight shrinks; positions
-    are smoothed where the grid gets coarser, unlike by mmpretrain's hook.
-    """
-    patch, positions = 'patch_embed.projection.weight', 'pos_embed'
-    kernel = found.get(patch)
-    if not {patch, positions} <= own.keys() or kernel is None:
-        return
-    size = own[patch].shape[-2:]
-    if kernel.shape[-2:] == (14, 14) != size:
-        resized = F.interpolate(kernel.float(), size, mode='bicubic')
-        found[patch] = resized * (14 * 14 / size.numel())
-    theirs = found.get(positions)
-    if theirs is not None and theirs.shape[1] != own[positions].shape[1]:
-        sides = [
-            int((t.shape[1] - 1) ** 0.5) for t in (theirs, own[positions])
-        ]
-        grid = theirs[:, 1:].mT.unflatten(2, (sides[0], sides[0])).float()
-        grid = F.interpolate(
-            grid, (sides[1], sides[1]), mode='bicubic', antialias=True
-        )
-        found[positions] = torch.cat([theirs[:, :1], grid.flatten(2).mT], 1)
+    handle = module._register_load_state_dict_pre_hook(check, with_module=True)
+    module._load_state_dict_pre_hooks.move_to_end(handle.id, last=False)
 
 
 def _check(
@@ -100,6 +52,8 @@ def _check(
 ) -> None:
     """Check all shapes, and the names if nothing else is loaded."""
     own = dict(_persistent(module))
+    if not prefix:
+        fit_dinov2(own, found)
     _check_shapes(own, found, prefix, config)
     if not prefix:
         _check_names(own, found, new, type(module).__name__)
@@ -108,64 +62,46 @@ def _check(
 def _persistent(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
     """Names and tensors of a state dict, without running its hooks."""
     for path, part in module.named_modules(remove_duplicate=False):
-        for name, tensor in (
-            *part._parameters.items(),
-            *part._buffers.items(),
-        ):
+        tensors = *part._parameters.items(), *part._buffers.items()
+        for name, tensor in tensors:
             if tensor is None or name in part._non_persistent_buffers_set:
                 continue
             yield f'{path}.{name}' if path else name, tensor
 
 
 def _check_shapes(own: dict, found: dict, prefix: str, config: str) -> None:
-    """Refuse tensors of other shapes.
+    """Refuse tensors of other shapes, but positions that will be resized.
+
+    mmpretrain would resize tables of relative positions as well, by a
+    function that SciPy no longer has.
 
     Raises:
-        ValueError: Names the keys, both shapes and the settings to change.
+        ValueError: Names the keys and both shapes.
     """
-    wrong, hints = [], {}
+    wrong = []
     for name, tensor in own.items():
-        loaded = found.get(prefix + name)
-        if loaded is None or loaded.shape == tensor.shape:
+        loaded = found.get(prefix + name, tensor)
+        if loaded.shape == tensor.shape or (
+            name == 'pos_embed' and _is_grid(loaded, tensor.shape[-1])
+        ):
             continue
-        shapes = tuple(loaded.shape), tuple(tensor.shape)
         wrong.append(
-            f'{prefix}{name}: {shapes[0]} in the file, {shapes[1]} '
-            'in the model'
+            f'{prefix}{name}: {tuple(loaded.shape)} in the file, '
+            f'{tuple(tensor.shape)} in the model'
         )
-        hints[_setting(prefix + name, *shapes, config)] = None
     if wrong:
         raise ValueError(
             f'{len(wrong)} weight(s) do not fit the model:\n  '
             + '\n  '.join(_first(wrong))
-            + f'\nChange {", ".join(_first(list(hints), 3))} in the config, '
-            'or load the checkpoint that belongs to it.'
+            + f'\nChange {config} in the config, or load the checkpoint that '
+            'belongs to it.'
         )
 
 
-def _setting(name: str, found: tuple, expected: tuple, config: str) -> str:
-    """The line of a config that decides about the shape of a weight."""
-    if config.endswith('head'):
-        # the bottleneck's input is the backbone's output
-        inputs = name.endswith('bottleneck.weight') and found[0] == expected[0]
-        return 'model.backbone' if inputs else f'{config}.channels'
-    if part := re.search(r'(?:^|\.)(decoder|interaction)\.', name):
-        return f'model.backbone.{part[1]}'
-    pvt = re.search(r'(^|backbone\.)layers\.\d+\.\d+\.', name)
-    same_width = found[:1] == expected[:1]
-    if 'relative_position_bias_table' in name and not same_width:
-        return f'{config}.window_size'
-    if 'pos_embed' in name and found[-1:] == expected[-1:]:
-        return f'{config}.{"pretrain_img_size" if pvt else "img_size"}'
-    if name.endswith('projection.weight') and same_width:
-        return f'{config}.{"patch_sizes" if pvt else "patch_size"}'
-    if name.endswith('attn.sr.weight') and same_width:
-        return f'{config}.sr_ratios'
-    if pvt:
-        return f'{config}.embed_dims, num_heads or mlp_ratios'
-    if re.search(r'(^|\.)(conv1|layer\d)\.', name):  # a ResNet
-        return f'{config}.depth'
-    return f'{config}.arch'
+def _is_grid(positions: Tensor, dims: int) -> bool:
+    """Whether these are positions of a class token and a square."""
+    side = (positions.shape[1] - 1) ** 0.5 if positions.ndim == 3 else 0.5
+    return side.is_integer() and positions.shape[-1] == dims
 
 
 def _check_names(
@@ -185,8 +121,8 @@ def _check_names(
     missing = [
         name
         for name in own
-        if name not in found and not name.startswith(new)
-        if not name.endswith(DERIVED)
+        if name not in found
+        if not name.startswith(new) and not name.endswith(DERIVED)
     ]
     groups = {_group(name) for name in own}
     # Sim-B/16* takes the first eight layers of CLIP's twelve
@@ -196,8 +132,7 @@ def _check_names(
         if re.match(r'(layers|stages)\.\d+\.', name)
         if _group(name) not in groups and f'{name.split(".")[0]}.0' in groups
     ]
-    unknown = [name for name in found if name not in own]
-    unknown = [name for name in unknown if name not in beyond]
+    unknown = [x for x in found if x not in own and x not in set(beyond)]
     if missing or unknown:
         raise ValueError(
             f'The weights are not those of this {network}: '
@@ -215,7 +150,7 @@ def _check_names(
 
 
 def _group(name: str) -> str:
-    """Layer or stage of a weight: its first two parts."""
+    """Return the layer or stage of a weight: its first two parts."""
     return '.'.join(name.split('.')[:2])
 
 

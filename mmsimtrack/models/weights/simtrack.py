@@ -1,0 +1,155 @@
+"""Official SimTrack files into ours and back, with nothing left over."""
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+import torch
+
+from mmsimtrack.fileio import replace_atomically
+from mmsimtrack.models.weights.load import read_checkpoint
+from mmsimtrack.models.weights.rename import (
+    FORMATS,
+    SIMTRACK,
+    Weights,
+    convert,
+    new_names,
+    renamed,
+    unwrap,
+)
+
+UNUSED = 'backbone.visual.proj'  # CLIP's projection into the space of texts
+
+
+class WrongKeys(KeyError):
+    """Names that do not fit; unlike a `KeyError`, it prints as text."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+def simtrack_names(num_layers: int) -> dict[str, str]:
+    """Return official names -> our names, all but that of the unused."""
+    names = []
+    for row in SIMTRACK:
+        parts = ['weight', 'bias']
+        if re.match(r'box_head\.conv\d_..\.1\.', row):  # BatchNorm
+            parts += ['running_mean', 'running_var', 'num_batches_tracked']
+        for layer in range(num_layers if '#' in row else 1):
+            name = row.replace('#', str(layer))
+            names += [name.replace('*', part) for part in parts]
+    return new_names(names, SIMTRACK)
+
+
+def to_ours(official: Weights, path: str) -> tuple[Weights, Weights]:
+    """Convert official weights to ours.
+
+    Returns:
+        Our weights, and those for which our network has no place.
+
+    Raises:
+        KeyError: If a weight is missing or unknown.
+    """
+    names = simtrack_names(_num_layers(official, r'\.resblocks\.(\d+)\.'))
+    _check(official, {*names, UNUSED}, path)
+    unused = {UNUSED: official[UNUSED]} if UNUSED in official else {}
+    return convert(FORMATS['simtrack'], official, path), unused
+
+
+def to_official(ours: Weights, unused: Weights, path: str) -> Weights:
+    """Convert our weights to official ones; the inverse of `to_ours`.
+
+    Raises:
+        KeyError: If a weight is missing or unknown, also an unused one.
+    """
+    _check(unused, {UNUSED}, path)
+    names = simtrack_names(_num_layers(ours, r'backbone\.layers\.(\d+)\.'))
+    _check(ours, names.values(), path)
+    back = new_names(ours, {new: old for old, new in SIMTRACK.items()})
+    weights = renamed(ours, back, path)
+    for name, part in (
+        ('backbone.visual.class_embedding', (0, 0)),
+        ('backbone.visual.positional_embedding', (0,)),
+        ('bottleneck.weight', (..., 0, 0)),
+    ):
+        weights[name] = weights[name][part]
+    return weights | unused
+
+
+def _num_layers(names: Iterable[str], pattern: str) -> int:
+    found = (re.search(pattern, name) for name in names)
+    return 1 + max((int(match[1]) for match in found if match), default=0)
+
+
+def _check(weights: Weights, expected: Iterable[str], path: str) -> None:
+    """Refuse a set of weights with a name too many or too few.
+
+    BatchNorm's counters and CLIP's projection may be missing. Where most names
+    are unknown, all are listed with their shapes, to find out what they are.
+
+    Raises:
+        KeyError: Names what is missing and what is unknown.
+    """
+    missing = sorted(
+        name
+        for name in set(expected) - {UNUSED, *weights}
+        if not name.endswith('num_batches_tracked')
+    )
+    unknown = sorted(weights.keys() - set(expected))
+    if 2 * len(unknown) > len(weights):
+        shapes = [f'  {k} {tuple(t.shape)}' for k, t in weights.items()]
+        raise WrongKeys(
+            f'{path} does not name its weights as SimTrack does, but:\n'
+            + '\n'.join(shapes)
+            + f'\nExpected names such as {min(expected)}. If only the '
+            'beginnings differ, rename them by --rename OLD=NEW.'
+        )
+    if missing or unknown:
+        raise WrongKeys(
+            f'{path} does not hold a SimTrack network: {len(missing)} '
+            f'weight(s) are missing, {_some(missing)}; {len(unknown)} are '
+            f'unknown, {_some(unknown)}. Was the file cut, or does it belong '
+            'to another network? --rename OLD=NEW changes beginnings.'
+        )
+
+
+def _some(names: list[str]) -> str:
+    return f'such as {names[:10]}' if len(names) > 10 else f'{names}'
+
+
+def convert_file(
+    src: str, dst: str, reverse: bool, rename: Iterable[str] = ()
+) -> None:
+    """Convert a file from official to ours, or the other way.
+
+    Args:
+        src: File to read.
+        dst: File to write.
+        reverse: From ours to official.
+        rename: `OLD=NEW`: names in `src` that begin with OLD begin with NEW.
+
+    Raises:
+        KeyError: If a weight is missing or unknown.
+        ValueError: If `src` cannot be read, or holds no weights.
+    """
+    checkpoint = read_checkpoint(src)
+    weights = unwrap(checkpoint, src)
+    for pair in rename:
+        old, _, new = pair.partition('=')
+        names = {
+            k: new + k.removeprefix(old) if k.startswith(old) else k
+            for k in weights
+        }
+        weights = renamed(weights, names, src)
+    if reverse:
+        unused = checkpoint.get('meta', {}).get('unused', {})
+        result = {'net': to_official(weights, unused, src)}
+        if not unused:
+            print(f'{UNUSED} is not in {src}, so it is left out.')
+    else:
+        weights, unused = to_ours(weights, src)
+        result = {'state_dict': weights, 'meta': {'unused': unused}}
+    Path(dst).parent.mkdir(parents=True, exist_ok=True)
+    with replace_atomically(dst) as temporary:
+        torch.save(result, temporary)
+    print(f'Converted {len(weights)} tensors: {src} -> {dst}')

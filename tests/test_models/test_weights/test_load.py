@@ -1,0 +1,504 @@
+"""Reading checkpoints by path and address, without running code in them."""
+
+import argparse
+import hashlib
+import os
+import pickle
+import sys
+import types
+from collections import OrderedDict
+from pathlib import Path
+from urllib.error import HTTPError
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.logging import HistoryBuffer, MMLogger
+from mmengine.runner import CheckpointLoader
+from torch import nn
+
+from mmsimtrack.models import JointViT
+from mmsimtrack.models.weights import (
+    FORMATS,
+    download,
+    load_weights,
+    read_checkpoint,
+    trust_checkpoints,
+)
+from mmsimtrack.models.weights.download import fetch, split_hash
+from mmsimtrack.models.weights.load import SETTINGS, trusted
+
+from .networks import ARCH, SIDE, ClipViT, TimmViT, clip_weights
+
+load = CheckpointLoader.load_checkpoint
+
+
+class Evil:
+    """Calls a function when it is unpickled."""
+
+    def __init__(self, function, *args):
+        self.call = function, args
+
+    def __reduce__(self):
+        return self.call
+
+
+class Settings:
+    """A class that a checkpoint may hold for good reasons."""
+
+    width = 7
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / 'x.pth'
+
+
+@pytest.mark.parametrize('zipped', [True, False])
+def test_a_training_is_read(path, zipped):
+    checkpoint = {
+        'state_dict': {'a': torch.arange(3.0)},
+        'meta': {'epoch': 3, 'seed': None, 'names': ['a']},
+        'message_hub': {'loss': HistoryBuffer([1.0, 2.0], [1, 1])},
+        'mean': np.float64(0.5),
+        'rates': np.arange(3, dtype=np.float32),
+    }
+    torch.save(checkpoint, path, _use_new_zipfile_serialization=zipped)
+    new = b'numpy._core.multiarray'
+    if not zipped:  # as numpy 1 wrote it
+        assert new in path.read_bytes()
+        old = path.read_bytes().replace(new, b'numpy.core.multiarray')
+        path.write_bytes(old)
+    read = read_checkpoint(path)
+    assert torch.equal(read['state_dict']['a'], torch.arange(3.0))
+    assert read['meta'] == checkpoint['meta']
+    assert read['message_hub']['loss'].mean() == 1.5
+    assert read['mean'] == 0.5
+    assert read['rates'].tolist() == [0, 1, 2]
+
+
+@pytest.fixture
+def foreign(monkeypatch):
+    """What the training code of STARK, SimTrack and OSTrack saves."""
+    for name in ('lib', 'lib.train', 'lib.train.admin'):
+        monkeypatch.setitem(sys.modules, name, types.ModuleType(name))
+
+    def make(name, **state):
+        kind = type(name, (), {'__module__': 'lib.train.admin'})
+        setattr(sys.modules['lib.train.admin'], name, kind)
+        made = kind()
+        made.__dict__.update(state)
+        return made
+
+    meter = make('AverageMeter', history=[1.0], sum=2)
+    settings = make('Settings', env=make('EnvironmentSettings', dir='a'))
+    return {
+        'epoch': 500,
+        'net': {'a': torch.ones(2)},
+        'stats': OrderedDict(train=OrderedDict(loss=meter)),
+        'settings': settings,
+    }
+
+
+@pytest.mark.parametrize('trust', [True, False])
+@pytest.mark.parametrize('zipped', [True, False])
+def test_objects_of_trackers_are_inert(
+    path, zipped, trust, foreign, monkeypatch
+):
+    if trust:
+        foreign['folder'] = Path('a')
+    torch.save(foreign, path, _use_new_zipfile_serialization=zipped)
+    for name in [name for name in sys.modules if name.startswith('lib')]:
+        monkeypatch.delitem(sys.modules, name)
+    with trust_checkpoints(trust):
+        read = read_checkpoint(path)
+    assert read['net']['a'].tolist() == [1, 1]
+    assert not vars(read['settings'])
+    assert not vars(read['stats']['train']['loss'])
+
+
+@pytest.mark.filterwarnings('ignore:Detected pickle protocol 4')
+@pytest.mark.parametrize('protocol', [2, 4])
+@pytest.mark.parametrize('way', [read_checkpoint, load])
+def test_no_code_runs_without_trust(path, protocol, way, foreign):
+    victim = path.with_name('victim')
+    foreign['x'] = Evil(os.mkdir, str(victim))
+    torch.save(foreign, path, pickle_protocol=protocol)
+    with pytest.raises(ValueError, match='x.pth '):
+        way(str(path))
+    assert not victim.exists()
+    del foreign['stats'], foreign['settings']
+    torch.save(foreign, path, pickle_protocol=protocol)
+    name = {2: 'posix.mkdir', 4: 'those of a pickle'}[protocol]
+    message = f'x.pth holds Python .* as {name}.*add --trust-checkpoint'
+    with pytest.raises(ValueError, match=message):
+        way(str(path))
+    assert not victim.exists()
+    with trust_checkpoints():
+        way(str(path))
+    assert victim.exists()
+
+
+def test_other_prefixes_are_not_inert(path, monkeypatch):
+    monkeypatch.setitem(sys.modules, 'library', types.ModuleType('library'))
+    kind = type('Meter', (), {'__module__': 'library'})
+    monkeypatch.setattr('library.Meter', kind, raising=False)
+    torch.save({'x': kind()}, path)
+    with pytest.raises(ValueError, match='such as library.Meter'):
+        read_checkpoint(path)
+
+
+def test_attributes_cannot_be_reached(path):
+    """mmengine's own list allows `getattr`."""
+    for call in (
+        (getattr, HistoryBuffer, '__init_subclass__'),
+        (getattr, dict, 'update'),
+    ):
+        torch.save({'x': Evil(*call)}, path)
+        with pytest.raises(ValueError, match='x.pth .*(getattr|dict)'):
+            read_checkpoint(path)
+
+
+def test_a_class_needs_trust(path):
+    torch.save({'settings': Settings()}, path)
+    with pytest.raises(ValueError, match=r'such as \S*test_load.Settings,'):
+        read_checkpoint(path)
+    with trust_checkpoints(False):
+        with pytest.raises(ValueError, match='Python objects'):
+            read_checkpoint(path)
+    with trust_checkpoints():
+        with trust_checkpoints(False):  # an inner block takes nothing away
+            assert trusted()
+        assert read_checkpoint(path)['settings'].width == 7
+    assert not trusted()
+
+
+def test_settings_of_slip_are_read_where_allowed(path):
+    args = argparse.Namespace(lr=0.1, output_dir=Path('a/b'))
+    state = {
+        f'module.visual.{k}': t for k, t in TimmViT().state_dict().items()
+    }
+    torch.save({'args': args, 'state_dict': state}, path)
+    with pytest.raises(ValueError, match='such as .*(argparse.Name|pathlib)'):
+        load_weights('mmpretrain', str(path))
+    args = read_checkpoint(path, allowed=SETTINGS)['args']
+    assert (args.lr, str(args.output_dir)) == (0.1, 'a/b')
+    assert len(load_weights('timm', str(path))) == len(state)
+
+
+@pytest.mark.parametrize('trust', [True, False])
+@pytest.mark.parametrize('zipped', [True, False])
+@pytest.mark.parametrize(
+    'length', [0, 1, 2, 10, 100, 1000, 4096, 10_000, 33_000, 66_000, -1]
+)
+def test_a_cut_file_is_one_line(path, zipped, length, trust):
+    weights = {str(i): torch.zeros(5000) for i in range(5)}
+    torch.save(
+        {'state_dict': weights},
+        path,
+        _use_new_zipfile_serialization=zipped,
+    )
+    path.write_bytes(path.read_bytes()[:length])
+    with trust_checkpoints(trust), pytest.raises(ValueError) as info:
+        read_checkpoint(path)
+    message = str(info.value)
+    assert message.startswith(f'{path} cannot be read as a checkpoint')
+    assert '\n' not in message
+    assert 'Was it cut' in message
+    assert 'trust' not in message
+
+
+@pytest.mark.parametrize(
+    'data',
+    [
+        b'<!doctype html><p>404',
+        b'\x80\x02',
+        b'PK\x03\x04',
+        b'hello',
+        pickle.dumps({'a': 1}),
+    ],
+)
+def test_another_kind_of_file_is_one_line(path, data):
+    path.write_bytes(data)
+    with pytest.raises(ValueError, match=r'x.pth cannot be read as .*\.$'):
+        read_checkpoint(path)
+
+
+@pytest.mark.parametrize(
+    'content, message',
+    [
+        ([1], 'holds a list, expected'),
+        ({'state_dict': None}, 'holds a NoneType under state_dict, expected'),
+        ({'state_dict': [1]}, 'holds a list under state_dict, expected'),
+    ],
+)
+def test_what_is_no_dictionary_is_no_checkpoint(path, content, message):
+    torch.save(content, path)
+    with pytest.raises(ValueError, match=f'x.pth {message} a dictionary'):
+        load(str(path))
+
+
+class Archive(nn.Module):
+    """Parameters under given names, to be scripted."""
+
+    def __init__(self, tensors):
+        super().__init__()
+        for name, tensor in tensors.items():
+            *path, leaf = name.split('.')
+            module = self
+            for part in path:
+                if not hasattr(module, part):
+                    module.add_module(part, nn.Module())
+                module = getattr(module, part)
+            module.register_parameter(leaf, nn.Parameter(tensor))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x
+
+
+class Writes(Archive):
+    """TorchScript that runs when it is loaded."""
+
+    @torch.jit.export
+    def __getstate__(self):
+        return (self.x, self.training)
+
+    @torch.jit.export
+    def __setstate__(self, state: tuple[torch.Tensor, bool]):
+        self.x = state[0] + 41
+        self.training = state[1]
+
+
+def test_archives(path):
+    torch.jit.script(Writes({'x': torch.ones(1)})).save(str(path))
+    with pytest.raises(ValueError, match='__setstate__.*--trust-checkpoint'):
+        load_weights('clip', str(path))
+    with trust_checkpoints():
+        load_weights('clip', str(path))
+    torch.save({'a': torch.zeros(1)}, path)
+    message = 'x.pth cannot be read as a TorchScript archive'
+    with pytest.raises(ValueError, match=message):
+        load_weights('clip', str(path))
+
+
+URL = 'https://example.org'
+
+
+@pytest.fixture
+def hub(tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.hub, 'get_dir', lambda: str(tmp_path / 'hub'))
+    return tmp_path / 'hub'
+
+
+@pytest.fixture
+def host(hub, monkeypatch):
+    """Serves `host.data` wherever it is asked, but for addresses with 404."""
+
+    def download(url, path):
+        host.paths.append(url.removeprefix(URL))
+        if '404' in url:
+            raise HTTPError(url, 404, 'Not Found', {}, None)
+        Path(path).write_bytes(host.data)
+
+    host = types.SimpleNamespace(paths=[], data=b'weights' * 1000)
+    monkeypatch.setattr(torch.hub, 'download_url_to_file', download)
+    return host
+
+
+@pytest.fixture
+def logged(monkeypatch):
+    lines = []
+    logger = MMLogger.get_current_instance()
+    monkeypatch.setattr(logger, 'info', lines.append)
+    return lines
+
+
+def sha256(data):
+    return hashlib.sha256(data).hexdigest()
+
+
+def files(hub):
+    return [path.name for path in hub.rglob('*') if path.is_file()]
+
+
+def vit(**kwargs):
+    options = dict(arch=ARCH, patch_size=16, img_size=SIDE)
+    return JointViT(**options, tokenizer=dict(foveal_size=16), **kwargs)
+
+
+def test_a_config_loads_clip_by_its_address(path, host):
+    theirs = ClipViT()
+    tensors = clip_weights(theirs)
+    tensors = {name: tensor.half() for name, tensor in tensors.items()}
+    torch.jit.script(Archive(tensors)).save(str(path))
+    host.data = path.read_bytes()
+    url = f'{URL}/clip/models/{sha256(host.data)}/ViT.pt'
+    init_cfg = dict(type='Pretrained', checkpoint=f'clip+{url}')
+    model = vit(pre_norm=True, init_cfg=init_cfg)
+    model.init_weights()
+    torch.testing.assert_close(
+        model.ln1.bias, theirs.ln_post.bias, atol=1e-3, rtol=0
+    )
+    for url in ('ViT.pt', 'ViT.pt#md5=012345', 'ViT.pt#sha256=012345'):
+        with pytest.raises(ValueError, match='names no whole sha256'):
+            load_weights('clip', f'{URL}/{url}')
+    assert load_weights('clip', str(path))['cls_token'].shape == (1, 1, 16)
+
+
+@pytest.mark.parametrize('way', ['https', 'file://', 'path', 'home'])
+def test_a_config_loads_mae(path, host, way, monkeypatch):
+    theirs = TimmViT()
+    torch.save({'model': theirs.state_dict()}, path)
+    host.data = path.read_bytes()
+    monkeypatch.setenv('HOME', str(path.parent))
+    source = {
+        'https': f'{URL}/mae.pth#sha256={sha256(host.data)[:8]}',
+        'file://': f'file://{path}',
+        'path': str(path),
+        'home': '~/x.pth',
+    }[way]
+    model = vit(init_cfg=dict(type='Pretrained', checkpoint=f'timm+{source}'))
+    model.init_weights()
+    assert torch.equal(model.pos_embed, theirs.pos_embed)
+
+
+@pytest.mark.parametrize('method', ['sha256', 'md5'])
+def test_a_file_is_downloaded_once_and_checked_always(host, hub, method):
+    digest = hashlib.new(method, host.data).hexdigest()
+    address = f'{URL}/a/x.pth#{method}={digest[:8]}'
+    path = fetch(address)
+    assert path.read_bytes() == host.data
+    assert hub in path.parents
+    assert fetch(address) == path
+    assert host.paths == ['/a/x.pth']
+    path.write_bytes(host.data[:-1])
+    with pytest.raises(ValueError, match='has .*, expected .*, or delete .*x'):
+        fetch(address)
+    other = fetch(f'{URL}/b/x.pth')  # files of one name do not mix
+    assert other != path
+    assert other.name == path.name
+
+
+def test_a_folder_that_is_a_sha256_counts(host, hub):
+    good, wrong = sha256(host.data), 64 * '0'
+    path = fetch(f'{URL}/{good}/x.pt')
+    assert path == hub / 'checkpoints' / good[:8] / 'x.pt'
+    with pytest.raises(ValueError, match=f'sha256 {good}, expected {wrong}'):
+        fetch(f'{URL}/{wrong}/y.pt')
+    assert files(hub) == ['x.pt']  # a wrong download is not kept
+    assert split_hash(f'{URL}/{good}/x.pt#sha256=012345')[2] == good
+
+
+def test_without_a_hash_the_log_states_it(host, logged):
+    path = fetch(f'{URL}/x.pth')
+    assert logged[0] == f'Downloading {URL}/x.pth to {path}'
+    assert logged[-1] == (
+        f'{URL}/x.pth names no hash. To make sure that the file stays '
+        f'the same, add #sha256={sha256(host.data)}'
+    )
+
+
+def test_without_the_file_its_place_is_named(host, hub):
+    message = f'{URL}/404/x.pth could not be downloaded: .*404.*put .*hub'
+    with pytest.raises(ConnectionError, match=message) as info:
+        fetch(f'{URL}/404/x.pth')
+    assert files(hub) == []
+    place = str(info.value).split('put the file at ')[1].split(' by hand')[0]
+    Path(place).write_bytes(host.data)
+    assert fetch(f'{URL}/404/x.pth').read_bytes() == host.data
+
+
+@pytest.mark.parametrize(
+    'fragment', ['sha256=xyz123', 'md5=12', 'sha1=123456']
+)
+def test_a_strange_hash_is_refused(hub, fragment):
+    message = f'ends with #{fragment}, expected #sha256=... or #md5=...'
+    with pytest.raises(ValueError, match=message):
+        fetch(f'{URL}/x.pth#{fragment}')
+
+
+@pytest.mark.parametrize('rank', ['0', '1'])
+def test_all_processes_meet_even_if_the_first_fails(hub, rank, monkeypatch):
+    met = []
+    monkeypatch.setenv('LOCAL_RANK', rank)
+    monkeypatch.setattr(download, 'barrier', lambda: met.append(1))
+
+    def refuse(*args):
+        raise OSError('Network is unreachable')
+
+    monkeypatch.setattr(torch.hub, 'download_url_to_file', refuse)
+    cause = 'unreachable' if rank == '0' else 'the first process failed'
+    message = f'{URL}/x.pth could not .*{cause}. Try again'
+    with pytest.raises(ConnectionError, match=message):
+        fetch(f'{URL}/x.pth')
+    assert met == [1]
+    # every process checks the hash
+    folder = sha256(f'{URL}/x.pth'.encode())[:8]
+    path = hub / 'checkpoints' / folder / 'x.pth'
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b'forged')
+    with pytest.raises(ValueError, match='expected 012345. Check'):
+        fetch(f'{URL}/x.pth#sha256=012345')
+
+
+def test_a_checkpoint_by_address_is_loaded_safely(host, path):
+    torch.save({'state_dict': {'a': torch.ones(1)}}, path)
+    host.data = path.read_bytes()
+    assert load(f'{URL}/x.pth')['state_dict']['a'] == 1
+    torch.save({'path': Path('a')}, path)
+    host.data = path.read_bytes()
+    with pytest.raises(ValueError, match='add --trust-checkpoint'):
+        load(f'{URL}/y.pth')
+    with trust_checkpoints():
+        assert load(f'{URL}/y.pth')['path'] == Path('a')
+
+
+@pytest.mark.parametrize(
+    'address, error, message',
+    [
+        (address, ValueError, f'{address}: mmengine loads this kind of addre')
+        for address in (
+            'torchvision://resnet50',
+            'modelzoo://resnet50',
+            'open-mmlab://x',
+            'openmmlab://x',
+            'mmcls://x',
+            's3://bucket/x.pth',
+            'a:petrel://bucket/x.pth',
+            'pavi://x',
+        )
+    ]
+    + [
+        (
+            'foo+https://x.pth',
+            ValueError,
+            'foo is no format .*one of clip, ti',
+        ),
+        *(
+            (name, FileNotFoundError, '/a/x.pth does not exist')
+            for name in ('/a/x.pth', *(f'{f}+/a/x.pth' for f in FORMATS))
+        ),
+    ],
+)
+def test_addresses_that_are_refused(address, error, message):
+    with pytest.raises(error, match=message):
+        load(address)
+
+
+CONFIGS = Path(__file__).parents[3] / 'configs/_base_/models'
+
+
+def test_addresses_in_configs_are_understood():
+    found = set()
+    for path in CONFIGS.glob('*.py'):
+        backbone = Config.fromfile(path).get('model', {}).get('backbone', {})
+        for part in (backbone, backbone.get('features', {})):
+            if (part.get('init_cfg') or {}).get('checkpoint'):
+                format_, _, url = part.init_cfg.checkpoint.partition('+')
+                assert format_ in FORMATS
+                url, _, digits = split_hash(url)
+                assert url.startswith('https://')
+                assert digits or format_ != 'clip'
+                found.add(format_)
+    assert found > {'clip', 'timm', 'dinov2', 'torchvision'}

@@ -1,0 +1,316 @@
+"""What each format makes of a file gives the features of its network."""
+
+import re
+
+import pytest
+import torch
+import torchvision
+from mmdet.models.backbones.pvt import PyramidVisionTransformer, pvt_convert
+from mmpretrain.models import ResNet, SwinTransformer, VisionTransformer
+from mmpretrain.models.utils import PatchMerging
+
+from mmsimtrack.models.weights import FORMATS, guard, unwrap
+from mmsimtrack.models.weights.rename import (
+    PVT,
+    SWIN,
+    convert,
+    new_names,
+)
+
+from .networks import (
+    ARCH,
+    SIDE,
+    WIDTH,
+    ClipViT,
+    MicrosoftMerging,
+    TimmViT,
+    clip_weights,
+    randomized,
+)
+
+
+def zeros(*names):
+    return {name: torch.zeros(1) for name in names}
+
+
+def under(prefix, weights):
+    return {f'{prefix}{name}': tensor for name, tensor in weights.items()}
+
+
+def mae(weights):
+    return {'model': weights | zeros('mask_token', 'decoder_embed.bias')}
+
+
+def deit(weights):
+    return {'model': weights | zeros('head.weight')}
+
+
+def mocov3(weights):
+    both = weights | zeros('head.0.weight', 'head.1.running_mean')
+    state = under('module.base_encoder.', both)
+    state |= under('module.momentum_encoder.', both)
+    state |= zeros('module.predictor.0.weight')
+    return {'epoch': 300, 'arch': 'vit_base', 'state_dict': state}
+
+
+def slip(weights):
+    text = zeros(
+        'positional_embedding',
+        'image_projection',
+        'transformer.resblocks.0.ln_1.weight',
+        'image_mlp.bn1.num_batches_tracked',
+    )
+    state = under('module.', text) | under('module.visual.', weights)
+    return {'epoch': 100, 'state_dict': state, 'optimizer': {}}
+
+
+def hugging_face(weights):
+    """Meta's names of DINOv2 -> Hugging Face's, inside another network."""
+    result = {}
+    for name, tensor in weights.items():
+        for meta, theirs in (
+            (r'^(cls_token|mask_token)', r'embeddings.\1'),
+            ('^pos_embed', 'embeddings.position_embeddings'),
+            (r'^patch_embed\.proj', 'embeddings.patch_embeddings.projection'),
+            (r'^norm\.', 'layernorm.'),
+            (r'^blocks', 'encoder.layer'),
+            (r'attn\.proj', 'attention.output.dense'),
+            (r'ls(\d)\.gamma', r'layer_scale\1.lambda1'),
+        ):
+            name = re.sub(meta, theirs, name)
+        if 'attn.qkv' in name:
+            for part, x in zip(('query', 'key', 'value'), tensor.chunk(3)):
+                part = f'attention.attention.{part}'
+                result[name.replace('attn.qkv', part)] = x
+        else:
+            result[name] = tensor
+    return under('backbone.', result) | zeros('decoder.conv.weight')
+
+
+def our_vit(**kwargs):
+    vit = VisionTransformer(
+        **dict(arch=ARCH, img_size=SIDE, patch_size=16, out_type='raw')
+        | kwargs
+    )
+    guard(vit)
+    vit.eval()
+    return vit
+
+
+CLIP = dict(
+    pre_norm=True,
+    norm_cfg=dict(type='LN', eps=1e-5),
+    layer_cfgs=dict(act_cfg=dict(type='mmpretrain.QuickGELU')),
+)
+DINOV2 = dict(patch_size=14, img_size=28, layer_scale_init_value=1.0)
+VITS = {
+    'clip': ('clip', ClipViT, lambda w: w, CLIP),
+    'mae': ('timm', TimmViT, mae, {}),
+    'deit': ('timm', TimmViT, deit, {}),
+    'mocov3': ('timm', TimmViT, mocov3, {}),
+    'slip': ('timm', TimmViT, slip, {}),
+    'timm': ('timm', TimmViT, dict, {}),
+    'compiled': ('timm', TimmViT, lambda w: under('_orig_mod.', w), {}),
+    'meta': ('dinov2', lambda: TimmViT(True, 14), dict, DINOV2),
+    'hf': ('dinov2', lambda: TimmViT(True, 14), hugging_face, DINOV2),
+}
+
+
+def files_of_vits(case):
+    format_, network, wrap, settings = VITS[case]
+    theirs = network()
+    weights = theirs.state_dict()
+    if format_ == 'clip':
+        weights = clip_weights(theirs)
+        weights = {name: t.half() for name, t in weights.items()}
+        theirs.load_state_dict(
+            {k: t.half() for k, t in theirs.state_dict().items()}
+        )
+    if format_ == 'dinov2':
+        weights |= zeros('mask_token')
+    return FORMATS[format_], theirs, weights, wrap, our_vit(**settings)
+
+
+@pytest.mark.parametrize('case', VITS)
+def test_vits_give_the_same_tokens(case):
+    format_, theirs, weights, wrap, ours = files_of_vits(case)
+    ours.load_state_dict(convert(format_, wrap(weights), 'x.pth'))
+    image = torch.randn(2, 3, *[ours.patch_embed.init_input_size[0]] * 2)
+    torch.testing.assert_close(ours(image)[0], theirs(image))
+    assert {p.dtype for p in ours.state_dict().values()} == {torch.float32}
+
+
+@pytest.mark.parametrize('case', VITS)
+def test_a_weight_of_a_vit_too_many_or_too_few_is_named(case):
+    format_, _, weights, wrap, ours = files_of_vits(case)
+    name = [x for x in weights if '.1.' in x and x.endswith('bias')][-1]
+    del weights[name]
+    prefix = 'visual.' if case == 'clip' else ''
+    weights[f'{prefix}blocks.0.rope'] = torch.zeros(1)
+    converted = convert(format_, wrap(weights), 'x.pth')
+    missing = r"1 are missing, such as \['layers.1.\S+.bias'\]"
+    message = rf"{missing}; 1 are unknown, such as \['\S+.0.rope'\]"
+    with pytest.raises(ValueError, match=message):
+        ours.load_state_dict(converted)
+
+
+def test_a_distilled_deit_is_refused():
+    weights = TimmViT().state_dict() | zeros('dist_token')
+    weights['pos_embed'] = torch.zeros(1, 6, WIDTH)
+    weights = convert(FORMATS['timm'], {'model': weights}, 'x.pth')
+    with pytest.raises(ValueError, match=r'pos_embed: \(1, 6, 16\) in the fi'):
+        our_vit().load_state_dict(weights)
+
+
+@pytest.mark.parametrize(
+    'checkpoint',
+    [
+        {},
+        {'epoch': 3, 'weights': {'a': torch.zeros(1)}},
+        {'state_dict': None},
+        {'net': [torch.zeros(1)]},
+        {'model': {'a': 1}},
+        {'model': {1: torch.zeros(1)}},
+    ],
+)
+def test_a_file_without_weights_is_refused(checkpoint):
+    message = 'x.pth holds the keys .*Expected tensors under their names'
+    with pytest.raises(ValueError, match=message):
+        unwrap(checkpoint, 'x.pth')
+
+
+def test_names_that_become_one_are_refused():
+    with pytest.raises(ValueError, match="'module.a'.*same name"):
+        unwrap({'net': zeros('a', 'module.a', 'b')}, 'x.pth')
+
+
+def our_swin(depths=(1, 1, 2, 1)):
+    swin = SwinTransformer(
+        arch=dict(
+            embed_dims=8, depths=depths, num_heads=[1, 1, 2, 2][: len(depths)]
+        ),
+        img_size=64,
+        window_size=2,
+        patch_cfg=dict(kernel_size=4, stride=4),
+        out_indices=(len(depths) - 1,),
+    )
+    guard(swin)
+    return randomized(swin)
+
+
+def test_swin():
+    ours = our_swin()
+    own = ours.state_dict()
+    back = new_names(own, {new: old for old, new in SWIN.items()})
+    theirs = {back[k].replace('norm3', 'norm'): t for k, t in own.items()}
+    assert 'layers.2.blocks.1.attn.qkv.weight' in theirs
+    assert {'norm.bias', 'patch_embed.proj.bias'} < set(theirs)
+    merging = MicrosoftMerging(8)
+    theirs |= under('layers.0.downsample.', merging.state_dict())
+    extra = zeros('layers.2.blocks.1.attn_mask', 'head.weight')
+    found = convert(FORMATS['swin'], {'model': theirs | extra}, 'x.pth')
+    ours.load_state_dict(found)
+    for name, tensor in own.items():
+        if 'downsample' not in name:
+            assert torch.equal(found[name], tensor), name
+    # newer files lack what follows from the size of the windows
+    for name in [k for k in found if k.endswith('relative_position_index')]:
+        del found[name]
+    ours.load_state_dict(found, strict=False)
+    part = PatchMerging(8, 16)
+    prefix = 'stages.0.downsample.'
+    part.load_state_dict(
+        {
+            name.removeprefix(prefix): tensor
+            for name, tensor in found.items()
+            if name.startswith(prefix)
+        }
+    )
+    x = torch.randn(2, 4, 6, 8)
+    out, size = part(x.flatten(1, 2), (4, 6))
+    assert size == (2, 3)
+    torch.testing.assert_close(out, merging(x).flatten(1, 2))
+
+
+@pytest.mark.parametrize('wrapper', ['model', 'state_dict', None])
+def test_pvt_equals_what_mmdet_makes_of_it(wrapper):
+    ours = PyramidVisionTransformer(
+        pretrain_img_size=64,
+        embed_dims=4,
+        num_layers=[2, 1, 3, 1],
+        num_heads=[1, 2, 2, 4],
+        mlp_ratios=[2, 2, 1, 1],
+        convert_weights=False,
+    )
+    guard(randomized(ours))
+    own = ours.state_dict()
+    theirs = {}
+    back = {new: old for old, new in PVT.items()}
+    for name, old in new_names(own, back).items():
+        stage = re.search(r'\d', old)
+        old = old.replace(stage[0], str(int(stage[0]) + 1), 1)
+        old = re.sub(
+            r'^(block\d)\.(\d+)', lambda m: f'{m[1]}.{int(m[2]) - 1}', old
+        )
+        tensor = own[name]
+        if 'qkv' in old:
+            third = len(tensor) // 3
+            theirs[old.replace('qkv', 'q')] = tensor[:third]
+            theirs[old.replace('qkv', 'kv')] = tensor[third:]
+        else:
+            linear = '.mlp.' in old and old.endswith('.weight')
+            theirs[old] = tensor.flatten(1) if linear else tensor
+    assert {'block3.2.attn.kv.bias', 'pos_embed4'} < set(theirs)
+    expected = pvt_convert(theirs)
+    theirs |= zeros('cls_token', 'norm.weight', 'head.bias')
+    first = torch.full((1, 1, 16), 9.0)
+    theirs['pos_embed4'] = torch.cat([first, theirs['pos_embed4']], dim=1)
+    file = {wrapper: theirs} if wrapper else theirs
+    found = convert(FORMATS['pvt'], file, 'x.pth')
+    assert set(found) == set(expected) == set(own)
+    for name, tensor in expected.items():
+        assert torch.equal(found[name], tensor), name
+    del theirs['block3.1.attn.kv.bias']
+    message = r"missing, such as \['layers.2.1.2.attn.attn.in_proj_bias'\]"
+    with pytest.raises(ValueError, match=message):
+        ours.load_state_dict(convert(FORMATS['pvt'], theirs, 'x.pth'))
+
+
+@pytest.mark.parametrize('depth', [18, 50])
+def test_resnet_gives_the_same_features(depth):
+    theirs = torchvision.models.get_model(f'resnet{depth}').eval()
+    for name, buffer in theirs.named_buffers():
+        if 'running' in name:
+            buffer.uniform_(0.5, 1.5)
+    ours = ResNet(
+        depth,
+        num_stages=3,
+        strides=(1, 2, 2),
+        dilations=(1, 1, 1),
+        out_indices=(2,),
+    )
+    guard(ours)
+    found = convert(FORMATS['torchvision'], theirs.state_dict(), 'x.pth')
+    # the oldest files have no counters
+    found = {k: t for k, t in found.items() if 'num_batches' not in k}
+    ours.load_state_dict(found)
+    ours.eval()
+    image = torch.randn(1, 3, 32, 32)
+    x = theirs.relu(theirs.bn1(theirs.conv1(image)))
+    x = theirs.layer3(theirs.layer2(theirs.layer1(theirs.maxpool(x))))
+    torch.testing.assert_close(ours(image)[0], x)
+
+
+@pytest.mark.parametrize('prefix', ['backbone.', ''])
+@pytest.mark.parametrize('network', [our_vit, lambda: our_swin((1, 2, 1))])
+def test_files_of_mmpretrain(network, prefix):
+    ours = network()
+    own = ours.state_dict()
+    # older files have no number at the final norm
+    state = {re.sub('^norm2', 'norm', name): t for name, t in own.items()}
+    state = under(prefix, state)
+    state |= zeros('head.fc.weight', 'neck.decoder_pos_embed')
+    state |= zeros(f'{prefix}stages.1.blocks.1.attn.attn_mask')
+    found = convert(FORMATS['mmpretrain'], {'state_dict': state}, 'x.pth')
+    assert set(found) == set(own)
+    assert all(torch.equal(found[name], own[name]) for name in own)

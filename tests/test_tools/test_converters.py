@@ -1,0 +1,265 @@
+"""The converters of pre-trained backbones and of the official code."""
+
+import os
+import subprocess
+import sys
+from collections import OrderedDict
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.logging import HistoryBuffer
+from mmengine.runner import CheckpointLoader
+
+from mmsimtrack.models import CornerHead, JointViT
+from mmsimtrack.models.weights import simtrack
+
+TOOLS = Path(__file__).parents[2] / 'tools/model_converters'
+sys.path.insert(0, str(TOOLS))
+import backbone_to_mmsimtrack  # noqa: E402
+import official_simtrack_to_mmsimtrack  # noqa: E402
+
+PROJ = 'backbone.visual.proj'
+
+
+class Network(torch.nn.Module):
+    """A small SimTrack, without what tracks."""
+
+    def __init__(self):
+        super().__init__()
+        self.backbone = JointViT(
+            arch=dict(
+                embed_dims=16,
+                num_layers=2,
+                num_heads=2,
+                feedforward_channels=32,
+            ),
+            patch_size=16,
+            img_size=32,
+            tokenizer=dict(foveal_size=16),
+            pre_norm=True,
+        )
+        self.head = CornerHead(
+            in_channels=16,
+            channels=32,
+            loss_iou=dict(type='mmdet.GIoULoss'),
+            loss_bbox=dict(type='mmdet.L1Loss'),
+        )
+
+
+@pytest.fixture
+def run(monkeypatch, tmp_path):
+    """A function that runs a tool on files of a folder."""
+
+    def run(tool, *args):
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(sys, 'argv', [tool.__name__, *args])
+        tool.main()
+
+    return run
+
+
+@pytest.fixture
+def convert(run):
+    """A function that runs the converter of the official code."""
+    return lambda *args: run(official_simtrack_to_mmsimtrack, *args)
+
+
+@pytest.fixture
+def official():
+    """A small network in official names."""
+    ours = Network().state_dict()
+    generator = torch.Generator().manual_seed(0)
+    for name, tensor in ours.items():
+        if tensor.is_floating_point():
+            ours[name] = torch.rand(tensor.shape, generator=generator)
+    unused = {PROJ: torch.rand(16, 4)}
+    return simtrack.to_official(ours, unused, 'x')
+
+
+class Evil:
+    """Makes a folder when it is unpickled."""
+
+    def __reduce__(self):
+        return os.mkdir, ('victim',)
+
+
+def flat(weights):
+    return weights
+
+
+def net(weights):
+    """As the official training code saves it."""
+    meter, settings = (sys.modules['lib'].AverageMeter() for _ in range(2))
+    return {
+        'epoch': 500,
+        'net_type': 'SimTrack',
+        'net': OrderedDict(weights),
+        'optimizer': {'state': {}, 'param_groups': []},
+        'stats': OrderedDict(train=OrderedDict(loss=meter)),
+        'settings': settings,
+    }
+
+
+def state_dict(weights):
+    return {
+        'epoch': 3,
+        'state_dict': {f'module.{k}': t for k, t in weights.items()},
+        'optimizer': {},
+    }
+
+
+def compiled(weights):
+    return {'model': {f'module._orig_mod.{k}': t for k, t in weights.items()}}
+
+
+def uncounted(weights):
+    return {k: t for k, t in weights.items() if 'num_batches' not in k}
+
+
+WRAPPERS = [flat, net, state_dict, compiled, uncounted]
+
+
+@pytest.fixture
+def lib(monkeypatch):
+    """The package of the official code, while a file is written."""
+    kind = type('AverageMeter', (), {'__module__': 'lib'})
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, 'lib', type(sys)('lib'))
+        sys.modules['lib'].AverageMeter = kind
+        yield
+
+
+def test_names_by_hand():
+    names = simtrack.simtrack_names(num_layers=12)
+    assert len(names) == 217  # of B/16, without CLIP's projection
+    assert len(set(names.values())) == 217
+    for theirs, ours in {
+        'backbone.visual.transformer.resblocks.3.mlp.c_fc.bias': (
+            'backbone.layers.3.ffn.layers.0.0.bias'
+        ),
+        'backbone.pos_fc.2.weight': 'backbone.tokenizer.position.fcs.2.weight',
+        'box_head.conv2_br.1.running_var': 'head.bottom_right.4.running_var',
+        'box_head.conv5_tl.bias': 'head.top_left.12.bias',
+    }.items():
+        assert names[theirs] == ours
+
+
+@pytest.mark.parametrize('wrap', WRAPPERS)
+def test_there_and_back(official, tmp_path, convert, wrap, lib, capsys):
+    torch.save(wrap(official), tmp_path / 'src.pth')
+    del sys.modules['lib']
+    convert('src.pth', 'new/ours.pth')
+    assert 'tensors: src.pth -> new/ours.pth' in capsys.readouterr().out
+    ours = torch.load(tmp_path / 'new/ours.pth', weights_only=True)
+    assert list(ours['meta']['unused']) == [PROJ]
+    model = Network()
+    model.load_state_dict(ours['state_dict'])
+    # the file itself does as well, through its format or without
+    for address in ('simtrack+src.pth', 'src.pth'):
+        loaded = CheckpointLoader.load_checkpoint(address)['state_dict']
+        model.load_state_dict(loaded)
+        for name, tensor in ours['state_dict'].items():
+            assert torch.equal(loaded[name], tensor), name
+    convert('new/ours.pth', 'back.pth', '--reverse')
+    assert 'left out' not in capsys.readouterr().out
+    back = torch.load(tmp_path / 'back.pth', weights_only=True)['net']
+    expected = uncounted(official) if wrap is uncounted else official
+    assert set(back) == set(expected)
+    for name, tensor in expected.items():
+        assert back[name].dtype == tensor.dtype
+        assert torch.equal(back[name], tensor), name
+
+
+def test_a_checkpoint_of_ours_converts_back(
+    official, tmp_path, convert, capsys
+):
+    ours, _ = simtrack.to_ours(official, 'x')
+    log = {'loss': HistoryBuffer([0.5], [1])}
+    torch.save({'state_dict': ours, 'message_hub': log}, tmp_path / 'a.pth')
+    convert('a.pth', 'b.pth', '--reverse')
+    assert f'{PROJ} is not in a.pth, so it' in capsys.readouterr().out
+    back = torch.load(tmp_path / 'b.pth', weights_only=True)['net']
+    assert set(back) == set(official) - {PROJ}
+
+
+def test_a_key_too_many_or_too_few_is_refused_by_name(official, convert):
+    layer = 'backbone.visual.transformer.resblocks.0.'
+    del official['box_head.conv1_tl.0.bias'], official[f'{layer}ln_1.weight']
+    official['backbone.extra'] = torch.zeros(1)
+    message = rf"\['{layer}ln_1.weight', 'box_head.conv1_tl.0.bias'\]; 1 are u"
+    with pytest.raises(KeyError, match=message + ".*'backbone.extra'"):
+        simtrack.to_ours(official, 'x.pth')
+
+
+def test_nothing_hides_among_the_unused(official):
+    ours, unused = simtrack.to_ours(official, 'x')
+    unused['bottleneck.weight'] = torch.zeros(4, 8)
+    with pytest.raises(KeyError, match='bottleneck.weight'):
+        simtrack.to_official(ours, unused, 'x')
+
+
+def test_beginnings_are_renamed(official, tmp_path, convert):
+    names = {
+        k.replace('backbone.visual.', 'vit.').replace('box_head.', 'x.h.'): t
+        for k, t in official.items()
+    }
+    torch.save(names, tmp_path / 'src.pth')
+    with pytest.raises(KeyError, match=r'--rename OLD=NEW'):
+        convert('src.pth', 'ours.pth')
+    old_new = '--rename', 'vit.=backbone.visual.', '--rename', 'x.h.=box_head.'
+    convert('src.pth', 'ours.pth', *old_new)
+    found = torch.load(tmp_path / 'ours.pth', weights_only=True)
+    assert set(found['state_dict']) == set(simtrack.to_ours(official, '')[0])
+
+
+def test_where_nothing_fits_all_is_listed(tmp_path, convert):
+    weights = {f'a.{i}': torch.zeros(i, 2) for i in range(30)}
+    torch.save(weights, tmp_path / 'src.pth')
+    with pytest.raises(KeyError) as info:
+        convert('src.pth', 'ours.pth')
+    for i in range(30):
+        assert f'\n  a.{i} ({i}, 2)\n' in str(info.value)
+
+
+@pytest.mark.parametrize('tool', ['official_simtrack', 'backbone'])
+def test_no_code_runs_without_trust(official, tmp_path, tool, run, lib):
+    """Also beside objects that become inert."""
+    file = net(official) | {'x': Evil()}
+    del file['stats'], file['settings']
+    torch.save(file, tmp_path / 'src.pth')
+    module = sys.modules[f'{tool}_to_mmsimtrack']
+    args = [] if tool == 'official_simtrack' else ['simtrack']
+    command = [sys.executable, module.__file__, *args, 'src.pth', 'dst.pth']
+    done = subprocess.run(
+        command, capture_output=True, text=True, cwd=tmp_path
+    )
+    assert done.returncode != 0
+    assert 'posix.mkdir, and loading them runs code' in done.stderr
+    assert 'add --trust-checkpoint' in done.stderr
+    assert os.listdir(tmp_path) == ['src.pth']
+    run(module, *args, 'src.pth', 'dst.pth', '--trust-checkpoint')
+    assert {'victim', 'dst.pth'} < set(os.listdir(tmp_path))
+
+
+@pytest.fixture
+def deit():
+    """A small DeiT of one layer, and its weights in our names."""
+    ours = {'cls_token': torch.rand(1, 1, 16), 'pos_embed': torch.rand(50, 16)}
+    ours['layers.0.ln1.bias'] = torch.rand(16)
+    theirs = ours | {'head.bias': torch.zeros(3)}
+    theirs['blocks.0.norm1.bias'] = theirs.pop('layers.0.ln1.bias')
+    return {'model': theirs}, ours
+
+
+def test_a_backbone(deit, tmp_path, run, capsys):
+    checkpoint, ours = deit
+    torch.save(checkpoint, tmp_path / 'deit.pth')
+    run(backbone_to_mmsimtrack, 'timm', 'deit.pth', 'new/dst.pth')
+    assert 'Converted 3 tensors: deit.pth -> ' in capsys.readouterr().out
+    written = torch.load(tmp_path / 'new/dst.pth', weights_only=True)
+    assert list(written) == ['state_dict']
+    assert set(written['state_dict']) == set(ours)
+    with pytest.raises(SystemExit):
+        run(backbone_to_mmsimtrack, 'foo', 'a.pth', 'b.pth')
+    assert "invalid choice: 'foo'" in capsys.readouterr().err
