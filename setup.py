@@ -54,7 +54,7 @@ setup(
     long_description_content_type='text/markdown',
     license='Apache-2.0',
     packages=find_packages(include=['mmsimtrack', 'mmsimtrack.*']),
-    package_data={'mmsimtrack': ['datasets/splits/*.txt']},
+    package_data={'mmsimtrack': ['datasets/splits/*.txt', 'checkpoints/*']},
     python_requires='>=3.10',
     install_requires=read_requirements('runtime.txt'),
     extras_require={'dev': read_requirements('dev.txt')},

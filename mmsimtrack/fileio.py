@@ -2,6 +2,7 @@
 
 import codecs
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +18,7 @@ def replace_atomically(path: str | os.PathLike) -> Iterator[Path]:
     """Let the caller write a file that appears only once it is complete.
 
     Args:
-        path: File to create or to replace.
+        path: File to create or to replace, or folder to create.
 
     Yields:
         A temporary path in the same folder, to be written inside the block.
@@ -31,6 +32,8 @@ def replace_atomically(path: str | os.PathLike) -> Iterator[Path]:
         yield temporary
         os.replace(temporary, path)
     finally:
+        if temporary.is_dir():
+            shutil.rmtree(temporary)
         temporary.unlink(missing_ok=True)
 
 

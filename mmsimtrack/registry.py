@@ -12,7 +12,7 @@ from mmengine.registry import Registry
 DATASETS = Registry(
     'dataset',
     parent=mmengine.DATASETS,
-    locations=['mmsimtrack.datasets'],
+    locations=['mmsimtrack.datasets', 'mmsimtrack.benchmarks'],
 )
 DATA_SAMPLERS = Registry(
     'data sampler',

@@ -10,6 +10,7 @@ import storage
 import torch
 
 import mmsimtrack  # noqa: F401, provides what mmdet needs of mmcv
+from mmsimtrack.benchmarks import dataset_config
 
 torch.set_num_threads(1)
 
@@ -70,7 +71,8 @@ def make_data_for():
 
 
 def _make_data_for(dataset_cfg, root):
-    type_, split = dataset_cfg['type'], dataset_cfg.get('split')
+    row = dataset_config(dataset_cfg)
+    type_, split = row['type'], row.get('split')
     data_root = Path(root) / f'{type_}_{split}'
     dataset_cfg['data_root'] = str(data_root)
     if 'ann_file' in dataset_cfg:

@@ -10,8 +10,9 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.registry import PARAM_SCHEDULERS
 from mmengine.runner import Runner
 
+from mmsimtrack.datasets import fill_pairs
+from mmsimtrack.fileio import read_bboxes_xywh
 from mmsimtrack.registry import MODELS
-from mmsimtrack.structures.annotation_file import read_bboxes_xywh
 
 CONFIGS = Path(__file__).parents[1] / 'configs'
 ALL = sorted(
@@ -19,7 +20,16 @@ ALL = sorted(
     for path in CONFIGS.rglob('*.py')
     if '_base_' not in path.parts
 )
-SMALL_VIT = dict(embed_dims=16, num_heads=2, feedforward_channels=16)
+# by the name of an option; other backbones may name theirs alike
+SMALL = dict(
+    embed_dims=16,
+    num_heads=2,
+    feedforward_channels=16,
+    num_layers=1,
+    depth=18,
+    stem_channels=8,
+)
+SMALL_SWIN = dict(embed_dims=8, depths=[1, 2, 1, 1], num_heads=[1, 1, 2, 2])
 
 
 def load(name):
@@ -33,27 +43,29 @@ def load(name):
 
 
 def shrink_backbone(backbone):
-    """Make a backbone small; all its parts stay."""
-    if backbone.type in ('JointViT', 'OneWayViT'):
-        layers = backbone.get('interaction_every', 1)
-        backbone.arch.update(SMALL_VIT, num_layers=layers)
-        if backbone.get('decoder'):
-            backbone.decoder.update(embed_dims=16, num_heads=2)
-    elif backbone.type == 'JointSwin':
-        backbone.arch = dict(
-            embed_dims=8, depths=[1, 2, 1, 1], num_heads=[1, 1, 2, 2]
-        )
-    elif backbone.type == 'JointPVT':
+    """Make a backbone small; all its parts stay.
+
+    It goes by the names of options. A backbone without any of them is taken
+    as it is.
+    """
+    parts = [backbone, *(v for v in backbone.values() if isinstance(v, dict))]
+    parts += [
+        part.arch for part in parts if isinstance(part.get('arch'), dict)
+    ]
+    for part in parts:
+        for key, small in SMALL.items():
+            if isinstance(part.get(key), int):
+                part[key] = small
+    if backbone.get('interaction_every'):
+        backbone.arch.num_layers = backbone.interaction_every
+    if backbone.get('frozen_layers'):
+        backbone.frozen_layers = 1
+    if backbone.type == 'JointSwin':
+        backbone.arch = SMALL_SWIN
+    if backbone.type == 'JointPVT':
         backbone.update(embed_dims=8, num_layers=[1, 1, 1, 1])
-    elif backbone.type == 'Siamese':
-        backbone.interaction.update(embed_dims=16, num_layers=1, num_heads=2)
-        if 'arch' in backbone.features:
-            backbone.features.arch.update(SMALL_VIT, num_layers=1)
-        else:
-            backbone.features.update(depth=18, base_channels=8)
-            backbone.features.stem_channels = 8
-    else:
-        raise NotImplementedError(backbone.type)
+    if 'depth' in backbone.get('features', ()):
+        backbone.features.update(base_channels=8)
 
 
 def shrink(cfg, root, make_data_for):
@@ -130,26 +142,21 @@ def test_variants_have_the_numbers_of_the_paper(
     """Sec. 4.1 and the supplement; jitter as in STARK-S."""
     cfg = load(f'simtrack/sim_{name}_lasot.py')
     dataset = cfg.train_dataloader.dataset
-    for part in (cfg.model, dataset):
-        assert part.exemplar == dict(size=exemplar[0], factor=exemplar[1])
-        assert part.search == dict(size=search[0], factor=search[1])
-    assert dataset.jitter == dict(center=center, scale=0.5)
+    for part in (cfg.model, fill_pairs(dataset, cfg.model)):
+        assert part['exemplar'] == dict(size=exemplar[0], factor=exemplar[1])
+        assert part['search'] == dict(size=search[0], factor=search[1])
+    assert part['jitter'] == dict(center=center, scale=0.5)
     assert cfg.model.backbone.tokenizer == dict(foveal_size=foveal)
     assert cfg.model.backbone.arch.num_layers == layers
     assert cfg.model.backbone.patch_size == patch
 
 
 @pytest.mark.parametrize('size', [320, 384])
-@pytest.mark.parametrize('benchmark', ['lasot', 'tnl2k'])
-def test_table_11_changes_the_search_size_only(size, benchmark):
-    cfg = load(f'simtrack/ablations/sim_b16_search{size}_{benchmark}.py')
-    plain = load(f'simtrack/sim_b16_{benchmark}.py')
+def test_table_11_changes_the_search_size_only(size):
+    cfg = load(f'simtrack/ablations/sim_b16_search{size}_lasot.py')
+    plain = load('simtrack/sim_b16_lasot.py')
     assert cfg.model.search == dict(size=size, factor=4)
-    assert cfg.train_dataloader.dataset.search == cfg.model.search
     plain.model.search.size = size
-    plain.train_dataloader.dataset.search.size = size
-    plain.val_dataloader.dataset.search.size = size
-    plain.search.size = size
     assert cfg.to_dict() == plain.to_dict()
 
 
@@ -162,32 +169,6 @@ def test_another_backbone_is_another_line(name):
     assert sum(line != changed for line, changed in pairs) == 1
 
 
-@pytest.mark.parametrize(
-    ('benchmark', 'profile'),
-    [
-        ('lasot', 'stark'),
-        ('lasot_ext', 'official'),
-        ('tnl2k', 'stark'),
-        ('trackingnet', 'trackingnet'),
-        ('uav123', 'stark'),
-        ('otb100', 'pytracking'),
-        ('nfs', 'pytracking'),
-        ('vasttrack', 'official'),
-        ('custom', 'stark'),
-    ],
-)
-def test_another_benchmark_is_another_line(benchmark, profile):
-    text = (CONFIGS / 'simtrack/sim_b16_lasot.py').read_text()
-    path = CONFIGS / f'simtrack/sim_b16_{benchmark}.py'
-    expected = text.replace('/test_lasot.py', f'/test_{benchmark}.py')
-    assert path.read_text() == expected
-    cfg = load(f'simtrack/{path.name}')
-    assert cfg.test_dataloader.dataset.data_root == f'data/{benchmark}'
-    assert cfg.test_evaluator == dict(
-        type='OPEMetric', benchmark=benchmark, profile=profile
-    )
-
-
 def test_sim_b16_has_the_numbers_of_the_paper():
     """Sec. 4.1 and the supplement."""
     cfg = Config.fromfile(CONFIGS / 'simtrack/sim_b16_lasot.py')
@@ -196,10 +177,8 @@ def test_sim_b16_has_the_numbers_of_the_paper():
     assert cfg.model.backbone.tokenizer == dict(foveal_size=64)
     assert cfg.model.backbone.init_cfg.checkpoint.startswith('clip+https://')
     dataset = cfg.train_dataloader.dataset
-    assert dataset.exemplar == cfg.model.exemplar
-    assert dataset.search == cfg.model.search
     assert dataset.ratios == [1, 1, 1, 1]
-    assert dataset.jitter == dict(center=3.5, scale=0.5)
+    assert cfg.model.train_cfg == dict(jitter=dict(center=3.5, scale=0.5))
     assert dataset.sampling.max_gap == 200
     assert cfg.train_dataloader.sampler.num_pairs == 60000
     assert cfg.train_dataloader.batch_size * 8 == 256

@@ -13,14 +13,13 @@ from pathlib import Path
 
 import torch
 from mmengine.config import Config
-from track import parse_bbox, parse_source
 
 from mmsimtrack.apis import SOTInferencer, open_source
+from mmsimtrack.cli.options import parse_bbox, parse_source
 from mmsimtrack.evaluation import OPEMetric
-from mmsimtrack.fileio import replace_atomically
+from mmsimtrack.fileio import replace_atomically, write_bboxes_xywh
 from mmsimtrack.registry import DATASETS, MODELS
 from mmsimtrack.structures import check_first_box, xyxy_to_xywh
-from mmsimtrack.structures.annotation_file import write_bboxes_xywh
 from mmsimtrack.visualization import plot_curves
 
 TOOLS = Path(__file__).parent

@@ -2,13 +2,17 @@
 
 import argparse
 import json
+import os.path as osp
 from pathlib import Path
 
 import mmsimtrack  # noqa: F401  (checks the installation first)
 from mmengine.dist import is_main_process
 from mmengine.runner import Runner
 
-from launch import add_common_options, load_config, set_up_distribution
+from mmsimtrack.benchmarks import BENCHMARKS, use_benchmark
+from mmsimtrack.cli.launch import load_config, set_up_distribution
+from mmsimtrack.cli.options import add_common_options
+from mmsimtrack.evaluation.functional import KITS
 from mmsimtrack.models.weights import trust_checkpoints
 from mmsimtrack.fileio import replace_atomically
 
@@ -18,6 +22,18 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('config', help='config file')
     parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument(
+        '--benchmark',
+        choices=BENCHMARKS,
+        help="test set (default: the config's); the work dir is then a folder "
+        "of that name in the config's",
+    )
+    parser.add_argument(
+        '--profile',
+        choices=KITS,
+        help='whose rules score; see docs/en/evaluate.md (default: the '
+        "benchmark's own kit)",
+    )
     parser.add_argument(
         '--work-dir',
         help='folder for results/, times/, metrics.json and logs',
@@ -65,6 +81,10 @@ def main() -> None:
             raise SystemExit(f'--out {args.out} is a folder, expected a file')
         Path(args.out).parent.mkdir(parents=True, exist_ok=True)
     cfg = load_config(args)
+    use_benchmark(cfg, args.benchmark, args.profile)
+    cfg.merge_from_dict(args.cfg_options or {})  # they come last
+    if args.benchmark and not args.work_dir:
+        cfg.work_dir = osp.join(cfg.work_dir, args.benchmark)
     cfg.load_from, cfg.resume = args.checkpoint, False
     if args.resume is not None:
         cfg.test_cfg.resume = args.resume

@@ -1,34 +1,17 @@
 """Track a target in your own video.
 
+    python tools/track.py MODEL SOURCE --bbox x,y,w,h
     python tools/track.py CONFIG CHECKPOINT SOURCE --bbox x,y,w,h
 
-SOURCE is a video file, a folder of frames or the number of a camera.
+MODEL is a name of the model zoo whose weights come with the package, such as
+sim_s16-6l_real. SOURCE is a video file, a folder of frames or the number of a
+camera.
 """
 
 import argparse
-from pathlib import Path
-
-from launch import add_trust_option
 
 from mmsimtrack.apis import SOTInferencer
-from mmsimtrack.structures import xywh_to_xyxy
-
-
-def parse_bbox(text: str) -> list[float]:
-    """Four numbers x,y,w,h in pixels -> xyxy."""
-    try:
-        x, y, w, h = (float(value) for value in text.split(','))
-    except ValueError:
-        raise argparse.ArgumentTypeError(
-            f'found {text!r}, expected four numbers x,y,w,h in pixels, such '
-            'as 204,150,17,50'
-        ) from None
-    return xywh_to_xyxy([x, y, w, h]).tolist()
-
-
-def parse_source(text: str) -> str | int:
-    """A number is a camera, unless a file or folder has that name."""
-    return int(text) if text.isdigit() and not Path(text).exists() else text
+from mmsimtrack.cli.options import add_trust_option, parse_bbox, parse_source
 
 
 def main() -> None:
@@ -36,8 +19,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument('config', help='config file')
-    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument('config', help='name of a model, or config file')
+    parser.add_argument('checkpoint', nargs='?', help='checkpoint file')
     parser.add_argument('source', type=parse_source, help='what to track in')
     parser.add_argument(
         '--bbox',

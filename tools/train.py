@@ -9,7 +9,8 @@ from mmengine.config import Config
 from mmengine.registry import RUNNERS
 from mmengine.runner import find_latest_checkpoint
 
-from launch import add_common_options, load_config, set_up_distribution
+from mmsimtrack.cli.launch import load_config, set_up_distribution
+from mmsimtrack.cli.options import add_common_options
 from mmsimtrack.engine.autocast import has_native_bfloat16
 from mmsimtrack.models.weights import trust_checkpoints
 

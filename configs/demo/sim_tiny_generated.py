@@ -3,7 +3,7 @@
 _base_ = [
     '../_base_/models/sim_tiny.py',
     '../_base_/datasets/train_got10k.py',
-    '../_base_/datasets/test_got10k.py',
+    '../_base_/datasets/test_sequences.py',
     '../_base_/default_runtime.py',
 ]
 data_root = 'data/demo'
@@ -17,10 +17,6 @@ train_dataloader = dict(
         datasets=[
             dict(type='Got10kDataset', data_root=data_root, split='train')
         ],
-        exemplar=_base_.exemplar,
-        search=_base_.search,
-        # the search crop is smaller than the paper's, and targets are slow
-        jitter=dict(center=2.0, scale=0.25),
         sampling=dict(min_frames=2, min_visible=2),
         transforms=[
             dict(type='JointGray', prob=0.05),
@@ -35,8 +31,10 @@ train_dataloader = dict(
     ),
 )
 val_dataloader = val_evaluator = val_cfg = None
-test_dataloader = dict(dataset=dict(data_root=data_root, split='val'))
-test_evaluator = dict(benchmark='custom', profile='stark')
+test_dataloader = dict(
+    dataset=dict(type='Got10kDataset', data_root=data_root, split='val')
+)
+test_evaluator = dict(benchmark='custom')
 
 train_cfg = dict(type='PairTrainLoop', max_epochs=13)
 optim_wrapper = dict(

@@ -5,12 +5,3 @@ _base_ = [
     '../_base_/schedules/adamw_50e.py',
     '../_base_/default_runtime.py',
 ]
-
-train_dataloader = dict(
-    dataset=dict(
-        exemplar=_base_.exemplar,
-        search=_base_.search,
-        jitter=_base_.jitter,
-    )
-)
-val_dataloader = train_dataloader

@@ -38,9 +38,6 @@ train_dataloader = dict(
             ),
         ],
         ratios=[60, 10, 22, 8],
-        exemplar=_base_.exemplar,
-        search=_base_.search,
-        jitter=_base_.jitter,
     ),
 )
 
@@ -48,12 +45,8 @@ train_cfg = dict(type='PairTrainLoop', max_epochs=1)
 optim_wrapper = dict(
     optimizer=dict(type='AdamW', lr=1e-3, weight_decay=1e-4),
     clip_grad=dict(max_norm=1.0),
-    paramwise_cfg=dict(
-        custom_keys={
-            'backbone': dict(lr_mult=0.1),
-            'backbone.tokenizer': dict(lr_mult=1.0),
-        }
-    ),
+    constructor='mmsimtrack.PretrainedConstructor',
+    paramwise_cfg=dict(pretrained_lr_mult=0.1),
 )
 param_scheduler = dict(
     type='LinearLR', start_factor=0.01, end=100, by_epoch=False

@@ -2,5 +2,12 @@
 
 from .sot_inferencer import SOTInferencer, TrackedFrame
 from .sources import open_source
+from .zoo import find_model, list_models
 
-__all__ = ['SOTInferencer', 'TrackedFrame', 'open_source']
+__all__ = [
+    'SOTInferencer',
+    'TrackedFrame',
+    'find_model',
+    'list_models',
+    'open_source',
+]

@@ -19,11 +19,12 @@ from mmsimtrack.apis.sources import (
     source_fps,
     source_name,
 )
+from mmsimtrack.apis.zoo import find_model
+from mmsimtrack.fileio import write_bboxes_xywh
 from mmsimtrack.models import SOTTracker
 from mmsimtrack.models.weights import trust_checkpoints
 from mmsimtrack.registry import INFERENCERS, MODELS
 from mmsimtrack.structures import xyxy_to_xywh
-from mmsimtrack.structures.annotation_file import write_bboxes_xywh
 from mmsimtrack.visualization import (
     SOTVisualizer,
     VideoWriter,
@@ -52,9 +53,11 @@ class SOTInferencer:
     """Follows one target through a video.
 
     Args:
-        model: Path of a config, a `Config`, or a built `SOTTracker`.
-        weights: Checkpoint to load into it; None keeps the weights of a built
-            model, and those of a config random.
+        model: Name of the model zoo (see `list_models`), path of a config, a
+            `Config`, or a built `SOTTracker`.
+        weights: Checkpoint to load into it. None takes those of the zoo, if
+            the package has them; it keeps the weights of a built model, and
+            those of a config random.
         device: Such as `cuda:0` or `cpu`; None takes an accelerator if there
             is one.
         trust_checkpoint: Allow Python objects in `weights`; loading them can
@@ -62,7 +65,8 @@ class SOTInferencer:
 
     Raises:
         FileNotFoundError: If there are no such weights.
-        ValueError: If they cannot be read safely, or do not fit the model.
+        ValueError: If there is no such model, or the weights cannot be read
+            safely or do not fit it.
     """
 
     def __init__(
@@ -72,6 +76,9 @@ class SOTInferencer:
         device: str | torch.device | None = None,
         trust_checkpoint: bool = False,
     ) -> None:
+        if isinstance(model, str) and not model.endswith('.py'):
+            model, shipped = find_model(model)
+            weights = weights or shipped
         if isinstance(model, (str, Path)):
             model = Config.fromfile(model)
         if isinstance(model, Config):

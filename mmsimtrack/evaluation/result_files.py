@@ -23,11 +23,11 @@ from mmsimtrack.evaluation.functional import (
 from mmsimtrack.evaluation.layouts import zeros_are_absent
 from mmsimtrack.evaluation.metrics.submission import SERVERS
 from mmsimtrack.evaluation.sequence_files import COVER, SequenceFiles
-from mmsimtrack.structures import has_area
-from mmsimtrack.structures.annotation_file import (
+from mmsimtrack.fileio import (
     read_bboxes_xywh,
     read_flags,
 )
+from mmsimtrack.structures import has_area
 
 
 def file_errors(

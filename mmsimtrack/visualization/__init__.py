@@ -1,16 +1,16 @@
 """Pictures, videos and plots."""
 
-from .attention_visualizer import (
-    AttentionRow,
+from .attention import (
+    attention_layers,
     attention_row,
     draw_attention,
     draw_exemplar,
     foveal_bbox,
     overlay_attention,
+    record_attention,
     text_bar,
 )
 from .ope_plots import plot_attributes, plot_curves, plot_overlaps
-from .record_attention import attention_layers, record_attention
 from .sot_visualizer import (
     SOTVisualizer,
     VideoWriter,
@@ -19,7 +19,6 @@ from .sot_visualizer import (
 )
 
 __all__ = [
-    'AttentionRow',
     'SOTVisualizer',
     'VideoWriter',
     'attention_layers',

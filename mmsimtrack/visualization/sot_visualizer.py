@@ -12,7 +12,6 @@ from mmengine.visualization import Visualizer
 
 from mmsimtrack.fileio import replace_atomically
 from mmsimtrack.registry import VISUALIZERS
-from mmsimtrack.structures import SOTDataSample
 
 PRED_COLOR = (255, 64, 32)
 GT_COLOR = (64, 220, 64)
@@ -62,45 +61,6 @@ class SOTVisualizer(Visualizer):
                     width * max(round(scale), 1),
                     cv2.LINE_AA,
                 )
-        return frame
-
-    def add_datasample(
-        self,
-        name: str,
-        image: np.ndarray,
-        data_sample: SOTDataSample,
-        step: int = 0,
-        out_file: str | None = None,
-    ) -> np.ndarray:
-        """Draw one frame of a sequence; save it or hand it to the backends.
-
-        Args:
-            name: Name of the picture.
-            image: Frame `step`, (H, W, 3) RGB uint8.
-            data_sample: Of the whole sequence.
-            step: Number of the frame.
-            out_file: Image file to write; None adds it to the backends.
-
-        Returns:
-            The drawn frame.
-        """
-        pred = data_sample.get('pred_instances')
-        gt = data_sample.get('gt_instances')
-        text = f'#{step}'
-        if pred is not None:
-            text += f'  {float(pred.scores[step]):.2f}'
-        frame = self.draw_frame(
-            image,
-            None if pred is None else np.asarray(pred.bboxes[step]),
-            None
-            if gt is None or step >= len(gt.bboxes)
-            else np.asarray(gt.bboxes[step]),
-            text,
-        )
-        if out_file is None:
-            self.add_image(name, frame, step)
-        else:
-            write_image(out_file, frame)
         return frame
 
 

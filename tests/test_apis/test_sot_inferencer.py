@@ -8,8 +8,8 @@ import torch
 
 from mmsimtrack.apis import SOTInferencer, open_source
 from mmsimtrack.apis.sources import source_name
+from mmsimtrack.fileio import read_bboxes_xywh
 from mmsimtrack.models import TrackState
-from mmsimtrack.structures.annotation_file import read_bboxes_xywh
 
 BBOX = (10.0, 8.0, 30.0, 24.0)
 

@@ -1,4 +1,4 @@
-"""Our MACs beside the analytic ones of the official network.
+"""Our MACs beside the analytic ones of the official network, and the table.
 
 Layers and corner head are the same. What differs, on purpose: our position MLP
 also sees the foveal patches (Eq. 7), whose position the release takes from
@@ -7,8 +7,9 @@ patches, and we those of the foveal window; the release computes the bottleneck
 for every token but the foveal ones, and we for the search tokens.
 """
 
+import json
+import re
 import sys
-from functools import cache
 
 import pytest
 
@@ -24,123 +25,100 @@ CONFIGS = {
     'Sim-B/16*': 'sim_b16-8l_lasot.py',
     'Sim-L/14': 'sim_l14_lasot.py',
 }
+TINY = 'configs/demo/sim_tiny_generated.py'
+DOC = (ROOT / 'docs/en/flops.md').read_text()
+ROWS = dict(re.findall(r'^\| (configs/\S+) \| (.*) \|$', DOC, re.M))
+# one network of every kind; those of FLOPS are counted anyway
+KINDS = 'pvt|swin|stark-s_|stark-sv_b32|decoder1|n25|one-way|fovea|plain|tiny'
 
 
-@cache
-def count(name):
-    return get_flops.count_config(ROOT / 'configs/simtrack' / CONFIGS[name])
+def check_row(result, name):
+    numbers = ('macs backbone_macs memory_macs frame_macs').split()
+    assert ROWS[name].split(' | ') == [
+        f'{result["params"] / 1e6:.2f}',
+        *(f'{result[key] / 1e9:.3f}' for key in numbers),
+    ]
 
 
-@cache
-def count_released(name):
-    """Our way of the release; its one layer does not matter here."""
-    options = {
-        'model.backbone.tokenizer.as_released': True,
-        'model.backbone.arch.num_layers': 1,
-    }
-    path = ROOT / 'configs/simtrack' / CONFIGS[name]
-    return get_flops.count_config(path, options)
-
-
-def macs(result, name):
-    return result['modules'][name]['macs']
-
-
-def embedded_in_vain(entry):
-    """MACs of the patches that only the release embeds, and then drops."""
-    foveal = int(entry['patch_embed_note'].split()[1])
-    patches = foveal - entry['tokens']['foveal']
-    return patches * 3 * entry['patch'] ** 2 * entry['width']
-
-
-def per_token(entry, part):
+@pytest.mark.parametrize('name', FLOPS)
+def test_beside_the_release(name):
+    entry, path = FLOPS[name], f'configs/simtrack/{CONFIGS[name]}'
     tokens = entry['tokens']
-    counted = {
-        'position_mlp': tokens['template'],
-        'bottleneck': tokens['total'] - tokens['foveal'],
-    }
-    each, rest = divmod(entry[part], counted[part])
-    assert rest == 0
-    return each
-
-
-each_model = pytest.mark.parametrize('name', FLOPS)
-
-
-@each_model
-def test_tokens(name):
-    theirs, ours = FLOPS[name]['tokens'], count(name)['tokens']
-    assert ours == {
-        'exemplar': theirs['template'],
-        'foveal': theirs['foveal'],
-        'class': theirs['cls'],
-        'search': theirs['search'],
-    }
-    assert sum(ours.values()) == theirs['total']
-
-
-@each_model
-def test_what_is_the_same(name):
-    entry, result = FLOPS[name], count(name)
-    assert macs(result, 'backbone.layers') == entry['blocks']
-    linear = products = 0
-    for i in range(entry['layers']):
-        layer = f'backbone.layers.{i}'
-        attn = [macs(result, f'{layer}.attn.{x}') for x in ('qkv', 'proj')]
-        linear += sum(attn) + macs(result, f'{layer}.ffn')
-        products += macs(result, f'{layer}.attn') - sum(attn)
-    assert linear == entry['block_linear']
-    assert products == entry['block_attention_matmul']
-    branches = ('head.top_left', 'head.bottom_right')
-    assert sum(macs(result, b) for b in branches) == entry['corner_head']
-
-
-@each_model
-def test_what_differs(name):
-    entry, result = FLOPS[name], count(name)
-    tokens = entry['tokens']
-    embed = entry['patch_embed'] - embedded_in_vain(entry)
-    assert macs(result, 'backbone.patch_embed') == embed
-    position = per_token(entry, 'position_mlp')
+    result = get_flops.count_config(ROOT / path)
+    check_row(result, path)
+    macs = {key: one['macs'] for key, one in result['modules'].items()}
+    assert macs['backbone.layers'] == entry['blocks']
+    corners = macs['head.top_left'] + macs['head.bottom_right']
+    assert corners == entry['corner_head']
+    # patches that only the release embeds, and then drops
+    in_vain = int(entry['patch_embed_note'].split()[1]) - tokens['foveal']
+    in_vain *= 3 * entry['patch'] ** 2 * entry['width']
+    embed = entry['patch_embed'] - in_vain
+    assert macs['backbone.patch_embed'] == embed
+    position = entry['position_mlp'] // tokens['template']
     position *= tokens['template'] + tokens['foveal']
-    assert macs(result, 'backbone.tokenizer.position') == position
-    bottleneck = per_token(entry, 'bottleneck') * tokens['search']
-    assert macs(result, 'head.bottleneck') == bottleneck
-    backbone = entry['backbone_total'] - embedded_in_vain(entry)
-    backbone += position - entry['position_mlp']
-    assert result['backbone_macs'] == backbone
-    head = entry['corner_head'] + bottleneck
-    assert result['macs'] == backbone + head
-
-
-@each_model
-def test_as_released(name):
-    """The position of foveal tokens is then no work of the MLP."""
-    entry, result = FLOPS[name], count_released(name)
-    position = macs(result, 'backbone.tokenizer.position')
-    assert position == entry['position_mlp']
-    embed = macs(result, 'backbone.patch_embed')
-    assert embed == entry['patch_embed'] - embedded_in_vain(entry)
-    layer = macs(result, 'backbone.layers')
-    assert layer * entry['layers'] == entry['blocks']
-
-
-@each_model
-def test_the_sums_of_the_fixture(name):
-    """What docs/en/flops.md says of the paper's figures rests on these."""
-    entry = FLOPS[name]
-    width, tokens = entry['width'], entry['tokens']
-    assert entry['backbone_total'] == sum(
-        entry[part] for part in ('patch_embed', 'position_mlp', 'blocks')
+    assert macs['backbone.tokenizer.position'] == position
+    bottleneck = entry['bottleneck'] // (tokens['total'] - tokens['foveal'])
+    bottleneck *= tokens['search']
+    assert macs['head.bottleneck'] == bottleneck
+    assert result['memory_macs'] == embed + position - (
+        tokens['search'] * 3 * entry['patch'] ** 2 * entry['width']
     )
-    assert entry['network_total'] == sum(
-        entry[part] for part in ('backbone_total', 'bottleneck', 'corner_head')
+    assert result['backbone_macs'] == embed + position + entry['blocks']
+    assert result['macs'] == result['backbone_macs'] + corners + bottleneck
+
+
+@pytest.mark.parametrize('name', [n for n in ROWS if re.search(KINDS, n)])
+def test_the_table_is_the_output(name):
+    check_row(get_flops.count_config(ROOT / name), name)
+
+
+def test_deviations_from_the_paper():
+    row = r'^\| (\S+) \| ([\d.]+) \| [\d, ]+ \| ([\d.]+) \| (\S+) \|$'
+    rows = re.findall(row, DOC, re.M)
+    assert len(rows) == 11
+    for model, paper, ours, deviation in rows:
+        folder = 'stark' if model.startswith('stark') else 'simtrack'
+        name = f'configs/{folder}/{model}_lasot.py'
+        assert ours == ROWS[name].split(' | ')[2]
+        assert f'{100 * (float(ours) / float(paper) - 1):+.1f}' == deviation
+
+
+def test_tiny_sim_by_hand():
+    """16 exemplar, 1 foveal, 1 class and 64 search tokens of width 128."""
+    modules = get_flops.count_config(ROOT / TINY)['modules']
+    layers = 4 * (82 * (4 * 128**2 + 2 * 128 * 256) + 2 * 128 * 82**2)
+    assert modules['backbone.layers']['macs'] == layers
+    embed = (17 + 64) * 3 * 16 * 16 * 128
+    assert modules['backbone.patch_embed.projection']['macs'] == embed
+    expected = {'macs': 64 * 128 * 64, 'params': 128 * 64 + 64}
+    assert modules['head.bottleneck'] == expected
+    assert modules['backbone.layers.0.attn.qkv']['macs'] == 82 * 3 * 128**2
+
+
+def test_the_command(monkeypatch, capsys, tmp_path):
+    out = tmp_path / 'new/flops.json'
+    option = 'model.backbone.tokenizer.foveal_size=0'
+    args = [TINY, TINY, '--out', out, '--depth', 1, '--cfg-options', option]
+    monkeypatch.setattr(sys, 'argv', ['get_flops.py', *map(str, args)])
+    monkeypatch.chdir(ROOT)
+    get_flops.main()
+    text = capsys.readouterr().out
+    results = json.loads(out.read_text())
+    expected = get_flops.count_config(
+        TINY, {'model.backbone.tokenizer.foveal_size': 0}
     )
-    for key, absent in [
-        ('blocks', 0),
-        ('blocks_without_cls', 1),
-        ('blocks_without_cls_and_foveal', 1 + tokens['foveal']),
-    ]:
-        n = tokens['total'] - absent
-        layer = 12 * width**2 * n + 2 * width * n**2
-        assert entry[key] == entry['layers'] * layer
+    assert results == [expected] * 2
+    macs, backbone = expected['macs'] / 1e9, expected['backbone_macs'] / 1e9
+    share = 100 * backbone / macs
+    row = rf'\| backbone \| .* \| {backbone:.3f} \| {share:.1f} \|'
+    assert len(re.findall(row, text)) == 2
+    assert 'backbone.layers' not in text
+    assert f'| {macs:.3f} | {backbone:.3f} |' in text
+    assert get_flops.CONVENTION in text
+
+
+def test_a_config_without_a_model_is_refused():
+    path = ROOT / 'configs/_base_/default_runtime.py'
+    with pytest.raises(KeyError, match="default_runtime.py has no 'model'"):
+        get_flops.count_config(path)

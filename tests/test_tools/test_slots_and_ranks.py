@@ -15,8 +15,8 @@ from layouts import make_got10k
 from mmengine.config import Config
 from mmengine.runner import Runner
 
+from mmsimtrack.fileio import read_bboxes_xywh
 from mmsimtrack.registry import MODELS
-from mmsimtrack.structures.annotation_file import read_bboxes_xywh
 
 ROOT = Path(__file__).parents[2]
 LENGTHS = [80, 20, 140, 40, 100, 30, 120, 60]

@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from mmsimtrack.cli import launch
+
 ROOT = Path(__file__).parents[2]
 NAMES = ['seq_0.txt', 'seq_1.txt', 'seq_2.txt']
 CONFIG = """
@@ -233,9 +235,6 @@ def test_scripts_explain_themselves(script):
 
 
 def test_slurm_environment(monkeypatch):
-    monkeypatch.syspath_prepend(str(ROOT / 'tools'))
-    import launch
-
     for name in ('RANK', 'WORLD_SIZE', 'LOCAL_RANK'):
         monkeypatch.delenv(name, raising=False)
     with pytest.raises(KeyError, match='found no SLURM_PROCID'):

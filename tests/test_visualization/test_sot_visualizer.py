@@ -1,14 +1,7 @@
-import sys
-from types import SimpleNamespace
-
 import cv2
 import numpy as np
 import pytest
-import torch
-from mmengine.structures import InstanceData
 
-from mmsimtrack.registry import VISUALIZERS
-from mmsimtrack.structures import SOTDataSample
 from mmsimtrack.visualization import (
     SOTVisualizer,
     VideoWriter,
@@ -45,22 +38,6 @@ def test_nan_is_not_drawn(frame):
     assert (drawn == 80).all()
 
 
-def test_add_datasample_draws_one_frame_of_a_sequence(frame, tmp_path):
-    sample = SOTDataSample()
-    bboxes = torch.tensor([[0.0, 0, 9, 9], [50, 60, 90, 100]])
-    sample.gt_instances = InstanceData(bboxes=bboxes[:1])
-    sample.pred_instances = InstanceData(
-        bboxes=bboxes, scores=torch.tensor([1.0, 0.5])
-    )
-    path = tmp_path / 'new' / 'frame.png'
-    drawn = SOTVisualizer().add_datasample(
-        'frame', frame, sample, step=1, out_file=str(path)
-    )
-    assert has_color(drawn, 50, 60, PRED_COLOR)
-    written = cv2.imread(str(path))[..., ::-1]
-    np.testing.assert_array_equal(written, drawn)
-
-
 def test_contact_sheet_puts_frames_in_reading_order(frame):
     frames = [np.full_like(frame, value) for value in (10, 20, 30, 40, 50)]
     sheet = contact_sheet(frames, num_columns=2, width=80)
@@ -95,30 +72,3 @@ def test_a_failed_video_leaves_nothing(frame, tmp_path):
 def test_an_unknown_format_is_refused(frame, tmp_path):
     with pytest.raises((OSError, cv2.error)):
         write_image(tmp_path / 'frame.unknown', frame)
-
-
-def test_logs_go_to_every_backend(tmp_path, monkeypatch):
-    written = []
-
-    class SummaryWriter:
-        def __init__(self, folder):
-            written.append(folder)
-
-        def add_scalar(self, *args, **kwargs):
-            written.append(args)
-
-    # TensorBoard, or a stand-in where it is not installed
-    module = SimpleNamespace(SummaryWriter=SummaryWriter)
-    monkeypatch.setitem(sys.modules, 'torch.utils.tensorboard', module)
-    backends = ('Local', 'Tensorboard', 'Wandb', 'MLflow')
-    visualizer = VISUALIZERS.build(
-        dict(
-            type='SOTVisualizer',
-            name=tmp_path.name,
-            save_dir=str(tmp_path),
-            vis_backends=[dict(type=f'{b}VisBackend') for b in backends],
-        )
-    )
-    assert len(visualizer._vis_backends) == len(backends)
-    visualizer.get_backend('TensorboardVisBackend').add_scalar('loss', 2.5, 7)
-    assert written[1:] == [('loss', 2.5, 7)]

@@ -10,48 +10,22 @@ data_share, pair/iou ...
 import argparse
 import json
 import math
-import sys
 from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-sys.path.insert(0, str(Path(__file__).parent))
-from visualize_attention import parse_image  # noqa: E402
-
+from mmsimtrack.cli.options import parse_image
 from mmsimtrack.fileio import replace_atomically
 
 LOG = 'vis_data/scalars.json'
 DEFAULT_KEYS = ('loss', 'loss_iou', 'loss_bbox', 'pair/iou')
 
 
-def find_logs(path: str | Path) -> list[Path]:
-    """Logs of a training in the order of its parts.
-
-    Args:
-        path: Its work dir, the folder of one part, or one `scalars.json`.
-
-    Raises:
-        FileNotFoundError: If there is none.
-    """
-    path = Path(path)
-    if path.is_file():
-        return [path]
-    # folders are named by the time at which a part began
-    logs = [*path.glob(LOG), *sorted(path.glob(f'*/{LOG}'))]
-    if not logs:
-        raise FileNotFoundError(
-            f'{path} holds no <date>/{LOG}. Give the work dir of a training, '
-            'or a scalars.json.'
-        )
-    return logs
-
-
 def read_log(path: Path) -> list[dict]:
-    """Rows of one log: key -> value, with the training step as `step`.
+    """Read the rows of one log: key -> value, `step` counts training steps.
 
     Rows of a validation, which count epochs, get the last step before them;
     those of a test are left out.
@@ -60,8 +34,7 @@ def read_log(path: Path) -> list[dict]:
         ValueError: If a line but the last, which a killed run may leave
             unfinished, is no JSON.
     """
-    rows, step = [], None
-    lines = path.read_text().splitlines()
+    rows, lines = [], path.read_text().splitlines()
     for number, line in enumerate(lines, 1):
         try:
             row = json.loads(line)
@@ -73,33 +46,42 @@ def read_log(path: Path) -> list[dict]:
                 'Expected a row of values; delete the line.'
             ) from error
         if 'lr' in row:
-            step = row['step']
             if row.get('time') and 'data_time' in row:
                 row.setdefault('data_share', row['data_time'] / row['time'])
-        elif step is None:
-            continue
-        else:
+        elif rows:
             # its times are not those of training steps
             times = ('data_time', 'time')
             row = {k: v for k, v in row.items() if k not in times}
-            row.update(step=step)
+            row['step'] = rows[-1]['step']
+        else:
+            continue
         rows.append(row)
     return rows
 
 
 def read_training(path: str | Path) -> list[dict]:
-    """Rows of a training, its parts joined; see `read_log`.
+    """Read a training, its parts joined; see `read_log`.
+
+    Args:
+        path: Its work dir, the folder of one part, or one `scalars.json`.
 
     Raises:
         FileNotFoundError: If there is no log.
         ValueError: If the logs hold no training step.
     """
+    path = Path(path)
+    # folders are named by the time at which a part began
+    logs = [*path.glob(LOG), *sorted(path.glob(f'*/{LOG}'))]
+    logs = [path] if path.is_file() else logs
+    if not logs:
+        raise FileNotFoundError(
+            f'{path} holds no <date>/{LOG}. Give the work dir of a training, '
+            'or a scalars.json.'
+        )
     joined = []
-    for log in find_logs(path):
-        rows = read_log(log)
-        if rows:
-            first = rows[0]['step']
-            joined = [row for row in joined if row['step'] < first] + rows
+    for rows in filter(None, map(read_log, logs)):
+        first = rows[0]['step']
+        joined = [row for row in joined if row['step'] < first] + rows
     if not joined:
         raise ValueError(
             f'{path} holds logs, but no training step is in them. Wait for '
@@ -108,17 +90,15 @@ def read_training(path: str | Path) -> list[dict]:
     return joined
 
 
-def curve(rows: Sequence[dict], key: str) -> tuple[np.ndarray, np.ndarray]:
-    """(N,) steps and (N,) values of a key."""
-    rows = [row for row in rows if key in row]
-    return (
-        np.array([row['step'] for row in rows]),
-        np.array([row[key] for row in rows], float),
-    )
+def curve(rows: list[dict], key: str) -> tuple[np.ndarray, np.ndarray]:
+    """Take (N,) steps and (N,) values of a key."""
+    found = [(row['step'], row[key]) for row in rows if key in row]
+    steps, values = zip(*found) if found else ((), ())
+    return np.array(steps, int), np.array(values, float)
 
 
 def smooth_values(values: np.ndarray, window: int) -> np.ndarray:
-    """Mean of each value and its neighbours; fewer of them at the ends.
+    """Average each value and its neighbours; fewer of them at the ends.
 
     Args:
         values: (N,); those not finite are left out.
@@ -133,20 +113,15 @@ def smooth_values(values: np.ndarray, window: int) -> np.ndarray:
 
 
 def choose_keys(
-    trainings: dict[str, list[dict]], wanted: Sequence[str] | None
+    trainings: dict[str, list[dict]], wanted: list[str] | None
 ) -> list[str]:
-    """Keys to plot.
+    """Choose the keys to plot.
 
     Raises:
         KeyError: If no training has one of the wanted ones.
     """
-    found = {
-        key
-        for rows in trainings.values()
-        for row in rows
-        for key in row
-        if key not in ('step', 'iter', 'epoch')
-    }
+    found = {k for rows in trainings.values() for row in rows for k in row}
+    found -= {'step', 'iter', 'epoch'}
     if wanted is None:
         return [key for key in DEFAULT_KEYS if key in found]
     missing = [key for key in wanted if key not in found]
@@ -155,21 +130,18 @@ def choose_keys(
             f'--keys: found no {", ".join(missing)} in the logs, expected '
             f'some of: {", ".join(sorted(found))}.'
         )
-    return list(wanted)
+    return wanted
 
 
 def plot(
-    trainings: dict[str, list[dict]],
-    keys: Sequence[str],
-    window: int,
-    path: str | Path,
+    trainings: dict[str, list[dict]], keys: list[str], window: int, path: str
 ) -> None:
     """Draw one panel per key, one color per training.
 
     Args:
         trainings: Label -> rows.
-        keys: To plot.
-        window: Of `smooth_values`; the values themselves are drawn pale.
+        keys: What to plot.
+        window: See `smooth_values`; the values themselves are drawn pale.
         path: Image file to write.
     """
     columns = 2 if len(keys) == 4 else min(len(keys), 3)
@@ -201,19 +173,20 @@ def plot(
         figure.savefig(temporary, format=Path(path).suffix[1:], dpi=120)
 
 
-def last_epoch(rows: Sequence[dict]) -> list[dict]:
-    """Rows of the last whole epoch; without epochs, the last tenth."""
-    epochs = [row['epoch'] for row in rows if row.get('epoch') is not None]
-    if not epochs:
-        return list(rows[-math.ceil(len(rows) / 10) :])
-    sizes = Counter(epochs)
+def last_epoch(rows: list[dict]) -> list[dict]:
+    """Take the last whole epoch; without epochs, the last tenth."""
+    sizes = Counter(row['epoch'] for row in rows if row.get('epoch'))
+    if not sizes:
+        return rows[-math.ceil(len(rows) / 10) :]
     last = max(e for e, size in sizes.items() if size == max(sizes.values()))
     return [row for row in rows if row.get('epoch') == last]
 
 
-def print_table(trainings: dict[str, list[dict]], keys: Sequence[str]) -> None:
+def print_table(trainings: dict[str, list[dict]], keys: list[str]) -> None:
     """Print where each key of each training stands."""
-    table = [('training', 'key', 'step', 'last', 'mean of last epoch')]
+    width = max(map(len, ('training', *trainings)))
+    form = f'{{:{width}}}  {{:16}} {{:>8}} {{:>10}} {{:>20}}'
+    print(form.format('training', 'key', 'step', 'last', 'mean of last epoch'))
     for label, rows in trainings.items():
         for key in dict.fromkeys((*keys, 'time', 'data_share')):
             steps, values = curve(rows, key)
@@ -221,34 +194,23 @@ def print_table(trainings: dict[str, list[dict]], keys: Sequence[str]) -> None:
                 recent = curve(last_epoch(rows), key)[1]
                 mean = f'{recent.mean():.4g}' if len(recent) else '-'
                 last = f'{values[-1]:.4g}'
-                table.append((label, key, str(steps[-1]), last, mean))
-    widths = [max(map(len, column)) for column in zip(*table)]
-    for row in table:
-        # words left, numbers right
-        words = [cell.ljust(width) for cell, width in zip(row[:2], widths)]
-        numbers = [
-            cell.rjust(width) for cell, width in zip(row[2:], widths[2:])
-        ]
-        print('  '.join(words + numbers))
+                print(form.format(label, key, steps[-1], last, mean))
 
 
 def parse_args() -> argparse.Namespace:
-    """Options of the command line."""
+    """Read the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument(
-        'logs', nargs='+', help='work dirs, or files scalars.json'
-    )
-    parser.add_argument(
+    add = parser.add_argument
+    add('logs', nargs='+', help='work dirs, or files scalars.json')
+    add(
         '--keys',
         nargs='+',
         help=f'what to plot (default: {" ".join(DEFAULT_KEYS)}, if logged)',
     )
-    parser.add_argument(
-        '--labels', nargs='+', help='their names (default: as given)'
-    )
-    parser.add_argument(
+    add('--labels', nargs='+', help='their names (default: as given)')
+    add(
         '--smooth',
         type=int,
         default=1,
@@ -256,7 +218,7 @@ def parse_args() -> argparse.Namespace:
         help='draw means of N logged values of the training, N odd (default: '
         '1, off)',
     )
-    parser.add_argument(
+    add(
         '--out',
         type=parse_image,
         default='losses.png',

@@ -35,7 +35,7 @@ from pipeline_timing import (
     time_workers,
 )
 
-from mmsimtrack.datasets import PairDataset
+from mmsimtrack.datasets import PairDataset, fill_pairs
 from mmsimtrack.fileio import replace_atomically
 
 ROOT = Path(__file__).parents[2]
@@ -43,7 +43,9 @@ ROOT = Path(__file__).parents[2]
 
 def load_pairs(config: str, root: Path, reduced: bool) -> PairDataset:
     """The pairs of a config, of the generated frames."""
-    cfg = Config.fromfile(config).train_dataloader.dataset
+    whole = Config.fromfile(config)
+    pairs = whole.train_dataloader.dataset
+    cfg = Config(fill_pairs(pairs, whole.model))
     cfg.pop('type')
     data = dict(type='Got10kDataset', data_root=str(root), split='train')
     cfg.update(datasets=[data], ratios=[1])

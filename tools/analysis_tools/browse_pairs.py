@@ -8,26 +8,20 @@ the boxes that belong to them.
 
 import argparse
 import os.path as osp
-import sys
 from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from torch import nn
 
-sys.path.insert(0, str(Path(__file__).parent))
-from visualize_attention import parse_image  # noqa: E402
-
-from mmsimtrack.datasets import PairDataset  # noqa: E402
-from mmsimtrack.models.tokenizers import (  # noqa: E402
-    patch_boxes,
-    target_ratio,
-)
-from mmsimtrack.registry import MODELS  # noqa: E402
-from mmsimtrack.visualization import (  # noqa: E402
+from mmsimtrack.cli.options import add_cfg_options, parse_image
+from mmsimtrack.datasets import PairDataset, fill_pairs
+from mmsimtrack.models.tokenizers import patch_boxes, target_ratio
+from mmsimtrack.registry import MODELS
+from mmsimtrack.visualization import (
     SOTVisualizer,
     contact_sheet,
     draw_exemplar,
@@ -80,7 +74,8 @@ def build_pairs(cfg: Config) -> WatchedPairs:
             f'{dataset.get("type")!r}, expected PairDataset. Give a config '
             'that trains.'
         )
-    arguments = {k: v for k, v in dataset.items() if k != 'type'}
+    arguments = dict(fill_pairs(dataset, cfg.model))
+    arguments.pop('type')
     return WatchedPairs(**arguments)
 
 
@@ -211,13 +206,7 @@ def parse_args() -> argparse.Namespace:
         action='store_true',
         help='show the patches of the exemplar and how much target they hold',
     )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        default={},
-        help='change settings of the config: key=value, nested keys with dots',
-    )
+    add_cfg_options(parser)
     args = parser.parse_args()
     for name in ('num', 'side', 'columns'):
         if getattr(args, name) < 1:

@@ -15,10 +15,9 @@ import argparse
 import sys
 from pathlib import Path
 
+from mmsimtrack.benchmarks import BENCHMARKS
 from mmsimtrack.evaluation.functional import (
     ATTRIBUTES,
-    BENCHMARKS,
-    DEFAULT_PROFILES,
     KITS,
     RefusedFile,
     attribute_scores,
@@ -43,7 +42,7 @@ PROFILES = tuple(kit for kit in KITS if kit != 'mmtracking')
 def main(arguments: list[str] | None = None) -> int:
     """Score, print and write; the exit status."""
     args = parse(arguments)
-    kit = args.profile or DEFAULT_PROFILES[args.benchmark]
+    kit = args.profile or BENCHMARKS[args.benchmark].profile
     try:
         content, curves = score(args, kit)
     except RefusedFile as error:

@@ -24,9 +24,8 @@ from mmsimtrack.datasets import VideoSequence
 from mmsimtrack.evaluation.read_reports import read_reports, report_file
 from mmsimtrack.evaluation.reports import main_score, worst_sequences
 from mmsimtrack.evaluation.sequence_files import find_results
-from mmsimtrack.fileio import replace_atomically
+from mmsimtrack.fileio import read_bboxes_xywh, replace_atomically
 from mmsimtrack.structures import aligned_iou, xywh_to_xyxy
-from mmsimtrack.structures.annotation_file import read_bboxes_xywh
 from mmsimtrack.visualization import (
     SOTVisualizer,
     contact_sheet,

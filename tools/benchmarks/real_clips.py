@@ -25,10 +25,9 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import load_checkpoint
 
 from mmsimtrack.datasets.frames import read_frame
-from mmsimtrack.fileio import replace_atomically
+from mmsimtrack.fileio import read_bboxes_xywh, replace_atomically
 from mmsimtrack.registry import MODELS
 from mmsimtrack.structures import aligned_iou, xywh_to_xyxy, xyxy_to_xywh
-from mmsimtrack.structures.annotation_file import read_bboxes_xywh
 
 IMAGES = ('.jpg', '.jpeg', '.png')
 Tracker = Callable[[list[np.ndarray], np.ndarray], np.ndarray]
@@ -127,7 +126,6 @@ def model_tracker(args: argparse.Namespace) -> Tracker:
     cfg = Config.fromfile(args.model)
     cfg.merge_from_dict(args.cfg_options or {})
     init_default_scope('mmsimtrack')
-    cfg.model.backbone.init_cfg = None
     model = MODELS.build(cfg.model).eval()
     load_checkpoint(model, args.weights, map_location='cpu')
 

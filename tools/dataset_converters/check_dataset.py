@@ -18,6 +18,7 @@ from functools import partial
 from mmengine.config import Config, DictAction
 from mmengine.utils import ProgressBar
 
+from mmsimtrack.benchmarks import dataset_config
 from mmsimtrack.datasets import SequenceDataset
 from mmsimtrack.datasets.archive import is_file, is_folder
 from mmsimtrack.datasets.frames import (
@@ -98,8 +99,9 @@ def _walk(cfg: dict | None) -> Iterator[dict]:
     """A data set, or those that it draws from."""
     if cfg is None:
         return
+    cfg = dataset_config(cfg)
     if issubclass(DATASETS.get(cfg['type']), SequenceDataset):
-        yield dict(cfg)
+        yield cfg
     for part in [cfg.get('dataset'), *cfg.get('datasets', [])]:
         yield from _walk(part)
 

@@ -18,9 +18,10 @@ import torch
 from mmengine.config import Config, DictAction
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner, load_checkpoint
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
+from mmsimtrack.datasets import fill_pairs
 from mmsimtrack.fileio import replace_atomically
 from mmsimtrack.registry import MODELS
 
@@ -50,6 +51,7 @@ def recount_statistics(model: nn.Module, cfg: Config, batches: int) -> None:
         layer.momentum = None  # a mean, not a moving one
         layer.train()
     loader_cfg = copy.deepcopy(cfg.train_dataloader)
+    loader_cfg.dataset = fill_pairs(loader_cfg.dataset, cfg.model)
     loader_cfg.sampler.num_pairs = batches * loader_cfg.batch_size
     # pairs that the training has not seen
     loader = Runner.build_dataloader(loader_cfg, seed=cfg.randomness.seed + 1)
@@ -77,7 +79,7 @@ def publish(
     }
     header = {**about, 'sha256': hash_tensors(tensors)}
     with replace_atomically(path) as temporary:
-        save_file(tensors, temporary, metadata=header)
+        temporary.write_bytes(save(tensors, metadata=header))
     return header
 
 
@@ -115,7 +117,6 @@ def main(argv: list[str] | None = None) -> None:
     cfg = Config.fromfile(args.config)
     cfg.merge_from_dict(args.cfg_options or {})
     init_default_scope('mmsimtrack')
-    cfg.model.backbone.init_cfg = None
     model = MODELS.build(cfg.model).eval()
     load_checkpoint(model, args.checkpoint, map_location='cpu')
     if args.recount:

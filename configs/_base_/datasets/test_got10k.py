@@ -2,7 +2,5 @@
 # the server. `split='val'` is scored here.
 _base_ = './test_sequences.py'
 
-test_dataloader = dict(
-    dataset=dict(type='Got10kDataset', data_root='data/got10k', split='test')
-)
-test_evaluator = dict(benchmark='got10k', profile='got10k')
+test_dataloader = dict(dataset=dict(type='Benchmark', name='got10k'))
+test_evaluator = dict(benchmark='got10k')

@@ -1,14 +1,11 @@
 # Sim-B/16 (Sec. 4.1). Sizes in pixels; factor = side of the crop over
 # sqrt(w * h) of the target.
-exemplar = dict(size=112, factor=2)
-search = dict(size=224, factor=4)
-# displaces the search crop in training; center 3.5 at factor 4, as released
-jitter = dict(center=3.5, scale=0.5)
-
 model = dict(
-    type='SimTrack',
-    exemplar=exemplar,
-    search=search,
+    type='SOTTracker',
+    exemplar=dict(size=112, factor=2),
+    search=dict(size=224, factor=4),
+    # displaces the search crop; center 3.5 at factor 4, as released
+    train_cfg=dict(jitter=dict(center=3.5, scale=0.5)),
     clip_margin=10,  # as released
     data_preprocessor=dict(
         type='SOTDataPreprocessor',

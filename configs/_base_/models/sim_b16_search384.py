@@ -1,6 +1,4 @@
 # Table 11: a search image of 384 px; the region stays the same.
 _base_ = './sim_b16.py'
 
-search = dict(size=384)
-
-model = dict(search=search)
+model = dict(search=dict(size=384))

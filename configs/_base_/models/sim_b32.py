@@ -1,13 +1,10 @@
 # Sim-B/32 (Sec. 4.1): larger crops, since a stride of 32 leaves few tokens.
 _base_ = './sim_b16.py'
 
-exemplar = dict(size=128)
-search = dict(size=320, factor=5)
-jitter = dict(center=4.5)  # STARK-S's, for factor 5
-
 model = dict(
-    exemplar=exemplar,
-    search=search,
+    exemplar=dict(size=128),
+    search=dict(size=320, factor=5),
+    train_cfg=dict(jitter=dict(center=4.5)),  # STARK-S's, for factor 5
     backbone=dict(
         patch_size=32,
         init_cfg=dict(

@@ -1,10 +1,8 @@
 # Sim-L/14 (Sec. 4.1): a smaller exemplar to save computation.
 _base_ = './sim_b16.py'
 
-exemplar = dict(size=84, factor=1.5)
-
 model = dict(
-    exemplar=exemplar,
+    exemplar=dict(size=84, factor=1.5),
     backbone=dict(
         arch=dict(
             embed_dims=1024,

@@ -3,13 +3,10 @@
 # and in units of the target.
 _base_ = './sim_b16.py'
 
-exemplar = dict(size=64, factor=1.5)
-search = dict(size=128, factor=3)
-jitter = dict(center=2.0, scale=0.25)
-
 model = dict(
-    exemplar=exemplar,
-    search=search,
+    exemplar=dict(size=64, factor=1.5),
+    search=dict(size=128, factor=3),
+    train_cfg=dict(jitter=dict(center=2.0, scale=0.25)),
     backbone=dict(
         arch=dict(
             embed_dims=384,

@@ -3,12 +3,11 @@
 # of the target, so that there are enough pixels on it.
 _base_ = './sim_b16.py'
 
-exemplar = dict(size=64, factor=1.5)
-search = dict(size=128, factor=3)
-
 model = dict(
-    exemplar=exemplar,
-    search=search,
+    exemplar=dict(size=64, factor=1.5),
+    search=dict(size=128, factor=3),
+    # the search crop is smaller than the paper's, and targets are slow
+    train_cfg=dict(jitter=dict(center=2.0, scale=0.25)),
     backbone=dict(
         arch=dict(
             embed_dims=128,

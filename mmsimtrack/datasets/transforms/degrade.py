@@ -76,7 +76,7 @@ class Blur(_PerView):
         amount *= image.shape[1]
         if moves < 0.5:
             length = max(self.length * amount, 3)
-            return effects.motion_blur(image, length, 180 * angle)
+            return effects.motion_blur(image, length, np.pi * angle)
         return effects.defocus(image, max(self.sigma * amount, 0.5))
 
 

@@ -15,12 +15,12 @@ from mmengine.config import Config
 from mmengine.logging import print_log
 
 from mmsimtrack.datasets import SequenceDataset
-from mmsimtrack.fileio import replace_atomically
-from mmsimtrack.structures import xywh_to_xyxy, xyxy_to_xywh
-from mmsimtrack.structures.annotation_file import (
+from mmsimtrack.fileio import (
     read_bboxes_xywh,
+    replace_atomically,
     write_bboxes_xywh,
 )
+from mmsimtrack.structures import xywh_to_xyxy, xyxy_to_xywh
 
 MADE_BY_A_TEST = (
     'submission.zip',

@@ -1,6 +1,6 @@
 """Measures of one-pass evaluation: numpy in, numpy out."""
 
-from .attributes import ATTRIBUTES, attribute_scores
+from .attributes import attribute_scores
 from .ope import (
     LIMITS,
     center_errors,
@@ -11,9 +11,7 @@ from .ope import (
     success_curve,
 )
 from .profiles import (
-    BENCHMARKS,
     CURVE_SCORES,
-    DEFAULT_PROFILES,
     FRAME_SCORES,
     KITS,
     SERVER_SCORES,
@@ -31,10 +29,7 @@ from .scores import (
 )
 
 __all__ = [
-    'ATTRIBUTES',
-    'BENCHMARKS',
     'CURVE_SCORES',
-    'DEFAULT_PROFILES',
     'FRAME_SCORES',
     'KITS',
     'LIMITS',

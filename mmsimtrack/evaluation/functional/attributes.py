@@ -9,19 +9,6 @@ import numpy as np
 from .profiles import Profile
 from .scores import FrameErrors, overall_scores
 
-_LASOT = 'IV POC DEF MB CM ROT BC VC SV FOC FM OV LR ARC'
-# order of the columns in the files that come with the kits
-ATTRIBUTES = {
-    'lasot': _LASOT.split(),
-    'lasot_ext': _LASOT.split(),
-    'tnl2k': (
-        'CM ROT DEF FOC IV OV POC VC SV BC MB ARC LR FM AS TC MS'.split()
-    ),
-    'uav123': 'SV ARC LR FM FOC POC OV BC IV VC CM SOB'.split(),
-    'otb100': 'IV OPR SV OCC DEF MB FM IPR OV BC LR'.split(),
-    'vasttrack': 'LR SV FM ARC IV INV DEF ROT BC MB'.split(),
-}
-
 
 def attribute_scores(
     errors: Mapping[str, FrameErrors],

@@ -50,14 +50,13 @@ def center_errors(result_xywh: np.ndarray, gt_xywh: np.ndarray) -> np.ndarray:
 
 
 def normalized_center_errors(
-    result_xywh: np.ndarray, gt_xywh: np.ndarray, pixel: float = 1
+    result_xywh: np.ndarray, gt_xywh: np.ndarray
 ) -> np.ndarray:
     """Distance of the centers, each axis over the annotated size.
 
     Args:
         result_xywh: (N, 4).
         gt_xywh: (N, 4).
-        pixel: As in `overlaps`; only ties depend on it.
 
     Returns:
         (N,); NaN or infinity where the annotation is empty.
@@ -65,15 +64,13 @@ def normalized_center_errors(
     size = gt_xywh[:, 2:]
     with np.errstate(divide='ignore', invalid='ignore'):
         # divided before subtracting, as the kits do: ties depend on it
-        difference = (
-            centers(result_xywh, pixel) / size - centers(gt_xywh, pixel) / size
-        )
+        difference = centers(result_xywh) / size - centers(gt_xywh) / size
     return np.linalg.norm(difference, axis=1)
 
 
-def centers(bboxes_xywh: np.ndarray, pixel: float = 1) -> np.ndarray:
-    """Centers, in pixel indices if `pixel` is 1: (N, 4) -> (N, 2)."""
-    return bboxes_xywh[:, :2] + 0.5 * (bboxes_xywh[:, 2:] - pixel)
+def centers(bboxes_xywh: np.ndarray) -> np.ndarray:
+    """Centers in pixel indices: (N, 4) -> (N, 2)."""
+    return bboxes_xywh[:, :2] + 0.5 * (bboxes_xywh[:, 2:] - 1)
 
 
 def success_curve(overlaps: np.ndarray) -> np.ndarray:

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, replace
 
+from mmsimtrack.benchmarks import BENCHMARKS
+
 CURVE_SCORES = (
     'auc',
     'op50',
@@ -17,22 +19,6 @@ SERVER_SCORES = (
     'precision_auc_0_50px',
     'norm_precision_auc_0_0_5',
 )
-
-# what is scored with a profile unless another is asked for
-DEFAULT_PROFILES = {
-    'lasot': 'official',
-    'lasot_ext': 'official',
-    'tnl2k': 'official',
-    'uav123': 'official',
-    # the Matlab code refuses the shorter results that circulate
-    'otb100': 'pytracking',
-    'nfs': 'pytracking',
-    'got10k': 'got10k',
-    'trackingnet': 'trackingnet',
-    'vasttrack': 'official',
-    'custom': 'stark',
-}
-BENCHMARKS = tuple(DEFAULT_PROFILES)
 
 
 @dataclass(frozen=True)
@@ -61,14 +47,11 @@ class Profile:
         refuses_unknown: NaN in an annotation is refused.
         short: A result with too few rows is refused (``'refuse'``), padded
             with zero boxes (``'pad'``), or cuts the annotation (``'cut'``).
-        refuses_long: So is one with too many. Otherwise it is cut.
         arithmetic: ``'pixel'``, ``'continuous'`` (overlaps are clipped to
-            1), ``'subtract'`` (also, centers are subtracted before they are
-            divided by sizes of at least 1) or ``'single'`` (continuous, with
-            overlaps in single precision).
+            1) or ``'subtract'`` (also, centers are subtracted before they are
+            divided by sizes of at least 1).
         drops_zero_curves: A curve that is zero everywhere does not enter the
             mean over sequences.
-        excludes_invalid: Curves are divided by the number of valid frames.
     """
 
     measure: str = 'curves'
@@ -80,10 +63,8 @@ class Profile:
     refuses_nan: bool = True
     refuses_unknown: bool = True
     short: str = 'pad'
-    refuses_long: bool = False
     arithmetic: str = 'pixel'
     drops_zero_curves: bool = False
-    excludes_invalid: bool = False
 
     @property
     def scores(self) -> tuple[str, ...]:
@@ -123,7 +104,6 @@ _GOT10K_OTB = replace(
     arithmetic='subtract',
 )
 _GOT10K_LASOT = replace(_GOT10K_OTB, valid='number')
-_MMTRACKING = replace(_PYSOT, refuses_long=True, arithmetic='single')
 
 
 def _of_pytracking(profile: Profile) -> dict[str | None, Profile]:
@@ -159,10 +139,6 @@ _PROFILES = {
         'trackingnet': _GOT10K_OTB,
     },
     'trackingnet': {None: _TRACKINGNET},
-    'mmtracking': {
-        None: _MMTRACKING,
-        'lasot': replace(_MMTRACKING, reads_visible=True),
-    },
 }
 KITS = tuple(_PROFILES)
 
@@ -174,8 +150,7 @@ def get_profile(kit: str, benchmark: str = 'custom') -> Profile:
         kit: ``'official'`` (the benchmark's own kit), ``'pytracking'``,
             ``'stark'`` (the file shared by STARK, SimTrack and OSTrack),
             ``'pysot'``, ``'got10k'`` (AO and SR for GOT-10k and custom data,
-            else the curves of that kit), ``'trackingnet'`` (the server) or
-            ``'mmtracking'``.
+            else the curves of that kit) or ``'trackingnet'`` (the server).
         benchmark: One of `BENCHMARKS`.
 
     Raises:

@@ -136,9 +136,7 @@ def _complete(
     It stays shorter where the annotation is to be cut.
     """
     num_rows, num_frames = len(result_xywh), len(gt_xywh)
-    if (num_rows < num_frames and profile.short == 'refuse') or (
-        num_rows > num_frames and profile.refuses_long
-    ):
+    if num_rows < num_frames and profile.short == 'refuse':
         raise RefusedInput.length(name, num_rows, num_frames)
     result_xywh = _repeat(result_xywh[:num_frames], gt_xywh, profile)
     if profile.short == 'pad':
@@ -179,11 +177,7 @@ def _measures(
         difference = centers(result_xywh) - centers(gt_xywh)
         sizes = np.maximum(gt_xywh[:, 2:], 1)
         relative = np.linalg.norm(difference / sizes, axis=1)
-    elif profile.arithmetic == 'single':
-        relative = normalized_center_errors(result_xywh, gt_xywh, pixel=0)
-        result_xywh = result_xywh.astype(np.float32)
-        gt_xywh = gt_xywh.astype(np.float32)
-    iou = overlaps(result_xywh, gt_xywh, pixel=0).astype(np.float64)
+    iou = overlaps(result_xywh, gt_xywh, pixel=0)
     return iou, distances, relative
 
 

@@ -67,9 +67,6 @@ def curves(errors: FrameErrors, profile: Profile) -> dict[str, np.ndarray]:
                 errors.normalized_center_errors
             ),
         )
-    if profile.excludes_invalid:
-        scale = len(errors.valid) / max(errors.valid.sum(), 1)
-        result = {key: curve * scale for key, curve in result.items()}
     return result
 
 

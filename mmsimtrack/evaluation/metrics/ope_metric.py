@@ -11,9 +11,9 @@ from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 from mmengine.structures import BaseDataElement
 
+from mmsimtrack.benchmarks import BENCHMARKS
 from mmsimtrack.datasets import SequenceDataset
 from mmsimtrack.evaluation.functional import (
-    DEFAULT_PROFILES,
     frame_errors,
     get_profile,
     overall_curves,
@@ -26,8 +26,8 @@ from mmsimtrack.evaluation.reports import (
     report,
     write_report,
 )
+from mmsimtrack.fileio import read_bboxes_xywh
 from mmsimtrack.registry import METRICS
-from mmsimtrack.structures.annotation_file import read_bboxes_xywh
 from mmsimtrack.structures.bbox import xyxy_to_xywh
 
 
@@ -78,7 +78,11 @@ class OPEMetric(BaseMetric):
         super().__init__(collect_device=collect_device, prefix=prefix)
         self.results_dir = results_dir
         self.benchmark = benchmark
-        self.profile = profile or DEFAULT_PROFILES.get(benchmark, 'stark')
+        self.profile = profile or (
+            BENCHMARKS[benchmark].profile
+            if benchmark in BENCHMARKS
+            else 'stark'
+        )
         if out_file is not None:
             check_report_path(out_file)
         self.out_file = out_file

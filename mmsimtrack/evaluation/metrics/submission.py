@@ -9,11 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
-from mmsimtrack.fileio import replace_atomically
-from mmsimtrack.structures.annotation_file import read_bboxes_xywh
+from mmsimtrack.benchmarks import BENCHMARKS
+from mmsimtrack.fileio import read_bboxes_xywh, replace_atomically
 
 # how many sequences each server expects
-SERVERS = {'got10k': 180, 'trackingnet': 511}
+SERVERS = {
+    name: row.num_sequences for name, row in BENCHMARKS.items() if row.server
+}
 SHOWN = 5  # problems in a message
 
 

@@ -1,6 +1,5 @@
 """Joint feature extraction and interaction in a Pyramid Vision Transformer."""
 
-from functools import partial
 from math import isqrt
 
 import torch
@@ -9,11 +8,6 @@ from mmdet.models.backbones import PyramidVisionTransformer
 from mmengine.model import BaseModule, ModuleList
 from torch import Tensor, nn
 
-from mmsimtrack.models.backbones.attention import (
-    Probe,
-    mean_over_exemplar,
-    token_grid,
-)
 from mmsimtrack.models.backbones.pyramid import (
     join_last_stages,
     target_position,
@@ -122,14 +116,6 @@ class JointPVT(PyramidVisionTransformer):
             maps.append(feature)
         return join_last_stages(*maps[-2:])
 
-    def attention_probes(self) -> list[Probe]:
-        """Weights that each block's attention returns."""
-        return [
-            Probe(block.attn.attn, partial(_read, i, block.attn.sr_ratio))
-            for i, (_, (_, *blocks), _) in enumerate(self.layers)
-            for block in blocks
-        ]
-
 
 def _halve(embed: nn.Module, tokens: Tensor) -> Tensor:
     """Exemplar tokens of one stage -> of the next, (B, N, C) -> (B, N', C').
@@ -197,12 +183,3 @@ def _reduce(
         weight = weight.sum((3, 5))  # (C, C, r, 2, r, 2) -> (C, C, r, r)
     feature = F.conv2d(feature, weight, attn.sr.bias, stride=ratio)
     return attn.norm(feature.flatten(2).mT)
-
-
-def _read(stage: int, ratio: int, outs: list, size: tuple) -> Tensor:
-    """Target-relevant map of one layer, (B, h, w); see `Probe`."""
-    grid = token_grid(size, 4 * 2**stage)
-    ((_, weights),) = outs  # (B, Ne + Ns, Me + Ms)
-    num_search = (grid[0] // ratio) * (grid[1] // ratio)
-    exemplar = slice(weights.shape[2] - num_search)
-    return mean_over_exemplar(weights, exemplar, grid)

@@ -8,7 +8,6 @@ from mmpretrain.models import SwinTransformer
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from mmsimtrack.models.backbones.attention import Probe, token_grid
 from mmsimtrack.models.backbones.pyramid import (
     join_last_stages,
     target_position,
@@ -113,14 +112,6 @@ class JointSwin(SwinTransformer):
             if stage.downsample is not None:
                 tokens, grid = stage.downsample(tokens, grid)
         return join_last_stages(*maps)
-
-    def attention_probes(self) -> list[Probe]:
-        """Weights of each block's softmax: the last call is the search's."""
-        return [
-            Probe(block.attn.w_msa.softmax, partial(_read, block.attn, i))
-            for i, stage in enumerate(self.stages)
-            for block in stage.blocks
-        ]
 
 
 def _pooled_keys_values(
@@ -237,16 +228,3 @@ def _bias(attn: nn.Module, grid: tuple[int, int], x: Tensor) -> Tensor:
         outside = inside.flatten(1) == 0  # (windows, N)
         bias = bias.masked_fill(outside[:, None, None], -torch.inf)
     return bias
-
-
-def _read(attn: nn.Module, stage: int, outs: list, size: tuple) -> Tensor:
-    """Target-relevant map of one block, (B, h, w); see `Probe`."""
-    grid = token_grid(size, 4 * 2**stage)
-    window, shift = attn.window_size, _shift(attn, grid)
-    weights = outs[-1].mean(1)  # (B * windows, N, M + N)
-    weights = weights[..., : -(window**2)].mean(-1)
-    padded = [n + -n % window for n in grid]
-    maps = attn.window_reverse(
-        weights.unflatten(1, (window, window))[..., None], *padded, window
-    )
-    return maps.roll((shift, shift), (1, 2))[:, : grid[0], : grid[1], 0]

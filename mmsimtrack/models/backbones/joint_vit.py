@@ -8,11 +8,6 @@ from mmpretrain.models import VisionTransformer
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from mmsimtrack.models.backbones.attention import (
-    Probe,
-    target_attention,
-    token_grid,
-)
 from mmsimtrack.models.backbones.interaction import SearchDecoder
 from mmsimtrack.models.tokenizers import FovealTokenizer
 from mmsimtrack.models.weights.guard import guard
@@ -152,7 +147,7 @@ class JointViT(VisionTransformer):
                 joint = layer(torch.cat([exemplar, tokens], dim=1))
                 exemplar, tokens = joint.split(parts, dim=1)
             else:
-                # the exemplar first: `attention_probes` counts on the order
+                # the exemplar first: `record_attention` counts on the order
                 if i > self.interaction_every:  # else in `embed_exemplar`
                     exemplar = layer(exemplar)
                 tokens = layer(tokens)
@@ -160,24 +155,6 @@ class JointViT(VisionTransformer):
         if self.decoder is not None:
             feature = self.decoder(feature, self.ln1(exemplar))
         return feature.mT.unflatten(2, grid)  # (B, N, C) -> (B, C, h, w)
-
-    def attention_probes(self) -> list[Probe]:
-        """How to see, layer by layer, where the search attends to the target.
-
-        What a layer's norm puts out is what its attention gets: first of the
-        exemplar, then of the search image, be it in one call or in two.
-        """
-        return [
-            Probe(layer.ln1, partial(self._target_map, layer.attn))
-            for layer in self.layers
-        ]
-
-    def _target_map(self, attn, outs: list[Tensor], size: tuple) -> Tensor:
-        """Map of one layer, (B, h, w); see `Probe`."""
-        grid = token_grid(size, self.patch_size)
-        tokens = torch.cat(outs, dim=1)
-        num_exemplar = tokens.shape[1] - 1 - grid[0] * grid[1]
-        return target_attention(attn, tokens, slice(num_exemplar), grid)
 
     def _exemplar_tokens(self, exemplar: Tensor, bbox: Tensor) -> Tensor:
         """Exemplar and foveal tokens as they enter the first layer."""

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from mmengine.logging import HistoryBuffer
 from mmengine.runner import CheckpointLoader
+from safetensors import SafetensorError, safe_open
 
 from mmsimtrack.models.weights.dinov2 import read_onnx
 from mmsimtrack.models.weights.download import fetch, split_hash
@@ -141,6 +142,28 @@ def read_checkpoint(
             'dictionary with weights.'
         )
     return checkpoint
+
+
+def read_safetensors(path: str | os.PathLike) -> dict:
+    """Read published weights: no code can be in such a file.
+
+    Returns:
+        `state_dict`, and `meta`, the texts of the header.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If the file is cut, or of another kind.
+    """
+    _check_file(path)
+    try:
+        with safe_open(path, 'pt') as file:
+            weights = {name: file.get_tensor(name) for name in file.keys()}
+            return {'state_dict': weights, 'meta': file.metadata() or {}}
+    except SafetensorError as error:
+        raise ValueError(
+            f'{path} cannot be read as a safetensors file: {error}. Was it '
+            'cut? Download or copy it again.'
+        ) from error
 
 
 class _Inert:
@@ -280,6 +303,8 @@ def load_from_local(filename: str, map_location=None) -> dict:
             f'of {", ".join(FORMATS)}.'
         )
     path = os.path.expanduser(filename)
+    if path.endswith('.safetensors'):
+        return read_safetensors(path)
     return in_our_names(read_checkpoint(path, map_location), path)
 
 

@@ -14,9 +14,9 @@ from small_models import SIMTRACK
 from mmsimtrack.engine.loops import frame_progress
 from mmsimtrack.engine.loops.results_folder import describe_test
 from mmsimtrack.evaluation.functional import get_profile
+from mmsimtrack.fileio import read_bboxes_xywh
 from mmsimtrack.models import TrackState
 from mmsimtrack.registry import MODELS
-from mmsimtrack.structures.annotation_file import read_bboxes_xywh
 
 
 class Drifter(torch.nn.Module):

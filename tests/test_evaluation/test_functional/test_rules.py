@@ -1,13 +1,11 @@
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from mmsimtrack.benchmarks import BENCHMARKS
 from mmsimtrack.evaluation.functional import (
-    BENCHMARKS,
-    DEFAULT_PROFILES,
     FRAME_SCORES,
     KITS,
     RefusedInput,
@@ -16,7 +14,7 @@ from mmsimtrack.evaluation.functional import (
     overall_scores,
     sequence_scores,
 )
-from mmsimtrack.structures.annotation_file import read_bboxes_xywh, read_flags
+from mmsimtrack.fileio import read_bboxes_xywh, read_flags
 
 DATA = Path(__file__).parents[2] / 'data' / 'eval'
 CORNER = json.loads((DATA / 'corner' / 'expected.json').read_text())
@@ -31,8 +29,6 @@ ANSWERS = {
     'stark_fork_lasot': ('stark', 'lasot'),
     'pysot': ('pysot', 'otb100'),
     'pysot_lasot': ('pysot', 'lasot'),
-    'mmtracking_all_frames': ('mmtracking', 'otb100'),
-    'mmtracking_only_visible': ('mmtracking', 'lasot'),
     'got10k_toolkit_otb': ('got10k', 'otb100'),
     'got10k_toolkit_uav': ('got10k', 'uav123'),
     'got10k_toolkit_lasot': ('got10k', 'lasot'),
@@ -120,7 +116,6 @@ class TestRefusals:
 
     def test_long_result(self):
         long = np.concatenate([self.gt, self.gt])
-        self.refuse('found 6 rows in the result', long, kit='mmtracking')
         self.refuse('found 6 rows in the result', long, kit='got10k')
 
 
@@ -171,7 +166,7 @@ def test_every_benchmark_has_every_profile():
     for benchmark in BENCHMARKS:
         for kit in KITS:
             assert get_profile(kit, benchmark).scores
-        assert DEFAULT_PROFILES[benchmark] in KITS
+        assert BENCHMARKS[benchmark].profile in KITS
     for kit in ('got10k', 'trackingnet'):
         assert get_profile('official', kit) == get_profile(kit, kit)
     for benchmark in ('lasot', 'lasot_ext', 'tnl2k', 'vasttrack'):
@@ -215,14 +210,6 @@ class TestServer:
         errors = frame_errors('a', self.gt[:1], self.gt, self.profile)
         scores = sequence_scores(errors, self.profile)
         assert set(scores.values()) == {50.0}
-
-
-def test_excluded_frames_leave_the_count():
-    gt = np.tile([5.0, 5, 10, 10], (4, 1))
-    gt[3, 2:] = 0
-    profile = replace(get_profile('stark'), excludes_invalid=True)
-    scores = sequence_scores(frame_errors('a', gt, gt, profile), profile)
-    assert scores['op50'] == pytest.approx(100)
 
 
 def test_zero_curves_leave_the_mean():

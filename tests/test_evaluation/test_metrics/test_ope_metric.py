@@ -14,13 +14,13 @@ from mmsimtrack.datasets import LaSOTDataset
 from mmsimtrack.evaluation import OPEMetric
 from mmsimtrack.evaluation.functional import KITS
 from mmsimtrack.evaluation.metrics.submission import SERVERS
-from mmsimtrack.registry import METRICS
-from mmsimtrack.structures import SOTDataSample, xywh_to_xyxy
-from mmsimtrack.structures.annotation_file import (
+from mmsimtrack.fileio import (
     read_bboxes_xywh,
     read_flags,
     write_bboxes_xywh,
 )
+from mmsimtrack.registry import METRICS
+from mmsimtrack.structures import SOTDataSample, xywh_to_xyxy
 
 DATA = Path(__file__).parents[2] / 'data' / 'eval'
 CORNER = json.loads((DATA / 'corner' / 'expected.json').read_text())

@@ -5,6 +5,8 @@ import math
 import pytest
 import torch
 
+from mmsimtrack.visualization import record_attention
+
 
 @pytest.fixture
 def randomized():
@@ -115,24 +117,15 @@ def _check_with_cp(plain, saving, inputs):
 
 @pytest.fixture
 def probe():
-    """A function that reads the maps of all layers; see `Probe`."""
+    """A function that records the maps of all layers of a ViT."""
     return _probe
 
 
 def _probe(backbone, exemplar, bbox, search):
-    probes = backbone.attention_probes()
-    outs = [[] for _ in probes]
-    hooks = [
-        one.module.register_forward_hook(
-            lambda module, args, out, kept=kept: kept.append(out)
-        )
-        for one, kept in zip(probes, outs)
-    ]
-    _run(backbone, exemplar, bbox, search)
-    for hook in hooks:
-        hook.remove()
-    size = tuple(search.shape[-2:])
-    return [one.read(kept, size) for one, kept in zip(probes, outs)]
+    inputs = dict(exemplar=exemplar, exemplar_bbox=bbox, search=search)
+    vit = getattr(backbone, 'features', backbone)
+    layers = range(1, 1 + len(vit.layers))
+    return list(record_attention(backbone, inputs, layers).values())
 
 
 @pytest.fixture

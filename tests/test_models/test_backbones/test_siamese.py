@@ -141,29 +141,3 @@ def test_probes_of_a_vit_show_equation_8(
         expected = weights[:, 6:, 1:5].mean(-1)
         torch.testing.assert_close(found, expected.unflatten(1, (4, 6)))
     assert len(maps) == 3
-
-
-def test_probes_of_a_resnet_show_the_encoder(make, attend, probe, inputs):
-    net = make(RESNET)
-    exemplar, bbox, search = inputs
-    tokens = []
-    layers = net.interaction.encoder.layers
-    hooks = [
-        layer.register_forward_pre_hook(
-            lambda module, args: tokens.append(args[:2])
-        )
-        for layer in layers
-    ]
-    maps = probe(net, *inputs)
-    for hook in hooks:
-        hook.remove()
-    for layer, (x, position), found in zip(layers, tokens, maps, strict=True):
-        mha = layer.self_attn.attn
-        asked = F.linear(
-            x + position, mha.in_proj_weight[:16], mha.in_proj_bias[:16]
-        )
-        query, key = asked.chunk(2, dim=-1)
-        _, weights = attend(query, key, key, num_heads=2)
-        expected = weights[:, 4:, :4].mean(-1)
-        torch.testing.assert_close(found, expected.unflatten(1, (4, 6)))
-    assert len(maps) == 2

@@ -8,15 +8,20 @@ from mmsimtrack.structures import SOTDataSample
 FEAT = torch.zeros(1, 6, 4, 4)
 
 
-@pytest.fixture
-def head():
+def make(in_channels=6, **options):
     torch.manual_seed(0)
     return CornerHead(
-        in_channels=6,
+        in_channels=in_channels,
         channels=8,
         loss_iou=dict(type='mmdet.GIoULoss', loss_weight=2.0),
         loss_bbox=dict(type='mmdet.L1Loss', loss_weight=5.0),
+        **options,
     ).eval()
+
+
+@pytest.fixture
+def head():
+    return make()
 
 
 def samples(bboxes):
@@ -89,12 +94,7 @@ def test_shapes_follow_the_map(head):
 
 
 def test_bottleneck_is_left_out_where_the_widths_agree(head):
-    wide = CornerHead(
-        in_channels=8,
-        channels=8,
-        loss_iou=dict(type='mmdet.GIoULoss'),
-        loss_bbox=dict(type='mmdet.L1Loss'),
-    ).eval()
+    wide = make(in_channels=8)
     weights = head.state_dict()
     del weights['bottleneck.weight'], weights['bottleneck.bias']
     assert set(wide.state_dict()) == set(weights)
@@ -137,14 +137,7 @@ def test_inverted_prediction_gets_no_giou_reward(head, monkeypatch):
 
 
 def test_finer_heat_maps_and_their_loss(head):
-    fine = CornerHead(
-        in_channels=6,
-        channels=8,
-        loss_iou=dict(type='mmdet.GIoULoss', loss_weight=2.0),
-        loss_bbox=dict(type='mmdet.L1Loss', loss_weight=5.0),
-        upsample=2,
-        loss_heatmap=dict(sigma=1.0, loss_weight=3.0),
-    ).eval()
+    fine = make(upsample=2, loss_heatmap=dict(sigma=1.0, loss_weight=3.0))
     feat = torch.randn(2, 6, 4, 5)
     scores = fine.heatmap_scores(feat)
     assert [tuple(s.shape) for s in scores] == [(2, 1, 8, 10)] * 2

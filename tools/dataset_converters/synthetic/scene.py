@@ -1,92 +1,468 @@
-"""A sequence as a description: what moves where, with what look.
+"""Scenes of moving objects: drawn once, rendered frame by frame.
 
-Coordinates are continuous frame pixels, origin at the top-left corner of
-the top-left pixel. Matrices (T, 2, 3) map an outline's unit frame to them.
+Coordinates are continuous frame pixels, origin at the top-left corner of the
+top-left pixel. Matrices (T, 2, 3) map an object's unit frame to them.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
+import cv2
 import numpy as np
 
-from .effects import Effects
-from .outlines import Outline
+from mmsimtrack.datasets.transforms import effects
 
+from .textures import Look, Textures, draw_bar, draw_outline
+
+SIZES = (28, 88)  # sqrt(w * h) of the target in a frame of 320 x 240
+MAX_STEP = 0.34  # of sqrt(w * h), between two frames
+HIDDEN = (0.12, 0.62)  # largest share of the target behind an occluder
 CANVAS = 1.5  # side of the background over that of the frame
-
-
-@dataclass(frozen=True)
-class Look:
-    """What an outline is filled with.
-
-    Args:
-        seed: seed of the texture.
-        hue: turn of the hue in OpenCV's half degrees, 0 for none.
-        segment: a segment of a photo (`photos.Segment`) instead of a
-            texture.
-    """
-
-    seed: int
-    hue: int = 0
-    segment: object = None
+CONTRAST = 60  # wanted difference of target and background, in levels
 
 
 @dataclass(frozen=True)
 class Sprite:
-    """One moving object; `trim` cuts off what lies outside of it."""
+    """One object and where it is in each frame.
+
+    Args:
+        role: `target`, `distractor` (`twin` with the very texture of the
+            target), `occluder` or `still`.
+        look: What it looks like.
+        matrices: (T, 2, 3) from its unit frame to the frame.
+    """
 
     role: str
-    outline: Outline
     look: Look
     matrices: np.ndarray = field(repr=False)
-    trim: Outline | None = None
 
-    @property
+    @cached_property
+    def pixels(self) -> np.ndarray:
+        """(S, S, 4) RGB and alpha, in the size that it has at most."""
+        outline, extent = self.look.outline, self.look.extent
+        # px per unit: the longest column of the matrices, over all frames
+        density = np.sqrt((self.matrices[..., :2] ** 2).sum(axis=1)).max()
+        side = max(8, int(np.ceil(2 * extent * density)))
+        shrink = side < len(self.look.texture)
+        texture = cv2.resize(
+            self.look.texture,
+            (side, side),
+            interpolation=cv2.INTER_AREA if shrink else cv2.INTER_LINEAR,
+        )
+        alpha = fill((outline / extent + 1) * side / 2, side, side, zoom=3)
+        return np.dstack([texture, alpha])
+
+    @cached_property
     def bboxes(self) -> np.ndarray:
-        """(T, 4) tight boxes xyxy, not clipped to the image."""
-        return moved_bboxes(self.outline, self.matrices)
+        """(T, 4) tight boxes xyxy, not clipped to the frame."""
+        points = self.outline_at(slice(None))
+        return np.concatenate([points.min(axis=1), points.max(axis=1)], axis=1)
+
+    def outline_at(self, t: int | slice) -> np.ndarray:
+        """(..., N, 2) vertices of the outline in frame pixels."""
+        matrix = self.matrices[t]
+        points = self.look.outline @ np.swapaxes(matrix[..., :2], -1, -2)
+        return points + matrix[..., None, :, 2]
+
+    def paste(self, frame: np.ndarray, t: int) -> None:
+        """Draw the object into frame `t`, in place, with soft edges."""
+        bbox = self.bboxes[t]
+        low = np.maximum(np.floor(bbox[:2]) - 1, 0).astype(int)
+        high = np.ceil(bbox[2:]).astype(int) + 1
+        high = np.minimum(high, frame.shape[1::-1])
+        if (low >= high).any():
+            return
+        # the square of the pixels -> unit frame -> this part of the frame
+        matrix = self.matrices[t].copy()
+        matrix[:, 2] -= matrix[:, :2].sum(axis=1) * self.look.extent + low
+        matrix[:, :2] *= 2 * self.look.extent / len(self.pixels)
+        pixels = warp(self.pixels, matrix, tuple((high - low).tolist()))
+        part = frame[low[1] : high[1], low[0] : high[0]]
+        share = pixels[..., 3].astype(np.float32) / 255
+        part[:] = cv2.blendLinear(
+            np.ascontiguousarray(pixels[..., :3]),
+            np.ascontiguousarray(part),
+            share,
+            1 - share,
+        )
 
 
 @dataclass(frozen=True)
 class Scene:
-    """A whole sequence; sprites are drawn from first to last."""
+    """A whole sequence of T frames.
+
+    Args:
+        size: (width, height) of the frames.
+        background: (H, W, 3) RGB uint8, larger than a frame.
+        camera: (T, 2, 3) from the background to the frame.
+        sprites: Objects, drawn from first to last.
+        visible: (T,) share of the target's area that is seen.
+        effects: Numbers of the camera's effects; see `draw_effects`.
+    """
 
     size: tuple[int, int]
+    background: np.ndarray = field(repr=False)
+    camera: np.ndarray = field(repr=False)
     sprites: tuple[Sprite, ...]
-    target: int
-    camera: np.ndarray
-    background_seed: int
-    effects: Effects
+    visible: np.ndarray = field(repr=False)
+    effects: dict[str, np.ndarray] = field(repr=False)
 
     @property
-    def num_frames(self) -> int:
-        """Number of frames."""
-        return len(self.camera)
+    def target(self) -> Sprite:
+        """The object to track."""
+        return next(s for s in self.sprites if s.role == 'target')
 
-    @property
-    def canvas_size(self) -> tuple[int, int]:
-        """(width, height) of the background."""
-        return canvas_size(self.size)
+    def count(self, *roles: str) -> int:
+        """Count the objects with one of these roles."""
+        return sum(sprite.role in roles for sprite in self.sprites)
 
-    def count(self, role: str) -> int:
-        """Number of sprites with a role."""
-        return sum(sprite.role == role for sprite in self.sprites)
-
-    @property
-    def own_texture_distractors(self) -> int:
-        """Number of distractors with the very texture of the target."""
-        look = self.sprites[self.target].look
-        return sum(
-            sprite.role == 'distractor' and sprite.look == look
-            for sprite in self.sprites
-        )
-
-
-def canvas_size(size: tuple[int, int]) -> tuple[int, int]:
-    """(width, height) of the background for a frame size."""
-    return round(CANVAS * size[0]), round(CANVAS * size[1])
+    def render(self, t: int) -> np.ndarray:
+        """Render frame `t`, (H, W, 3) RGB uint8."""
+        frame = warp(self.background, self.camera[t], self.size)
+        for sprite in self.sprites:
+            sprite.paste(frame, t)
+        numbers = {key: value[t] for key, value in self.effects.items()}
+        frame = effects.defocus(frame, numbers['defocus'])
+        frame = effects.motion_blur(frame, numbers['length'], numbers['angle'])
+        names = ('gain', 'offset', 'saturation', 'tint')
+        frame = effects.color(frame, **{name: numbers[name] for name in names})
+        rng = np.random.default_rng(numbers['seed'])
+        return effects.noise(frame, numbers['noise'], rng)
 
 
-def moved_bboxes(outline: Outline, matrices: np.ndarray) -> np.ndarray:
-    """(T, 4) tight boxes of an outline under (T, 2, 3) matrices."""
-    points = matrices[..., :2] @ outline.points.T + matrices[..., 2:]
-    return np.concatenate([points.min(axis=2), points.max(axis=2)], axis=1)
+def draw_scene(
+    rng: np.random.Generator,
+    source: Textures,
+    size: tuple[int, int],
+    num_frames: int,
+) -> Scene:
+    """Draw a scene.
+
+    Args:
+        rng: Generator that everything comes from.
+        source: Draws textures, objects and backgrounds.
+        size: (width, height) of the frames.
+        num_frames: T.
+    """
+    area = np.array(size)
+    unit = np.sqrt(area.prod() / (320 * 240))
+    camera = draw_camera(rng, num_frames, area)
+    side = unit * np.exp(rng.uniform(*np.log(SIZES)))
+    pace = np.exp(rng.uniform(np.log(0.06), np.log(0.16)))
+    start = rng.uniform(0.2, 0.8, 2) * size
+    look = source.draw_look(rng)
+    matrices = draw_walk(rng, look, side, size, num_frames, pace, start)
+    target = Sprite('target', look, matrices)
+    behind, front = [], []
+    for i in range(int(rng.integers(1, 5))):
+        sprite = draw_distractor(rng, source, target, size, first=i == 0)
+        on_top = rng.random() < 0.35
+        if on_top and hidden(target, [*front, sprite], size) < HIDDEN[1]:
+            front.append(sprite)
+        else:
+            behind.append(sprite)
+    if rng.random() < 0.55:
+        for _ in range(int(rng.integers(1, 2 + num_frames // 40))):
+            front += draw_occluder(rng, source, target, front, size)
+    still = [
+        draw_still(rng, source, unit, camera, area)
+        for _ in range(int(rng.integers(1, 5)))
+    ]
+    return Scene(
+        size,
+        pick_background(rng, source, target, area),
+        camera,
+        (*still, *behind, target, *front),
+        visible_share(target, front, size),
+        draw_effects(rng, num_frames),
+    )
+
+
+# Motion
+
+
+def wander(
+    rng: np.random.Generator, num_frames: int, periods: tuple[float, float]
+) -> np.ndarray:
+    """Sum up three sinusoids with random periods, (T,) in [-1, 1]."""
+    turns = np.arange(num_frames) / rng.uniform(*periods, (3, 1))
+    waves = np.sin(2 * np.pi * (turns + rng.random((3, 1))))
+    return rng.dirichlet(np.ones(3)) @ waves
+
+
+def rotations(angles: np.ndarray) -> np.ndarray:
+    """Make rotation matrices: (T,) radians -> (T, 2, 2)."""
+    cos, sin = np.cos(angles), np.sin(angles)
+    return np.stack([cos, -sin, sin, cos], axis=-1).reshape(-1, 2, 2)
+
+
+def affine(linear: np.ndarray, shift: np.ndarray) -> np.ndarray:
+    """Join (T, 2, 2) and (T, 2) to (T, 2, 3)."""
+    return np.concatenate([linear, shift[..., None]], axis=2)
+
+
+def draw_camera(
+    rng: np.random.Generator, num_frames: int, size: np.ndarray
+) -> np.ndarray:
+    """Draw pan, zoom and roll: (T, 2, 3) from the background to the frame."""
+    waves = [wander(rng, num_frames, (40, 120)) for _ in range(4)]
+    reach = rng.uniform(0.1, 1) * 0.35 * (CANVAS - 1)
+    centers = (CANVAS / 2 + reach * np.stack(waves[:2], axis=1)) * size
+    zoom = np.exp(rng.uniform(0, 0.15) * waves[2])
+    linear = rotations(rng.uniform(0, 0.08) * waves[3]) * zoom[:, None, None]
+    return affine(linear, size / 2 - (linear @ centers[..., None])[..., 0])
+
+
+def draw_walk(
+    rng: np.random.Generator,
+    look: Look,
+    side: float,
+    size: tuple[int, int],
+    num_frames: int,
+    pace: float,
+    start: np.ndarray,
+) -> np.ndarray:
+    """Draw how an object deforms and where it goes, back at the borders.
+
+    Args:
+        side: sqrt(w * h) in px, on average.
+        pace: Typical step between two frames, as a share of sqrt(w * h).
+        start: (2,) center of the first box.
+
+    Returns:
+        (T, 2, 3) matrices from the unit frame to the frame.
+    """
+    waves = [wander(rng, num_frames, (20, 90)) for _ in range(4)]
+    spans = rng.uniform([0.08, 0, 0, 0.3], [0.3, 0.22, 0.15, 1])
+    growth, stretch, shear, swing = spans[:, None] * waves
+    swing = np.deg2rad(rng.choice([5, 20, 60])) * swing
+    scale = side * np.exp(growth)
+    shape = np.stack(
+        [np.exp(stretch), shear, np.zeros(num_frames), np.exp(-stretch)], 1
+    )
+    linear = rotations(swing) @ (scale[:, None] * shape).reshape(-1, 2, 2)
+    points = look.outline @ linear.transpose(0, 2, 1)  # (T, N, 2)
+    low, high = points.min(axis=1), points.max(axis=1)
+    steps = pace * np.exp(0.8 * wander(rng, num_frames, (12, 50)))
+    steps = np.clip(steps, 0.015, MAX_STEP) * scale.min()
+    turns = rng.uniform(0.05, 0.3) * wander(rng, num_frames, (10, 60))
+    heading = rng.uniform(0, 2 * np.pi) + turns.cumsum()
+    moves = steps[:, None] * np.stack([np.cos(heading), np.sin(heading)], 1)
+    moves[0] = 0
+    # the share of a side that may lie outside of the frame
+    inner = 0.5 - rng.choice([0.0, 0.1, 0.3], p=[0.5, 0.3, 0.2])
+    border = np.minimum(
+        inner * (high - low).max(axis=0), 0.45 * np.array(size)
+    )
+    room = size - 2 * border
+    # a walk without borders, folded back into the room
+    path = (start - border + moves.cumsum(axis=0)) % (2 * room)
+    centers = border + np.minimum(path, 2 * room - path)
+    return affine(linear, centers - (low + high) / 2)
+
+
+# Other objects
+
+
+def draw_distractor(
+    rng: np.random.Generator,
+    source: Textures,
+    target: Sprite,
+    size: tuple[int, int],
+    first: bool,
+) -> Sprite:
+    """Draw a distractor: the target's texture, its outline, or neither."""
+    twin, alike = (0.58, 0.8) if first else (0.12, 0.3)
+    kind, role, look = rng.random(), 'distractor', target.look
+    factor = rng.choice([rng.uniform(0.55, 0.8), rng.uniform(1.2, 1.45)])
+    if kind < twin:
+        role, look = 'twin', source.draw_twin(rng, look)
+    elif kind < alike:
+        hsv = cv2.cvtColor(look.texture, cv2.COLOR_RGB2HSV)
+        hue = hsv[..., 0].astype(int) + rng.integers(35, 145)
+        hsv[..., 0] = hue % 180
+        hsv[..., 1] = np.maximum(hsv[..., 1], 90)
+        look = replace(look, texture=cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB))
+    else:
+        look = source.draw_look(rng)
+    x1, y1, x2, y2 = target.bboxes[0]
+    side = np.sqrt((x2 - x1) * (y2 - y1))
+    angle, reach = rng.uniform(0, 2 * np.pi), rng.uniform(1.3, 3) * side
+    start = np.array([x1 + x2, y1 + y2]) / 2
+    start = start + reach * np.array([np.cos(angle), np.sin(angle)])
+    side = min(factor * side, 0.45 * min(size))
+    pace, num_frames = rng.uniform(0, 0.16), len(target.matrices)
+    matrices = draw_walk(rng, look, side, size, num_frames, pace, start)
+    return Sprite(role, look, matrices)
+
+
+def draw_occluder(
+    rng: np.random.Generator,
+    source: Textures,
+    target: Sprite,
+    front: list[Sprite],
+    size: tuple[int, int],
+) -> list[Sprite]:
+    """Draw a bar or blob that passes in front of the target.
+
+    Returns:
+        One sprite, or none if all trials hid too little or too much.
+    """
+    bar, num_frames = rng.random() < 0.6, len(target.matrices)
+    look = source.draw_look(rng, draw_bar(rng) if bar else draw_outline(rng))
+    bboxes = target.bboxes
+    centers = (bboxes[:, :2] + bboxes[:, 2:]) / 2
+    for trial in range(8):
+        t = int(rng.integers(num_frames // 5, num_frames))
+        side = np.sqrt(np.prod(bboxes[t, 2:] - bboxes[t, :2])) * 0.94**trial
+        angle = rng.uniform(0, 2 * np.pi)
+        across = np.array([np.cos(angle), np.sin(angle)])
+        # from one side of the target to the other in 6 to 16 frames
+        speed = (centers[t] - centers[max(0, t - 3)]) / 3
+        speed = speed - 1.5 * side / rng.uniform(6, 16) * across
+        path = centers[t] + (np.arange(num_frames)[:, None] - t) * speed
+        path = path + rng.normal(0, 0.1, 2) * side
+        scale = side * (rng.uniform(0.6, 0.95) if bar else 0.7)
+        linear = rotations(np.full(num_frames, angle)) * scale
+        sprite = Sprite('occluder', look, affine(linear, path))
+        if (
+            hidden(target, [sprite], size) > HIDDEN[0]
+            and hidden(target, [*front, sprite], size) < HIDDEN[1]
+        ):
+            return [sprite]
+    return []
+
+
+def draw_still(
+    rng: np.random.Generator,
+    source: Textures,
+    unit: float,
+    camera: np.ndarray,
+    size: np.ndarray,
+) -> Sprite:
+    """Draw an object that stands on the background."""
+    side = unit * np.exp(rng.uniform(np.log(16), np.log(85)))
+    linear = camera[..., :2] @ rotations(rng.uniform(-1, 1, 1)) * side
+    place = rng.uniform(0.1, 0.9, 2) * CANVAS * size
+    shift = camera[..., :2] @ place + camera[..., 2]
+    return Sprite('still', source.draw_look(rng), affine(linear, shift))
+
+
+def pick_background(
+    rng: np.random.Generator,
+    source: Textures,
+    target: Sprite,
+    size: np.ndarray,
+) -> np.ndarray:
+    """Draw up to four backgrounds until the target stands out."""
+    width, height = np.round(CANVAS * size).astype(int).tolist()
+    inside = target.pixels[target.pixels[..., 3] > 127][:, :3]
+    best, most = None, -1.0
+    for _ in range(4):
+        image = source.background(rng, height, width)
+        outside = image[::8, ::8].reshape(-1, 3)
+        contrast = np.linalg.norm(inside.mean(0) - outside.mean(0))
+        contrast += 0.5 * np.linalg.norm(inside.std(0) - outside.std(0))
+        if contrast > most:
+            best, most = image, contrast
+        if contrast > CONTRAST:
+            break
+    return best
+
+
+def visible_share(
+    target: Sprite, front: Sequence[Sprite], size: tuple[int, int]
+) -> np.ndarray:
+    """(T,) share of the target that others and the border let one see."""
+    shares = []
+    boxes = [sprite.bboxes for sprite in front]
+    for t, bbox in enumerate(target.bboxes):
+        corner = np.floor(bbox[:2]).astype(int)
+        width, height = (np.ceil(bbox[2:]).astype(int) - corner).tolist()
+        mask = fill(target.outline_at(t) - corner, width, height, 3) > 127
+        inside = [
+            (np.arange(extent) + low >= 0) & (np.arange(extent) + low < side)
+            for extent, low, side in zip((width, height), corner, size)
+        ]
+        seen = mask & np.outer(inside[1], inside[0])
+        for sprite, others in zip(front, boxes):
+            low, high = others[t, :2], others[t, 2:]
+            if (low < bbox[2:]).all() and (high > bbox[:2]).all():
+                points = sprite.outline_at(t) - corner
+                seen &= fill(points, width, height, 3) <= 127
+        shares.append(seen.sum() / max(1, mask.sum()))
+    return np.array(shares)
+
+
+def hidden(
+    target: Sprite, front: Sequence[Sprite], size: tuple[int, int]
+) -> float:
+    """Largest share of what the frame shows of the target behind others."""
+    alone = visible_share(target, [], size)
+    return float(1 - (visible_share(target, front, size) / alone).min())
+
+
+# Pixels
+
+
+def draw_effects(
+    rng: np.random.Generator, num_frames: int
+) -> dict[str, np.ndarray]:
+    """Draw numbers for `effects`: light drifts, blur comes and goes.
+
+    Returns:
+        T of each: `gain`, `offset`, `saturation` and `tint` of the light,
+        `defocus`, `length` and `angle` of the blur, `noise` and its `seed`.
+    """
+    waves = [wander(rng, num_frames, (25, 120)) for _ in range(8)]
+    drift = rng.uniform(0.1, 1)
+    blur = rng.uniform(0.4, 1.5) * (rng.random() < 0.5)
+    streak = rng.uniform(2, 6) * (rng.random() < 0.35)
+    defocus = blur * np.maximum(wander(rng, num_frames, (15, 80)), 0)
+    length = streak * np.maximum(wander(rng, num_frames, (15, 80)), 0)
+    return {
+        'gain': np.exp(0.3 * drift * waves[0]),
+        'offset': 12 * drift * waves[1],
+        'saturation': np.exp(0.2 * drift * waves[2]),
+        'tint': np.exp(0.1 * drift * np.stack(waves[3:6], axis=1)),
+        'defocus': np.where(defocus > 0.2, defocus, 0),
+        'length': length,
+        'angle': np.pi * waves[6],
+        'noise': np.full(num_frames, rng.choice([0.0, 2.0, 4.0, 7.0])),
+        'seed': rng.integers(2**31, size=num_frames),
+    }
+
+
+def fill(
+    points: np.ndarray, width: int, height: int, zoom: int = 1
+) -> np.ndarray:
+    """Fill a polygon.
+
+    Args:
+        points: (N, 2) vertices in continuous pixels.
+        zoom: How much finer to draw, for soft edges.
+
+    Returns:
+        (height, width) uint8, 255 inside.
+    """
+    mask = np.zeros((height * zoom, width * zoom), np.uint8)
+    # OpenCV's integer coordinates are pixel centers; 4 fractional bits
+    points = np.round((points * zoom - 0.5) * 16).astype(np.int32)
+    cv2.fillPoly(mask, [points], 255, shift=4)
+    return cv2.resize(mask, (width, height), interpolation=cv2.INTER_AREA)
+
+
+def warp(
+    image: np.ndarray, matrix: np.ndarray, size: tuple[int, int]
+) -> np.ndarray:
+    """Warp by a matrix between continuous pixel coordinates.
+
+    Around an image with alpha all is transparent; another one is mirrored.
+    """
+    matrix = np.array(matrix)
+    # OpenCV's integer coordinates are pixel centers
+    matrix[:, 2] += matrix[:, :2] @ (0.5, 0.5) - 0.5
+    mirror = image.shape[2] == 3
+    border = cv2.BORDER_REFLECT_101 if mirror else cv2.BORDER_CONSTANT
+    return cv2.warpAffine(image, matrix, size, borderMode=border)

@@ -1,0 +1,67 @@
+"""Start of a training or a test: the config, several processes."""
+
+import argparse
+import os
+import os.path as osp
+from datetime import timedelta
+
+import torch
+from mmengine.config import Config
+
+
+def load_config(args: argparse.Namespace) -> Config:
+    """Read the config of the command line, with its options.
+
+    The work dir is that of the command line, else of the config, else it is
+    named after the config.
+    """
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    cfg = Config.fromfile(args.config)
+    cfg.launcher = args.launcher
+    if args.cfg_options:
+        cfg.merge_from_dict(args.cfg_options)
+    name = osp.splitext(osp.basename(args.config))[0]
+    cfg.work_dir = (
+        args.work_dir or cfg.get('work_dir') or osp.join('work_dirs', name)
+    )
+    return cfg
+
+
+def set_up_distribution(cfg: Config) -> None:
+    """Let several processes run without an accelerator.
+
+    mmengine's launcher asks for CUDA and its wrapper for device numbers. On
+    machines with neither, the processes meet here, through gloo, before the
+    Runner is built.
+
+    Args:
+        cfg: Config of the run; its wrapper is set where needed.
+    """
+    if cfg.launcher == 'none' or torch.accelerator.is_available():
+        return
+    if cfg.launcher == 'slurm':
+        _read_slurm_environment()
+    elif cfg.launcher != 'pytorch':
+        raise ValueError(
+            f'Without an accelerator, --launcher {cfg.launcher} is not '
+            'supported. Use pytorch (tools/dist_train.sh) or slurm.'
+        )
+    # ranks meet again when all have tracked their sequences
+    torch.distributed.init_process_group('gloo', timeout=timedelta(days=1))
+    cfg.model_wrapper_cfg = {
+        'type': 'MMDistributedDataParallel',
+        'device_ids': None,
+        'broadcast_buffers': False,
+    }
+
+
+def _read_slurm_environment() -> None:
+    """Tell torch what Slurm has decided; MASTER_ADDR comes from the script."""
+    if 'SLURM_PROCID' not in os.environ:
+        raise KeyError(
+            '--launcher slurm found no SLURM_PROCID in the environment. Start '
+            'it with tools/slurm_train.sh or srun.'
+        )
+    os.environ['RANK'] = os.environ['SLURM_PROCID']
+    os.environ['WORLD_SIZE'] = os.environ['SLURM_NTASKS']
+    os.environ['LOCAL_RANK'] = os.environ['SLURM_LOCALID']

@@ -1,0 +1,80 @@
+"""Options of the command line that several tools have, and their types."""
+
+import argparse
+from pathlib import Path
+
+import cv2
+from mmengine.config import DictAction
+
+
+def add_common_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that training and testing have in common."""
+    add_cfg_options(parser)
+    parser.add_argument(
+        '--launcher',
+        choices=['none', 'pytorch', 'slurm', 'mpi'],
+        default='none',
+        help='what starts the processes',
+    )
+    add_trust_option(parser)
+    # what older versions of torch's launcher pass
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
+
+
+def add_cfg_options(parser: argparse.ArgumentParser) -> None:
+    """Add the option of everything that reads a config."""
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        default={},
+        help='change settings of the config: key=value, nested keys with '
+        "dots, lists as key='[a,b]'",
+    )
+
+
+def add_trust_option(parser: argparse.ArgumentParser) -> None:
+    """Add the option of everything that reads checkpoints."""
+    parser.add_argument(
+        '--trust-checkpoint',
+        action='store_true',
+        help='allow Python objects in checkpoints; loading them can run code '
+        'in the file',
+    )
+
+
+def parse_bbox(text: str) -> list[float]:
+    """Read four numbers x,y,w,h in pixels -> xyxy."""
+    try:
+        x, y, w, h = (float(value) for value in text.split(','))
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f'found {text!r}, expected four numbers x,y,w,h in pixels, such '
+            'as 204,150,17,50'
+        ) from None
+    return [x, y, x + w, y + h]
+
+
+def parse_source(text: str) -> str | int:
+    """Read a number as a camera, unless a file or folder has that name."""
+    return int(text) if text.isdigit() and not Path(text).exists() else text
+
+
+def parse_image(text: str) -> str:
+    """Check that OpenCV can write images with the ending of a path."""
+    if not cv2.haveImageWriter(text):
+        raise argparse.ArgumentTypeError(
+            f'found {text!r}, expected an image file such as attention.png'
+        )
+    return text
+
+
+def parse_numbers(text: str) -> list[int]:
+    """Read whole numbers between commas."""
+    try:
+        return [int(number) for number in text.split(',')]
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f'found {text!r}, expected whole numbers between commas, such as '
+            '2,4,6'
+        ) from None

@@ -1,0 +1,141 @@
+"""A head, a backbone, a metric and a data set are a file each: `toys/`.
+
+They are trained and tested with the configs and tools as they are.
+"""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+import toys  # noqa: F401
+from mmengine.config import Config
+from mmengine.optim import build_optim_wrapper
+from mmengine.runner import Runner
+
+from mmsimtrack.registry import MODELS
+
+CONFIGS = Path(__file__).parents[1] / 'configs'
+
+
+@pytest.fixture
+def data_root(tmp_path):
+    """Two clips of a bright square that moves over noise."""
+    rng = np.random.default_rng(0)
+    for name in ('left', 'right'):
+        folder = tmp_path / 'data/clips' / name
+        folder.mkdir(parents=True)
+        boxes = [(20 + 2 * t, 30, 16, 16) for t in range(6)]
+        for t, (x, y, w, h) in enumerate(boxes):
+            frame = rng.integers(0, 80, (90, 120, 3), np.uint8)
+            frame[y : y + h, x : x + w] = 255
+            cv2.imwrite(str(folder / f'{t}.png'), frame)
+        np.savetxt(folder.with_suffix('.csv'), boxes, '%d', ',')
+    return str(tmp_path / 'data')
+
+
+@pytest.fixture
+def cfg(tmp_path, data_root):
+    """The paper's recipe, with toys in the place of everything."""
+    cfg = Config.fromfile(
+        CONFIGS / 'simtrack/sim_b16_lasot.py', format_python_code=False
+    )
+    dataset = dict(type='ToyDataset', data_root=data_root)
+    cfg.model.backbone = dict(type='ToyBackbone', width=8)
+    cfg.model.head = dict(type='ToyCenterHead')
+    cfg.model.exemplar.size, cfg.model.search.size = 32, 64
+    cfg.model.test_cfg = dict(window='hann')
+    for loader in (cfg.train_dataloader, cfg.val_dataloader):
+        loader.update(batch_size=2, num_workers=0, persistent_workers=False)
+        loader.sampler.num_pairs = 4
+        loader.dataset.update(datasets=[dataset], ratios=[1])
+        loader.dataset.sampling.update(min_frames=2, min_visible=2)
+    cfg.test_dataloader.dataset = dict(dataset, test_mode=True)
+    cfg.test_evaluator = dict(type='ToyMeanScore')
+    cfg.train_cfg.update(max_epochs=1, val_interval=1)
+    cfg.work_dir = str(tmp_path / 'work')
+    cfg.experiment_name = f'toys_{tmp_path.name}'
+    return cfg
+
+
+def test_toys_are_trained_validated_and_tested(cfg, tmp_path):
+    runner = Runner.from_cfg(cfg)
+    before = {k: v.clone() for k, v in runner.model.named_parameters()}
+    runner.train()
+    assert runner.iter == 2
+    for name, parameter in runner.model.named_parameters():
+        assert not torch.equal(parameter, before[name]), name
+    assert runner.message_hub.get_scalar('val/pair/iou').current() >= 0
+    assert 0 < runner.test()['toy/mean_score'] < 1
+    files = sorted((tmp_path / 'work/results').glob('*.txt'))
+    assert [path.stem for path in files] == ['left', 'right']
+    assert all(np.loadtxt(p, delimiter=',').shape == (6, 4) for p in files)
+
+
+def test_the_pairs_are_cut_as_the_model_says(cfg):
+    """Another size is one option; the loops hand it to the pairs."""
+    cfg.merge_from_dict({'model.search.size': 96})
+    runner = Runner.from_cfg(cfg)
+    for loop in (
+        runner.build_train_loop(cfg.train_cfg),
+        runner.build_val_loop(cfg.val_cfg),
+    ):
+        pairs = loop.dataloader.dataset
+        assert pairs.exemplar == dict(size=32, factor=2)
+        assert pairs.search == dict(size=96, factor=4)
+        assert pairs.jitter == dict(center=3.5, scale=0.5)
+    cfg.train_dataloader.dataset.search = dict(size=64, factor=4)
+    runner._train_dataloader = cfg.train_dataloader
+    with pytest.raises(ValueError, match="search={'size': 64.*model.search"):
+        runner.build_train_loop(dict(cfg.train_cfg))
+
+
+def test_learning_rates_follow_what_is_fresh(cfg):
+    model = MODELS.build(cfg.model)
+    wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
+    rates = {
+        id(parameter): group['lr']
+        for group in wrapper.param_groups
+        for parameter in group['params']
+    }
+    for name, parameter in model.named_parameters():
+        pre_trained = name.startswith('backbone.stem')
+        expected = 1e-5 if pre_trained else 1e-4
+        assert rates[id(parameter)] == pytest.approx(expected), name
+
+
+def test_a_file_without_what_is_not_fresh_is_refused(cfg, tmp_path):
+    path = str(tmp_path / 'weights.pth')
+    backbone = dict(
+        cfg.model.backbone, init_cfg=dict(type='Pretrained', checkpoint=path)
+    )
+    weights = MODELS.build(cfg.model.backbone).state_dict()
+    stem = {k: v for k, v in weights.items() if k.startswith('stem')}
+    torch.save(stem, path)
+    model = MODELS.build(backbone)
+    model.init_weights()
+    assert torch.equal(model.stem.weight, stem['stem.weight'])
+    torch.save({'stem.weight': stem['stem.weight']}, path)
+    with pytest.raises(ValueError, match="1 are missing.*'stem.bias'"):
+        MODELS.build(backbone).init_weights()
+
+
+def test_the_window_moves_the_answer_to_the_middle():
+    """Of two equal peaks the head takes the first; of track, the middle."""
+    head = MODELS.build(dict(type='ToyCenterHead', in_channels=1))
+    with torch.no_grad():
+        head.conv.weight.fill_(1)
+        head.conv.bias.fill_(0)
+    feat = torch.zeros(1, 1, 5, 5)
+    feat[0, 0, 0, 0] = feat[0, 0, 2, 2] = 1
+    window = torch.hann_window(7, periodic=False)[1:-1]
+    for prior, expected in (
+        (None, 0.0),
+        (torch.outer(window, window), 2 / 5),
+    ):
+        pred = head.predict(feat, prior)
+        center = (pred.bboxes[:, :2] + pred.bboxes[:, 2:]) / 2
+        torch.testing.assert_close(center, torch.full((1, 2), expected))
+        # the prior chooses, and is no part of the score
+        assert pred.scores.item() == pytest.approx(0.7311, abs=1e-4)

@@ -1,0 +1,86 @@
+import importlib.util
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.config import Config
+from safetensors import safe_open
+
+from mmsimtrack.models.weights import load
+from mmsimtrack.registry import MODELS
+
+ROOT = Path(__file__).parents[2]
+PATH = ROOT / 'tools/model_converters/publish_model.py'
+
+
+@pytest.fixture
+def tool():
+    spec = importlib.util.spec_from_file_location('publish_model', PATH)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def trained(tmp_path):
+    """Config and checkpoint of a small network, with a set to train on."""
+    cfg = Config.fromfile(ROOT / 'configs/demo/sim_tiny_generated.py')
+    cfg.model.backbone.arch.update(embed_dims=32, num_layers=1)
+    cfg.train_dataloader.update(num_workers=0, persistent_workers=False)
+    cfg.train_dataloader.batch_size = 4
+    cfg.train_dataloader.dataset.datasets[0].data_root = str(tmp_path)
+    cfg.dump(tmp_path / 'small.py')
+    model = MODELS.build(cfg.model)
+    torch.save({'state_dict': model.state_dict()}, tmp_path / 'epoch_1.pth')
+    return tmp_path / 'small.py', tmp_path / 'epoch_1.pth', model
+
+
+def test_published_weights_are_those_of_the_training(tool, trained, tmp_path):
+    config, checkpoint, model = trained
+    out = tmp_path / 'small.safetensors'
+    tool.main([str(config), str(checkpoint), str(out), '--data', 'none'])
+    assert out.stat().st_size < checkpoint.stat().st_size / 1.6
+    with safe_open(out, 'pt') as file:
+        header = file.metadata()
+    assert header['config'] == 'small' and header['data'] == 'none'
+    found = load.load_from_local(str(out))
+    assert tool.hash_tensors(found['state_dict']) == header['sha256']
+    assert found['meta'] == header
+    for name, tensor in model.state_dict().items():
+        half = found['state_dict'][name].to(tensor.dtype)
+        torch.testing.assert_close(half, tensor, rtol=1e-3, atol=1e-6)
+    model.load_state_dict(found['state_dict'])
+
+
+def test_nothing_is_overwritten(tool, trained, tmp_path, capsys):
+    config, checkpoint, _ = trained
+    out = tmp_path / 'mine.safetensors'
+    out.write_text('mine')
+    with pytest.raises(SystemExit, match='2'):
+        tool.main([str(config), str(checkpoint), str(out)])
+    assert 'exists. Remove it' in capsys.readouterr().err
+    assert out.read_text() == 'mine'
+
+
+def test_statistics_are_counted_on_training_pairs(
+    tool, trained, tmp_path, make_got10k
+):
+    config, checkpoint, model = trained
+    make_got10k(tmp_path)
+    out = tmp_path / 'small.safetensors'
+    tool.main([str(config), str(checkpoint), str(out), '--recount', '3'])
+    found = load.load_from_local(str(out))['state_dict']
+    name = 'head.top_left.1'
+    assert found[f'{name}.num_batches_tracked'] == 3
+    assert not torch.allclose(
+        found[f'{name}.running_mean'].float(),
+        model.state_dict()[f'{name}.running_mean'],
+    )
+
+
+@pytest.mark.parametrize('content', [b'', b'\x08', b'x' * 400])
+def test_broken_files_are_named(content, tmp_path):
+    path = tmp_path / 'cut.safetensors'
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r'cut\.safetensors cannot be read'):
+        load.load_from_local(str(path))
