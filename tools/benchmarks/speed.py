@@ -184,7 +184,7 @@ def find_frames(folder: Path | None, root: Path) -> list[str]:
             f'--video: no frame in {folder}, expected files ending in '
             f'{", ".join(ENDINGS)}.'
         )
-    return sorted(map(str, paths))
+    return list(map(str, paths))
 
 
 def make_subject(args: argparse.Namespace, paths: list[str]) -> Subject:
