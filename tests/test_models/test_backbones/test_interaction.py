@@ -3,6 +3,7 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
+from small_backbones import attend, randomized
 
 from mmsimtrack.models.backbones.interaction import Interaction, SearchDecoder
 
@@ -10,7 +11,7 @@ OPTIONS = dict(embed_dims=16, num_layers=2, num_heads=2, dropout=0.1)
 
 
 @pytest.fixture
-def interaction(randomized):
+def interaction():
     return randomized(Interaction(8, **OPTIONS))
 
 
@@ -23,23 +24,18 @@ def maps():
     )
 
 
-@pytest.fixture
-def mix(attend):
-    """A function for query + attention, with its projections."""
-
-    def compute(attn, query, key, value):
-        mha = attn.attn
-        projected = [
-            F.linear(x, weight, bias)
-            for x, weight, bias in zip(
-                (query, key, value),
-                mha.in_proj_weight.chunk(3),
-                mha.in_proj_bias.chunk(3),
-            )
-        ]
-        return mha.out_proj(attend(*projected, num_heads=2)[0])
-
-    return compute
+def mix(attn, query, key, value):
+    """Compute query + attention, with its projections."""
+    mha = attn.attn
+    projected = [
+        F.linear(x, weight, bias)
+        for x, weight, bias in zip(
+            (query, key, value),
+            mha.in_proj_weight.chunk(3),
+            mha.in_proj_bias.chunk(3),
+        )
+    ]
+    return mha.out_proj(attend(*projected, num_heads=2)[0])
 
 
 def feed_forward(layer, x):
@@ -48,23 +44,16 @@ def feed_forward(layer, x):
     return layer.norms[-1](x + second(F.relu(first(x))))
 
 
-@pytest.fixture
-def decode(mix):
-    """A function for the decoder: queries, then tokens to be asked."""
-
-    def compute(decoder, query, query_pos, tokens, position):
-        for layer in decoder.layers:
-            asked = query + query_pos
-            query = query + mix(layer.self_attn, asked, asked, query)
-            query = layer.norms[0](query)
-            asked = query + query_pos
-            query = query + mix(
-                layer.cross_attn, asked, tokens + position, tokens
-            )
-            query = feed_forward(layer, layer.norms[1](query))
-        return decoder.post_norm(query)
-
-    return compute
+def decode(decoder, query, query_pos, tokens, position):
+    """Run the decoder: queries, then tokens to be asked."""
+    for layer in decoder.layers:
+        asked = query + query_pos
+        query = query + mix(layer.self_attn, asked, asked, query)
+        query = layer.norms[0](query)
+        asked = query + query_pos
+        query = query + mix(layer.cross_attn, asked, tokens + position, tokens)
+        query = feed_forward(layer, layer.norms[1](query))
+    return decoder.post_norm(query)
 
 
 def sine(h, w, width):
@@ -81,7 +70,7 @@ def sine(h, w, width):
     return torch.stack(parts, dim=-1).flatten(0, 1)
 
 
-def test_encoder_decoder_and_similarity(interaction, mix, decode, maps):
+def test_encoder_decoder_and_similarity(interaction, maps):
     position = torch.cat([sine(*m.shape[-2:], 16) for m in maps])
     # mmdet computes it in float32, and divides by n + 1e-6
     position = position.double()
@@ -120,7 +109,7 @@ def test_embed_is_a_1x1_convolution(interaction):
     torch.testing.assert_close(found, expected)
 
 
-def test_search_asks_and_exemplar_answers(randomized, decode):
+def test_search_asks_and_exemplar_answers():
     decoder = randomized(SearchDecoder(8, **OPTIONS))
     search = torch.randn(2, 15, 8, dtype=torch.float64)
     exemplar = torch.randn(2, 5, 8, dtype=torch.float64)

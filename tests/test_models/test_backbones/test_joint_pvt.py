@@ -2,30 +2,24 @@ import pytest
 import torch
 import torch.nn.functional as F
 from mmdet.models.backbones import PyramidVisionTransformer
+from small_backbones import PVT, attend, make_inputs, pvt, run
 
 from mmsimtrack.models import JointPVT
 from mmsimtrack.models.backbones import joint_pvt
 from mmsimtrack.models.backbones.pyramid import join_last_stages
 from mmsimtrack.models.tokenizers import patch_boxes
 
-OPTIONS = dict(
-    pretrain_img_size=64,
-    embed_dims=4,
-    num_layers=[1, 2, 1, 2],
-    num_heads=[1, 2, 3, 4],
-    mlp_ratios=[2, 2, 2, 2],
-)
 WIDTHS = (4, 8, 12, 16)
 RATIOS = (8, 4, 2, 1)
 
 
 @pytest.fixture
-def backbone(randomized):
-    return randomized(JointPVT(**OPTIONS))
+def backbone():
+    return pvt()
 
 
 @pytest.fixture
-def inputs(make_inputs):
+def inputs():
     # maps of 28, 14, 7 and 4, and of 16, 8, 4 and 2 tokens a side
     return make_inputs(112, (64, 64))
 
@@ -34,46 +28,40 @@ def to_map(tokens, h, w):
     return tokens.mT.unflatten(2, (h, w))
 
 
-@pytest.fixture
-def naive_block(attend):
-    """A function for one block on both images."""
-
-    def compute(block, exemplar, search, grid):
-        """Returns exemplar and search tokens, and the weights (B, N, M)."""
-        attn, side = block.attn, int(exemplar.shape[1] ** 0.5)
-        e, s = block.norm1(exemplar), block.norm1(search)
-        query, keys = torch.cat([e, s], dim=1), [e, s]
-        if attn.sr_ratio > 1:
-            # half the ratio: the same kernel on a map of twice the size
-            big = F.interpolate(to_map(e, side, side), scale_factor=2)
-            keys = [attn.sr(m) for m in (big, to_map(s, *grid))]
-            keys = [attn.norm(m.flatten(2).mT) for m in keys]
-        key = torch.cat(keys, dim=1)
-        mha = attn.attn
-        out, weights = attend(
-            *(
-                F.linear(x, weight, bias)
-                for x, weight, bias in zip(
-                    (query, key, key),
-                    mha.in_proj_weight.chunk(3),
-                    mha.in_proj_bias.chunk(3),
-                )
-            ),
-            num_heads=mha.num_heads,
-        )
-        tokens = torch.cat([exemplar, search], dim=1) + mha.out_proj(out)
-        first, _, _, second, _ = block.ffn.layers  # convolutions of 1x1
-        x = block.norm2(tokens).mT[..., None]
-        x = second(F.gelu(first(x)))[..., 0].mT
-        tokens = tokens + x
-        num_exemplar = exemplar.shape[1]
-        return tokens[:, :num_exemplar], tokens[:, num_exemplar:], weights
-
-    return compute
+def naive_block(block, exemplar, search, grid):
+    """Return exemplar and search tokens, and the weights (B, N, M)."""
+    attn, side = block.attn, int(exemplar.shape[1] ** 0.5)
+    e, s = block.norm1(exemplar), block.norm1(search)
+    query, keys = torch.cat([e, s], dim=1), [e, s]
+    if attn.sr_ratio > 1:
+        # half the ratio: the same kernel on a map of twice the size
+        big = F.interpolate(to_map(e, side, side), scale_factor=2)
+        keys = [attn.sr(m) for m in (big, to_map(s, *grid))]
+        keys = [attn.norm(m.flatten(2).mT) for m in keys]
+    key = torch.cat(keys, dim=1)
+    mha = attn.attn
+    out, weights = attend(
+        *(
+            F.linear(x, weight, bias)
+            for x, weight, bias in zip(
+                (query, key, key),
+                mha.in_proj_weight.chunk(3),
+                mha.in_proj_bias.chunk(3),
+            )
+        ),
+        num_heads=mha.num_heads,
+    )
+    tokens = torch.cat([exemplar, search], dim=1) + mha.out_proj(out)
+    first, _, _, second, _ = block.ffn.layers  # convolutions of 1x1
+    x = block.norm2(tokens).mT[..., None]
+    x = second(F.gelu(first(x)))[..., 0].mT
+    tokens = tokens + x
+    num_exemplar = exemplar.shape[1]
+    return tokens[:, :num_exemplar], tokens[:, num_exemplar:], weights
 
 
 @pytest.mark.parametrize('stage', range(4))
-def test_block_equals_a_naive_equation_5(backbone, naive_block, stage):
+def test_block_equals_a_naive_equation_5(backbone, stage):
     block = backbone.layers[stage][1][1]
     assert block.attn.sr_ratio == RATIOS[stage]
     options = dict(dtype=torch.float64)
@@ -130,7 +118,7 @@ def test_memory_has_p_e_instead_of_p_0_in_every_stage(backbone, inputs):
         torch.testing.assert_close(found, expected)
 
 
-def test_equals_a_naive_network(backbone, naive_block, inputs):
+def test_equals_a_naive_network(backbone, inputs):
     exemplar, bbox, search = inputs
     memory = backbone.embed_exemplar(exemplar, bbox)
     found = backbone(memory, search)
@@ -149,9 +137,7 @@ def test_equals_a_naive_network(backbone, naive_block, inputs):
     torch.testing.assert_close(found, join_last_stages(*features[2:]))
 
 
-def test_unseen_exemplar_leaves_mmdets_network(
-    backbone, run, inputs, monkeypatch
-):
+def test_unseen_exemplar_leaves_mmdets_network(backbone, inputs, monkeypatch):
     reduce = joint_pvt._reduce
 
     def without_exemplar(attn, tokens, grid, halved=False):
@@ -162,7 +148,7 @@ def test_unseen_exemplar_leaves_mmdets_network(
     # not of the size of the pre-training: p_0 is resized
     search = torch.randn(2, 3, 96, 64, dtype=torch.float64)
     found = run(backbone, exemplar, bbox, search)
-    plain = PyramidVisionTransformer(out_indices=(2, 3), **OPTIONS)
+    plain = PyramidVisionTransformer(out_indices=(2, 3), **PVT)
     state_dict = backbone.state_dict()
     plain.double().eval().load_state_dict(
         {name: state_dict[name] for name in plain.state_dict()}
@@ -172,11 +158,6 @@ def test_unseen_exemplar_leaves_mmdets_network(
     torch.testing.assert_close(found[:, :12], third)
     fourth = F.interpolate(fourth, (6, 4), mode='bilinear')
     torch.testing.assert_close(found[:, 12:], fourth)
-
-
-def test_contract(backbone, check_contract, inputs):
-    assert backbone.out_channels == 12 + 16
-    check_contract(backbone, inputs)
 
 
 def test_the_position_of_every_stage_counts(backbone, inputs):
@@ -189,17 +170,8 @@ def test_the_position_of_every_stage_counts(backbone, inputs):
         assert (backbone(changed, search) - feature).abs().max() > 1e-6
 
 
-def test_names_are_those_of_mmdet():
-    plain = PyramidVisionTransformer(**OPTIONS)
-    missing, unexpected = JointPVT(**OPTIONS).load_state_dict(
-        plain.state_dict(), False
-    )
-    assert not unexpected
-    assert missing and all(key.startswith('tokenizer.') for key in missing)
-
-
 def test_without_weights_it_starts_as_mmdets():
-    net = JointPVT(**OPTIONS)
+    net = JointPVT(**PVT)
     net.init_weights()
     ours, other = net.tokenizer[3].fcs[2], net.layers[3][1][1].attn.attn
     for linear in (ours, other.out_proj):
@@ -210,11 +182,11 @@ def test_without_weights_it_starts_as_mmdets():
 
 
 def test_weights_come_through_mmengine(tmp_path):
-    plain = PyramidVisionTransformer(**OPTIONS)
+    plain = PyramidVisionTransformer(**PVT)
     path = str(tmp_path / 'pvt.pth')
     torch.save(plain.state_dict(), path)
     init_cfg = dict(type='Pretrained', checkpoint=path)
-    net = JointPVT(init_cfg=init_cfg, **OPTIONS)
+    net = JointPVT(init_cfg=init_cfg, **PVT)
     net.init_weights()
     found = net.state_dict()
     for name, tensor in plain.state_dict().items():
@@ -226,17 +198,11 @@ def test_names_of_the_original_are_not_dropped_silently(tmp_path):
     path = str(tmp_path / 'pvt.pth')
     torch.save({'block1.0.attn.q.weight': torch.zeros(4, 4)}, path)
     init_cfg = dict(type='Pretrained', checkpoint=path)
-    net = JointPVT(init_cfg=init_cfg, **OPTIONS)
+    net = JointPVT(init_cfg=init_cfg, **PVT)
     with pytest.raises(ValueError, match="unknown, such as.*'block1.0.attn.q"):
         net.init_weights()
 
 
-@pytest.mark.parametrize('name', ['use_abs_pos_embed', 'convert_weights'])
-def test_options_without_a_place(name):
-    with pytest.raises(ValueError, match=f'{name} is no option here'):
-        JointPVT(**{name: False})
-
-
 def test_maps_reach_the_head_without_a_norm():
-    for _, _, norm in JointPVT(**OPTIONS).layers:
+    for _, _, norm in JointPVT(**PVT).layers:
         assert isinstance(norm, torch.nn.Identity)

@@ -4,23 +4,23 @@ import pytest
 import torch
 import torch.nn.functional as F
 from mmpretrain.models import SwinTransformer
+from small_backbones import SWIN, make_inputs, randomized, swin
 
 from mmsimtrack.models import JointSwin
 from mmsimtrack.models.backbones.joint_swin import _run
 from mmsimtrack.models.backbones.pyramid import join_last_stages
 from mmsimtrack.models.tokenizers import patch_boxes
 
-WINDOW = 4
-ARCH = dict(embed_dims=8, depths=[2, 1, 2, 2], num_heads=[1, 2, 2, 4])
+WINDOW = SWIN['window_size']
 
 
 @pytest.fixture
-def backbone(randomized):
-    return randomized(JointSwin(arch=ARCH, window_size=WINDOW))
+def backbone():
+    return swin()
 
 
 @pytest.fixture
-def inputs(make_inputs):
+def inputs():
     # maps of 16, 8, 4, 2 and of 32, 16, 8, 4 tokens a side
     return make_inputs(64, (128, 128))
 
@@ -97,9 +97,7 @@ def test_block_equals_a_naive_equation_6(backbone, grid, num_kept, shift):
 
 def test_without_exemplar_it_is_mmpretrains_network(backbone, inputs):
     exemplar, bbox, search = inputs
-    plain = SwinTransformer(
-        arch=ARCH, window_size=WINDOW, out_indices=(2, 3)
-    ).double()
+    plain = SwinTransformer(out_indices=(2, 3), **SWIN).double()
     state_dict = backbone.state_dict()
     plain.load_state_dict(
         {name: state_dict[name] for name in plain.state_dict()}
@@ -143,7 +141,7 @@ def test_exemplar_runs_by_itself_and_is_pooled(backbone, inputs):
 
 # maps are multiples of windows; are padded; patches stick out
 @pytest.mark.parametrize('size', [(128, 128), (64, 96), (72, 104)])
-def test_search_equals_a_naive_network(backbone, make_inputs, size):
+def test_search_equals_a_naive_network(backbone, size):
     exemplar, bbox, search = make_inputs(64, size)
     memory = backbone.embed_exemplar(exemplar, bbox)
     found = backbone(memory, search)
@@ -163,7 +161,7 @@ def test_search_equals_a_naive_network(backbone, make_inputs, size):
     assert next(memory, None) is None
 
 
-def test_tokens_of_the_papers_exemplar(randomized, make_inputs):
+def test_tokens_of_the_papers_exemplar():
     net = randomized(
         JointSwin(
             arch=dict(embed_dims=4, depths=[1, 1, 1, 1], num_heads=4 * [1])
@@ -174,36 +172,3 @@ def test_tokens_of_the_papers_exemplar(randomized, make_inputs):
     # maps of 28, 14, 7 and 4 a side; windows of 7
     assert [part.shape[3] for part in memory] == [49, 49, 49, 16]
     assert net(memory, search).shape == (1, net.out_channels, 14, 14)
-
-
-def test_contract(backbone, check_contract, inputs):
-    assert backbone.out_channels == 32 + 64
-    check_contract(backbone, inputs)
-
-
-def test_the_box_changes_the_search_feature(backbone, run, inputs):
-    exemplar, bbox, search = inputs
-    feature = run(backbone, exemplar, bbox, search)
-    other = run(backbone, exemplar, bbox.flip(0), search)
-    assert (feature - other).abs().max() > 1e-6
-
-
-def test_names_are_those_of_mmpretrain():
-    plain = SwinTransformer(arch=ARCH, window_size=WINDOW)
-    ours = JointSwin(arch=ARCH, window_size=WINDOW)
-    missing, unexpected = ours.load_state_dict(plain.state_dict(), False)
-    assert not unexpected
-    assert {key.split('.')[0] for key in missing} == {'tokenizer', 'norm2'}
-
-
-@pytest.mark.parametrize('name', ['use_abs_pos_embed', 'out_after_downsample'])
-def test_options_without_a_place(name):
-    with pytest.raises(ValueError, match=f'{name}=True is not supported'):
-        JointSwin(**{name: True})
-
-
-def test_with_cp_computes_again_what_it_does_not_keep(
-    backbone, randomized, inputs, check_with_cp
-):
-    options = dict(arch=ARCH, window_size=WINDOW, with_cp=True)
-    check_with_cp(backbone, randomized(JointSwin(**options)), inputs)
