@@ -10,7 +10,7 @@ from mmsimtrack import registry
         ('DATASETS', 'Got10kDataset'),
         ('DATA_SAMPLERS', 'PairSampler'),
         ('TRANSFORMS', 'PackPair'),
-        ('MODELS', 'SimTrack'),
+        ('MODELS', 'SOTTracker'),
         ('METRICS', 'OPEMetric'),
         ('LOOPS', 'SequenceTestLoop'),
         ('HOOKS', 'AtomicCheckpointHook'),
@@ -22,6 +22,11 @@ def test_types_are_found_without_an_import(name, type_):
     found = getattr(registry, name).get(type_)
     assert found.__name__ == type_
     assert found.__module__.startswith('mmsimtrack.')
+
+
+def test_the_first_name_of_the_tracker_stays():
+    models = registry.MODELS
+    assert models.get('SimTrack') is models.get('SOTTracker')
 
 
 @pytest.mark.parametrize(
