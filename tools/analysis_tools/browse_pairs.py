@@ -8,6 +8,7 @@ the boxes that belong to them.
 
 import argparse
 import os.path as osp
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -18,7 +19,7 @@ from mmengine.registry import init_default_scope
 from torch import nn
 
 from mmsimtrack.cli.options import add_cfg_options, parse_image
-from mmsimtrack.datasets import PairDataset, fill_pairs
+from mmsimtrack.datasets import PairDataset, VideoSequence, fill_pairs
 from mmsimtrack.models.tokenizers import patch_boxes, target_ratio
 from mmsimtrack.registry import MODELS
 from mmsimtrack.visualization import (
@@ -32,21 +33,30 @@ from mmsimtrack.visualization import (
 
 GAP = 6  # white, right of and below a pair, in pixels
 SHADE = (64, 160, 255)
+OUTLINE = (255, 0, 255)
 LEGEND = (
     'green: target (left: input, right: ground truth); yellow: foveal window; '
-    'frames count from 0'
+    'magenta: its outline; frames count from 0'
 )
 LEGEND_PATCHES = '; blue: share R of a patch that the target covers, Eq. (7)'
 
 
 class WatchedPairs(PairDataset):
-    """A `PairDataset` that remembers which sequence it drew from last."""
+    """A `PairDataset` that remembers where its last pair came from."""
 
-    def draw(self, rng: np.random.Generator) -> tuple:
-        """Draw as `PairDataset` does."""
-        drawn = super().draw(rng)
-        self.last_sequence = drawn[0]
-        return drawn
+    def __init__(self, **kwargs) -> None:
+        super().__init__(**kwargs)
+        self.transforms.insert(-1, self.remember)  # before it is packed
+
+    def remember(self, pair: dict) -> dict:
+        """Keep the outline of the target, if it has one."""
+        self.last_outline = pair.get('search_outline', ())
+        return pair
+
+    def cut(self, sequence: VideoSequence, *args) -> dict | None:
+        """Cut as `PairDataset` does."""
+        self.last_sequence = sequence
+        return super().cut(sequence, *args)
 
     def last_dataset(self) -> str:
         """Name the data set that the last pair came from."""
@@ -107,7 +117,12 @@ def shade_patches(
 
 
 def draw_pair(
-    pair: dict, dataset: str, backbone: nn.Module, patch: int, side: int
+    pair: dict,
+    dataset: str,
+    backbone: nn.Module,
+    patch: int,
+    side: int,
+    outline: Sequence[np.ndarray] = (),
 ) -> np.ndarray:
     """Draw one packed pair, with a line of text above.
 
@@ -117,6 +132,8 @@ def draw_pair(
         backbone: Backbone of the model; it knows the foveal window.
         patch: Side of a patch in pixels to show the patches; 0 hides them.
         side: Side of a crop in the picture, in pixels.
+        outline: Polygons (P, 2) of the target in the search crop, in its unit
+            square.
 
     Returns:
         (side + 18 + 6, 2 * (side + 6), 3) RGB uint8.
@@ -136,6 +153,8 @@ def draw_pair(
         cv2.resize(search, (side, side)),
         gt_bbox=sample.gt_instances.bboxes[0].numpy() * side,
     )
+    polygons = [np.round(side * p).astype(np.int32) for p in outline]
+    cv2.polylines(search, polygons, True, OUTLINE)
     first, second = sample.frames
     caption = (
         f'{dataset} {sample.sequence}  frames {first}, {second}  '
@@ -211,7 +230,12 @@ def main() -> None:
     for k in range(args.first_key, args.first_key + args.num):
         pair = pairs[seed, k]
         picture = draw_pair(
-            pair, pairs.last_dataset(), backbone, patch, args.side
+            pair,
+            pairs.last_dataset(),
+            backbone,
+            patch,
+            args.side,
+            pairs.last_outline,
         )
         if args.show_dir is None:
             pictures.append(picture)
