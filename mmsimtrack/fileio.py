@@ -3,6 +3,7 @@
 import codecs
 import os
 import shutil
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,6 +36,40 @@ def replace_atomically(path: str | os.PathLike) -> Iterator[Path]:
         if temporary.is_dir():
             shutil.rmtree(temporary)
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def lock_folder(folder: str | os.PathLike) -> Iterator[None]:
+    """Keep other processes out of a folder until the block ends.
+
+    The operating system frees the lock of a process that dies.
+
+    Args:
+        folder: Folder to lock; it need not exist.
+
+    Raises:
+        RuntimeError: If another process holds the lock; names it.
+    """
+    import fcntl  # where there is none, the rest of this module works
+
+    path = Path(folder, '.lock')
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, 'a+', encoding='utf-8') as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            raise RuntimeError(
+                f'{folder} is in use by {file.read() or "another process"}. '
+                'Wait until it is done, or give another --work-dir.'
+            ) from None
+        file.truncate(0)
+        file.write(f'process {os.getpid()} on {socket.gethostname()}')
+        file.flush()
+        try:
+            yield
+        finally:
+            file.truncate(0)
 
 
 def read_text(

@@ -1,12 +1,21 @@
 """The rows of the benchmarks, and what takes them."""
 
+import json
+import sys
+
+import numpy as np
 import pytest
+from mmengine.evaluator import Evaluator
 from test_configs import CONFIGS, load
 
 from mmsimtrack.benchmarks import BENCHMARKS, dataset_config, use_benchmark
 from mmsimtrack.datasets.sequence_dataset import SPLITS
 from mmsimtrack.evaluation import OPEMetric
+from mmsimtrack.fileio import write_bboxes_xywh
 from mmsimtrack.registry import DATASETS, METRICS
+
+sys.path.insert(0, str(CONFIGS.parent / 'tools/analysis_tools'))
+import score_results  # noqa: E402
 
 
 @pytest.mark.parametrize('name', BENCHMARKS)
@@ -50,3 +59,65 @@ def test_two_lines_make_a_config(tmp_path):
 def test_unknown_benchmark():
     with pytest.raises(ValueError, match="benchmark 'vot', expected one of"):
         DATASETS.build(dict(type='Benchmark', name='vot'))
+
+
+@pytest.mark.parametrize('name', BENCHMARKS)
+def test_a_test_and_a_score_give_the_same_numbers(
+    name, tmp_path, make_data_for
+):
+    """Of the same result files; the last target is absent."""
+    cfg = load('simtrack/sim_b16_lasot.py')
+    use_benchmark(cfg, name)
+    test_set = cfg.test_dataloader.dataset
+    if name == 'got10k':
+        test_set.split = 'val'
+    make_data_for(test_set, tmp_path)
+    dataset = DATASETS.build(test_set)
+    (sequence,) = map(dataset.get_sequence, range(len(dataset)))
+    if len(sequence.bboxes_xywh) == 1:  # what the server knows
+        boxes = sequence.bboxes_xywh.repeat(len(sequence), axis=0)
+        path = f'{test_set.data_root}/TEST/anno/{sequence.name}.txt'
+    else:
+        boxes = sequence.bboxes_xywh.copy()
+        infos = {info['name']: info for info in dataset.load_data_list()}
+        path = infos[sequence.name]['annotation']
+    if name != 'nfs':  # whose files are not x, y, w, h
+        boxes[-1] = 0
+        np.savetxt(path, boxes, '%g', ',')
+    results = tmp_path / 'work/results'
+    results.mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    moved = boxes + rng.uniform(0, 2, boxes.shape)
+    write_bboxes_xywh(results / f'{sequence.name}.txt', moved)
+    # as tools/test.py
+    metric = METRICS.build(cfg.test_evaluator)
+    dataset = DATASETS.build(test_set)
+    metric.before_tracking(dataset, results)
+    evaluator = Evaluator(metric)
+    for item in dataset:
+        evaluator.process([item['data_samples']], item)
+    evaluator.evaluate(len(dataset))
+    expected = json.loads((tmp_path / 'work/metrics.json').read_text())
+    # as score_results.py
+    (tmp_path / 'names.txt').write_text(sequence.name)
+    out = tmp_path / 'scores.json'
+    options = {
+        'gt': test_set.data_root,
+        'results': results,
+        'benchmark': name,
+        'sequences': tmp_path / 'names.txt',
+        'out': out,
+    }
+    command = [str(x) for k, v in options.items() for x in (f'--{k}', v)]
+    assert score_results.main(command) == 0
+    found = json.loads(out.read_text())
+    for scores in (expected['overall'], *expected['per_sequence'].values()):
+        if name != 'got10k':  # which has no others
+            for key in ('ao', 'sr_0_5', 'sr_0_75'):
+                del scores[key]
+    assert found == expected
+    curves = [
+        path.with_name(f'{path.stem}_curves.csv').read_text()
+        for path in (out, tmp_path / 'work/metrics.json')
+    ]
+    assert curves[0] == curves[1]

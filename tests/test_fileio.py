@@ -1,5 +1,7 @@
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +9,7 @@ import pytest
 
 from mmsimtrack.datasets.layouts.nfs import read_nfs_xywh
 from mmsimtrack.fileio import (
+    lock_folder,
     read_bboxes_xywh,
     read_flags,
     read_names,
@@ -171,3 +174,26 @@ def test_interrupted_write_keeps_the_old_file(tmp_path):
             raise KeyboardInterrupt
     assert path.read_text() == 'old'
     assert os.listdir(tmp_path) == ['result.txt']
+
+
+HOLD = """
+import sys, time
+from mmsimtrack.fileio import lock_folder
+with lock_folder(sys.argv[1]):
+    print('locked', flush=True)
+    time.sleep(60)
+"""
+
+
+def test_a_folder_is_locked_until_its_process_ends(tmp_path):
+    command = [sys.executable, '-c', HOLD, str(tmp_path / 'work')]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout.readline() == b'locked\n'
+        message = rf'work is in use by process {holder.pid} on .*\. Wait unt'
+        with pytest.raises(RuntimeError, match=message):
+            with lock_folder(tmp_path / 'work'):
+                pass
+        holder.kill()
+    for _ in range(2):
+        with lock_folder(tmp_path / 'work'):
+            assert str(os.getpid()) in (tmp_path / 'work/.lock').read_text()

@@ -10,7 +10,7 @@ from mmsimtrack import registry
         ('DATASETS', 'Got10kDataset'),
         ('DATA_SAMPLERS', 'PairSampler'),
         ('TRANSFORMS', 'PackPair'),
-        ('MODELS', 'SimTrack'),
+        ('MODELS', 'SOTTracker'),
         ('METRICS', 'OPEMetric'),
         ('LOOPS', 'SequenceTestLoop'),
         ('HOOKS', 'AtomicCheckpointHook'),

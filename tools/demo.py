@@ -4,21 +4,28 @@ Everything that exists already is used again, so an interrupted run continues.
 """
 
 import argparse
+import copy
 import json
 import os
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import torch
 from mmengine.config import Config
+from mmengine.runner import Runner
 
 from mmsimtrack.apis import SOTInferencer, open_source
 from mmsimtrack.cli.options import parse_bbox, parse_source
+from mmsimtrack.engine.loops import SequenceTestLoop
 from mmsimtrack.evaluation import OPEMetric
 from mmsimtrack.fileio import replace_atomically, write_bboxes_xywh
-from mmsimtrack.registry import DATASETS, MODELS
+from mmsimtrack.models import TrackState
+from mmsimtrack.registry import DATASETS, LOOPS, MODELS
 from mmsimtrack.structures import check_first_box, xyxy_to_xywh
 from mmsimtrack.visualization import plot_curves
 
@@ -44,6 +51,29 @@ TITLES = {
     'wrong_exemplar': "another sequence's exemplar",
 }
 BASELINES = list(TITLES)[1:]
+
+
+@LOOPS.register_module()
+class WrongExemplarLoop(SequenceTestLoop):
+    """Tracks each sequence from its own box, with the next one's exemplar.
+
+    A tracker that scores the same does not look at its exemplar.
+    """
+
+    def start(
+        self, frames: Sequence[np.ndarray], samples: Sequence
+    ) -> TrackState:
+        """Start as usual, but exchange what is remembered of the target."""
+        dataset = self.dataloader.dataset
+        others = [
+            dataset.get_sequence((sample.index + 1) % len(dataset))
+            for sample in samples
+        ]
+        other = self.model.init(
+            [other.read_frame(0) for other in others],
+            np.concatenate([other.bboxes[:1] for other in others]),
+        )
+        return replace(super().start(frames, samples), memory=other.memory)
 
 
 class Demo:
@@ -121,19 +151,18 @@ class Demo:
             model.init_weights()
             with replace_atomically(untrained) as temporary:
                 torch.save({'state_dict': model.state_dict()}, temporary)
-        for name, checkpoint, *options in (
+        for name, checkpoint in (
             ('trained', self.checkpoint),
             ('untrained', untrained),
-            (
-                'wrong_exemplar',
-                self.checkpoint,
-                'test_cfg.wrong_exemplar=True',
-            ),
         ):
-            work_dir = self.work_dirs[name]
             self.run_with_config(
-                'test.py', work_dir, (checkpoint,), tuple(options)
+                'test.py', self.work_dirs[name], (checkpoint,)
             )
+        cfg = copy.deepcopy(self.cfg)
+        cfg.load_from = str(self.checkpoint)
+        cfg.work_dir = str(self.work_dirs['wrong_exemplar'])
+        cfg.test_cfg.type = 'WrongExemplarLoop'
+        Runner.from_cfg(cfg).test()
 
     def score(self) -> dict[str, dict]:
         """Scores of tracker and baselines -> metrics.json and a plot."""
@@ -142,13 +171,10 @@ class Demo:
         samples = [item['data_samples'] for item in dataset]
         self._keep_first_boxes(samples)
         reports, curves = {}, {}
-        rules = (
-            self.cfg.test_evaluator.benchmark,
-            self.cfg.test_evaluator.profile,
-        )
+        benchmark = self.cfg.test_evaluator.benchmark
         for name, title in TITLES.items():
             results = self.work_dirs[name] / 'results'
-            metric = OPEMetric(str(results), *rules)
+            metric = OPEMetric(str(results), benchmark)
             metric.process({}, samples)
             metric.compute_metrics(metric.results)  # writes metrics.json
             report = results.parent / 'metrics.json'

@@ -1,6 +1,7 @@
 """Test a tracker on a benchmark."""
 
 import argparse
+import contextlib
 import json
 import os.path as osp
 from pathlib import Path
@@ -14,7 +15,7 @@ from mmsimtrack.cli.launch import load_config, set_up_distribution
 from mmsimtrack.cli.options import add_common_options
 from mmsimtrack.evaluation.functional import KITS
 from mmsimtrack.models.weights import trust_checkpoints
-from mmsimtrack.fileio import replace_atomically
+from mmsimtrack.fileio import lock_folder, replace_atomically
 
 
 def parse_args() -> argparse.Namespace:
@@ -105,12 +106,15 @@ def main() -> None:
     ]
     set_up_distribution(cfg)
     runner = Runner.from_cfg(cfg)
-    with trust_checkpoints(args.trust_checkpoint):
-        # by default mmengine takes any file, and tests what is left random
-        runner.load_checkpoint(
-            args.checkpoint, map_location='cpu', strict=True
-        )
-    metrics = runner.test()
+    # what is in the work dir belongs to one test at a time
+    lock = lock_folder if is_main_process() else contextlib.nullcontext
+    with lock(cfg.work_dir):
+        with trust_checkpoints(args.trust_checkpoint):
+            # by default mmengine takes any file, and tests what is left random
+            runner.load_checkpoint(
+                args.checkpoint, map_location='cpu', strict=True
+            )
+        metrics = runner.test()
     if args.out and is_main_process():
         with replace_atomically(args.out) as temporary:
             temporary.write_text(json.dumps(metrics, indent=2) + '\n')

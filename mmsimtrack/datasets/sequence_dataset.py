@@ -294,7 +294,7 @@ class SequenceDataset(BaseDataset):
             if self.frames_optional:
                 return None
             raise
-        return names
+        return names or (None if self.frames_optional else names)
 
     def check_frame_folder(self, folder: str) -> None:
         """Find out whether a sequence is there.

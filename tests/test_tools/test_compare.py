@@ -8,14 +8,14 @@ from reports import write_scores
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / 'tools/analysis_tools'))
-import compare  # noqa: E402
+import results  # noqa: E402
 
 
 def test_comparison(tmp_path, capsys):
     a = write_scores(tmp_path / 'a.json', [10.0, 20.0, 30.0, np.nan])
     b = write_scores(tmp_path / 'b.json', [15.0, 20.0, 24.0, 99.0])
     out = tmp_path / 'out/compare.json'
-    assert compare.main([a, b, '--out', str(out)]) == 0
+    assert results.main(['compare', a, b, '--out', str(out)]) == 0
     content = json.loads(out.read_text())
     row = content['scores']['auc']
     assert (content['a'], content['b']) == ('a', 'b')
@@ -44,7 +44,7 @@ def test_fractions_are_compared_in_per_cent(tmp_path, capsys):
         for x in (0.25, 0.5)
     ]
     out = tmp_path / 'out.json'
-    compare.main([*paths, '--names', 'A', 'B', '--out', str(out)])
+    results.main(['compare', *paths, '--names', 'A', 'B', '--out', str(out)])
     text = capsys.readouterr().out
     # one sequence has no scatter
     assert '| ao | 1 | 25.00 | 50.00 | +25.00 | - | 1/0/0 |' in text
@@ -61,7 +61,7 @@ def test_scores_that_only_one_has(tmp_path, capsys):
         )
         for name, scores in (('a', {'auc': 1.0}), ('b', {'auc': 2, 'ao': 1}))
     ]
-    assert compare.main(paths) == 0
+    assert results.main(['compare', *paths]) == 0
     text = capsys.readouterr().out
     assert 'ao: no sequence has it in both reports\n' in text
     assert '| auc | 1 | 1.00 | 2.00 | +1.00 | - | 1/0/0 |' in text
@@ -70,7 +70,7 @@ def test_scores_that_only_one_has(tmp_path, capsys):
 def test_other_benchmarks_are_refused(tmp_path, capsys):
     a = write_scores(tmp_path / 'a.json', [1.0])
     b = write_scores(tmp_path / 'b.json', [1.0], profile='pysot')
-    assert compare.main([a, b]) == 2
+    assert results.main(['compare', a, b]) == 2
     assert "b.json has profile 'pysot', but " in capsys.readouterr().err
 
 
@@ -79,7 +79,7 @@ def test_interval_covers_the_mean_as_often_as_it_says():
     rng = np.random.default_rng(0)
     hits = 0
     for seed in range(200):
-        low, high = compare.confidence_interval(
+        low, high = results.confidence_interval(
             rng.normal(3, 2, 60), 90, 300, seed
         )
         hits += low < 3 < high
@@ -88,10 +88,10 @@ def test_interval_covers_the_mean_as_often_as_it_says():
 
 def test_interval_is_reproducible_and_bounded():
     values = np.random.default_rng(0).normal(0, 1, 40)
-    first = compare.confidence_interval(values, 95, 500, 1)
-    assert first == compare.confidence_interval(values, 95, 500, 1)
-    assert first != compare.confidence_interval(values, 95, 500, 2)
-    assert compare.confidence_interval(np.full(5, 2.5), 95, 50, 0) == (
+    first = results.confidence_interval(values, 95, 500, 1)
+    assert first == results.confidence_interval(values, 95, 500, 1)
+    assert first != results.confidence_interval(values, 95, 500, 2)
+    assert results.confidence_interval(np.full(5, 2.5), 95, 50, 0) == (
         2.5,
         2.5,
     )
@@ -108,5 +108,6 @@ def test_interval_is_reproducible_and_bounded():
 )
 def test_wrong_numbers(option, capsys):
     with pytest.raises(SystemExit):
-        compare.main(['a', 'b', *option.split()])
-    assert f'{option}: expected' in capsys.readouterr().err
+        results.main(['compare', 'a', 'b', *option.split()])
+    option = option.replace(' ', ': ')
+    assert f'argument {option}, expected' in capsys.readouterr().err

@@ -7,7 +7,7 @@ from reports import write_scores
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / 'tools/analysis_tools'))
-import plot_curves  # noqa: E402
+import results  # noqa: E402
 
 
 def test_plots(tmp_path, capsys):
@@ -17,7 +17,7 @@ def test_plots(tmp_path, capsys):
         for name, x in (('sim', 60.0), ('stark', 20.0))
     ]
     out = tmp_path / 'plots'
-    assert plot_curves.main([*paths, '--out-dir', str(out)]) == 0
+    assert results.main(['plot', *paths, '--out-dir', str(out)]) == 0
     names = ['attributes', 'norm_precision', 'precision', 'success']
     assert sorted(path.stem for path in out.iterdir()) == names
     assert capsys.readouterr().out.splitlines() == [
@@ -36,14 +36,14 @@ def drawn(monkeypatch):
     def note(*args):
         calls.append(args[2:])
 
-    monkeypatch.setattr(plot_curves, 'plot_curves', note)
+    monkeypatch.setattr(results, 'plot_curves', note)
     return calls
 
 
 def test_legends_show_the_scores(tmp_path, drawn):
     write_scores(tmp_path / 'metrics.json', [50.0, 60.0])
     options = ['--names', 'Sim', '--title', 'LaSOT', '--out-dir']
-    plot_curves.main([str(tmp_path), *options, str(tmp_path)])
+    results.main(['plot', str(tmp_path), *options, str(tmp_path)])
     assert drawn == [
         ('success', {'Sim': 55.0}, 'Success on LaSOT'),
         ('precision', {'Sim': 61.0}, 'Precision on LaSOT'),
@@ -60,7 +60,7 @@ def test_got10k_has_one_plot_in_per_cent(tmp_path, drawn):
         overall={'ao': 0.686, 'sr_0_5': 0.789},
         kinds=['success'],
     )
-    plot_curves.main([path, '--out-dir', str(tmp_path)])
+    results.main(['plot', path, '--out-dir', str(tmp_path)])
     title = 'Success on got10k (got10k)'
     assert drawn == [('success', {'sim': pytest.approx(68.6)}, title)]
 
@@ -73,14 +73,14 @@ def test_trackingnet_shows_areas(tmp_path, drawn):
         'norm_precision_auc_0_0_5': 60.0,
     }
     path = write_scores(tmp_path / 'sim.json', [1.0], overall=overall)
-    plot_curves.main([path, '--out-dir', str(tmp_path)])
+    results.main(['plot', path, '--out-dir', str(tmp_path)])
     assert [call[1]['sim'] for call in drawn] == [80, 70, 60]
 
 
 def test_other_formats(tmp_path):
     path = write_scores(tmp_path / 'a$b^c.json', [50.0])
     out = tmp_path / 'new/plots'
-    plot_curves.main([path, '--format', 'svg', '--out-dir', str(out)])
+    results.main(['plot', path, '--format', 'svg', '--out-dir', str(out)])
     assert len(list(out.glob('*.svg'))) == 3
 
 
@@ -99,7 +99,7 @@ def test_refused(tmp_path, capsys, changes, message):
     a = write_scores(tmp_path / 'a.json', [1.0])
     b = write_scores(tmp_path / 'b.json', [1.0], **changes)
     out = tmp_path / 'plots'
-    assert plot_curves.main([a, b, '--out-dir', str(out)]) == 2
+    assert results.main(['plot', a, b, '--out-dir', str(out)]) == 2
     assert message in capsys.readouterr().err
     assert not list(tmp_path.glob('plots/*'))
 
@@ -107,12 +107,12 @@ def test_refused(tmp_path, capsys, changes, message):
 def test_radar_of_what_all_have(tmp_path, monkeypatch, capsys):
     calls = []
     monkeypatch.setattr(
-        plot_curves, 'plot_attributes', lambda *args: calls.append(args)
+        results, 'plot_attributes', lambda *args: calls.append(args)
     )
     attributes = [('IV', 50.0), ('OV', None), ('FM', 30.0), ('LR', 20.0)]
     a = write_scores(tmp_path / 'a.json', [40.0], attributes)
     b = write_scores(tmp_path / 'b.json', [60.0])
-    plot_curves.main([a, '--out-dir', str(tmp_path)])
+    results.main(['plot', a, '--out-dir', str(tmp_path)])
     ((table, overall, path, title),) = calls
     # undefined ones are left out
     assert table == {'a': {'IV': 50.0, 'FM': 30.0, 'LR': 20.0}}
@@ -120,11 +120,11 @@ def test_radar_of_what_all_have(tmp_path, monkeypatch, capsys):
     assert title == 'AUC by attribute on lasot (official)'
     assert path == tmp_path / 'attributes.png'
     capsys.readouterr()
-    plot_curves.main([a, b, '--out-dir', str(tmp_path)])
+    results.main(['plot', a, b, '--out-dir', str(tmp_path)])
     assert len(calls) == 1
     assert 'No radar: b has no attributes.\n' in capsys.readouterr().out
     b = write_scores(tmp_path / 'b.json', [60.0], attributes[:3])
-    assert plot_curves.main([a, b, '--out-dir', str(tmp_path)]) == 0
+    assert results.main(['plot', a, b, '--out-dir', str(tmp_path)]) == 0
     assert len(calls) == 1
     text = 'No radar: 2 attributes for all, expected 3.\n'
     assert text in capsys.readouterr().out

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mmsimtrack.evaluation import layouts
+from mmsimtrack.evaluation import annotations
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / 'tools/analysis_tools'))
@@ -80,7 +80,7 @@ def test_scores(corner, benchmark, profile, key):
 def test_ignored_flags_are_logged(corner, monkeypatch):
     lines = []
     monkeypatch.setattr(
-        layouts, 'print_log', lambda line, *_: lines.append(line)
+        annotations, 'print_log', lambda line, *_: lines.append(line)
     )
     root = corner('absent_with_boxes')
     run(root, 'uav123', '--absent', root / 'absent')
@@ -124,7 +124,8 @@ def test_attributes(corner):
         ('plain', ['--absent', 'nowhere'], 'nowhere', 'there is no such f'),
     ],
 )
-def test_refusals(corner, capsys, case, options, file, reason):
+def test_refusals(corner, capsys, monkeypatch, case, options, file, reason):
+    monkeypatch.setattr(annotations, 'print_log', lambda *_: None)
     assert run(corner(case), 'lasot', *options) == (2, None)
     error = capsys.readouterr().err
     assert error.startswith('refused: ')

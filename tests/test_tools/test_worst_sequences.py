@@ -9,7 +9,7 @@ from reports import write_scores
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / 'tools/analysis_tools'))
-import worst_sequences  # noqa: E402
+import results  # noqa: E402
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def test_page_of_worst_sequences(tracked, tmp_path, capsys):
     config, work_dir = map(str, tracked)
     out = tmp_path / 'worst'
     options = ['--out-dir', str(out), '--num-frames', '4']
-    assert worst_sequences.main([config, work_dir, *options]) == 0
+    assert results.main(['worst', config, work_dir, *options]) == 0
     page = (out / 'index.html').read_text()
     assert page.index('bad one: auc 30') < page.index('good: auc 95')
     assert 'overlap below 0.1 from #2 on, 4 frames' in page
@@ -55,7 +55,7 @@ def test_only_some_sequences(tracked, tmp_path):
     config, work_dir = map(str, tracked)
     out = tmp_path / 'worst'
     options = ['--out-dir', str(out), '--num-sequences', '1']
-    worst_sequences.main([config, work_dir, *options])
+    results.main(['worst', config, work_dir, *options])
     assert 'good' not in (out / 'index.html').read_text()
 
 
@@ -82,7 +82,7 @@ def test_pages_need_whole_tests(tracked, tmp_path, capsys, break_it, message):
     config, work_dir = tracked
     break_it(work_dir)
     options = ['--out-dir', str(tmp_path / 'worst')]
-    status = worst_sequences.main([str(config), str(work_dir), *options])
+    status = results.main(['worst', str(config), str(work_dir), *options])
     assert status == 2
     assert message in capsys.readouterr().err
     assert not (tmp_path / 'worst').exists()
@@ -91,14 +91,14 @@ def test_pages_need_whole_tests(tracked, tmp_path, capsys, break_it, message):
 def test_longest_loss():
     visible = np.ones(9, bool)
     overlaps = np.array([1, 0, 0, 1, 0.05, 0, 0, 0.09, 0.1])
-    assert worst_sequences.longest_loss(overlaps, visible) == (4, 4)
+    assert results.longest_loss(overlaps, visible) == (4, 4)
     # frames without target neither count nor end it
     visible[[2, 3]] = False
-    assert worst_sequences.longest_loss(overlaps, visible) == (1, 5)
-    assert worst_sequences.longest_loss(np.ones(3), visible[:3]) == (0, 0)
-    assert worst_sequences.choose_frames(9, 4, 5) == [0, 4, 5, 8]
-    assert worst_sequences.choose_frames(10, 4, None) == [0, 3, 6, 9]
-    assert worst_sequences.choose_frames(2, 4, 0) == [0, 1]
+    assert results.longest_loss(overlaps, visible) == (1, 5)
+    assert results.longest_loss(np.ones(3), visible[:3]) == (0, 0)
+    assert results.choose_frames(9, 4, 5) == [0, 4, 5, 8]
+    assert results.choose_frames(10, 4, None) == [0, 3, 6, 9]
+    assert results.choose_frames(2, 4, 0) == [0, 1]
 
 
 def test_results_of_another_tracker(tracked, tmp_path):
@@ -111,7 +111,7 @@ def test_results_of_another_tracker(tracked, tmp_path):
     out = tmp_path / 'worst'
     report = str(work_dir / 'metrics.json')
     options = ['--out-dir', str(out), '--results', str(other)]
-    assert worst_sequences.main([str(config), report, *options]) == 0
+    assert results.main(['worst', str(config), report, *options]) == 0
     assert (
         '<title>work: lowest auc</title>' in (out / 'index.html').read_text()
     )
@@ -121,11 +121,11 @@ def test_settings_of_the_test(tracked, tmp_path, capsys):
     config, work_dir = map(str, tracked)
     (tmp_path / 'data').rename(tmp_path / 'moved')
     options = ['--out-dir', str(tmp_path / 'worst')]
-    assert worst_sequences.main([config, work_dir, *options]) == 2
+    assert results.main(['worst', config, work_dir, *options]) == 2
     assert f'{tmp_path}/data does not exist' in capsys.readouterr().err
     moved = f'test_dataloader.dataset.data_root={tmp_path}/moved'
     options += ['--cfg-options', moved]
-    assert worst_sequences.main([config, work_dir, *options]) == 0
+    assert results.main(['worst', config, work_dir, *options]) == 0
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_no_config_of_a_test(tracked, tmp_path, capsys, text, message):
     if text:
         config.write_text(text)
     options = [str(tracked[1]), '--out-dir', str(tmp_path / 'worst')]
-    assert worst_sequences.main([str(config), *options]) == 2
+    assert results.main(['worst', str(config), *options]) == 2
     assert message in capsys.readouterr().err
 
 
@@ -156,12 +156,13 @@ def test_first_boxes_have_no_page(tmp_path, capsys):
     each = {'seq_0': {'auc': 1.0}}
     write_scores(tmp_path / 'metrics.json', [1.0], per_sequence=each)
     options = [str(tmp_path), '--out-dir', str(tmp_path / 'worst')]
-    assert worst_sequences.main([str(config), *options]) == 2
+    assert results.main(['worst', str(config), *options]) == 2
     assert 'seq_0 has 1 boxes, expected 4' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize('option', ['--num-frames 1', '--num-sequences 0'])
 def test_wrong_numbers(option, capsys):
     with pytest.raises(SystemExit):
-        worst_sequences.main(['a', 'b', '--out-dir', 'c', *option.split()])
-    assert f'{option}: expected >= ' in capsys.readouterr().err
+        results.main(['worst', 'a', 'b', '--out-dir', 'c', *option.split()])
+    option = option.replace(' ', ': ')
+    assert f'argument {option}, expected >= ' in capsys.readouterr().err

@@ -70,8 +70,8 @@ class ResultsFolder:
             )
         if noted != test or resume is False:
             self._set_aside()
+        self.make()
         for folder in (self.results, self.times):
-            folder.mkdir(parents=True, exist_ok=True)
             # half written when a test died, see `replace_atomically`
             for path in folder.glob('.*.txt'):
                 if path.stem.rpartition('.')[2].isdigit():
@@ -92,6 +92,11 @@ class ResultsFolder:
                 'current',
             )
         return missing
+
+    def make(self) -> None:
+        """Make the folders of boxes and times."""
+        for folder in (self.results, self.times):
+            folder.mkdir(parents=True, exist_ok=True)
 
     def _read_note(self) -> dict | None:
         """What the results here are of, if that is known."""

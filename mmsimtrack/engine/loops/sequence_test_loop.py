@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import time
 from collections.abc import Sequence
-from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -21,7 +23,6 @@ from mmengine.runner import TestLoop
 from mmengine.structures import InstanceData
 
 from mmsimtrack.datasets import FrameReader
-from mmsimtrack.engine.loops.frame_progress import FrameProgress
 from mmsimtrack.engine.loops.results_folder import ResultsFolder, describe_test
 from mmsimtrack.engine.loops.sequence_batch import (
     RunningSequence,
@@ -32,6 +33,8 @@ from mmsimtrack.engine.loops.sequence_batch import (
 from mmsimtrack.models import SOTTracker, TrackState
 from mmsimtrack.registry import LOOPS
 from mmsimtrack.structures import SOTDataSample
+
+LOG_INTERVAL = 60  # seconds
 
 
 @LOOPS.register_module()
@@ -47,8 +50,16 @@ class SequenceTestLoop(TestLoop):
     Each finished sequence is written at once, to
     `<work_dir>/results/<sequence>.txt` (x,y,w,h per frame, first box
     included) and `<work_dir>/times/<sequence>.txt` (seconds per frame: its
-    share of the time of its batch; with one slot the latency); metrics are
-    computed from these files.
+    share of the time of its batch; with one slot the latency).
+
+    A metric is a `BaseMetric` of mmengine: `process` gets each finished
+    sequence, `compute_metrics` all at the end. It may have one more method,
+    `before_tracking(dataset, results_dir)`, which is called on every rank
+    before the first frame is tracked: there it can raise what would make it
+    fail afterwards, and learn where the results are.
+
+    As `val_cfg`, the loop validates the model in training: it tracks all
+    sequences and writes to `<work_dir>/validation/iter_<n>/`.
 
     Args:
         runner: The runner.
@@ -62,9 +73,6 @@ class SequenceTestLoop(TestLoop):
             left by an interrupted test of the same checkpoint, model and
             data, and sets results of other tests aside; True refuses those;
             False tracks all sequences again.
-        wrong_exemplar: A control experiment: each sequence is tracked from
-            its own first box, but with the exemplar of the next sequence. A
-            tracker that scores the same does not look at its exemplar.
 
     Raises:
         ValueError: If there is no slot.
@@ -78,7 +86,6 @@ class SequenceTestLoop(TestLoop):
         num_slots: int = 1,
         amp_dtype: str | None = None,
         resume: bool | None = None,
-        wrong_exemplar: bool = False,
     ) -> None:
         if num_slots < 1:
             raise ValueError(
@@ -89,10 +96,8 @@ class SequenceTestLoop(TestLoop):
         self.num_slots = num_slots
         self.amp_dtype = amp_dtype
         self.resume = resume
-        self.wrong_exemplar = wrong_exemplar
+        self.stage = 'test'
         self.folder = ResultsFolder(runner.work_dir)
-        for metric in self.evaluator.metrics:
-            metric.results_dir = str(self.folder.results)
 
     @property
     def model(self) -> SOTTracker:
@@ -102,39 +107,44 @@ class SequenceTestLoop(TestLoop):
 
     def run(self) -> dict:
         """Track all sequences; returns the metrics."""
+        # `val_loop` would build a loop that nobody asked for
+        self.stage = 'val' if self.runner._val_loop is self else 'test'
+        if self.stage == 'val':
+            name = f'validation/iter_{self.runner.iter}'
+            self.folder = ResultsFolder(Path(self.runner.work_dir, name))
         dataset = self.dataloader.dataset
+        # first, since it may refuse
+        for metric in self.evaluator.metrics:
+            if hasattr(metric, 'before_tracking'):
+                metric.before_tracking(dataset, self.folder.results)
         missing = [self._prepare() if is_main_process() else None]
         # by one rank for all: files of the others may appear any moment
         broadcast_object_list(missing)
-        self.runner.call_hook('before_test')
-        self.runner.call_hook('before_test_epoch')
+        hook = self.runner.call_hook
+        hook(f'before_{self.stage}')
+        hook(f'before_{self.stage}_epoch')
         self.runner.model.eval()
-        done = self._keep_finished(set(missing[0]))
+        done = self._report_finished(set(missing[0]))
         self._track_missing(missing[0], done)
         metrics = self.evaluator.evaluate(len(dataset))
-        self.runner.call_hook('after_test_epoch', metrics=metrics)
-        self.runner.call_hook('after_test')
+        hook(f'after_{self.stage}_epoch', metrics=metrics)
+        hook(f'after_{self.stage}')
         return metrics
 
     def _prepare(self) -> list[int]:
-        """Check what can be checked; returns the sequences to track."""
+        """Make the folders; returns the sequences to track."""
         dataset = self.dataloader.dataset
-        test = describe_test(
-            self.runner.cfg,
-            amp_dtype=self.amp_dtype,
-            wrong_exemplar=self.wrong_exemplar,
-        )
-        # first, since it may refuse
-        for metric in self.evaluator.metrics:
-            if hasattr(metric, 'check_annotations'):
-                metric.check_annotations(dataset)
+        if self.stage == 'val':
+            self.folder.make()
+            return list(range(len(dataset)))
+        test = describe_test(self.runner.cfg, amp_dtype=self.amp_dtype)
         return self.folder.prepare(dataset, test, self.resume)
 
-    def _keep_finished(self, missing: set[int]) -> int:
+    def _report_finished(self, missing: set[int]) -> int:
         """Report what an interrupted test has finished; returns how much."""
         dataset = self.dataloader.dataset
-        kept = [i for i in range(len(dataset)) if i not in missing]
-        mine = kept[get_rank() :: get_world_size()]
+        finished = [i for i in range(len(dataset)) if i not in missing]
+        mine = finished[get_rank() :: get_world_size()]
         for idx, i in enumerate(mine):
             item = dataset[i]
             sample = item['data_samples']
@@ -149,23 +159,23 @@ class SequenceTestLoop(TestLoop):
         num_frames = dataset.num_frames()[missing]
         share = share_sequences(num_frames, get_world_size())[get_rank()]
         mine = [missing[i] for i in share]
-        progress = FrameProgress(int(num_frames[share].sum()))
         batches = track_together(
             open_sequences(dataset, mine, self.num_slots),
             self.num_slots,
             self.start,
             self.track,
         )
-        num_done, shared = 0, get_world_size() > 1
+        shared = get_world_size() > 1
         of = f'{len(mine)} of rank {get_rank()}' if shared else len(mine)
+        log = FrameLog(int(num_frames[share].sum()))
+        num_done = 0
         for batch_size, finished in batches:
-            progress.add(batch_size)
+            log.add(batch_size)
             for sequence in finished:
                 self._write(sequence, done + num_done)
                 num_done += 1
-                progress.log(
-                    f'Tracked {sequence.sample.sequence} ({num_done}/{of})'
-                )
+                name = sequence.sample.sequence
+                log.write(f'Tracked {name} ({num_done}/{of})')
 
     @torch.no_grad()
     def start(
@@ -175,8 +185,6 @@ class SequenceTestLoop(TestLoop):
         bboxes = torch.cat([s.gt_instances.bboxes[:1] for s in samples])
         with self._precision():
             state = self.model.init(frames, bboxes)
-            if self.wrong_exemplar:
-                state = replace(state, memory=self._others(samples).memory)
         device = state.memory[0].device
         if device.type != 'cpu':  # its time is not that of the next batch
             torch.accelerator.synchronize(device)
@@ -189,18 +197,6 @@ class SequenceTestLoop(TestLoop):
         """State of sequences after their next frames."""
         with self._precision():
             return self.model.track(frames, state)
-
-    def _others(self, samples: Sequence[SOTDataSample]) -> TrackState:
-        """First state of the next sequences of the data set."""
-        dataset = self.dataloader.dataset
-        others = [
-            dataset.get_sequence((sample.index + 1) % len(dataset))
-            for sample in samples
-        ]
-        return self.model.init(
-            [other.read_frame(0) for other in others],
-            np.concatenate([other.bboxes[:1] for other in others]),
-        )
 
     def _precision(self):
         """Context in which the network runs."""
@@ -237,11 +233,37 @@ class SequenceTestLoop(TestLoop):
         )
         batch = {'inputs': [reader], 'data_samples': [sample]}
         hook = self.runner.call_hook
-        hook('before_test_iter', batch_idx=idx, data_batch=batch)
+        about = dict(batch_idx=idx, data_batch=batch)
+        hook(f'before_{self.stage}_iter', **about)
         self.evaluator.process(data_samples=[sample], data_batch=batch)
-        hook(
-            'after_test_iter',
-            batch_idx=idx,
-            data_batch=batch,
-            outputs=[sample],
+        hook(f'after_{self.stage}_iter', outputs=[sample], **about)
+
+
+class FrameLog:
+    """Logs frames that are done, per second, and the time that is left.
+
+    Args:
+        num_frames: To do in this process.
+    """
+
+    def __init__(self, num_frames: int) -> None:
+        self.num_frames = num_frames
+        self.done = 0
+        self.start = self.written = time.monotonic()
+
+    def add(self, num_frames: int) -> None:
+        """Count frames; log where no sequence ended for a while."""
+        self.done += num_frames
+        if time.monotonic() - self.written > LOG_INTERVAL:
+            self.write('Tracking')
+
+    def write(self, text: str) -> None:
+        """Log a line that ends with the progress."""
+        self.written = time.monotonic()
+        fps = self.done / max(self.written - self.start, 1e-9)
+        left = timedelta(seconds=round((self.num_frames - self.done) / fps))
+        print_log(
+            f'{text}: {self.done} of {self.num_frames} frames, {fps:.1f} '
+            f'frames/s with reading, {left} left',
+            'current',
         )

@@ -1,7 +1,8 @@
-"""Scores of one-pass evaluation, from the files that the test loop wrote."""
+"""Scores of one-pass evaluation, from result files."""
 
+import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,12 @@ from mmengine.structures import BaseDataElement
 
 from mmsimtrack.benchmarks import BENCHMARKS
 from mmsimtrack.datasets import SequenceDataset
+from mmsimtrack.datasets.layouts.otb100 import cut_to_range
 from mmsimtrack.evaluation.functional import (
+    FrameErrors,
+    Profile,
+    RefusedFile,
+    RefusedInput,
     frame_errors,
     get_profile,
     overall_curves,
@@ -26,9 +32,9 @@ from mmsimtrack.evaluation.reports import (
     report,
     write_report,
 )
+from mmsimtrack.evaluation.results import find_oddity, find_results
 from mmsimtrack.fileio import read_bboxes_xywh
 from mmsimtrack.registry import METRICS
-from mmsimtrack.structures.bbox import xyxy_to_xywh
 
 
 @METRICS.register_module()
@@ -47,8 +53,8 @@ class OPEMetric(BaseMetric):
     TrackingNet.
 
     Args:
-        results_dir: Folder of the result files. None: the test loop sets the
-            attribute to ``<work_dir>/results``.
+        results_dir: Folder of the result files. None: the test loop says it
+            in `before_tracking`.
         benchmark: Such as ``'lasot'``; some rules depend on it, see
             `get_profile`.
         profile: Whose rules apply to odd frames, see `get_profile`. None:
@@ -58,10 +64,13 @@ class OPEMetric(BaseMetric):
         collect_device: Where results of several ranks meet, ``'cpu'`` or
             ``'gpu'``.
         prefix: Put before the names of printed scores, ``'sot'`` if None.
+        adds_ao: Whether AO and SR are added to the scores of other profiles.
 
     Attributes:
-        curves: After evaluation, the curves of the benchmark by name
-            (``success``, ``precision``, ``norm_precision``), for plots.
+        rules: The profile.
+        overall: After evaluation, the scores of the benchmark.
+        curves: After evaluation, its curves by name (``success``,
+            ``precision``, ``norm_precision``), for plots.
     """
 
     default_prefix = 'sot'
@@ -74,21 +83,21 @@ class OPEMetric(BaseMetric):
         out_file: str | None = None,
         collect_device: str = 'cpu',
         prefix: str | None = None,
+        adds_ao: bool = True,
     ) -> None:
         super().__init__(collect_device=collect_device, prefix=prefix)
         self.results_dir = results_dir
         self.benchmark = benchmark
-        self.profile = profile or (
-            BENCHMARKS[benchmark].profile
-            if benchmark in BENCHMARKS
-            else 'stark'
-        )
+        row = BENCHMARKS.get(benchmark, BENCHMARKS['custom'])
+        self.profile = profile or row.profile
         if out_file is not None:
             check_report_path(out_file)
         self.out_file = out_file
+        self.overall: dict[str, float] = {}
         self.curves: dict[str, np.ndarray] = {}
-        self._rules = get_profile(self.profile, benchmark)
+        self.rules = get_profile(self.profile, benchmark)
         self._frame_rules = get_profile('got10k', 'got10k')
+        self._adds_ao = adds_ao
 
     def process(
         self, data_batch: Any, data_samples: Sequence[BaseDataElement | dict]
@@ -100,54 +109,52 @@ class OPEMetric(BaseMetric):
             data_samples: SOTDataSamples or their dict form: metainfo
                 ``sequence``, ``img_shape`` (H, W) and, where fewer boxes than
                 frames are public, ``num_frames`` T; `gt_instances` with
-                ``bboxes`` (T, 4) xyxy in frame pixels and ``visible`` (T,)
+                ``bboxes_xywh`` (T, 4), as annotated, and ``visible`` (T,)
                 bool. A sequence with its first box only cannot be scored; it
                 is packed for the server of the benchmark if there is one.
         """
         for sample in data_samples:
             if isinstance(sample, BaseDataElement):
                 sample = sample.to_dict()
-            gt = sample['gt_instances']
-            visible = torch.as_tensor(gt['visible'])
-            if len(gt['bboxes']) < sample.get('num_frames', 0):
-                self.results.append(
-                    dict(
-                        name=sample['sequence'],
-                        num_frames=sample['num_frames'],
-                    )
-                )
+            gt, name = sample['gt_instances'], sample['sequence']
+            gt_xywh = torch.as_tensor(gt['bboxes_xywh']).cpu().numpy()
+            num_frames = sample.get('num_frames', len(gt_xywh))
+            if len(gt_xywh) < num_frames:
+                self.results.append(dict(name=name, num_frames=num_frames))
                 continue
-            gt_xywh = xyxy_to_xywh(torch.as_tensor(gt['bboxes']).cpu())
             self.results.append(
                 dict(
-                    name=sample['sequence'],
-                    # the numbers of the file again, which xyxy has rounded:
-                    # overlaps of 1 depend on the last bit
-                    gt_xywh=np.round(gt_xywh, 9),
-                    visible=visible.cpu().numpy(),
+                    name=name,
+                    gt_xywh=gt_xywh,
+                    visible=torch.as_tensor(gt['visible']).cpu().numpy(),
                     # (H, W) -> (W, H)
                     image_size=tuple(sample['img_shape'][1::-1]),
                 )
             )
 
-    def check_annotations(self, dataset: SequenceDataset) -> None:
+    def before_tracking(
+        self, dataset: SequenceDataset, results_dir: Path
+    ) -> None:
         """Refuse before tracking what could not be scored after it.
+
+        Args:
+            dataset: The sequences that will be tracked.
+            results_dir: Folder to which the test loop will write.
 
         Raises:
             ValueError: If the rules of the profile refuse an annotation.
         """
-        for i in range(len(dataset)):
-            sequence = dataset.get_sequence(i)
-            if len(sequence.bboxes) == len(sequence):
-                gt_xywh = xyxy_to_xywh(sequence.bboxes)
+        self.results_dir = str(results_dir)
+        for sequence in map(dataset.get_sequence, range(len(dataset))):
+            gt_xywh = sequence.bboxes_xywh
+            if len(gt_xywh) == len(sequence):
                 # a result that all profiles take; LaSOT has negative sizes
-                zeros = np.zeros_like(gt_xywh)
                 frame_errors(
                     sequence.name,
-                    zeros,
+                    np.zeros_like(gt_xywh),
                     gt_xywh,
-                    self._rules,
-                    sequence.visible,
+                    self.rules,
+                    sequence.scored,
                     image_size=(np.inf, np.inf),
                 )
 
@@ -160,7 +167,7 @@ class OPEMetric(BaseMetric):
         return super().evaluate(size)
 
     def compute_metrics(self, results: list[dict]) -> dict[str, float]:
-        """Score the result files and write the JSON file.
+        """Score the result files and write the report.
 
         Args:
             results: What `process` kept, from all ranks. A sequence that
@@ -171,9 +178,7 @@ class OPEMetric(BaseMetric):
             first box only, whose results are packed instead.
 
         Raises:
-            FileNotFoundError: If a result file is missing.
-            ValueError: If a file has the wrong number of rows, or the rules
-                refuse it.
+            ValueError: If a result file is missing, or the rules refuse it.
         """
         unscored = {
             r['name']: r['num_frames'] for r in results if 'num_frames' in r
@@ -184,46 +189,104 @@ class OPEMetric(BaseMetric):
         sequences = {r['name']: r for r in results if 'gt_xywh' in r}
         if not sequences:
             return {}
-        errors, frames = {}, {}
-        for name, sequence in sorted(sequences.items()):
-            sequence['result_xywh'] = self._read_result(
-                name, len(sequence['gt_xywh'])
-            )
-            errors[name] = frame_errors(profile=self._rules, **sequence)
-            if len(sequence['gt_xywh']) > 1:  # AO does not count the first
-                frames[name] = frame_errors(
-                    profile=self._frame_rules, **sequence
-                )
-        overall = overall_scores(list(errors.values()), self._rules)
-        self.curves = overall_curves(list(errors.values()), self._rules)
-        per_sequence = {
-            name: sequence_scores(e, self._rules) for name, e in errors.items()
-        }
-        if frames:
-            pool = list(frames.values())
-            overall |= overall_scores(pool, self._frame_rules)
-        for name, e in frames.items():
-            per_sequence[name] |= sequence_scores(e, self._frame_rules)
+        _, content = self.score(sequences[name] for name in sorted(sequences))
         path = self.out_file or self._results_dir().parent / 'metrics.json'
-        content = report(self.benchmark, self.profile, overall, per_sequence)
         write_report(path, content, self.curves)
-        return {k: v for k, v in overall.items() if math.isfinite(v)}
+        return {k: v for k, v in self.overall.items() if math.isfinite(v)}
 
-    def _read_result(self, name: str, num_frames: int) -> np.ndarray:
-        path = self._results_dir() / f'{name}.txt'
-        if not path.is_file():
-            raise FileNotFoundError(
-                f'OPEMetric: {path} is missing, the result of sequence '
-                f"'{name}'. Run the test again: it skips finished sequences."
+    def score(
+        self, sequences: Iterable[dict]
+    ) -> tuple[dict[str, FrameErrors], dict]:
+        """Score result files, of this or of any tracker.
+
+        Args:
+            sequences: What `frame_errors` takes of each, without the result.
+                `annotation`, if any, is the file to name if it is refused.
+
+        Returns:
+            Errors by sequence, and the content of the report.
+
+        Raises:
+            RefusedFile: If a result is missing, damaged or refused.
+        """
+        sequences = list(sequences)
+        runs = self._find_runs([sequence['name'] for sequence in sequences])
+        errors, frames, oddities = {}, {}, []
+        for sequence in sequences:
+            name, length = sequence['name'], len(sequence['gt_xywh'])
+            results = self._read_runs(runs[name], sequence, oddities)
+            errors[name] = _errors(sequence, results, self.rules)
+            if self._adds_ao and length > 1:  # AO does not count the first
+                frames[name] = _errors(sequence, results, self._frame_rules)
+        if oddities:
+            more = f', and {len(oddities) - 1} more' if oddities[1:] else ''
+            print_log(
+                f'OPEMetric: {oddities[0]}{more}', 'current', logging.WARNING
             )
-        result_xywh = read_bboxes_xywh(path)
-        if len(result_xywh) != num_frames:
-            raise ValueError(
-                f'OPEMetric: found {len(result_xywh)} rows in {path}, '
-                f'expected {num_frames}, one per annotated frame. Delete the '
-                'file and run the test again.'
+        self.curves = overall_curves(list(errors.values()), self.rules)
+        overall, per_sequence = {}, {name: {} for name in errors}
+        for rules, group in (
+            (self.rules, errors),
+            (self._frame_rules, frames),
+        ):
+            if group:
+                overall |= overall_scores(list(group.values()), rules)
+            for name, each in group.items():
+                per_sequence[name] |= sequence_scores(each, rules)
+        self.overall = overall
+        content = report(self.benchmark, self.profile, overall, per_sequence)
+        return errors, content
+
+    def _find_runs(self, names: list[str]) -> dict[str, tuple[Path, ...]]:
+        """Find the result files of each sequence."""
+        folder, server = self._results_dir(), self.rules.measure == 'server'
+        runs = {name: find_results(folder, name, server) for name in names}
+        for name, paths in runs.items():
+            taken = {path.stem for path in paths} & runs.keys() - {name}
+            if taken:
+                raise RefusedFile(
+                    paths[0],
+                    f"is a run of '{name}', or the result of "
+                    f"{sorted(taken)[0]!r}. Name the result of '{name}' "
+                    f'{name}.txt.',
+                )
+        if not any(runs.values()):
+            raise RefusedFile(
+                folder, 'no result is there. Correct the folder.'
             )
-        return result_xywh
+        return runs
+
+    def _read_runs(
+        self, paths: tuple[Path, ...], sequence: dict, oddities: list[str]
+    ) -> dict[Path | None, np.ndarray]:
+        """Read the results of a sequence, and note what looks wrong."""
+        gt_xywh, results = sequence['gt_xywh'], {}
+        for path in paths:
+            try:
+                result_xywh = read_bboxes_xywh(path)
+            except (OSError, ValueError) as error:
+                raise RefusedFile(path, str(error)) from None
+            if self.benchmark == 'otb100':
+                result_xywh = cut_to_range(result_xywh, sequence['name'])
+            first_only = len(gt_xywh) == 1 < len(result_xywh)
+            if first_only and BENCHMARKS[self.benchmark].server:
+                raise RefusedFile(
+                    sequence.get('annotation', sequence['name']),
+                    'holds the first box only. Let the server of the '
+                    'benchmark score the results: upload submission.zip of '
+                    'the test.',
+                )
+            oddity = find_oddity(result_xywh, gt_xywh)
+            if oddity:
+                oddities.append(f'{path}: {oddity}')
+            results[path] = result_xywh
+        if not results:  # what TrackingNet makes of a missing file
+            name = sequence['name']
+            print_log(
+                f'{name}: no result, scored as boxes of zeros', 'current'
+            )
+            results[None] = np.zeros_like(gt_xywh)
+        return results
 
     def _results_dir(self) -> Path:
         if self.results_dir is None:
@@ -233,3 +296,37 @@ class OPEMetric(BaseMetric):
                 'it, or set results_dir in test_evaluator.'
             )
         return Path(self.results_dir)
+
+
+def _errors(
+    sequence: dict, results: dict[Path | None, np.ndarray], rules: Profile
+) -> FrameErrors:
+    """Compare the runs of a sequence with its annotation.
+
+    Raises:
+        RefusedFile: If the rules refuse a result or the annotation; names
+            the file and, if there is one, the line.
+    """
+    inputs = {k: v for k, v in sequence.items() if k != 'annotation'}
+    errors = []
+    for path, result_xywh in results.items():
+        try:
+            errors.append(
+                frame_errors(result_xywh=result_xywh, profile=rules, **inputs)
+            )
+        except RefusedInput as error:
+            if error.part != 'result':
+                path = sequence.get('annotation')
+            if path is None:
+                raise
+            raise RefusedFile(path, _locate(path, error)) from None
+    return FrameErrors.cat(errors)
+
+
+def _locate(path: Path, error: RefusedInput) -> str:
+    """Name the line of a file in which a refused row stands."""
+    if error.row is None:
+        return error.reason
+    lines = enumerate(path.read_text(errors='replace').splitlines(), 1)
+    numbers = [number for number, line in lines if line.strip()]
+    return f'line {numbers[error.row]}: {error.reason}'

@@ -56,7 +56,7 @@ def write_submission(
         raise ValueError(
             f'Found {len(num_frames)} sequences of {benchmark}, but its '
             f'server expects {SERVERS[benchmark]}. Complete the data set, or '
-            'pack what is there with make_submission.py --allow-incomplete.'
+            'pack what is there with results.py pack --allow-incomplete.'
         )
     folders = Path(results_dir), Path(times_dir)
     texts = _all_texts(benchmark, folders, num_frames)
@@ -92,7 +92,7 @@ def pack_unscored(
     if count != SERVERS[benchmark]:
         return (
             f'{done} No submission.zip, since the server of {benchmark} '
-            f'expects {SERVERS[benchmark]}: make_submission.py '
+            f'expects {SERVERS[benchmark]}: results.py pack '
             '--allow-incomplete packs what is there.'
         )
     path = results_dir.with_name('submission.zip')

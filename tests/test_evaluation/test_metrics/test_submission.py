@@ -133,7 +133,8 @@ def test_tool(tmp_path, make_got10k):
     done = subprocess.run(
         [
             sys.executable,
-            'tools/analysis_tools/make_submission.py',
+            'tools/analysis_tools/results.py',
+            'pack',
             'configs/simtrack/sim_b16_got10k.py',
             work_dir,
             '--out',
@@ -157,7 +158,8 @@ def run_tool(config, root, *options):
     return subprocess.run(
         [
             sys.executable,
-            'tools/analysis_tools/make_submission.py',
+            'tools/analysis_tools/results.py',
+            'pack',
             config,
             root,
             '--out',
@@ -182,7 +184,7 @@ def test_annotated_sequences_are_not_for_the_server(tmp_path, make_got10k):
         'test_dataloader.dataset.split=val',
     )
     assert done.returncode == 2
-    assert 'seq_0 in ' in done.stderr and 'is annotated, so' in done.stderr
+    assert 'seq_0 of ' in done.stderr and 'is annotated, so' in done.stderr
     done = run_tool(config, tmp_path, '--cfg-options', data)
     assert done.returncode == 2
     assert f'{tmp_path}/test/list.txt is missing' in done.stderr

@@ -155,7 +155,7 @@ def draw_scene(
     matrices = draw_walk(rng, look, side, size, num_frames, pace, start)
     target = Sprite('target', look, matrices)
     behind, front = [], []
-    for i in range(int(rng.integers(2, 6))):
+    for i in range(int(rng.integers(1, 5))):
         sprite = draw_distractor(rng, source, target, size, first=i == 0)
         on_top = rng.random() < 0.35
         if on_top and hidden(target, [*front, sprite], size) < HIDDEN[1]:
@@ -167,7 +167,7 @@ def draw_scene(
             front += draw_occluder(rng, source, target, front, size)
     still = [
         draw_still(rng, source, unit, camera, area)
-        for _ in range(int(rng.integers(2, 7)))
+        for _ in range(int(rng.integers(1, 5)))
     ]
     return Scene(
         size,
@@ -422,9 +422,9 @@ def draw_effects(
     defocus = blur * np.maximum(wander(rng, num_frames, (15, 80)), 0)
     length = streak * np.maximum(wander(rng, num_frames, (15, 80)), 0)
     return {
-        'gain': np.exp(0.4 * drift * waves[0]),
-        'offset': 20 * drift * waves[1],
-        'saturation': np.exp(0.4 * drift * waves[2]),
+        'gain': np.exp(0.3 * drift * waves[0]),
+        'offset': 12 * drift * waves[1],
+        'saturation': np.exp(0.2 * drift * waves[2]),
         'tint': np.exp(0.1 * drift * np.stack(waves[3:6], axis=1)),
         'defocus': np.where(defocus > 0.2, defocus, 0),
         'length': length,

@@ -54,7 +54,10 @@ class Textures:
     def background(
         self, rng: np.random.Generator, height: int, width: int
     ) -> np.ndarray:
-        """Draw a texture with features of 8 px to a quarter of the side."""
+        """Draw a gradient, or features of 8 px to a quarter of the side."""
+        if rng.random() < 0.4:
+            field = noise_field(rng, height, width, max(height, width))
+            return _colorize(field, _draw_palette(rng), smooth=True)
         grain = np.exp(rng.uniform(np.log(8), np.log(min(height, width) / 4)))
         return draw_texture(rng, height, width, grain)
 
@@ -148,15 +151,18 @@ def noise_field(
     rng: np.random.Generator, height: int, width: int, cell: float
 ) -> np.ndarray:
     """Draw smooth noise, a knot every `cell` px: (H, W) float32 in [0, 1]."""
-    knots = [int(side / cell) + 5 for side in (height, width)]
-    knots = rng.random(knots, dtype=np.float32)
+    # small first: warping knows 32 places between two knots only
+    zoom = max(1.0, cell / 16)
+    cell, small = cell / zoom, (int(width / zoom) + 1, int(height / zoom) + 1)
+    knots = rng.random([int(n / cell) + 5 for n in small[::-1]], np.float32)
     x, y = rng.uniform(1, 2, 2)
     field = cv2.warpAffine(
         knots,
         np.array([[1 / cell, 0, x], [0, 1 / cell, y]]),
-        (width, height),
+        small,
         flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP,
     )
+    field = cv2.resize(field, (width, height), interpolation=cv2.INTER_CUBIC)
     return np.clip(field, 0, 1)
 
 

@@ -1,0 +1,606 @@
+r"""Scores of trackers: make, plot, compare and look at them.
+
+    python tools/analysis_tools/results.py score --gt DIR --results DIR \
+        --benchmark lasot --out metrics.json
+    python tools/analysis_tools/results.py plot A B --out-dir plots
+    python tools/analysis_tools/results.py compare A B
+    python tools/analysis_tools/results.py worst CONFIG WORK_DIR --out-dir x
+    python tools/analysis_tools/results.py pack CONFIG WORK_DIR --out x.zip
+
+`score` takes result files of any tracker, without a model; `pack` makes a
+submission for the server of GOT-10k or TrackingNet. A and B are reports,
+`metrics.json` or its folder. docs/en/evaluate.md defines scores and profiles.
+"""
+
+from __future__ import annotations
+
+import argparse
+import html
+import sys
+from pathlib import Path
+from urllib.parse import quote
+
+import numpy as np
+from mmengine.config import Config, DictAction
+from scipy import stats
+
+import mmsimtrack  # noqa: F401  (checks the installation first)
+from mmsimtrack.benchmarks import BENCHMARKS, use_benchmark
+from mmsimtrack.datasets import VideoSequence
+from mmsimtrack.evaluation import OPEMetric
+from mmsimtrack.evaluation.annotations import (
+    read_annotations,
+    read_attributes,
+)
+from mmsimtrack.evaluation.functional import (
+    KITS,
+    RefusedFile,
+    attribute_scores,
+)
+from mmsimtrack.evaluation.metrics.submission import write_submission
+from mmsimtrack.evaluation.read_reports import read_reports, report_file
+from mmsimtrack.evaluation.reports import (
+    MAIN_SCORES,
+    check_report_path,
+    main_score,
+    markdown_table,
+    per_cent,
+    rounded,
+    score_names,
+    worst_sequences,
+    write_json,
+    write_report,
+)
+from mmsimtrack.evaluation.results import find_results
+from mmsimtrack.fileio import read_bboxes_xywh, read_names, replace_atomically
+from mmsimtrack.registry import DATASETS
+from mmsimtrack.structures import aligned_iou, xywh_to_xyxy
+from mmsimtrack.visualization import (
+    SOTVisualizer,
+    contact_sheet,
+    plot_attributes,
+    plot_curves,
+    plot_overlaps,
+    write_image,
+)
+
+# kind of curve -> what the legend shows: the first that a report has
+LEGENDS = {
+    'success': MAIN_SCORES,
+    'precision': ('precision20', 'precision_auc_0_50px'),
+    'norm_precision': ('norm_precision_at_0_2', 'norm_precision_auc_0_0_5'),
+}
+TITLES = {'auc': 'AUC', 'success_auc': 'Success', 'ao': 'AO'}
+TIE = 1e-9
+LOST = 0.1  # a target is lost where the overlap is below
+
+PAGE = """<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><title>{title}</title><style>
+body {{ font-family: sans-serif; max-width: 1320px; margin: 2em auto }}
+img {{ display: block; max-width: 100% }}
+</style></head><body>
+<h1>{title}</h1>
+<p>Green: annotation. Red: prediction. Below the frames: overlap in each frame
+of the sequence; gray: target not visible; lines: the frames above.</p>
+{body}
+</body></html>
+"""
+
+
+def at_least(least: int):
+    """Make the type of an option that is a number, and not too small."""
+
+    def parse(text: str) -> int:
+        if int(text) < least:
+            raise argparse.ArgumentTypeError(f'{text}, expected >= {least}')
+        return int(text)
+
+    return parse
+
+
+def parse_confidence(text: str) -> float:
+    """Read a share in per cent, between 0 and 100."""
+    if not 0 < float(text) < 100:
+        raise argparse.ArgumentTypeError(f'{text}, expected 0 to 100')
+    return float(text)
+
+
+def parse_args(arguments: list[str] | None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    commands = parser.add_subparsers(required=True, metavar='COMMAND')
+
+    def command(function, text):
+        name = function.__name__.removeprefix('run_')
+        sub = commands.add_parser(name, help=text, description=text)
+        sub.set_defaults(run=function)
+        return sub.add_argument
+
+    add = command(run_score, 'score result files of any tracker')
+    add('--gt', type=Path, required=True, help='folder of annotations')
+    add('--results', type=Path, required=True, help='folder of results')
+    add('--absent', type=Path, help='folder of flags, 1: target is absent')
+    add('--benchmark', choices=BENCHMARKS, required=True)
+    add('--profile', choices=KITS, help="default: the benchmark's")
+    add('--sequences', type=Path, help='file with one name per line')
+    add('--attributes', type=Path, help='folder of attributes, 0 or 1 each')
+    add('--out', required=True, help='JSON file; others appear beside it')
+
+    add = command(run_plot, 'plot curves and attributes of trackers')
+    add('reports', nargs='+', help='metrics.json of each tracker, or its dir')
+    add('--names', nargs='+', help='names of the trackers (default: folders)')
+    add('--out-dir', type=Path, required=True, help='folder for the pictures')
+    add('--title', help='name of the benchmark, as printed above the plots')
+    add('--format', default='png', choices=('png', 'pdf', 'svg'))
+
+    add = command(run_compare, 'compare two trackers, sequence by sequence')
+    add('reports', nargs=2, metavar=('A', 'B'), help='reports of trackers')
+    add('--names', nargs=2, help='names of the trackers (default: folders)')
+    add('--confidence', type=parse_confidence, default=95, help='per cent')
+    add('--num-resamples', type=at_least(1), default=10000)
+    add('--seed', type=at_least(0), default=0, help='of the bootstrap')
+    add('--num-shown', type=at_least(0), default=5, help='gains and losses')
+    add('--out', type=Path, help='JSON file to write')
+
+    add = command(run_worst, 'make a page of the worst sequences')
+    add_config(add)
+    add('--out-dir', type=Path, required=True, help='folder for the page')
+    add('--num-sequences', type=at_least(1), default=10)
+    add('--num-frames', type=at_least(2), default=8, help='of each')
+    add('--results', type=Path, help='of the tracker (default: beside it)')
+
+    add = command(run_pack, 'pack a submission for a server')
+    add_config(add)
+    add('--out', required=True, help='zip file to write')
+    add(
+        '--allow-incomplete',
+        action='store_true',
+        help='pack another number of sequences than the server expects',
+    )
+    return parser.parse_args(arguments)
+
+
+def add_config(add) -> None:
+    """Add the options that say which test it was."""
+    add('config', help='config file of the test')
+    add('report', metavar='WORK_DIR', help='metrics.json, or its folder')
+    add('--benchmark', choices=BENCHMARKS, help='that the test had')
+    add(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        default={},
+        help='settings that the test had: key=value',
+    )
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command; the exit status."""
+    args = parse_args(arguments)
+    try:
+        args.run(args)
+    except RefusedFile as error:
+        print(f'refused: {error}', file=sys.stderr)
+        return 2
+    except (OSError, ValueError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+def run_score(args: argparse.Namespace) -> None:
+    """Score, print and write.
+
+    Raises:
+        RefusedFile: If something is missing, damaged, or refused.
+    """
+    check_report_path(args.out)
+    for folder in filter(None, (args.gt, args.results, args.absent)):
+        if not folder.is_dir():
+            raise RefusedFile(folder, 'there is no such folder.')
+    metric = OPEMetric(
+        args.results, args.benchmark, args.profile, adds_ao=False
+    )
+    names = args.sequences and read_list(args.sequences)
+    sequences = read_annotations(
+        args.gt, args.benchmark, metric.rules, args.absent, names
+    )
+    errors, content = metric.score(sequences)
+    if args.attributes:
+        names, table = read_attributes(
+            args.attributes, list(errors), args.benchmark
+        )
+        scores = attribute_scores(errors, table, names, metric.rules)
+        content['per_attribute'] = {k: rounded(v) for k, v in scores.items()}
+    write_report(args.out, content, metric.curves)
+    print(
+        f'{args.benchmark}, profile {metric.profile}, {len(errors)} sequences'
+    )
+    for key, value in content['overall'].items():
+        print(f'{key:26} {"undefined" if value is None else value}')
+
+
+def read_list(path: Path) -> list[str]:
+    """Read lines that are or begin with names of sequences."""
+    if not path.is_file():
+        raise RefusedFile(path, 'No such file. Write one name per line.')
+    names = list(dict.fromkeys(read_names(path)))
+    if not names:
+        raise RefusedFile(path, 'is empty. Write one name per line.')
+    return names
+
+
+def run_plot(args: argparse.Namespace) -> None:
+    """Draw a plot of each curve, and a radar of attributes."""
+    reports = read_reports(args.reports, args.names, with_curves=True)
+    first = next(iter(reports.values()))
+    legends = {kind: legend(reports, kind) for kind in first['curves']}
+    title = args.title or f'{first["benchmark"]} ({first["profile"]})'
+    args.out_dir.mkdir(parents=True, exist_ok=True)
+    for kind, (score, scores) in legends.items():
+        path = args.out_dir / f'{kind}.{args.format}'
+        curves = {name: r['curves'][kind] for name, r in reports.items()}
+        words = kind.replace('norm_', 'normalized ').capitalize()
+        plot_curves(curves, path, kind, scores, f'{words} on {title}')
+        print(f'{path}: [{score}]')
+    draw_attributes(reports, legends['success'], title, args)
+
+
+def legend(reports: dict[str, dict], kind: str) -> tuple[str, dict]:
+    """Name and values, per cent, of the score beside a curve.
+
+    Raises:
+        ValueError: If it is not defined for a tracker.
+    """
+    scores = {}
+    for name, report in reports.items():
+        overall = report['overall']
+        key = next((k for k in LEGENDS[kind] if k in overall), None)
+        if key is None or overall[key] is None:
+            raise ValueError(
+                f'{name} has no {key or " or ".join(LEGENDS[kind])}, which '
+                f'the legend of {kind} shows. Score it again.'
+            )
+        scores[name] = per_cent(key, overall[key])
+    return key, scores
+
+
+def draw_attributes(
+    reports: dict[str, dict],
+    success: tuple[str, dict],
+    title: str,
+    args: argparse.Namespace,
+) -> None:
+    """Draw the radar of the attributes that are defined for all trackers.
+
+    Args:
+        reports: By tracker.
+        success: The `legend` of the success plot.
+        title: Of the benchmark.
+        args: The command line.
+    """
+    lacking = [n for n, r in reports.items() if 'per_attribute' not in r]
+    if lacking:
+        if len(lacking) < len(reports):
+            print(f'No radar: {", ".join(lacking)} has no attributes.')
+        return
+    key, overall = success
+    common = [
+        name
+        for name in next(iter(reports.values()))['per_attribute']
+        if all(
+            report['per_attribute'].get(name, {}).get(key) is not None
+            for report in reports.values()
+        )
+    ]
+    if len(common) < 3:
+        print(f'No radar: {len(common)} attributes for all, expected 3.')
+        return
+    table = {
+        name: {
+            attribute: per_cent(key, report['per_attribute'][attribute][key])
+            for attribute in common
+        }
+        for name, report in reports.items()
+    }
+    path = args.out_dir / f'attributes.{args.format}'
+    plot_attributes(
+        table, overall, path, f'{TITLES[key]} by attribute on {title}'
+    )
+    print(f'{path}: [{key}]')
+
+
+def run_compare(args: argparse.Namespace) -> None:
+    """Compare score by score, print and write.
+
+    For each score: the mean over sequences of A and of B, of B - A with a
+    bootstrap confidence interval (sequences are drawn with replacement, pairs
+    stay together), and on how many sequences B is better, equal, worse.
+    """
+    (name_a, a), (name_b, b) = read_reports(args.reports, args.names).items()
+    content = {
+        'benchmark': a['benchmark'],
+        'profile': a['profile'],
+        'a': name_a,
+        'b': name_b,
+        'confidence': args.confidence,
+        'num_resamples': args.num_resamples,
+        'seed': args.seed,
+        'scores': compare(a, b, args),
+    }
+    print_comparison(content)
+    print_extremes(a, b, args.num_shown)
+    if args.out:
+        write_json(args.out, content)
+
+
+def compare(a: dict, b: dict, args: argparse.Namespace) -> dict[str, dict]:
+    """The comparison of each score, in the unit of the reports."""
+    result = {}
+    for key in score_names(
+        [*a['per_sequence'].values(), *b['per_sequence'].values()]
+    ):
+        values = np.array(list(paired(a, b, key).values())).reshape(-1, 2)
+        if not len(values):
+            print(f'{key}: no sequence has it in both reports')
+            continue
+        difference = values[:, 1] - values[:, 0]
+        interval = confidence_interval(
+            difference, args.confidence, args.num_resamples, args.seed
+        )
+        result[key] = {
+            'num_sequences': len(values),
+            'a': float(values[:, 0].mean()),
+            'b': float(values[:, 1].mean()),
+            'difference': float(difference.mean()),
+            'interval': interval,
+            'better': int((difference > TIE).sum()),
+            'equal': int((abs(difference) <= TIE).sum()),
+            'worse': int((difference < -TIE).sum()),
+        }
+    return result
+
+
+def paired(a: dict, b: dict, key: str) -> dict[str, tuple[float, float]]:
+    """Values of a score, by sequence, where both are defined."""
+    pairs = {
+        name: (scores.get(key), b['per_sequence'][name].get(key))
+        for name, scores in a['per_sequence'].items()
+    }
+    return {name: pair for name, pair in pairs.items() if None not in pair}
+
+
+def confidence_interval(
+    values: np.ndarray, confidence: float, num_resamples: int, seed: int
+) -> tuple[float, float] | None:
+    """Percentile bootstrap interval of the mean of (N,) values.
+
+    None for one value, which says nothing of its scatter.
+    """
+    if len(values) < 2:
+        return None
+    interval = stats.bootstrap(
+        (values,),
+        np.mean,
+        n_resamples=num_resamples,
+        batch=1000,
+        confidence_level=confidence / 100,
+        method='percentile',
+        rng=np.random.default_rng(seed),
+    ).confidence_interval
+    return float(interval.low), float(interval.high)
+
+
+def print_comparison(content: dict) -> None:
+    """A table, one row per score."""
+    a, b, confidence = (content[key] for key in ('a', 'b', 'confidence'))
+    print(
+        f'{content["benchmark"]}, profile {content["profile"]}: means over '
+        'sequences, per cent\n'
+    )
+    interval = f'{confidence:g} % interval'
+    header = ['score', 'N', a, b, 'B - A', interval, 'better/equal/worse']
+    rows = [_row(key, row) for key, row in content['scores'].items()]
+    print(markdown_table(header, rows))
+
+
+def _row(key: str, row: dict) -> list[str]:
+    interval = '-'
+    if row['interval'] is not None:
+        low, high = (per_cent(key, value) for value in row['interval'])
+        interval = f'{low:+.2f} to {high:+.2f}'
+    return [
+        key,
+        str(row['num_sequences']),
+        f'{per_cent(key, row["a"]):.2f}',
+        f'{per_cent(key, row["b"]):.2f}',
+        f'{per_cent(key, row["difference"]):+.2f}',
+        interval,
+        f'{row["better"]}/{row["equal"]}/{row["worse"]}',
+    ]
+
+
+def print_extremes(a: dict, b: dict, number: int) -> None:
+    """The sequences with the largest losses and gains."""
+    key = main_score(a)
+    gains = {
+        name: per_cent(key, y - x)
+        for name, (x, y) in paired(a, b, key).items()
+    }
+    ranked = sorted(gains, key=gains.__getitem__)
+    for title, names in (
+        ('losses', [n for n in ranked[:number] if gains[n] < 0]),
+        ('gains', [n for n in ranked[::-1][:number] if gains[n] > 0]),
+    ):
+        each = ', '.join(f'{name} {gains[name]:+.1f}' for name in names)
+        print(f'Largest {title}, {key}: {each or "none"}')
+
+
+def load_test_set(
+    args: argparse.Namespace,
+) -> tuple[Config, dict[str, VideoSequence]]:
+    """Load the config of a test, and its sequences by name.
+
+    Raises:
+        OSError: If the config or data are missing.
+        ValueError: If the config has no test set.
+    """
+    cfg = Config.fromfile(args.config)
+    if not cfg.get('test_dataloader'):
+        raise ValueError(
+            f'{args.config} has no test_dataloader. Give the config of the '
+            'test.'
+        )
+    if args.benchmark:
+        use_benchmark(cfg, args.benchmark)
+    cfg.merge_from_dict(args.cfg_options)
+    # a test checked the frames already
+    dataset = DATASETS.build(
+        {**cfg.test_dataloader.dataset, 'test_mode': False}
+    )
+    sequences = map(dataset.get_sequence, range(len(dataset)))
+    return cfg, {sequence.name: sequence for sequence in sequences}
+
+
+def run_worst(args: argparse.Namespace) -> None:
+    """Write a page of the worst sequences, with pictures.
+
+    The frames come from the test set of the config, the scores from the
+    report and the boxes from `results` beside it. Frames are spread evenly,
+    but for one, from which on the target is lost for the longest time.
+    """
+    ((name, report),) = read_reports([args.report]).items()
+    _, found = load_test_set(args)
+    names = worst_sequences(report, args.num_sequences)
+    for lacking in [each for each in names if each not in found]:
+        raise ValueError(
+            f'{lacking} is in the report, but not in the test set of '
+            f'{args.config}. Give the config, --benchmark and --cfg-options '
+            'of the test.'
+        )
+    folder = args.results or report_file(args.report).parent / 'results'
+    bboxes = {each: read_result(folder, found[each]) for each in names}
+    key = main_score(report)
+    parts = []
+    for each, pred in bboxes.items():
+        heading = f'{each}: {key} {report["per_sequence"][each][key]:.4g}'
+        parts.append(draw(found[each], pred, heading, args))
+        print(heading)
+    title = html.escape(f'{name}: lowest {key}')
+    page = PAGE.format(title=title, body='\n'.join(parts))
+    with replace_atomically(args.out_dir / 'index.html') as temporary:
+        temporary.write_text(page, encoding='utf-8')
+    print(args.out_dir / 'index.html')
+
+
+def read_result(folder: Path, sequence: VideoSequence) -> np.ndarray:
+    """(T, 4) xyxy in frame pixels; of several runs, the first.
+
+    Raises:
+        ValueError: If the result is missing, or it or the annotation has not
+            one box per frame.
+    """
+    path = find_results(folder, sequence.name)[0]
+    bboxes = xywh_to_xyxy(read_bboxes_xywh(path))
+    for what, found in ((path, bboxes), (sequence.name, sequence.bboxes)):
+        if len(found) != len(sequence):
+            raise ValueError(
+                f'{what} has {len(found)} boxes, expected {len(sequence)}, '
+                'one per frame. Track the sequence again; test sets of which '
+                'only the first box is public have no scores.'
+            )
+    return bboxes
+
+
+def draw(
+    sequence: VideoSequence,
+    pred: np.ndarray,
+    heading: str,
+    args: argparse.Namespace,
+) -> str:
+    """Write the pictures of a sequence; its part of the page."""
+    iou, visible = aligned_iou(pred, sequence.bboxes), sequence.visible
+    lost_at, lost_for = longest_loss(iou, visible)
+    numbers = choose_frames(
+        len(sequence), args.num_frames, lost_at if lost_for else None
+    )
+    visualizer = SOTVisualizer()
+    frames = [
+        visualizer.draw_frame(
+            sequence.read_frame(t),
+            pred[t],
+            sequence.bboxes[t] if visible[t] else None,
+            f'#{t}  {iou[t]:.2f}' if visible[t] else f'#{t}',
+        )
+        for t in numbers
+    ]
+    files = f'{sequence.name}.jpg', f'{sequence.name}_overlap.png'
+    write_image(args.out_dir / files[0], contact_sheet(frames))
+    plot_overlaps(iou, visible, args.out_dir / files[1], numbers)
+    text = f'{len(sequence)} frames'
+    if lost_for:
+        text += f'; overlap below {LOST} from #{lost_at} on, {lost_for} frames'
+    images = ''.join(
+        f'<img src="{quote(file)}" alt="{html.escape(file)}">'
+        for file in files
+    )
+    return f'<h2>{html.escape(heading)}</h2>\n<p>{text}</p>\n{images}'
+
+
+def longest_loss(overlaps: np.ndarray, visible: np.ndarray) -> tuple[int, int]:
+    """Where the target is lost for the longest time, and for how long.
+
+    Args:
+        overlaps: (T,).
+        visible: (T,) bool; other frames do not count.
+
+    Returns:
+        First frame of it, and number of frames; 0 and 0 if it is never lost.
+    """
+    frames = np.flatnonzero(visible)
+    best, start, length = 0, 0, 0
+    for i, frame in enumerate(frames):
+        if overlaps[frame] >= LOST:
+            start = i + 1
+        elif i + 1 - start > length:
+            best, length = frames[start], i + 1 - start
+    return int(best), length
+
+
+def choose_frames(
+    num_frames: int, number: int, extra: int | None
+) -> list[int]:
+    """At most `number` frames: spread evenly, and one in particular."""
+    if extra is not None:
+        number -= 1
+    spread = np.linspace(0, num_frames - 1, number).round().astype(int)
+    return sorted({*spread.tolist(), *([] if extra is None else [extra])})
+
+
+def run_pack(args: argparse.Namespace) -> None:
+    """Check that each sequence has its result, and pack.
+
+    Raises:
+        ValueError: If the test set is annotated, or results are not complete.
+    """
+    cfg, sequences = load_test_set(args)
+    for sequence in sequences.values():
+        if len(sequence.bboxes_xywh) == len(sequence) > 1:
+            raise ValueError(
+                f'{sequence.name} of {args.config} is annotated, so '
+                'tools/test.py scores it. Give the test split, of which only '
+                'first boxes are public.'
+            )
+    num_frames = {name: len(each) for name, each in sequences.items()}
+    folders = (Path(args.report, name) for name in ('results', 'times'))
+    benchmark = cfg.test_evaluator.benchmark
+    write_submission(
+        benchmark, *folders, num_frames, args.out, args.allow_incomplete
+    )
+    print(f'{args.out}: {len(num_frames)} sequences of {benchmark}')
+
+
+if __name__ == '__main__':
+    sys.exit(main())
