@@ -24,7 +24,10 @@ def read_requirements(name: str) -> list[str]:
 
 
 class BuildWithMim(build_py):
-    """Puts configs, tools and the model index into the wheel."""
+    """Puts configs, tools and the model index into the wheel.
+
+    `tools/benchmarks/` stays out: it measures a checkout.
+    """
 
     def run(self) -> None:
         """Build, then copy to `mmsimtrack/.mim` in the build folder."""
@@ -40,7 +43,7 @@ class BuildWithMim(build_py):
                     source,
                     target / name,
                     dirs_exist_ok=True,
-                    ignore=shutil.ignore_patterns('__pycache__'),
+                    ignore=shutil.ignore_patterns('__pycache__', 'benchmarks'),
                 )
             else:
                 shutil.copy(source, target / name)

@@ -39,7 +39,8 @@ def test_mim_finds_configs_tools_and_index(wheel):
         *(ROOT / 'tools').rglob('*.py'),
         *(ROOT / 'tools').glob('*.sh'),
     ]:
-        assert f'{mim}/{path.relative_to(ROOT)}' in wheel
+        shipped = f'{mim}/{path.relative_to(ROOT)}' in wheel
+        assert shipped == ('benchmarks' not in path.parts)
 
 
 def test_no_tests_and_no_leftovers(wheel):

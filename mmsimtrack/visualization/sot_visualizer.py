@@ -19,7 +19,7 @@ GT_COLOR = (64, 220, 64)
 
 @VISUALIZERS.register_module()
 class SOTVisualizer(Visualizer):
-    """mmengine's visualizer for single-object tracking."""
+    """A mmengine `Visualizer` that draws boxes of single-object tracking."""
 
     @staticmethod
     def draw_frame(
@@ -78,7 +78,7 @@ def write_image(path: str | Path, image: np.ndarray) -> None:
 
 
 class VideoWriter:
-    """Writes RGB frames to an MP4 that appears once it is closed.
+    """A writer of RGB frames to an MP4 that appears once it is closed.
 
     Args:
         path: Video file.

@@ -40,16 +40,16 @@ LEGEND_PATCHES = '; blue: share R of a patch that the target covers, Eq. (7)'
 
 
 class WatchedPairs(PairDataset):
-    """Pairs that remember the sequence they were last drawn from."""
+    """A `PairDataset` that remembers which sequence it drew from last."""
 
     def draw(self, rng: np.random.Generator) -> tuple:
-        """See `PairDataset`."""
+        """Draw as `PairDataset` does."""
         drawn = super().draw(rng)
         self.last_sequence = drawn[0]
         return drawn
 
     def last_dataset(self) -> str:
-        """Name of the data set that the last pair came from."""
+        """Name the data set that the last pair came from."""
         path = self.last_sequence.frame_template
         # of nested folders, the inner one
         roots = sorted(self.datasets, key=lambda d: len(str(d.data_root)))
@@ -62,7 +62,7 @@ class WatchedPairs(PairDataset):
 
 
 def build_pairs(cfg: Config) -> WatchedPairs:
-    """Training pairs of a config.
+    """Build the training pairs of a config.
 
     Raises:
         KeyError: If it has none.
@@ -114,7 +114,7 @@ def draw_pair(
     Args:
         pair: What `PairDataset` gives.
         dataset: Name of the data set.
-        backbone: Of the model; it knows the foveal window.
+        backbone: Backbone of the model; it knows the foveal window.
         patch: Side of a patch in pixels to show the patches; 0 hides them.
         side: Side of a crop in the picture, in pixels.
 
@@ -152,7 +152,7 @@ def draw_pair(
 
 
 def patch_size(backbone: nn.Module) -> int:
-    """Side of a patch whose ratio R the model uses, in pixels.
+    """Ask for the side of a patch whose ratio R the model uses, in pixels.
 
     Raises:
         ValueError: If the model has no such patches.
@@ -168,44 +168,27 @@ def patch_size(backbone: nn.Module) -> int:
 
 
 def parse_args() -> argparse.Namespace:
-    """Options of the command line."""
+    """Read the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument('config', help='config file')
-    parser.add_argument(
-        '--num', type=int, default=16, help='how many pairs (default: 16)'
+    add = parser.add_argument
+    add('config', help='config file')
+    add('--num', type=int, default=16, help='how many pairs (default: 16)')
+    text = (
+        'draw the pairs (seed, K), (seed, K + 1), ...; the seed is that of '
+        'the config (default: 0, the first of the training)'
     )
-    parser.add_argument(
-        '--first-key',
-        type=int,
-        default=0,
-        metavar='K',
-        help='draw the pairs (seed, K), (seed, K + 1), ...; the seed is that '
-        'of the config (default: 0, the first of the training)',
-    )
-    parser.add_argument(
-        '--out',
-        type=parse_image,
-        default='pairs.png',
-        help='picture to write (default: pairs.png)',
-    )
-    parser.add_argument(
-        '--show-dir',
-        type=Path,
-        help='write a picture per pair to this folder instead: <k>.png',
-    )
-    parser.add_argument(
-        '--side', type=int, default=224, help='of a crop in the picture'
-    )
-    parser.add_argument(
-        '--columns', type=int, default=3, help='pairs in a row (default: 3)'
-    )
-    parser.add_argument(
-        '--patches',
-        action='store_true',
-        help='show the patches of the exemplar and how much target they hold',
-    )
+    add('--first-key', type=int, default=0, metavar='K', help=text)
+    text = 'picture to write (default: pairs.png)'
+    add('--out', type=parse_image, default='pairs.png', help=text)
+    text = 'write a picture per pair to this folder instead: <k>.png'
+    add('--show-dir', type=Path, help=text)
+    add('--side', type=int, default=224, help='side of a crop in the picture')
+    text = 'pairs in a row (default: 3)'
+    add('--columns', type=int, default=3, help=text)
+    text = 'show the patches of the exemplar and how much target they hold'
+    add('--patches', action='store_true', help=text)
     add_cfg_options(parser)
     args = parser.parse_args()
     for name in ('num', 'side', 'columns'):

@@ -23,7 +23,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 from synthetic.photos import PhotoTextures, describe_photos
-from synthetic.scene import Scene, draw_scene
+from synthetic.scene import Scene, ScenePainter
 from synthetic.textures import Textures
 
 from mmsimtrack.fileio import replace_atomically
@@ -34,15 +34,7 @@ SETTINGS = 'generated.json'
 SPLITS = ('train', 'val')
 JPEG_QUALITY = 90
 META_INFO = """[METAINFO]
-url: generate_sequences.py
-begin: 00:00:00
-end: 00:00:00
-anno_fps: 10
 object_class: synthetic
-motion_class: wandering
-major_class: synthetic
-root_class: synthetic
-motion_adverb: smoothly
 resolution: {size}
 distractors: {distractors}
 own_texture_distractors: {twins}
@@ -178,7 +170,7 @@ def draw_sequence(args: argparse.Namespace, split: str, index: int) -> Scene:
     source = make_source(args.photos, args.coco, split, args.seed)
     rng = np.random.default_rng([args.seed, SPLITS.index(split), index])
     num_frames = getattr(args, f'{split}_frames')
-    return draw_scene(rng, source, tuple(args.size), num_frames)
+    return ScenePainter(rng, source, args.size, num_frames).draw_scene()
 
 
 def write_sequence(args: argparse.Namespace, job: tuple[int, Path]) -> None:

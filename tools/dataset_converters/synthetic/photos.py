@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import io
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 
@@ -189,7 +190,7 @@ def hold_out(names: list, held_out: bool, seed: int) -> list:
     return [names[i] for i in sorted(chosen)]
 
 
-def read_segments(file: Path, folder: Path) -> tuple[dict, callable]:
+def read_segments(file: Path, folder: Path) -> tuple[dict, Callable]:
     """Read the compact segments of reasonable size.
 
     Returns:

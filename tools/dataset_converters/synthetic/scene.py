@@ -131,64 +131,228 @@ class Scene:
         return effects.noise(frame, numbers['noise'], rng)
 
 
-def draw_scene(
-    rng: np.random.Generator,
-    source: Textures,
-    size: tuple[int, int],
-    num_frames: int,
-) -> Scene:
-    """Draw a scene.
+class ScenePainter:
+    """Draws scenes: all that happens in them comes from one generator.
 
     Args:
-        rng: Generator that everything comes from.
+        rng: The generator.
         source: Draws textures, objects and backgrounds.
         size: (width, height) of the frames.
         num_frames: T.
     """
-    area = np.array(size)
-    unit = np.sqrt(area.prod() / (320 * 240))
-    camera = draw_camera(rng, num_frames, area)
-    side = unit * np.exp(rng.uniform(*np.log(SIZES)))
-    pace = np.exp(rng.uniform(np.log(0.06), np.log(0.16)))
-    start = rng.uniform(0.2, 0.8, 2) * size
-    look = source.draw_look(rng)
-    matrices = draw_walk(rng, look, side, size, num_frames, pace, start)
-    target = Sprite('target', look, matrices)
-    behind, front = [], []
-    for i in range(int(rng.integers(1, 5))):
-        sprite = draw_distractor(rng, source, target, size, first=i == 0)
-        on_top = rng.random() < 0.35
-        if on_top and hidden(target, [*front, sprite], size) < HIDDEN[1]:
-            front.append(sprite)
+
+    def __init__(
+        self, rng: np.random.Generator, source: Textures, size, num_frames: int
+    ) -> None:
+        self.rng, self.source, self.num_frames = rng, source, num_frames
+        self.size = np.array(size)
+        self.unit = np.sqrt(self.size.prod() / (320 * 240))
+
+    def draw_scene(self) -> Scene:
+        """Draw a scene."""
+        rng, size = self.rng, tuple(self.size.tolist())
+        camera = self.draw_camera()
+        side = self.unit * np.exp(rng.uniform(*np.log(SIZES)))
+        pace = np.exp(rng.uniform(np.log(0.06), np.log(0.16)))
+        start = rng.uniform(0.2, 0.8, 2) * self.size
+        look = self.source.draw_look(rng)
+        walk = self.draw_walk(look, side, pace, start)
+        target = Sprite('target', look, walk)
+        behind, front = [], []
+        for i in range(int(rng.integers(1, 5))):
+            sprite = self.draw_distractor(target, first=i == 0)
+            on_top = rng.random() < 0.35
+            if on_top and hidden(target, [*front, sprite], size) < HIDDEN[1]:
+                front.append(sprite)
+            else:
+                behind.append(sprite)
+        if rng.random() < 0.55:
+            for _ in range(int(rng.integers(1, 2 + self.num_frames // 40))):
+                front += self.draw_occluder(target, front, size)
+        num_still = int(rng.integers(1, 5))
+        still = [self.draw_still(camera) for _ in range(num_still)]
+        return Scene(
+            size,
+            self.pick_background(target),
+            camera,
+            (*still, *behind, target, *front),
+            visible_share(target, front, size),
+            self.draw_effects(),
+        )
+
+    def wander(self, *periods: float) -> np.ndarray:
+        """Sum up three sinusoids with random periods, (T,) in [-1, 1]."""
+        rng = self.rng
+        turns = np.arange(self.num_frames) / rng.uniform(*periods, (3, 1))
+        waves = np.sin(2 * np.pi * (turns + rng.random((3, 1))))
+        return rng.dirichlet(np.ones(3)) @ waves
+
+    def draw_camera(self) -> np.ndarray:
+        """Draw pan, zoom and roll: (T, 2, 3) from background to frame."""
+        waves = [self.wander(40, 120) for _ in range(4)]
+        reach = self.rng.uniform(0.1, 1) * 0.35 * (CANVAS - 1)
+        centers = CANVAS / 2 + reach * np.stack(waves[:2], axis=1)
+        centers = centers * self.size
+        zoom = np.exp(self.rng.uniform(0, 0.15) * waves[2])
+        linear = rotations(self.rng.uniform(0, 0.08) * waves[3])
+        linear = linear * zoom[:, None, None]
+        moved = (linear @ centers[..., None])[..., 0]
+        return affine(linear, self.size / 2 - moved)
+
+    def draw_walk(
+        self, look: Look, side: float, pace: float, start: np.ndarray
+    ) -> np.ndarray:
+        """Draw how an object deforms and where it goes, back at the borders.
+
+        Args:
+            look: The object.
+            side: sqrt(w * h) in px, on average.
+            pace: Typical step between two frames, as a share of sqrt(w * h).
+            start: (2,) center of the first box.
+
+        Returns:
+            (T, 2, 3) matrices from the unit frame to the frame.
+        """
+        rng = self.rng
+        waves = [self.wander(20, 90) for _ in range(4)]
+        spans = rng.uniform([0.08, 0, 0, 0.3], [0.3, 0.22, 0.15, 1])
+        growth, stretch, shear, swing = spans[:, None] * waves
+        swing = np.deg2rad(rng.choice([5, 20, 60])) * swing
+        scale = side * np.exp(growth)
+        shape = [np.exp(stretch), shear, 0 * shear, np.exp(-stretch)]
+        shape = (scale * shape).T.reshape(-1, 2, 2)
+        linear = rotations(swing) @ shape
+        points = look.outline @ linear.transpose(0, 2, 1)  # (T, N, 2)
+        low, high = points.min(axis=1), points.max(axis=1)
+        steps = pace * np.exp(0.8 * self.wander(12, 50))
+        steps = np.clip(steps, 0.015, MAX_STEP) * scale.min()
+        turns = rng.uniform(0.05, 0.3) * self.wander(10, 60)
+        heading = rng.uniform(0, 2 * np.pi) + turns.cumsum()
+        moves = (steps * [np.cos(heading), np.sin(heading)]).T
+        moves[0] = 0
+        # the share of a side that may lie outside of the frame
+        inner = 0.5 - rng.choice([0.0, 0.1, 0.3], p=[0.5, 0.3, 0.2])
+        border = inner * (high - low).max(axis=0)
+        border = np.minimum(border, 0.45 * self.size)
+        room = self.size - 2 * border
+        # a walk without borders, folded back into the room
+        path = (start - border + moves.cumsum(axis=0)) % (2 * room)
+        centers = border + np.minimum(path, 2 * room - path)
+        return affine(linear, centers - (low + high) / 2)
+
+    def draw_distractor(self, target: Sprite, first: bool) -> Sprite:
+        """Draw one with the target's texture, its outline, or neither."""
+        rng = self.rng
+        twin, alike = (0.58, 0.8) if first else (0.12, 0.3)
+        kind, role, look = rng.random(), 'distractor', target.look
+        factor = rng.choice([rng.uniform(0.55, 0.8), rng.uniform(1.2, 1.45)])
+        if kind < twin:
+            role, look = 'twin', self.source.draw_twin(rng, look)
+        elif kind < alike:
+            hsv = cv2.cvtColor(look.texture, cv2.COLOR_RGB2HSV)
+            hue = hsv[..., 0].astype(int) + rng.integers(35, 145)
+            hsv[..., 0] = hue % 180
+            hsv[..., 1] = np.maximum(hsv[..., 1], 90)
+            look = replace(look, texture=cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB))
         else:
-            behind.append(sprite)
-    if rng.random() < 0.55:
-        for _ in range(int(rng.integers(1, 2 + num_frames // 40))):
-            front += draw_occluder(rng, source, target, front, size)
-    still = [
-        draw_still(rng, source, unit, camera, area)
-        for _ in range(int(rng.integers(1, 5)))
-    ]
-    return Scene(
-        size,
-        pick_background(rng, source, target, area),
-        camera,
-        (*still, *behind, target, *front),
-        visible_share(target, front, size),
-        draw_effects(rng, num_frames),
-    )
+            look = self.source.draw_look(rng)
+        x1, y1, x2, y2 = target.bboxes[0]
+        side = np.sqrt((x2 - x1) * (y2 - y1))
+        angle, reach = rng.uniform(0, 2 * np.pi), rng.uniform(1.3, 3) * side
+        start = np.array([x1 + x2, y1 + y2]) / 2
+        start = start + reach * np.array([np.cos(angle), np.sin(angle)])
+        side = min(factor * side, 0.45 * self.size.min())
+        walk = self.draw_walk(look, side, rng.uniform(0, 0.16), start)
+        return Sprite(role, look, walk)
 
+    def draw_occluder(
+        self, target: Sprite, front: list[Sprite], size: tuple[int, int]
+    ) -> list[Sprite]:
+        """Draw a bar or blob that passes in front of the target.
 
-# Motion
+        Returns:
+            One sprite, or none if all trials hid too little or too much.
+        """
+        rng, bboxes = self.rng, target.bboxes
+        bar = rng.random() < 0.6
+        outline = draw_bar(rng) if bar else draw_outline(rng)
+        look = self.source.draw_look(rng, outline)
+        centers = (bboxes[:, :2] + bboxes[:, 2:]) / 2
+        times = np.arange(self.num_frames)[:, None]
+        for trial in range(8):
+            t = int(rng.integers(self.num_frames // 5, self.num_frames))
+            side = np.sqrt(np.prod(bboxes[t, 2:] - bboxes[t, :2]))
+            side *= 0.94**trial
+            angle = rng.uniform(0, 2 * np.pi)
+            across = np.array([np.cos(angle), np.sin(angle)])
+            # from one side of the target to the other in 6 to 16 frames
+            speed = (centers[t] - centers[max(0, t - 3)]) / 3
+            speed = speed - 1.5 * side / rng.uniform(6, 16) * across
+            path = centers[t] + (times - t) * speed
+            path = path + rng.normal(0, 0.1, 2) * side
+            scale = side * (rng.uniform(0.6, 0.95) if bar else 0.7)
+            linear = rotations(np.full(self.num_frames, angle)) * scale
+            sprite = Sprite('occluder', look, affine(linear, path))
+            alone = hidden(target, [sprite], size)
+            if alone > HIDDEN[0] and (
+                hidden(target, [*front, sprite], size) < HIDDEN[1]
+            ):
+                return [sprite]
+        return []
 
+    def draw_still(self, camera: np.ndarray) -> Sprite:
+        """Draw an object that stands on the background."""
+        rng = self.rng
+        side = self.unit * np.exp(rng.uniform(np.log(16), np.log(85)))
+        linear = camera[..., :2] @ rotations(rng.uniform(-1, 1, 1)) * side
+        place = rng.uniform(0.1, 0.9, 2) * CANVAS * self.size
+        shift = camera[..., :2] @ place + camera[..., 2]
+        look = self.source.draw_look(rng)
+        return Sprite('still', look, affine(linear, shift))
 
-def wander(
-    rng: np.random.Generator, num_frames: int, periods: tuple[float, float]
-) -> np.ndarray:
-    """Sum up three sinusoids with random periods, (T,) in [-1, 1]."""
-    turns = np.arange(num_frames) / rng.uniform(*periods, (3, 1))
-    waves = np.sin(2 * np.pi * (turns + rng.random((3, 1))))
-    return rng.dirichlet(np.ones(3)) @ waves
+    def pick_background(self, target: Sprite) -> np.ndarray:
+        """Draw up to four backgrounds until the target stands out."""
+        width, height = np.round(CANVAS * self.size).astype(int).tolist()
+        inside = target.pixels[target.pixels[..., 3] > 127][:, :3]
+        best, most = None, -1.0
+        for _ in range(4):
+            image = self.source.background(self.rng, height, width)
+            outside = image[::8, ::8].reshape(-1, 3)
+            contrast = np.linalg.norm(inside.mean(0) - outside.mean(0))
+            contrast += 0.5 * np.linalg.norm(inside.std(0) - outside.std(0))
+            if contrast > most:
+                best, most = image, contrast
+            if contrast > CONTRAST:
+                break
+        return best
+
+    def draw_effects(self) -> dict[str, np.ndarray]:
+        """Draw numbers for `effects`: light drifts, blur comes and goes.
+
+        Returns:
+            T of each: `gain`, `offset`, `saturation` and `tint` of the light,
+            `defocus`, `length` and `angle` of the blur, `noise` and its
+            `seed`.
+        """
+        rng = self.rng
+        waves = [self.wander(25, 120) for _ in range(8)]
+        drift = rng.uniform(0.1, 1)
+        blur = rng.uniform(0.4, 1.5) * (rng.random() < 0.5)
+        streak = rng.uniform(2, 6) * (rng.random() < 0.35)
+        defocus = blur * np.maximum(self.wander(15, 80), 0)
+        length = streak * np.maximum(self.wander(15, 80), 0)
+        level = rng.choice([0.0, 2.0, 4.0, 7.0])
+        return {
+            'gain': np.exp(0.3 * drift * waves[0]),
+            'offset': 12 * drift * waves[1],
+            'saturation': np.exp(0.2 * drift * waves[2]),
+            'tint': np.exp(0.1 * drift * np.stack(waves[3:6], axis=1)),
+            'defocus': np.where(defocus > 0.2, defocus, 0),
+            'length': length,
+            'angle': np.pi * waves[6],
+            'noise': np.full(self.num_frames, level),
+            'seed': rng.integers(2**31, size=self.num_frames),
+        }
 
 
 def rotations(angles: np.ndarray) -> np.ndarray:
@@ -200,175 +364,6 @@ def rotations(angles: np.ndarray) -> np.ndarray:
 def affine(linear: np.ndarray, shift: np.ndarray) -> np.ndarray:
     """Join (T, 2, 2) and (T, 2) to (T, 2, 3)."""
     return np.concatenate([linear, shift[..., None]], axis=2)
-
-
-def draw_camera(
-    rng: np.random.Generator, num_frames: int, size: np.ndarray
-) -> np.ndarray:
-    """Draw pan, zoom and roll: (T, 2, 3) from the background to the frame."""
-    waves = [wander(rng, num_frames, (40, 120)) for _ in range(4)]
-    reach = rng.uniform(0.1, 1) * 0.35 * (CANVAS - 1)
-    centers = (CANVAS / 2 + reach * np.stack(waves[:2], axis=1)) * size
-    zoom = np.exp(rng.uniform(0, 0.15) * waves[2])
-    linear = rotations(rng.uniform(0, 0.08) * waves[3]) * zoom[:, None, None]
-    return affine(linear, size / 2 - (linear @ centers[..., None])[..., 0])
-
-
-def draw_walk(
-    rng: np.random.Generator,
-    look: Look,
-    side: float,
-    size: tuple[int, int],
-    num_frames: int,
-    pace: float,
-    start: np.ndarray,
-) -> np.ndarray:
-    """Draw how an object deforms and where it goes, back at the borders.
-
-    Args:
-        side: sqrt(w * h) in px, on average.
-        pace: Typical step between two frames, as a share of sqrt(w * h).
-        start: (2,) center of the first box.
-
-    Returns:
-        (T, 2, 3) matrices from the unit frame to the frame.
-    """
-    waves = [wander(rng, num_frames, (20, 90)) for _ in range(4)]
-    spans = rng.uniform([0.08, 0, 0, 0.3], [0.3, 0.22, 0.15, 1])
-    growth, stretch, shear, swing = spans[:, None] * waves
-    swing = np.deg2rad(rng.choice([5, 20, 60])) * swing
-    scale = side * np.exp(growth)
-    shape = np.stack(
-        [np.exp(stretch), shear, np.zeros(num_frames), np.exp(-stretch)], 1
-    )
-    linear = rotations(swing) @ (scale[:, None] * shape).reshape(-1, 2, 2)
-    points = look.outline @ linear.transpose(0, 2, 1)  # (T, N, 2)
-    low, high = points.min(axis=1), points.max(axis=1)
-    steps = pace * np.exp(0.8 * wander(rng, num_frames, (12, 50)))
-    steps = np.clip(steps, 0.015, MAX_STEP) * scale.min()
-    turns = rng.uniform(0.05, 0.3) * wander(rng, num_frames, (10, 60))
-    heading = rng.uniform(0, 2 * np.pi) + turns.cumsum()
-    moves = steps[:, None] * np.stack([np.cos(heading), np.sin(heading)], 1)
-    moves[0] = 0
-    # the share of a side that may lie outside of the frame
-    inner = 0.5 - rng.choice([0.0, 0.1, 0.3], p=[0.5, 0.3, 0.2])
-    border = np.minimum(
-        inner * (high - low).max(axis=0), 0.45 * np.array(size)
-    )
-    room = size - 2 * border
-    # a walk without borders, folded back into the room
-    path = (start - border + moves.cumsum(axis=0)) % (2 * room)
-    centers = border + np.minimum(path, 2 * room - path)
-    return affine(linear, centers - (low + high) / 2)
-
-
-# Other objects
-
-
-def draw_distractor(
-    rng: np.random.Generator,
-    source: Textures,
-    target: Sprite,
-    size: tuple[int, int],
-    first: bool,
-) -> Sprite:
-    """Draw a distractor: the target's texture, its outline, or neither."""
-    twin, alike = (0.58, 0.8) if first else (0.12, 0.3)
-    kind, role, look = rng.random(), 'distractor', target.look
-    factor = rng.choice([rng.uniform(0.55, 0.8), rng.uniform(1.2, 1.45)])
-    if kind < twin:
-        role, look = 'twin', source.draw_twin(rng, look)
-    elif kind < alike:
-        hsv = cv2.cvtColor(look.texture, cv2.COLOR_RGB2HSV)
-        hue = hsv[..., 0].astype(int) + rng.integers(35, 145)
-        hsv[..., 0] = hue % 180
-        hsv[..., 1] = np.maximum(hsv[..., 1], 90)
-        look = replace(look, texture=cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB))
-    else:
-        look = source.draw_look(rng)
-    x1, y1, x2, y2 = target.bboxes[0]
-    side = np.sqrt((x2 - x1) * (y2 - y1))
-    angle, reach = rng.uniform(0, 2 * np.pi), rng.uniform(1.3, 3) * side
-    start = np.array([x1 + x2, y1 + y2]) / 2
-    start = start + reach * np.array([np.cos(angle), np.sin(angle)])
-    side = min(factor * side, 0.45 * min(size))
-    pace, num_frames = rng.uniform(0, 0.16), len(target.matrices)
-    matrices = draw_walk(rng, look, side, size, num_frames, pace, start)
-    return Sprite(role, look, matrices)
-
-
-def draw_occluder(
-    rng: np.random.Generator,
-    source: Textures,
-    target: Sprite,
-    front: list[Sprite],
-    size: tuple[int, int],
-) -> list[Sprite]:
-    """Draw a bar or blob that passes in front of the target.
-
-    Returns:
-        One sprite, or none if all trials hid too little or too much.
-    """
-    bar, num_frames = rng.random() < 0.6, len(target.matrices)
-    look = source.draw_look(rng, draw_bar(rng) if bar else draw_outline(rng))
-    bboxes = target.bboxes
-    centers = (bboxes[:, :2] + bboxes[:, 2:]) / 2
-    for trial in range(8):
-        t = int(rng.integers(num_frames // 5, num_frames))
-        side = np.sqrt(np.prod(bboxes[t, 2:] - bboxes[t, :2])) * 0.94**trial
-        angle = rng.uniform(0, 2 * np.pi)
-        across = np.array([np.cos(angle), np.sin(angle)])
-        # from one side of the target to the other in 6 to 16 frames
-        speed = (centers[t] - centers[max(0, t - 3)]) / 3
-        speed = speed - 1.5 * side / rng.uniform(6, 16) * across
-        path = centers[t] + (np.arange(num_frames)[:, None] - t) * speed
-        path = path + rng.normal(0, 0.1, 2) * side
-        scale = side * (rng.uniform(0.6, 0.95) if bar else 0.7)
-        linear = rotations(np.full(num_frames, angle)) * scale
-        sprite = Sprite('occluder', look, affine(linear, path))
-        if (
-            hidden(target, [sprite], size) > HIDDEN[0]
-            and hidden(target, [*front, sprite], size) < HIDDEN[1]
-        ):
-            return [sprite]
-    return []
-
-
-def draw_still(
-    rng: np.random.Generator,
-    source: Textures,
-    unit: float,
-    camera: np.ndarray,
-    size: np.ndarray,
-) -> Sprite:
-    """Draw an object that stands on the background."""
-    side = unit * np.exp(rng.uniform(np.log(16), np.log(85)))
-    linear = camera[..., :2] @ rotations(rng.uniform(-1, 1, 1)) * side
-    place = rng.uniform(0.1, 0.9, 2) * CANVAS * size
-    shift = camera[..., :2] @ place + camera[..., 2]
-    return Sprite('still', source.draw_look(rng), affine(linear, shift))
-
-
-def pick_background(
-    rng: np.random.Generator,
-    source: Textures,
-    target: Sprite,
-    size: np.ndarray,
-) -> np.ndarray:
-    """Draw up to four backgrounds until the target stands out."""
-    width, height = np.round(CANVAS * size).astype(int).tolist()
-    inside = target.pixels[target.pixels[..., 3] > 127][:, :3]
-    best, most = None, -1.0
-    for _ in range(4):
-        image = source.background(rng, height, width)
-        outside = image[::8, ::8].reshape(-1, 3)
-        contrast = np.linalg.norm(inside.mean(0) - outside.mean(0))
-        contrast += 0.5 * np.linalg.norm(inside.std(0) - outside.std(0))
-        if contrast > most:
-            best, most = image, contrast
-        if contrast > CONTRAST:
-            break
-    return best
 
 
 def visible_share(
@@ -401,37 +396,6 @@ def hidden(
     """Largest share of what the frame shows of the target behind others."""
     alone = visible_share(target, [], size)
     return float(1 - (visible_share(target, front, size) / alone).min())
-
-
-# Pixels
-
-
-def draw_effects(
-    rng: np.random.Generator, num_frames: int
-) -> dict[str, np.ndarray]:
-    """Draw numbers for `effects`: light drifts, blur comes and goes.
-
-    Returns:
-        T of each: `gain`, `offset`, `saturation` and `tint` of the light,
-        `defocus`, `length` and `angle` of the blur, `noise` and its `seed`.
-    """
-    waves = [wander(rng, num_frames, (25, 120)) for _ in range(8)]
-    drift = rng.uniform(0.1, 1)
-    blur = rng.uniform(0.4, 1.5) * (rng.random() < 0.5)
-    streak = rng.uniform(2, 6) * (rng.random() < 0.35)
-    defocus = blur * np.maximum(wander(rng, num_frames, (15, 80)), 0)
-    length = streak * np.maximum(wander(rng, num_frames, (15, 80)), 0)
-    return {
-        'gain': np.exp(0.3 * drift * waves[0]),
-        'offset': 12 * drift * waves[1],
-        'saturation': np.exp(0.2 * drift * waves[2]),
-        'tint': np.exp(0.1 * drift * np.stack(waves[3:6], axis=1)),
-        'defocus': np.where(defocus > 0.2, defocus, 0),
-        'length': length,
-        'angle': np.pi * waves[6],
-        'noise': np.full(num_frames, rng.choice([0.0, 2.0, 4.0, 7.0])),
-        'seed': rng.integers(2**31, size=num_frames),
-    }
 
 
 def fill(

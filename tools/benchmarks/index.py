@@ -4,21 +4,20 @@ Writes a data set in the layout of TrackingNet into a temporary folder, with
 empty frames that videos of a length share through links, and prints a table
 in Markdown. Linux only.
 
-    python tools/analysis_tools/benchmark_index.py
+    python tools/benchmarks/index.py
 """
-
-from __future__ import annotations
 
 import argparse
 import multiprocessing
 import os
-import platform
 import resource
 import tempfile
 import time
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
+from measuring import describe_machine, make_table
 from mmengine.logging import MMLogger
 from torch.utils.data import DataLoader, Dataset
 
@@ -31,39 +30,30 @@ MIB = 2**20
 
 
 def make_trackingnet(root: Path, num_sequences: int) -> None:
-    """Write annotations, and folders of empty frames.
-
-    Args:
-        root: Of the data set.
-        num_sequences: Of all chunks together.
-    """
+    """Write annotations, and folders of empty frames."""
     texts = {}
+    for length in LENGTHS:
+        shared = root / 'frames' / str(length)
+        shared.mkdir(parents=True)
+        for t in range(length):
+            (shared / f'{t}.jpg').touch()
+        walk = np.random.default_rng(length).normal(size=(length, 4))
+        rows = 100 + np.abs(walk.cumsum(0))
+        lines = (','.join(f'{value:.2f}' for value in row) for row in rows)
+        texts[length] = '\n'.join(lines) + '\n'
     for i in range(num_sequences):
         chunk = root / f'TRAIN_{i % NUM_CHUNKS}'
         length = LENGTHS[i // NUM_CHUNKS % len(LENGTHS)]
-        shared = root / 'frames' / str(length)
-        if length not in texts:
-            texts[length] = _make_video(shared, length)
+        for name in ('anno', 'frames'):
+            (chunk / name).mkdir(parents=True, exist_ok=True)
         name = f'video_{i:06d}_0'
-        (chunk / 'anno').mkdir(parents=True, exist_ok=True)
-        (chunk / 'frames').mkdir(exist_ok=True)
         (chunk / 'anno' / f'{name}.txt').write_text(texts[length])
+        shared = root / 'frames' / str(length)
         (chunk / 'frames' / name).symlink_to(shared)
 
 
-def _make_video(folder: Path, length: int) -> str:
-    """Empty frames, and the text of an annotation."""
-    folder.mkdir(parents=True)
-    for t in range(length):
-        (folder / f'{t}.jpg').touch()
-    walk = np.random.default_rng(length).normal(size=(length, 4))
-    bboxes_xywh = 100 + np.abs(walk.cumsum(0))
-    rows = (','.join(f'{value:.2f}' for value in row) for row in bboxes_xywh)
-    return '\n'.join(rows) + '\n'
-
-
 def load(root: Path, num_sequences: int) -> TrackingNetDataset:
-    """The data set; small ones do not fill all chunks."""
+    """Load the data set; small ones do not fill all chunks."""
     chunks = range(min(num_sequences, NUM_CHUNKS))
     return TrackingNetDataset(root, 'train', chunks)
 
@@ -75,30 +65,26 @@ def time_start(root: Path, num_sequences: int) -> dict:
         `wall` and `cpu` time in seconds, `frames`, `rss`: memory that was
         resident at most, in MiB, code included.
     """
+    context = multiprocessing.get_context('fork')
+    with context.Pool(1) as pool:
+        return pool.apply(_time_start, (root, num_sequences))
 
-    def start() -> None:
-        wall, cpu = time.perf_counter(), time.process_time()
-        dataset = load(root, num_sequences)
-        wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-        frames = int(dataset.num_frames().sum())
-        rss = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        sender.send({'wall': wall, 'cpu': cpu, 'frames': frames, 'rss': rss})
 
-    receiver, sender = multiprocessing.Pipe(duplex=False)
-    process = multiprocessing.get_context('fork').Process(target=start)
-    process.start()
-    sender.close()  # so that a failure ends recv
-    found = receiver.recv()
-    process.join()
-    return found
+def _time_start(root: Path, num_sequences: int) -> dict:
+    wall, cpu = time.perf_counter(), time.process_time()
+    dataset = load(root, num_sequences)
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    frames = int(dataset.num_frames().sum())
+    rss = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {'wall': wall, 'cpu': cpu, 'frames': frames, 'rss': rss}
 
 
 class Draws(Dataset):
     """A sample: the own memory of a worker after many draws from an index.
 
     Args:
-        dataset: To draw from; None to measure a worker without one.
-        num_samples: For all workers together.
+        dataset: Data set to draw from; None to measure a worker without one.
+        num_samples: Samples of all workers together.
     """
 
     def __init__(
@@ -111,7 +97,7 @@ class Draws(Dataset):
         return self.num_samples
 
     def __getitem__(self, i: int) -> tuple[int, float]:
-        """Process and its memory in MiB."""
+        """Draw, and return the process and its memory in MiB."""
         rng = np.random.default_rng(i)
         for _ in range(DRAWS_PER_SAMPLE if self.dataset else 0):
             which = int(rng.integers(len(self.dataset)))
@@ -122,7 +108,7 @@ class Draws(Dataset):
 
 
 def own_memory() -> float:
-    """Memory of this process that no other shares (USS), in MiB."""
+    """Read the memory that no other process shares (USS), in MiB."""
     rows = Path('/proc/self/smaps_rollup').read_text().splitlines()
     private = [row.split()[1] for row in rows if row.startswith('Private_')]
     return sum(map(int, private)) / 1024
@@ -131,12 +117,12 @@ def own_memory() -> float:
 def measure_workers(
     dataset: TrackingNetDataset, start_method: str, num_workers: int
 ) -> list[float]:
-    """Highest USS that the index adds to each worker, in MiB.
+    """Measure the highest USS that the index adds to each worker, in MiB.
 
     Args:
         dataset: To draw from, as many draws per worker as it has sequences.
         start_method: `fork` or `spawn`.
-        num_workers: Of the data loader.
+        num_workers: Workers of the data loader.
     """
     num_samples = num_workers * (len(dataset) // DRAWS_PER_SAMPLE + 1)
     highest = []
@@ -154,40 +140,29 @@ def measure_workers(
     return [total - base for base, total in zip(*highest)]
 
 
-def describe_hardware() -> str:
-    """Processor and number of usable cores."""
-    rows = Path('/proc/cpuinfo').read_text().splitlines()
-    names = [row.split(':')[1] for row in rows if 'model name' in row]
-    name = names[0].strip() if names else platform.machine()
-    return f'{len(os.sched_getaffinity(0))} cores, {name}'
-
-
 def benchmark(root: Path, args: argparse.Namespace) -> str:
-    """All measurements, as a table in Markdown."""
+    """Measure everything, and make a table."""
     cold = time_start(root, args.sequences)
     warm = [time_start(root, args.sequences) for _ in range(args.repeats)]
     warm = min(warm, key=lambda found: found['wall'])
-    files = Path(os.environ['MMSIMTRACK_CACHE']).glob('*/*.npy')
-    size = sum(file.stat().st_size for file in files)
+    files = Path(os.environ['MMSIMTRACK_CACHE']).rglob('*')
+    size = sum(file.stat().st_size for file in files if file.is_file())
     rows = [
+        (describe_machine(), ''),
         ('sequences', f'{args.sequences:,}'),
         ('frames', f'{cold["frames"]:,}'),
         ('index on disk', f'{size / MIB:.1f} MiB'),
     ]
     for name, found in (('first', cold), ('warm', warm)):
-        rows.append(
-            (
-                f'{name} start-up, wall (CPU)',
-                f'{found["wall"]:.2f} s ({found["cpu"]:.2f} s)',
-            )
-        )
+        times = f'{found["wall"]:.2f} s ({found["cpu"]:.2f} s)'
+        rows.append((f'{name} start-up, wall (CPU)', times))
         rows.append((f'{name} start-up, RSS', f'{found["rss"]:.0f} MiB'))
     dataset = load(root, args.sequences)
     for method in args.methods:
         added = measure_workers(dataset, method, args.workers)
         texts = ', '.join(f'{memory:.1f}' for memory in added)
         rows.append((f'USS per worker, {method}', f'{texts} MiB'))
-    return '\n'.join(f'| {name} | {value} |' for name, value in rows)
+    return make_table(rows)
 
 
 def main() -> None:
@@ -199,20 +174,17 @@ def main() -> None:
     add('--sequences', type=int, default=30_000, help='467 frames each')
     add('--workers', type=int, default=2, help='of the data loader')
     add('--repeats', type=int, default=3, help='warm starts; the best counts')
-    add(
-        '--methods',
-        nargs='+',
-        default=['fork', 'spawn'],
-        help='how workers are started',
-    )
+    methods = ['fork', 'spawn']
+    add('--methods', nargs='+', default=methods, help='to start workers with')
     args = parser.parse_args()
     MMLogger.get_current_instance().setLevel('WARNING')
-    with tempfile.TemporaryDirectory() as folder:
-        os.environ['MMSIMTRACK_CACHE'] = str(Path(folder) / 'cache')
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        mock.patch.dict(os.environ, MMSIMTRACK_CACHE=f'{folder}/cache'),
+    ):
         root = Path(folder) / 'trackingnet'
         make_trackingnet(root, args.sequences)
-        table = benchmark(root, args)
-    print(f'| {describe_hardware()} | |\n|---|---:|\n{table}')
+        print(benchmark(root, args))
 
 
 if __name__ == '__main__':

@@ -1,0 +1,316 @@
+"""Measure how fast a tracker is, in one video and in many at once.
+
+    python tools/benchmarks/speed.py CONFIG [CHECKPOINT]
+
+Frames are generated, or taken from a folder. docs/en/speed.md says what the
+numbers mean.
+"""
+
+import argparse
+import contextlib
+import functools
+import json
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import cv2
+import numpy as np
+import torch
+from measuring import StageClock, describe_machine, make_table, write_frames
+from mmengine.config import Config
+
+from mmsimtrack.apis import SOTInferencer
+from mmsimtrack.apis.sources import IMAGE_ENDINGS
+from mmsimtrack.cli.options import add_cfg_options, add_trust_option
+from mmsimtrack.datasets import FrameReader, read_frame
+from mmsimtrack.engine.hooks import CompileHook
+from mmsimtrack.engine.loops.sequence_batch import (
+    open_sequences,
+    track_together,
+)
+from mmsimtrack.fileio import replace_atomically
+from mmsimtrack.models import SimTrack, TrackState
+from mmsimtrack.structures import CropWindow, SOTDataSample, xywh_to_xyxy
+
+STAGES = ('decode', 'crop', 'copy', 'network', 'rest')
+DTYPES = {'fp32': None, 'bf16': torch.bfloat16, 'fp16': torch.float16}
+SIDE = 120  # of the default target, in pixels
+
+
+@dataclass
+class Subject:
+    """What is timed: a tracker, the frames and the box of its target.
+
+    The box is put back after each frame, so that windows keep their size
+    whatever the weights.
+
+    Attributes:
+        model: The tracker, on its device.
+        paths: Image files, taken again and again.
+        bbox: (4,) xyxy of the target in frame pixels.
+        precision: Makes the context in which the tracker runs.
+    """
+
+    model: SimTrack
+    paths: list[str]
+    bbox: np.ndarray
+    precision: Callable[[], AbstractContextManager] = contextlib.nullcontext
+
+    def synchronize(self) -> None:
+        """Wait until the device has done all it was told to do."""
+        if next(self.model.parameters()).device.type != 'cpu':
+            torch.accelerator.synchronize()
+
+    def now(self) -> float:
+        """Tell the seconds on the wall, the work of the device included."""
+        self.synchronize()
+        return time.perf_counter()
+
+    def start(self, frames: list, samples: list) -> TrackState:
+        """Make the first state of as many videos as frames."""
+        with self.precision():
+            bboxes = np.stack([self.bbox] * len(frames))
+            return self.model.init(frames, bboxes)
+
+    def track(self, frames: list, state: TrackState) -> TrackState:
+        """Make the next state, with the boxes of the one before."""
+        with self.precision():
+            found = self.model.track(frames, state)
+        self.synchronize()
+        return replace(found, bboxes=state.bboxes)
+
+
+def time_latency(
+    subject: Subject, num_frames: int, warm_up: int
+) -> dict[str, float]:
+    """Track in one video, one frame after the other, nothing overlaps.
+
+    Args:
+        subject: What is timed.
+        num_frames: Frames to measure, once as a whole and once by stages.
+        warm_up: Frames before.
+
+    Returns:
+        Milliseconds: `median` and `p95` from the file to the box, and the
+        median of each stage in a second pass, which waits for the device at
+        the border of each.
+    """
+    clock = StageClock(subject.now)
+    decode = clock.wrap('decode', read_frame)
+    state = subject.start([read_frame(subject.paths[0])], [])
+
+    def time_frame(i: int, read: Callable) -> float:
+        start = time.perf_counter()
+        subject.track([read(subject.paths[i % len(subject.paths)])], state)
+        return time.perf_counter() - start
+
+    numbers = range(warm_up + num_frames)
+    whole = [time_frame(i, read_frame) for i in numbers]
+    stages = [
+        (CropWindow, 'cut', 'crop'),
+        (subject.model.data_preprocessor, 'normalize', 'copy'),
+        (subject.model.backbone, 'forward', 'network'),
+        (subject.model.head, 'predict', 'network'),
+    ]
+    rows = []
+    with clock.running(stages):
+        for i in numbers:
+            clock.seconds.clear()
+            total = time_frame(i, decode)
+            found = [clock.seconds[stage] for stage in STAGES[:-1]]
+            rows.append([*found, total - sum(found)])
+    medians = 1000 * np.median(rows[warm_up:], axis=0)
+    median, p95 = 1000 * np.quantile(whole[warm_up:], [0.5, 0.95])
+    stages = dict(zip(STAGES, medians.tolist()))
+    return {'median': median, 'p95': p95, 'stages': stages}
+
+
+def time_throughput(
+    subject: Subject, num_slots: int, num_steps: int, warm_up: int
+) -> dict[str, float]:
+    """Track in many videos at once, as the test loop does.
+
+    Frames are read from files and decoded ahead, in threads.
+
+    Args:
+        subject: What is timed.
+        num_slots: Videos.
+        num_steps: Batches to measure.
+        warm_up: Batches before, the first frames among them.
+
+    Returns:
+        `frames_per_s`, and `cpu_ms`, the time of all cores per frame.
+    """
+    length = warm_up + num_steps
+    paths = (subject.paths * length)[:length]
+    videos = [
+        {'inputs': FrameReader(paths), 'data_samples': SOTDataSample()}
+        for _ in range(num_slots)
+    ]
+    batches = track_together(
+        open_sequences(videos, range(num_slots), num_slots),
+        num_slots,
+        subject.start,
+        subject.track,
+    )
+    for _ in range(warm_up):
+        next(batches)
+    wall, cpu = time.perf_counter(), time.process_time()
+    num_frames = sum(batch_size for batch_size, _ in batches)
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    return {
+        'frames_per_s': num_frames / wall,
+        'cpu_ms': 1000 * cpu / num_frames,
+    }
+
+
+def find_frames(folder: Path | None, root: Path) -> list[str]:
+    """Find the frames of a video, or generate eight in `root`.
+
+    Raises:
+        FileNotFoundError: If there is no frame in the folder.
+    """
+    if folder is None:
+        rng = np.random.default_rng(0)
+        return [str(path) for path in write_frames(root, range(8), rng, [])]
+    paths = [p for p in folder.glob('*') if p.suffix.lower() in IMAGE_ENDINGS]
+    if not paths:
+        raise FileNotFoundError(
+            f'--video: no frame in {folder}, expected files ending in '
+            f'{", ".join(IMAGE_ENDINGS)}.'
+        )
+    return sorted(map(str, paths))
+
+
+def make_subject(args: argparse.Namespace, paths: list[str]) -> Subject:
+    """Load the tracker of the command line, and choose what it tracks."""
+    cfg = Config.fromfile(args.config)
+    cfg.merge_from_dict(args.cfg_options)
+    model = SOTInferencer(
+        cfg, args.checkpoint, args.device, args.trust_checkpoint
+    ).model
+    height, width = read_frame(paths[0]).shape[:2]
+    middle = ((width - SIDE) / 2, (height - SIDE) / 2, SIDE, SIDE)
+    bbox = xywh_to_xyxy(np.array(args.bbox_xywh or middle))
+    return Subject(model, paths, bbox)
+
+
+def measure(subject: Subject, args: argparse.Namespace) -> list[dict]:
+    """Measure all combinations of mode and precision."""
+    device = next(subject.model.parameters()).device.type
+    rows = []
+    for mode in sorted(args.mode, reverse=True):
+        if mode == 'compiled':  # and it stays so
+            CompileHook().before_test(SimpleNamespace(model=subject.model))
+        for precision in args.precision:
+            dtype = DTYPES[precision]
+            subject.precision = functools.partial(
+                torch.autocast, device, dtype, enabled=dtype is not None
+            )
+            latency = time_latency(subject, args.num_frames, args.warm_up)
+            throughput = {}
+            for slots in args.slots:
+                steps = max(args.num_frames // slots, 5)
+                found = time_throughput(subject, slots, steps, args.warm_up)
+                throughput[slots] = found
+            rows.append(
+                {
+                    'mode': mode,
+                    'precision': precision,
+                    'latency_ms': latency,
+                    'throughput': throughput,
+                }
+            )
+    return rows
+
+
+def describe(subject: Subject, args: argparse.Namespace) -> dict:
+    """Say what was measured, and on what."""
+    device = next(subject.model.parameters()).device
+    machine = f'{describe_machine()}, {torch.get_num_threads()} threads'
+    if device.type == 'cuda':
+        machine = f'{torch.cuda.get_device_name(device)}; {machine}'
+    height, width = read_frame(subject.paths[0]).shape[:2]
+    return {
+        'config': str(args.config),
+        'checkpoint': args.checkpoint,
+        'device': str(device),
+        'machine': machine,
+        'matmul_precision': torch.get_float32_matmul_precision(),
+        'frames': f'{args.video or "generated"}, {width}x{height}',
+        'bbox_xyxy': subject.bbox.tolist(),
+        'num_frames': args.num_frames,
+    }
+
+
+def report(settings: dict, rows: list[dict]) -> str:
+    """Make the tables."""
+    one = [['mode, precision', 'median', 'p95', *STAGES]]
+    many = [['mode, precision', 'slots', 'frames/s', 'CPU ms per frame']]
+    for row in rows:
+        name, latency = f'{row["mode"]}, {row["precision"]}', row['latency_ms']
+        times = latency['median'], latency['p95'], *latency['stages'].values()
+        one.append([name, *(f'{t:.1f}' for t in times)])
+        for slots, found in row['throughput'].items():
+            numbers = found['frames_per_s'], found['cpu_ms']
+            many.append([name, slots, *(f'{n:.1f}' for n in numbers)])
+    return (
+        f'{settings["config"]} on {settings["device"]}: '
+        f'{settings["machine"]}; frames: {settings["frames"]}\n\n'
+        'One video, one frame after the other, milliseconds:\n\n'
+        f'{make_table(one)}\n\n'
+        f'Many videos at once, with reading ahead:\n\n{make_table(many)}'
+    )
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    add = parser.add_argument
+    add('config', help='config file')
+    add('checkpoint', nargs='?', help='its weights (default: random ones)')
+    add('--device', help='such as cpu or cuda:0 (default: what there is)')
+    text = 'fp32, or autocast to bf16 or fp16 (default: fp32)'
+    add('--precision', nargs='+', choices=DTYPES, default=['fp32'], help=text)
+    modes = ['eager', 'compiled']
+    text = 'without or with torch.compile (default: eager)'
+    add('--mode', nargs='+', choices=modes, default=['eager'], help=text)
+    add('--slots', nargs='+', type=int, default=[1, 4, 16], metavar='N')
+    text = 'frames to measure, in N slots a N-th of that each, at least 5'
+    add('--num-frames', type=int, default=100, help=text)
+    add('--warm-up', type=int, default=10, help='batches before (default: 10)')
+    add('--video', type=Path, help='folder of frames (default: generated)')
+    text = f'target in the first frame (default: {SIDE} px in its middle)'
+    box = tuple('xywh')
+    add('--bbox-xywh', nargs=4, type=float, metavar=box, help=text)
+    add('--out', help='JSON file to write')
+    add_trust_option(parser)
+    add_cfg_options(parser)
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Measure, print tables and write them."""
+    args = parse_args()
+    cv2.setNumThreads(0)  # as in a test
+    with tempfile.TemporaryDirectory() as root:
+        paths = find_frames(args.video, Path(root))
+        subject = make_subject(args, paths)
+        settings = describe(subject, args)
+        rows = measure(subject, args)
+    print(report(settings, rows))
+    if args.out:
+        with replace_atomically(args.out) as temporary:
+            content = {**settings, 'measurements': rows}
+            temporary.write_text(json.dumps(content, indent=2) + '\n')
+
+
+if __name__ == '__main__':
+    main()
