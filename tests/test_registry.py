@@ -24,6 +24,11 @@ def test_types_are_found_without_an_import(name, type_):
     assert found.__module__.startswith('mmsimtrack.')
 
 
+def test_the_first_name_of_the_tracker_stays():
+    models = registry.MODELS
+    assert models.get('SimTrack') is models.get('SOTTracker')
+
+
 @pytest.mark.parametrize(
     'type_',
     [

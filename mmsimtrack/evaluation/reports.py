@@ -7,7 +7,7 @@ import io
 import json
 import math
 import os
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,7 @@ from mmsimtrack.fileio import replace_atomically
 # by which sequences and trackers are ranked: the first that a report has
 MAIN_SCORES = ('auc', 'success_auc', 'ao')
 NUM_WORST = 10  # sequences in the Markdown report
+_HINT = 'Write it again with tools/test.py or results.py score.'
 
 
 def report(
@@ -194,3 +195,103 @@ def _csv(header: list[str], rows: Iterable[list]) -> str:
 def _write(path: Path, text: str) -> None:
     with replace_atomically(path) as temporary:
         temporary.write_text(text, encoding='utf-8')
+
+
+def read_reports(
+    paths: Sequence[str | os.PathLike],
+    names: Sequence[str] | None = None,
+    with_curves: bool = False,
+) -> dict[str, dict]:
+    """Read reports that can be compared, by tracker.
+
+    Args:
+        paths: Files, or folders with a `metrics.json`.
+        names: Names of the trackers. None: those of the folders, or of files
+            with another name than `metrics.json`.
+        with_curves: Whether to read `metrics_curves.csv` beside each.
+
+    Returns:
+        What `report` gives, and `curves`, (K,) by name.
+
+    Raises:
+        ValueError: If a file is no report, or if benchmarks, profiles,
+            sequences or numbers of names differ; names the file.
+    """
+    files = [report_file(path) for path in paths]
+    names = list(names or map(_name_of, files))
+    if len(names) != len(files) or len(set(names)) != len(files):
+        raise ValueError(
+            f'found names {names} for {len(files)} reports, expected as many '
+            'different ones. Give them with --names.'
+        )
+    reports = {}
+    for name, file in zip(names, files):
+        reports[name] = _read(file)
+        if with_curves:
+            reports[name]['curves'] = _read_curves(curves_file(file))
+        _check_same(file, reports[name], files[0], reports[names[0]])
+    return reports
+
+
+def report_file(path: str | os.PathLike) -> Path:
+    """Find the JSON file: the path, or `metrics.json` in that folder."""
+    path = Path(path)
+    return path / 'metrics.json' if path.is_dir() else path
+
+
+def _name_of(file: Path) -> str:
+    plain = file.name != 'metrics.json'
+    return file.stem if plain else file.resolve().parent.name
+
+
+def _read(file: Path) -> dict:
+    try:
+        content = json.loads(file.read_text(encoding='utf-8'))
+        scores = content['overall'], *content['per_sequence'].values()
+        whole = {'benchmark', 'profile'} <= set(content) and all(scores)
+        whole &= any(key in scores[0] for key in MAIN_SCORES)
+    except OSError as error:
+        raise ValueError(
+            f'{file}: {error.strerror}. Give a metrics.json, or its folder.'
+        ) from None
+    except (AttributeError, KeyError, TypeError, ValueError):
+        whole, scores = False, ()
+    if not whole or len(scores) < 2:
+        raise ValueError(f'{file} is no report of scores. {_HINT}')
+    return content
+
+
+def _read_curves(file: Path) -> dict[str, np.ndarray]:
+    curves: dict[str, list[float]] = {}
+    try:
+        with open(file, newline='', encoding='utf-8') as lines:
+            for row in csv.DictReader(lines):
+                curves.setdefault(row['curve'], []).append(float(row['share']))
+    except OSError as error:
+        raise ValueError(
+            f'{file}: {error.strerror}. It must lie beside the report.'
+        ) from None
+    except (KeyError, TypeError, ValueError, csv.Error):
+        curves = {}
+    if 'success' not in curves:
+        raise ValueError(f'{file} holds no curves. {_HINT}')
+    return {kind: np.array(values) for kind, values in curves.items()}
+
+
+def _check_same(file: Path, content: dict, first: Path, other: dict) -> None:
+    hint = 'Score both alike, with results.py score.'
+    for key in ('benchmark', 'profile', 'curves'):
+        found, expected = content.get(key), other.get(key)
+        if key == 'curves':
+            found, expected = list(found or ()), list(expected or ())
+        if found != expected:
+            raise ValueError(
+                f'{file} has {key} {found!r}, but {first} has {expected!r}. '
+                f'{hint}'
+            )
+    names = set(content['per_sequence']) ^ set(other['per_sequence'])
+    if names:
+        raise ValueError(
+            f'{file} and {first} have other sequences: only one of them has '
+            f'{sorted(names)[0]!r}. {hint}'
+        )

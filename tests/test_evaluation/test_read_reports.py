@@ -3,8 +3,11 @@ import json
 import numpy as np
 import pytest
 
-from mmsimtrack.evaluation.read_reports import read_reports
-from mmsimtrack.evaluation.reports import report, write_report
+from mmsimtrack.evaluation.reports import (
+    read_reports,
+    report,
+    write_report,
+)
 
 PER_SEQUENCE = {'b': {'auc': 50.0}, 'a': {'auc': 20.0}, 'c d': {'auc': 30.0}}
 
@@ -48,11 +51,11 @@ def test_wrong_names(tmp_path, names):
         ({'profile': 'pysot'}, r"b.json has profile 'pysot', but .* 'stark'"),
         (
             {'per_sequence': {'b': {'auc': 1.0}, 'a': {'auc': 2.0}}},
-            r"other sequences: only one of them has 'c d'\. Score the same",
+            r"other sequences: only one of them has 'c d'\. Score both",
         ),
         (
             {'kinds': ['success']},
-            r"b_curves.csv has curves \['success'\], but that of .*/a.json",
+            r"b.json has curves \['success'\], but .*/a.json has \['suc",
         ),
     ],
 )
@@ -80,7 +83,7 @@ def test_no_curves(tmp_path, text):
     write(tmp_path / 'metrics.json')
     (tmp_path / 'metrics_curves.csv').write_text(text)
     assert 'curves' not in read_reports([tmp_path])[tmp_path.name]
-    message = r'metrics_curves.csv holds no curves\. Write it again with tools'
+    message = r'metrics_curves.csv holds no curves\. Write it again'
     with pytest.raises(ValueError, match=message):
         read_reports([tmp_path], with_curves=True)
 

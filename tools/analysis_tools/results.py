@@ -38,13 +38,14 @@ from mmsimtrack.evaluation.functional import (
     attribute_scores,
 )
 from mmsimtrack.evaluation.metrics.submission import write_submission
-from mmsimtrack.evaluation.read_reports import read_reports, report_file
 from mmsimtrack.evaluation.reports import (
     MAIN_SCORES,
     check_report_path,
     main_score,
     markdown_table,
     per_cent,
+    read_reports,
+    report_file,
     rounded,
     score_names,
     worst_sequences,

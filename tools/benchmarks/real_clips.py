@@ -24,12 +24,11 @@ from mmengine.config import Config, DictAction
 from mmengine.registry import init_default_scope
 from mmengine.runner import load_checkpoint
 
-from mmsimtrack.datasets.frames import read_frame
+from mmsimtrack.datasets.frames import list_frames, read_frame
 from mmsimtrack.fileio import read_bboxes_xywh, replace_atomically
 from mmsimtrack.registry import MODELS
 from mmsimtrack.structures import aligned_iou, xywh_to_xyxy, xyxy_to_xywh
 
-IMAGES = ('.jpg', '.jpeg', '.png')
 Tracker = Callable[[list[np.ndarray], np.ndarray], np.ndarray]
 
 
@@ -52,7 +51,7 @@ def find_clips(root: Path) -> Iterator[Clip]:
             data = folder / 'img' if (folder / 'img').is_dir() else folder
         else:
             continue
-        paths = sorted(p for p in data.iterdir() if p.suffix in IMAGES)
+        paths = [data / name for name in list_frames(data)]
         bboxes = xywh_to_xyxy(read_bboxes_xywh(file))
         if len(paths) != len(bboxes):
             raise ValueError(

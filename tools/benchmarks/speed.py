@@ -25,9 +25,9 @@ from measuring import StageClock, describe_machine, make_table, write_frames
 from mmengine.config import Config
 
 from mmsimtrack.apis import SOTInferencer
-from mmsimtrack.apis.sources import IMAGE_ENDINGS
 from mmsimtrack.cli.options import add_cfg_options, add_trust_option
 from mmsimtrack.datasets import FrameReader, read_frame
+from mmsimtrack.datasets.frames import ENDINGS, list_frames
 from mmsimtrack.engine.hooks import CompileHook
 from mmsimtrack.engine.loops.sequence_batch import (
     open_sequences,
@@ -178,13 +178,13 @@ def find_frames(folder: Path | None, root: Path) -> list[str]:
     if folder is None:
         rng = np.random.default_rng(0)
         return [str(path) for path in write_frames(root, range(8), rng, [])]
-    paths = [p for p in folder.glob('*') if p.suffix.lower() in IMAGE_ENDINGS]
+    paths = [folder / name for name in list_frames(folder)]
     if not paths:
         raise FileNotFoundError(
             f'--video: no frame in {folder}, expected files ending in '
-            f'{", ".join(IMAGE_ENDINGS)}.'
+            f'{", ".join(ENDINGS)}.'
         )
-    return sorted(map(str, paths))
+    return list(map(str, paths))
 
 
 def make_subject(args: argparse.Namespace, paths: list[str]) -> Subject:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import os
 import zipfile
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -127,24 +129,22 @@ def _texts(
     benchmark: str, results: Path, times: Path, name: str, num_frames: int
 ) -> dict[str, str]:
     """Files of a sequence in the archive."""
-    path = results / f'{name}.txt'
-    if not path.exists():
-        raise FileNotFoundError(f'{path} is missing.')
-    boxes = _check(path, read_bboxes_xywh(path), num_frames)
+    boxes = _read(results / f'{name}.txt', read_bboxes_xywh, num_frames)
     if benchmark == 'trackingnet':
         return {f'{name}.txt': _format(boxes, '%.4f')}
-    path = times / f'{name}.txt'
-    if not path.exists():
-        raise FileNotFoundError(f'{path} is missing.')
-    seconds = _check(path, np.loadtxt(path, ndmin=1), num_frames)
+    read_times = partial(np.loadtxt, ndmin=1)
+    seconds = _read(times / f'{name}.txt', read_times, num_frames)
     return {
         f'{name}/{name}_001.txt': _format(boxes, '%.4f'),
         f'{name}/{name}_time.txt': _format(seconds, '%.8f'),
     }
 
 
-def _check(path: Path, rows: np.ndarray, num_frames: int) -> np.ndarray:
-    """The rows, if there is a finite one for each frame."""
+def _read(path: Path, read: Callable, num_frames: int) -> np.ndarray:
+    """Read a file with a finite row for each frame."""
+    if not path.exists():
+        raise FileNotFoundError(f'{path} is missing.')
+    rows = read(path)
     if len(rows) != num_frames:
         raise ValueError(
             f'{path} has {len(rows)} rows, expected {num_frames}, one per '
