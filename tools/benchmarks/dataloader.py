@@ -34,7 +34,7 @@ from mmengine.dataset import default_collate
 from mmengine.logging import MMLogger
 from torch.utils.data import DataLoader, Dataset
 
-from mmsimtrack.datasets import PairDataset, VideoSequence
+from mmsimtrack.datasets import PairDataset, VideoSequence, fill_pairs
 from mmsimtrack.structures import CropWindow
 
 ROOT = Path(__file__).parents[2]
@@ -87,7 +87,8 @@ def write_data(root: Path, num_images: int, photos: Path | None) -> None:
 
 def make_pipeline(config: str, root: Path, reduced: bool) -> Pipeline:
     """Make our pipeline, up to what goes to the device."""
-    cfg = Config.fromfile(config).train_dataloader.dataset
+    whole = Config.fromfile(config)
+    cfg = Config(fill_pairs(whole.train_dataloader.dataset, whole.model))
     cfg.pop('type')
     data = dict(type='Got10kDataset', data_root=str(root), split='train')
     cfg.update(datasets=[data], ratios=[1], reading=dict(reduced=reduced))
