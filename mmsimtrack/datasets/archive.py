@@ -132,9 +132,10 @@ class ZipArchive:
                 folder = parent
         self._file = os.open(path, os.O_RDONLY)
 
-    def __del__(self) -> None:
+    def __del__(self, close=os.close) -> None:
+        # bound here: modules are gone when the interpreter ends
         if hasattr(self, '_file'):
-            os.close(self._file)
+            close(self._file)
 
     def list_folder(self, folder: str) -> tuple[set[str], list[str]]:
         """List names of folders and of files in a folder of the archive."""
