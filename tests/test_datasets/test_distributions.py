@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from mmengine.config import Config
 
-from mmsimtrack.datasets import PairDataset, VideoSequence
+from mmsimtrack.datasets import PairDataset, VideoSequence, fill_pairs
 from mmsimtrack.registry import DATASETS
 from mmsimtrack.structures import CropWindow, xyxy_to_xywh
 
@@ -71,7 +71,8 @@ def make_flags():
 @pytest.fixture(scope='module')
 def settings():
     """Of the training pairs of the paper."""
-    return Config.fromfile(CONFIG).train_dataloader.dataset.to_dict()
+    cfg = Config.fromfile(CONFIG)
+    return fill_pairs(cfg.train_dataloader.dataset.to_dict(), cfg.model)
 
 
 @pytest.fixture(scope='module')

@@ -58,7 +58,7 @@ def test_our_pair(case):
         bboxes=xywh_to_xyxy(bboxes_xywh), read_frame=lambda t: frame
     )
     dataset = SimpleNamespace(
-        jitter=dict(center=0, scale=0), reading=ReadingPolicy()
+        jitter=dict(center=0, scale=0), reading=ReadingPolicy(), warps=None
     )
     for official, ours in VIEWS:
         view = {k: case[k + 's'][official] for k in ('factor', 'size')}

@@ -174,8 +174,13 @@ class CornerHead(BaseModule):
             left of or above the first) gets the constant, maximal GIoU loss:
             mmdet's would reward it with 0.
         """
-        corners = [soft_argmax(scores) for scores in self.heatmap_scores(feat)]
-        pred = torch.cat([position for position, _ in corners], dim=-1)
+        heatmaps = None
+        if self.loss_heatmap is None:
+            pred = self(feat)
+        else:
+            corners = map(soft_argmax, self.heatmap_scores(feat))
+            positions, heatmaps = zip(*corners)
+            pred = torch.cat(positions, dim=-1)
         with torch.autocast(feat.device.type, enabled=False):
             target = torch.cat(
                 [sample.gt_instances.bboxes for sample in data_samples]
@@ -190,13 +195,11 @@ class CornerHead(BaseModule):
                 ).mean(),
                 'loss_bbox': self.loss_bbox(pred, target),
             }
-            if self.loss_heatmap is not None:
+            if heatmaps:
                 sigma = self.loss_heatmap['sigma']
                 divergences = [
                     heatmap_divergence(heatmap, corner, sigma)
-                    for (_, heatmap), corner in zip(
-                        corners, target.split(2, dim=-1)
-                    )
+                    for heatmap, corner in zip(heatmaps, target.split(2, -1))
                 ]
                 weight = self.loss_heatmap['loss_weight'] / 2
                 losses['loss_heatmap'] = weight * sum(divergences)

@@ -37,10 +37,7 @@ def samples(bboxes):
 def predict(monkeypatch, head, bboxes):
     """Make the head answer with boxes, whatever it sees."""
     pred = torch.tensor(bboxes, dtype=torch.float64, requires_grad=True)
-    corners = iter(pred.split(2, dim=-1))
-    monkeypatch.setattr(
-        corner_head, 'soft_argmax', lambda scores: (next(corners), None)
-    )
+    monkeypatch.setattr(head, 'forward', lambda feat: pred)
     return pred
 
 
