@@ -1,7 +1,9 @@
+import numpy as np
 import pytest
 
 from mmsimtrack.apis import find_model, list_models
 from mmsimtrack.apis.sot_inferencer import SOTInferencer
+from mmsimtrack.structures import aligned_iou
 
 
 def test_names_lead_to_configs():
@@ -22,3 +24,19 @@ def test_unknown_names(call):
     message = "'sim_b16_laso' is no model of the zoo.* sim_b16_lasot or"
     with pytest.raises(ValueError, match=message):
         call('sim_b16_laso')
+
+
+def test_a_tracker_by_name(tmp_path):
+    """The shipped tracker follows a bright square over noise."""
+    rng = np.random.default_rng(0)
+    noise = rng.integers(60, 100, (120, 160, 3), np.uint8)
+    frames, bboxes = [], []
+    for t in range(8):
+        frame = noise.copy()
+        x, y = 40 + 4 * t, 40 + 2 * t
+        frame[y : y + 24, x : x + 24] = (200, 60, 40)
+        frame[y + 6 : y + 18, x + 6 : x + 18] = (40, 60, 200)
+        frames.append(frame)
+        bboxes.append([x, y, x + 24, y + 24])
+    result = SOTInferencer('sim_s16-6l_real', device='cpu')(frames, bboxes[0])
+    assert (aligned_iou(result['bboxes'], bboxes) > 0.6).all()

@@ -38,7 +38,10 @@ runner_type = 'FlexibleRunner'
 strategy = dict(
     type='mmsimtrack.engine.fsdp.ResumableFSDPStrategy',
     model_wrapper=dict(
-        auto_wrap_policy='mmsimtrack.engine.fsdp.wrap_encoder_layers',
+        auto_wrap_policy=dict(
+            type='mmsimtrack.engine.fsdp.wrap_layers',
+            layers=['TransformerEncoderLayer'],
+        ),
         device_id='cpu',
     ),
     state_dict_cfg='full',
