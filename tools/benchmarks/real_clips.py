@@ -21,12 +21,10 @@ import cv2
 import numpy as np
 import torch
 from mmengine.config import Config, DictAction
-from mmengine.registry import init_default_scope
-from mmengine.runner import load_checkpoint
 
+from mmsimtrack.apis import SOTInferencer
 from mmsimtrack.datasets.frames import list_frames, read_frame
 from mmsimtrack.fileio import read_bboxes_xywh, replace_atomically
-from mmsimtrack.registry import MODELS
 from mmsimtrack.structures import aligned_iou, xywh_to_xyxy, xyxy_to_xywh
 
 Tracker = Callable[[list[np.ndarray], np.ndarray], np.ndarray]
@@ -124,9 +122,7 @@ def model_tracker(args: argparse.Namespace) -> Tracker:
     """A tracker that runs the network of the command line."""
     cfg = Config.fromfile(args.model)
     cfg.merge_from_dict(args.cfg_options or {})
-    init_default_scope('mmsimtrack')
-    model = MODELS.build(cfg.model).eval()
-    load_checkpoint(model, args.weights, map_location='cpu')
+    model = SOTInferencer(cfg, args.weights, 'cpu').model
 
     def track(frames: list[np.ndarray], bbox: np.ndarray) -> np.ndarray:
         state = model.init([frames[0]], [bbox])

@@ -17,13 +17,13 @@ from pathlib import Path
 import torch
 from mmengine.config import Config, DictAction
 from mmengine.registry import init_default_scope
-from mmengine.runner import Runner, load_checkpoint
+from mmengine.runner import Runner
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from mmsimtrack.apis import SOTInferencer
 from mmsimtrack.datasets import fill_pairs
 from mmsimtrack.fileio import replace_atomically
-from mmsimtrack.registry import MODELS
 
 
 def hash_tensors(tensors: dict[str, Tensor]) -> str:
@@ -117,8 +117,7 @@ def main(argv: list[str] | None = None) -> None:
     cfg = Config.fromfile(args.config)
     cfg.merge_from_dict(args.cfg_options or {})
     init_default_scope('mmsimtrack')
-    model = MODELS.build(cfg.model).eval()
-    load_checkpoint(model, args.checkpoint, map_location='cpu')
+    model = SOTInferencer(cfg, args.checkpoint, 'cpu').model
     if args.recount:
         recount_statistics(model, cfg, args.recount)
     header = publish(
