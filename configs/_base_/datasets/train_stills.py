@@ -49,6 +49,7 @@ train_dataloader = dict(
             dict(type='PasteObject', occluder=0.15, distractor=0.3),
             dict(type='RandomMirror', prob=0.5, joint=True),
             dict(type='JointGray', prob=0.1),
+            dict(type='JointGamma', prob=0.4, largest=2.5),
             dict(
                 type='ColorJitter',
                 prob=dict(exemplar=0.8, search=0.8),

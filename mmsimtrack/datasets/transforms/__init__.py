@@ -3,6 +3,7 @@
 from .augment import (
     BrightnessJitter,
     JointChannelPermutation,
+    JointGamma,
     JointGray,
     JointTranspose,
     RandomMirror,
@@ -18,6 +19,7 @@ __all__ = [
     'ColorJitter',
     'ExchangeBackground',
     'JointChannelPermutation',
+    'JointGamma',
     'JointGray',
     'JointTranspose',
     'JpegNoise',

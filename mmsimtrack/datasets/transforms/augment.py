@@ -37,6 +37,34 @@ class JointGray(BaseTransform):
 
 
 @TRANSFORMS.register_module()
+class JointGamma(BaseTransform):
+    """Lighten or darken both views alike, as another exposure would.
+
+    Not in the paper: its videos show scenes at night.
+
+    Args:
+        prob: Probability.
+        largest: Largest exponent g of 255 (level / 255) ^ g; log g is uniform
+            in [-log largest, log largest).
+    """
+
+    def __init__(self, prob: float, largest: float) -> None:
+        self.prob = prob
+        self.largest = largest
+
+    def transform(self, results: dict) -> dict:
+        """Bend the levels of both views, or of none."""
+        draw, position = results['rng'].random(2)
+        if draw < self.prob:
+            exponent = self.largest ** (2 * position - 1)
+            levels = 255 * (np.arange(256) / 255) ** exponent
+            table = np.round(levels).astype(np.uint8)
+            for view in VIEWS:
+                results[view] = cv2.LUT(results[view], table)
+        return results
+
+
+@TRANSFORMS.register_module()
 class RandomMirror(BaseTransform):
     """Mirror views left to right.
 

@@ -1,3 +1,4 @@
+from functools import partial
 from itertools import product
 from types import SimpleNamespace
 
@@ -8,6 +9,7 @@ import pytest
 from mmsimtrack.datasets.transforms import (
     BrightnessJitter,
     JointChannelPermutation,
+    JointGamma,
     JointGray,
     JointTranspose,
     RandomMirror,
@@ -15,6 +17,7 @@ from mmsimtrack.datasets.transforms import (
 
 VIEWS = ('exemplar', 'search')
 ALL = [
+    JointGamma(0.5, largest=3),
     JointGray(0.5),
     RandomMirror(0.5, joint=True),
     RandomMirror(0.5, joint=False),
@@ -61,6 +64,24 @@ def test_gray_is_the_luminance():
             np.testing.assert_allclose(
                 pair[view][..., channel], luminance, atol=0.51
             )
+
+
+def test_gamma_by_hand():
+    exponents = []
+    for seed in range(200):
+        pair, before = make_pair(seed), make_pair()
+        for view in VIEWS:
+            pair[view][0, 0] = before[view][0, 0] = 64
+        JointGamma(1, largest=4)(pair)
+        levels = {int(pair[view][0, 0, 0]) for view in VIEWS}
+        exponent = np.log(levels.pop() / 255) / np.log(64 / 255)
+        assert not levels
+        expected = 255 * (before['search'] / 255) ** exponent
+        np.testing.assert_allclose(pair['search'], expected, atol=4)
+        exponents.append(np.log2(exponent))
+    # uniform in [-2, 2)
+    assert np.mean(exponents) == pytest.approx(0, abs=0.3)
+    assert np.std(exponents) == pytest.approx(4 / 12**0.5, abs=0.1)
 
 
 def test_mirror():
@@ -163,7 +184,9 @@ def test_box_follows_the_image(transform):
     np.testing.assert_allclose(pair['search_bbox'] * 10, extent)
 
 
-@pytest.mark.parametrize('make', [JointGray, JointTranspose])
+@pytest.mark.parametrize(
+    'make', [partial(JointGamma, largest=3), JointGray, JointTranspose]
+)
 def test_joint_transforms_keep_or_change_both(make):
     draws = [changed_views(make(0.3), seed) for seed in range(300)]
     assert set(draws) == {(False, False), (True, True)}
@@ -173,6 +196,7 @@ def test_joint_transforms_keep_or_change_both(make):
 @pytest.mark.parametrize(
     'transform',
     [
+        JointGamma(0, largest=3),
         JointGray(0),
         RandomMirror(0, joint=True),
         RandomMirror(0, joint=False),
