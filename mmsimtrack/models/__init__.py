@@ -4,10 +4,11 @@ from .backbones import JointPVT, JointSwin, JointViT, OneWayViT, Siamese
 from .data_preprocessors import SOTDataPreprocessor
 from .heads import CornerHead
 from .tokenizers import FovealTokenizer
-from .trackers import SimTrack, SOTTracker, TrackState
+from .trackers import DistilledTracker, SimTrack, SOTTracker, TrackState
 
 __all__ = [
     'CornerHead',
+    'DistilledTracker',
     'FovealTokenizer',
     'JointPVT',
     'JointSwin',

@@ -76,6 +76,7 @@ def publish(
     tensors = {
         name: tensor.half() if tensor.is_floating_point() else tensor
         for name, tensor in model.state_dict().items()
+        if name.startswith(('backbone.', 'head.'))
     }
     header = {**about, 'sha256': hash_tensors(tensors)}
     with replace_atomically(path) as temporary:

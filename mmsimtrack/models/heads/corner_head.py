@@ -35,26 +35,38 @@ def soft_argmax(scores: Tensor) -> tuple[Tensor, Tensor]:
         return torch.stack([x, y], dim=-1), heatmap
 
 
-def heatmap_divergence(
-    heatmap: Tensor, corner: Tensor, sigma: float
+def gaussian_heatmap(
+    corner: Tensor, size: tuple[int, int], sigma: float
 ) -> Tensor:
-    """Kullback-Leibler divergence of heat maps from Gaussians.
+    """Draw Gaussians around corners.
 
     Args:
-        heatmap: (B, h, w), each sums to 1.
-        corner: (B, 2) x, y of the true corners, in the unit square.
+        corner: (B, 2) x, y in the unit square.
+        size: Height and width of the maps in cells.
         sigma: Standard deviation of the Gaussians in cells.
 
     Returns:
-        The mean over the batch, >= 0.
+        (B, h, w) heat maps, each sums to 1.
     """
     axes = []
-    for position, length in zip(corner.T, heatmap.shape[:0:-1]):
+    for position, length in zip(corner.T, reversed(size)):
         cells = torch.arange(length, device=corner.device)
         offset = (cells - position[:, None] * length) / sigma
         axes.append((-(offset**2) / 2).softmax(-1))
     x, y = axes
-    target = y[:, :, None] * x[:, None]  # (B, h, w)
+    return y[:, :, None] * x[:, None]  # (B, h, w)
+
+
+def heatmap_divergence(heatmap: Tensor, target: Tensor) -> Tensor:
+    """Kullback-Leibler divergence of heat maps from their targets.
+
+    Args:
+        heatmap: (B, h, w), each sums to 1.
+        target: (B, h, w), likewise.
+
+    Returns:
+        The mean over the batch, >= 0.
+    """
     log_ratio = target.clamp(min=1e-12).log() - heatmap.clamp(min=1e-12).log()
     return (target * log_ratio).sum((1, 2)).mean()
 
@@ -160,7 +172,12 @@ class CornerHead(BaseModule):
         feat = self.shuffle(self.bottleneck(feat))
         return self.top_left(feat), self.bottom_right(feat)
 
-    def loss(self, feat: Tensor, data_samples: list) -> dict[str, Tensor]:
+    def loss(
+        self,
+        feat: Tensor,
+        data_samples: list,
+        target_heatmaps: tuple[Tensor, Tensor] | None = None,
+    ) -> dict[str, Tensor]:
         """Eq. (3), each part with its weight.
 
         Args:
@@ -168,9 +185,12 @@ class CornerHead(BaseModule):
             data_samples: B samples with `gt_instances.bboxes` (1, 4), xyxy in
                 the unit square of the search crop; parts outside of the crop
                 are cut off.
+            target_heatmaps: (B, h, w) for each corner, what `loss_heatmap`
+                compares with; Gaussians around the true corners if None.
 
         Returns:
-            `loss_iou` and `loss_bbox`. An inverted prediction (second corner
+            `loss_iou` and `loss_bbox`, and `loss_heatmap` if it is
+            configured. An inverted prediction (second corner
             left of or above the first) gets the constant, maximal GIoU loss:
             mmdet's would reward it with 0.
         """
@@ -196,11 +216,15 @@ class CornerHead(BaseModule):
                 'loss_bbox': self.loss_bbox(pred, target),
             }
             if heatmaps:
-                sigma = self.loss_heatmap['sigma']
-                divergences = [
-                    heatmap_divergence(heatmap, corner, sigma)
-                    for heatmap, corner in zip(heatmaps, target.split(2, -1))
-                ]
+                if target_heatmaps is None:
+                    size = heatmaps[0].shape[1:]
+                    sigma = self.loss_heatmap['sigma']
+                    target_heatmaps = [
+                        gaussian_heatmap(corner, size, sigma)
+                        for corner in target.split(2, -1)
+                    ]
                 weight = self.loss_heatmap['loss_weight'] / 2
-                losses['loss_heatmap'] = weight * sum(divergences)
+                losses['loss_heatmap'] = weight * sum(
+                    map(heatmap_divergence, heatmaps, target_heatmaps)
+                )
         return losses

@@ -1,8 +1,9 @@
 """Trackers."""
 
+from .distilled_tracker import DistilledTracker
 from .sot_tracker import SOTTracker
 from .track_state import TrackState
 
 SimTrack = SOTTracker  # its first name
 
-__all__ = ['SOTTracker', 'SimTrack', 'TrackState']
+__all__ = ['DistilledTracker', 'SOTTracker', 'SimTrack', 'TrackState']

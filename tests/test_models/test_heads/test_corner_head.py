@@ -162,6 +162,23 @@ def test_divergence_of_the_gaussian_itself_is_zero():
     gaussian = torch.exp(-(x**2 + y**2) / 8)[None]
     gaussian /= gaussian.sum()
     corner = torch.tensor([[6.2 / 12, 3.1 / 12]])
-    divergence = corner_head.heatmap_divergence(gaussian, corner, 2.0)
-    assert divergence.item() == pytest.approx(0, abs=1e-6)
-    assert corner_head.heatmap_divergence(gaussian, corner, 1.0) > 0.1
+    drawn = corner_head.gaussian_heatmap(corner, (12, 12), 2.0)
+    torch.testing.assert_close(drawn, gaussian)
+    same = corner_head.heatmap_divergence(gaussian, drawn)
+    assert same.item() == pytest.approx(0, abs=1e-6)
+    sharper = corner_head.gaussian_heatmap(corner, (12, 12), 1.0)
+    assert corner_head.heatmap_divergence(gaussian, sharper) > 0.1
+
+
+def test_heat_maps_learn_from_given_ones():
+    head = make(loss_heatmap=dict(sigma=1.0, loss_weight=1.0)).eval()
+    feat, target = torch.randn(2, 6, 4, 5), samples([[0.1, 0.1, 0.6, 0.6]] * 2)
+    own = [corner_head.soft_argmax(s)[1] for s in head.heatmap_scores(feat)]
+    same = head.loss(feat, target, own)['loss_heatmap'].item()
+    assert same == pytest.approx(0, abs=1e-6)
+    ones = [torch.full_like(h, 0.0) for h in own]
+    for heatmap in ones:
+        heatmap[:, 1, 2] = 1
+    by_hand = sum(-h[:, 1, 2].log().mean().item() for h in own) / 2
+    given = head.loss(feat, target, ones)['loss_heatmap'].item()
+    assert given == pytest.approx(by_hand, rel=1e-4)

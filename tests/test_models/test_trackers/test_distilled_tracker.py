@@ -1,0 +1,153 @@
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.structures import InstanceData
+from torch.nn import functional as F
+
+from mmsimtrack.models.heads.corner_head import soft_argmax
+from mmsimtrack.models.trackers.distilled_tracker import select
+from mmsimtrack.registry import MODELS
+from mmsimtrack.structures import SOTDataSample
+
+
+def network(dims):
+    return dict(
+        type='SOTTracker',
+        exemplar=dict(size=32, factor=2),
+        search=dict(size=64, factor=4),
+        clip_margin=10,
+        data_preprocessor=dict(
+            type='SOTDataPreprocessor', mean=[120.0] * 3, std=[60.0] * 3
+        ),
+        backbone=dict(
+            type='JointViT',
+            arch=dict(
+                embed_dims=dims,
+                num_layers=2,
+                num_heads=dims // 16,
+                feedforward_channels=2 * dims,
+            ),
+            img_size=64,
+            patch_size=16,
+            tokenizer=dict(foveal_size=16),
+        ),
+        head=dict(
+            type='CornerHead',
+            channels=16,
+            upsample=2,
+            loss_iou=dict(type='mmdet.GIoULoss', loss_weight=2.0),
+            loss_bbox=dict(type='mmdet.L1Loss', loss_weight=5.0),
+            loss_heatmap=dict(sigma=1.0, loss_weight=0.5),
+        ),
+    )
+
+
+@pytest.fixture
+def teacher(tmp_path):
+    torch.manual_seed(0)
+    model = MODELS.build(network(64)).eval()
+    Config(dict(model=network(64))).dump(tmp_path / 'teacher.py')
+    torch.save(model.state_dict(), tmp_path / 'teacher.pth')
+    return model
+
+
+@pytest.fixture
+def student(teacher, tmp_path):
+    torch.manual_seed(1)
+    student = MODELS.build(
+        {
+            **network(32),
+            'type': 'DistilledTracker',
+            'teacher': dict(
+                config=tmp_path / 'teacher.py',
+                checkpoint=tmp_path / 'teacher.pth',
+            ),
+            'loss_feature': dict(loss_weight=0.25),
+        }
+    )
+    student.init_weights()
+    return student
+
+
+@pytest.fixture
+def batch():
+    generator = torch.Generator().manual_seed(2)
+    inputs = dict(
+        exemplar=torch.randn(2, 3, 32, 32, generator=generator),
+        exemplar_bbox=torch.tensor([[0.25, 0.25, 0.75, 0.75]] * 2),
+        search=torch.randn(2, 3, 64, 64, generator=generator),
+    )
+    sample = SOTDataSample()
+    sample.gt_instances = InstanceData(
+        bboxes=torch.tensor([[0.3, 0.3, 0.6, 0.6]])
+    )
+    return inputs, [sample] * 2
+
+
+def test_select_takes_evenly_spaced_entries():
+    whole = torch.arange(48).view(6, 8)
+    found = select(whole, (3, 4))
+    torch.testing.assert_close(found, whole[::2, ::2])
+    torch.testing.assert_close(select(whole, (6, 8)), whole)
+
+
+def test_begins_as_a_part_of_the_teacher(teacher, student):
+    whole = teacher.backbone.layers[1].attn.qkv.weight
+    torch.testing.assert_close(
+        student.backbone.layers[1].attn.qkv.weight, whole[::2, ::2]
+    )
+    head = teacher.head.top_left[0].weight  # as wide as the teacher's
+    torch.testing.assert_close(student.head.top_left[0].weight, head)
+
+
+def test_losses_by_hand(teacher, student, batch):
+    inputs, samples = batch
+    student.eval()
+    losses = student(inputs, samples, mode='loss')
+    assert set(losses) == {
+        *('loss_iou', 'loss_bbox', 'loss_heatmap', 'loss_feature')
+    }
+    feats = []
+    for network in (teacher, student):
+        memory = network.backbone.embed_exemplar(
+            inputs['exemplar'], inputs['exemplar_bbox']
+        )
+        feats.append(network.backbone(memory, inputs['search']))
+    target = feats[0].flatten(2).mT
+    target = F.layer_norm(target, (64,))
+    found = student.projection(feats[1].flatten(2).mT)
+    by_hand = 0.25 * ((found - target) ** 2).mean()
+    torch.testing.assert_close(losses['loss_feature'], by_hand)
+    heatmaps = [
+        soft_argmax(score)[1] for score in teacher.head.heatmap_scores(feats[0])
+    ]
+    plain = student.head.loss(feats[1], samples, heatmaps)
+    for name, loss in plain.items():
+        torch.testing.assert_close(losses[name], loss)
+
+
+def test_teacher_stays_out_of_it(teacher, student, batch):
+    inputs, samples = batch
+    names = set(student.state_dict())
+    assert names - set(teacher.state_dict()) == {
+        'projection.weight',
+        'projection.bias',
+    }
+    before = [p.clone() for p in student._teacher[0].parameters()]
+    optimizer = torch.optim.SGD(student.parameters(), 0.1)
+    student.train()
+    losses = student(inputs, samples, mode='loss')
+    sum(losses.values()).backward()
+    optimizer.step()
+    for old, new in zip(before, student._teacher[0].parameters()):
+        assert new.grad is None
+        torch.testing.assert_close(old, new, rtol=0, atol=0)
+
+
+def test_tracks_like_a_tracker_of_its_own(student, batch):
+    inputs, _ = batch
+    plain = MODELS.build(network(32))
+    plain.load_state_dict(student.state_dict(), strict=False)
+    torch.testing.assert_close(
+        plain.eval()(inputs), student.eval()(inputs), rtol=0, atol=0
+    )
