@@ -45,7 +45,10 @@ class SOTTracker(BaseModel):
         test_cfg: Options of `track`. `window='hann'` gives the head a prior
             that prefers the middle of the search crop. `size_smoothing` in
             [0, 1) is the share of the former width and height in the next
-            one, around the predicted center. SimTrack has neither.
+            one, around the predicted center. `calibrate=True` measures in the
+            first frame how predictions differ from the given box, in center
+            and size, and takes this off all later boxes, which then follow
+            the habits of whoever drew the first. SimTrack has none of them.
         init_cfg: Initialization config of mmengine.
 
     Raises:
@@ -74,7 +77,9 @@ class SOTTracker(BaseModel):
         self.search = dict(search)
         self.clip_margin = clip_margin
         self.train_cfg = dict(train_cfg or {})
-        self.window, self.size_smoothing = _read_test_cfg(**(test_cfg or {}))
+        self.window, self.size_smoothing, self.calibrate = _read_test_cfg(
+            **(test_cfg or {})
+        )
         self._check_geometry()
 
     def _check_geometry(self) -> None:
@@ -194,12 +199,50 @@ class SOTTracker(BaseModel):
             .to(crops.dtype)  # before the device: MPS has no float64
             .to(crops.device),
         )
-        return TrackState(
+        state = TrackState(
             memory,
             torch.from_numpy(bboxes.copy()),
             torch.ones(len(bboxes)),
             {'num_lost': torch.zeros(len(bboxes), dtype=torch.long)},
         )
+        if self.calibrate:
+            state.extra['bias'] = self._measure_bias(frames, state)
+        return state
+
+    def _measure_bias(
+        self, frames: Sequence[np.ndarray], state: TrackState
+    ) -> Tensor:
+        """Compare predictions in the first frames with the given boxes.
+
+        The search crops are cut around displaced and scaled boxes, as later
+        ones will be; the median over them counts.
+
+        Returns:
+            (B, 4) float64: x and y of the center, as shares of the sides, and
+            the logarithms of the ratios of the sides; each at most 0.5.
+        """
+        given = state.bboxes.numpy()
+        found = []
+        for x, y, scale in CALIBRATION_VIEWS:
+            around = change_bboxes(given, (x, y), (np.log(scale),) * 2)
+            bboxes, _ = self._find(frames, state.memory, around)
+            found.append(np.concatenate(compare_bboxes(bboxes, given), axis=1))
+        bias = np.nan_to_num(np.median(found, axis=0), posinf=0, neginf=0)
+        return torch.from_numpy(bias.clip(-0.5, 0.5))
+
+    def _find(
+        self,
+        frames: Sequence[np.ndarray],
+        memory: tuple[Tensor, ...],
+        around: np.ndarray,
+    ) -> tuple[np.ndarray, Tensor]:
+        """Predict boxes (B, 4) in frame pixels, and scores, around boxes."""
+        crops, windows = self._cut(frames, around, self.search)
+        feat = self.backbone(memory, crops)
+        pred = self.head.predict(feat, self._prior(feat))
+        unit = pred.bboxes.cpu().double().numpy()
+        bboxes = [w.to_frame(row) for w, row in zip(windows, unit)]
+        return np.stack(bboxes), pred.scores.float().cpu()
 
     @torch.no_grad()
     def track(
@@ -220,14 +263,12 @@ class SOTTracker(BaseModel):
         if not len(state):
             return state
         previous = state.bboxes.numpy()
-        crops, windows = self._cut(frames, previous, self.search)
-        feat = self.backbone(state.memory, crops)
-        pred = self.head.predict(feat, self._prior(feat))
-        unit = pred.bboxes.cpu().double().numpy()
-        scores = pred.scores.float().cpu()
+        bboxes, scores = self._find(frames, state.memory, previous)
         # before the clip, which would turn an infinity into a border
-        lost = ~(np.isfinite(unit).all(-1) & np.isfinite(scores.numpy()))
-        bboxes = np.stack([w.to_frame(row) for w, row in zip(windows, unit)])
+        lost = ~(np.isfinite(bboxes).all(-1) & np.isfinite(scores.numpy()))
+        if 'bias' in state.extra:
+            bias = state.extra['bias'].numpy()
+            bboxes = change_bboxes(bboxes, -bias[:, :2], -bias[:, 2:])
         bboxes = smooth_sizes(bboxes, previous, self.size_smoothing)
         bboxes = clip_bboxes(
             bboxes, [frame.shape[:2] for frame in frames], self.clip_margin
@@ -273,6 +314,55 @@ class SOTTracker(BaseModel):
         return self.data_preprocessor.normalize(crops), windows
 
 
+# x and y in sides of the box, and scale of the box, of the search crops that a
+# tracker is calibrated with
+CALIBRATION_VIEWS = (
+    (0, 0, 1),
+    (0.25, 0, 1),
+    (-0.25, 0, 1),
+    (0, 0.25, 1),
+    (0, -0.25, 1),
+    (0, 0, 1.15),
+    (0, 0, 0.87),
+)
+
+
+def change_bboxes(bboxes: np.ndarray, shift, log_scale) -> np.ndarray:
+    """Move and scale boxes around their centers.
+
+    Args:
+        bboxes: (B, 4) xyxy.
+        shift: (2,) or (B, 2) x and y, as shares of the sides.
+        log_scale: (2,) or (B, 2) logarithms of the factors of the sides.
+
+    Returns:
+        (B, 4) xyxy.
+    """
+    size = bboxes[:, 2:] - bboxes[:, :2]
+    center = (bboxes[:, :2] + bboxes[:, 2:]) / 2 + np.multiply(shift, size)
+    half = size * np.exp(log_scale) / 2
+    return np.concatenate([center - half, center + half], axis=1)
+
+
+def compare_bboxes(
+    bboxes: np.ndarray, others: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Find by what `change_bboxes` took boxes out of others, in their sides.
+
+    Args:
+        bboxes: (B, 4) xyxy.
+        others: (B, 4) xyxy, with an area.
+
+    Returns:
+        Shift (B, 2), as shares of the sides of `bboxes`, and logarithms of
+        the ratios of the sides (B, 2); not finite where a box has no area.
+    """
+    size, other_size = (b[:, 2:] - b[:, :2] for b in (bboxes, others))
+    center, other = ((b[:, :2] + b[:, 2:]) / 2 for b in (bboxes, others))
+    with np.errstate(divide='ignore', invalid='ignore'):
+        return (center - other) / size, np.log(size / other_size)
+
+
 def smooth_sizes(
     bboxes: np.ndarray, previous: np.ndarray, share: float
 ) -> np.ndarray:
@@ -295,8 +385,10 @@ def smooth_sizes(
 
 
 def _read_test_cfg(
-    window: str | None = None, size_smoothing: float = 0
-) -> tuple[str | None, float]:
+    window: str | None = None,
+    size_smoothing: float = 0,
+    calibrate: bool = False,
+) -> tuple[str | None, float, bool]:
     """Check the options of `track`."""
     if window not in (None, 'hann'):
         raise ValueError(
@@ -307,7 +399,7 @@ def _read_test_cfg(
             f'model.test_cfg.size_smoothing is {size_smoothing}, expected a '
             'share in [0, 1); 1 would never change a size.'
         )
-    return window, size_smoothing
+    return window, size_smoothing, calibrate
 
 
 def _check_frames(frames: Sequence[np.ndarray], num_videos: int) -> None:

@@ -119,7 +119,8 @@ def test_losses_by_hand(teacher, student, batch):
     by_hand = 0.25 * ((found - target) ** 2).mean()
     torch.testing.assert_close(losses['loss_feature'], by_hand)
     heatmaps = [
-        soft_argmax(score)[1] for score in teacher.head.heatmap_scores(feats[0])
+        soft_argmax(score)[1]
+        for score in teacher.head.heatmap_scores(feats[0])
     ]
     plain = student.head.loss(feats[1], samples, heatmaps)
     for name, loss in plain.items():

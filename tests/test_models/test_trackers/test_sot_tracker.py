@@ -6,6 +6,7 @@ from mmengine.structures import InstanceData
 from small_models import SIMTRACK
 
 from mmsimtrack.models import SimTrack, SOTTracker, TrackState
+from mmsimtrack.models.trackers.sot_tracker import change_bboxes
 from mmsimtrack.registry import MODELS
 from mmsimtrack.structures import CropWindow, SOTDataSample
 
@@ -212,6 +213,55 @@ def test_size_smoothing_by_hand(frames):
     state = model.track(frames[1:2], state)
     # 80 x 40 px around (120, 100); 0.3 * 80 + 0.7 * 40 = 52
     np.testing.assert_allclose(state.bboxes, [[94, 80, 146, 120]])
+
+
+def test_calibration_takes_the_habit_of_the_network_off(frames):
+    """Boxes 0.1 of their width to the right, twice as high as the truth."""
+    truth = np.array([[100.0, 100, 140, 160], [30, 40, 50, 50]])
+    shift, log_scale = (0.1, 0), np.log((1, 1.5))
+    biased = change_bboxes(truth, shift, log_scale)
+    np.testing.assert_allclose(
+        biased, [[104, 85, 144, 175], [32, 37.5, 52, 52.5]]
+    )
+    model = MODELS.build(dict(SIMTRACK, test_cfg=dict(calibrate=True)))
+    around = []
+
+    def find(frames, memory, bboxes):
+        around.append(bboxes)
+        moved = truth if len(around) <= 7 else truth + 5
+        return change_bboxes(moved, shift, log_scale), torch.ones(2)
+
+    model._find = find
+    state = model.init(frames[:2], truth)
+    # seven views around each of the first boxes, its own first
+    np.testing.assert_allclose(around[0], truth)
+    np.testing.assert_allclose(
+        around[1], truth + [[10, 0, 10, 0], [5, 0, 5, 0]]
+    )
+    np.testing.assert_allclose(
+        state.extra['bias'], [[0.1, 0, 0, np.log(1.5)]] * 2
+    )
+    np.testing.assert_allclose(state.bboxes, truth)
+    state = model.track(frames[2:4], state)
+    np.testing.assert_allclose(state.bboxes, truth + 5)
+    assert len(TrackState.cat([state[1], state]).extra['bias']) == 3
+
+
+@pytest.mark.parametrize(
+    ('answer', 'bias'),
+    [
+        ([np.nan, 0, 10, 10], [0, -0.5]),
+        ([140, 100, 100, 120], [0, -0.5]),  # no width
+        ([20, 100, 420, 140], [0.5, 0]),  # ten times as wide
+    ],
+)
+def test_calibration_is_bounded(frames, answer, bias):
+    model = MODELS.build(dict(SIMTRACK, test_cfg=dict(calibrate=True)))
+    model._find = lambda *_: (np.array([answer], float), torch.ones(1))
+    state = model.init(frames[:1], [[100, 100, 140, 140]])
+    found = state.extra['bias']
+    assert np.isfinite(found).all() and abs(found).max() <= 0.5
+    np.testing.assert_allclose(found[0, 2:], bias)
 
 
 def test_a_window_reaches_the_head_in_track_only(frames):
