@@ -68,10 +68,27 @@ def shrink_backbone(backbone):
         backbone.features.update(base_channels=8)
 
 
+def shrink_teacher(teacher, root):
+    """Make a random teacher that is twice as wide as a small network."""
+    cfg = load(Path(teacher.config).relative_to('configs'))
+    shrink_backbone(cfg.model.backbone)
+    cfg.model.backbone.arch.embed_dims *= 2
+    cfg.model.head.channels = 8
+    root.mkdir(exist_ok=True)
+    teacher.update(
+        config=str(root / 'teacher.py'), checkpoint=str(root / 'teacher.pth')
+    )
+    cfg.dump(teacher.config)
+    torch.manual_seed(0)
+    torch.save(MODELS.build(cfg.model).state_dict(), teacher.checkpoint)
+
+
 def shrink(cfg, root, make_data_for):
     """Make the network small, and the training one step on a small set."""
     shrink_backbone(cfg.model.backbone)
     cfg.model.head.channels = 8
+    if 'teacher' in cfg.model:
+        shrink_teacher(cfg.model.teacher, root)
     cfg.train_cfg.max_epochs = 1
     test_set = cfg.test_dataloader.dataset
     datasets = [test_set]
@@ -307,7 +324,7 @@ def test_metafiles_state_what_configs_hold(monkeypatch):
     counted = {}
     for row in rows_of_the_zoo():
         cfg = load(row['Config'].removeprefix('configs/'))
-        key = str(cfg.model.backbone)
+        key = f'{cfg.model.type} {cfg.model.backbone}'
         if key not in counted:
             model = MODELS.build(cfg.model)
             counted[key] = sum(p.numel() for p in model.parameters())

@@ -1,0 +1,70 @@
+"""The phases of the trackers for real video, stopped and resumed."""
+
+import pytest
+import torch
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+from test_configs import ALL, load, shrink
+
+PHASES = [name for name in ALL if '_real' in name]
+STEPS = 4
+
+
+class Killed(BaseException):
+    """Like a kill: nothing may catch it and go on."""
+
+
+class Kill(Hook):
+    priority = 'LOWEST'
+
+    def __init__(self, after):
+        self.after = after
+
+    def after_train_iter(self, runner, *_, **__):
+        if runner.iter + 1 == self.after:
+            raise Killed
+
+
+@pytest.mark.parametrize('name', PHASES)
+def test_a_phase_goes_on_with_the_same_numbers(name, tmp_path, make_data_for):
+    def train(work_dir, kill_after=None, resume=False):
+        cfg = shrink(load(name), tmp_path, make_data_for)
+        cfg.train_dataloader.sampler.num_pairs = 2 * STEPS
+        cfg.default_hooks.checkpoint.update(by_epoch=False, interval=1)
+        cfg.val_dataloader = cfg.val_evaluator = cfg.val_cfg = None
+        cfg.work_dir = str(tmp_path / work_dir)
+        cfg.experiment_name = f'{tmp_path.name}_{work_dir}_{resume}'
+        cfg.resume = resume
+        if not resume:
+            cfg.load_from = str(tmp_path / 'before.pth')
+        runner = Runner.from_cfg(cfg)
+        if not resume:
+            torch.manual_seed(0)
+            for parameter in runner.model.parameters():
+                parameter.data.normal_(std=0.1)
+            model = {'state_dict': runner.model.state_dict()}
+            torch.save(model, tmp_path / 'before.pth')
+        if kill_after:
+            runner.register_hook(Kill(kill_after))
+        runner.train()
+
+    train('whole')
+    with pytest.raises(Killed):
+        train('parts', kill_after=STEPS // 2)
+    train('parts', resume=True)
+    whole, parts = (
+        torch.load(tmp_path / folder / f'iter_{STEPS}.pth', weights_only=False)
+        for folder in ('whole', 'parts')
+    )
+    assert whole['meta']['iter'] == STEPS
+    for part in ('state_dict', 'ema_state_dict'):
+        assert whole[part].keys() == parts[part].keys()
+        for key, tensor in whole[part].items():
+            assert torch.equal(tensor, parts[part][key]), key
+    rates = [group['lr'] for group in whole['optimizer']['param_groups']]
+    assert rates == [g['lr'] for g in parts['optimizer']['param_groups']]
+    before = torch.load(tmp_path / 'before.pth')['state_dict']
+    changed = {
+        k for k, v in before.items() if not v.equal(whole['state_dict'][k])
+    }
+    assert {key.split('.')[0] for key in changed} >= {'backbone', 'head'}
