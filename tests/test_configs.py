@@ -93,6 +93,9 @@ def shrink(cfg, root, make_data_for):
     test_set = cfg.test_dataloader.dataset
     datasets = [test_set]
     for loader in filter(None, (cfg.train_dataloader, cfg.val_dataloader)):
+        if 'datasets' not in loader.dataset:  # whole sequences
+            datasets.append(loader.dataset)
+            continue
         loader.update(batch_size=2, num_workers=0, persistent_workers=False)
         loader.sampler.num_pairs = 2
         loader.dataset.sampling.update(min_frames=2, min_visible=2)
