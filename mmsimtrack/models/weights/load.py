@@ -275,7 +275,7 @@ def load_from_format(filename: str, map_location=None) -> dict:
 @CheckpointLoader.register_scheme(
     prefixes=('', 'http://', 'https://'), force=True
 )
-def load_file(filename: str, map_location=None) -> dict:
+def load_from_address(filename: str, map_location=None) -> dict:
     """Load a checkpoint from the disk or the net, running no code in it.
 
     mmengine's own functions fall back to full unpickling. Weights of the
