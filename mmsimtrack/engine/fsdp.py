@@ -17,11 +17,11 @@ from mmsimtrack.registry import OPTIM_WRAPPERS
 def layer_policy(model: nn.Module) -> Callable:
     """Return the `auto_wrap_policy` that makes a unit of each layer.
 
-    The layers are those in `backbone.layers`, which are called as a whole.
-    What else the network has is called in more ways than `forward`, and stays
-    in the outermost unit.
+    Layers are what a backbone has in `layers`, each called as a whole. What
+    else the network has is called in more ways than `forward`, and stays in
+    the outermost unit.
     """
-    layers = set(model.backbone.layers)
+    layers = set(getattr(model.backbone, 'layers', ()))
     return partial(lambda_auto_wrap_policy, lambda_fn=layers.__contains__)
 
 
