@@ -86,7 +86,7 @@ def dinov2_weights(vit):
             for part in ('weight', 'bias'):
                 name = f'blocks.{i}.{layer}.{part}'
                 rows = weights[name].movedim(0, -1) / gamma
-                    weights[name] = rows.movedim(-1, 0)
+                weights[name] = rows.movedim(-1, 0)
     return weights | {'mask_token': torch.zeros(1, WIDTH)}
 
 
