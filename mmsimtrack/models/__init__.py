@@ -1,20 +1,15 @@
 """Networks, in the order of Fig. 2: tokenizer, backbone, head, tracker."""
+# ruff: noqa: E402
 
 from mmsimtrack.compat import import_mmpretrain
 
 import_mmpretrain()
 
-from .backbones import (  # noqa: E402
-    JointPVT,
-    JointSwin,
-    JointViT,
-    OneWayViT,
-    Siamese,
-)
-from .data_preprocessors import SOTDataPreprocessor  # noqa: E402
-from .heads import CornerHead  # noqa: E402
-from .tokenizers import FovealTokenizer  # noqa: E402
-from .trackers import SimTrack, SOTTracker, TrackState  # noqa: E402
+from .backbones import JointPVT, JointSwin, JointViT, OneWayViT, Siamese
+from .data_preprocessors import SOTDataPreprocessor
+from .heads import CornerHead
+from .tokenizers import FovealTokenizer
+from .trackers import SimTrack, SOTTracker, TrackState
 
 __all__ = [
     'CornerHead',

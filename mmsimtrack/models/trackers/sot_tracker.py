@@ -80,8 +80,9 @@ class SOTTracker(BaseModel):
     def _check_geometry(self) -> None:
         """Refuse sizes, factors and margins that give no sensible crop."""
         patch = getattr(self.backbone, 'patch_size', 1)
-        for name in ('exemplar', 'search'):
-            size, factor = (getattr(self, name)[k] for k in ('size', 'factor'))
+        views = {'exemplar': self.exemplar, 'search': self.search}
+        for name, view in views.items():
+            size, factor = view['size'], view['factor']
             if size <= 0 or size % patch:
                 raise ValueError(
                     f'model.{name}.size is {size} px, expected a multiple of '

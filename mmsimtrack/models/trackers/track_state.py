@@ -38,6 +38,7 @@ class TrackState:
         # an array on the CPU, where the boxes are, selects on any device
         if not isinstance(rows, slice):
             rows = torch.atleast_1d(torch.as_tensor(rows, device='cpu'))
+            rows = rows if rows.dtype == torch.bool else rows.long()
         return _combine(lambda tensors: tensors[0][rows], [self])
 
     @classmethod

@@ -98,7 +98,7 @@ def test_sequences_come_and_go_in_a_batch(model, frames):
     assert both[np.int64(1)].bboxes.tolist() == [[100, 100, 130, 150]]
     assert both[torch.tensor(1)].bboxes.tolist() == [[100, 100, 130, 150]]
     assert both[(1, 0)].bboxes[1].tolist() == [10, 20, 60, 80]
-    assert len(both[:0]) == 0
+    assert len(both[:0]) == len(both[[]]) == 0
     assert len(model.track([], both[:0])) == 0
 
 
