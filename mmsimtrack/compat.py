@@ -26,44 +26,24 @@ def check_opencv() -> None:
         ) from error
 
 
-def _refuse(name: str):
-    raise ImportError(
-        f'{name} is a compiled op, and this mmcv has none. mmsimtrack needs '
-        'no compiled op; if your model does, install an mmcv with ops: '
-        'https://mmcv.readthedocs.io/en/latest/get_started/installation.html'
-    )
-
-
-class _MissingOp:
-    """Stands for one compiled op of mmcv; every use of it raises."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-
-    def __call__(self, *args, **kwargs):
-        _refuse(self._name)
-
-    def __getattr__(self, attribute: str):
-        # Decorators and inspectors probe dunder names; they must not raise.
-        if attribute.startswith('__'):
-            raise AttributeError(attribute)
-        _refuse(self._name)
-
-    def __mro_entries__(self, bases):
-        _refuse(self._name)
-
-
 class _MissingOps(ModuleType):
-    """Placeholder of `mmcv.ops` or of a module in it."""
+    """Stands for `mmcv.ops`, a module in it, or an op: every use raises."""
 
     def __getattr__(self, name: str):
+        # Decorators and inspectors probe dunder names; they must not raise.
         if name.startswith('__'):
             raise AttributeError(name)
-        return _MissingOp(f'{self.__name__}.{name}')
+        return _MissingOps(f'{self.__name__}.{name}')
 
     def __call__(self, *args, **kwargs):
-        # `mmcv.ops.nms` names a function, and the module it comes from.
-        _refuse(self.__name__)
+        raise ImportError(
+            f'{self.__name__} is a compiled op, and this mmcv has none. '
+            'mmsimtrack needs no compiled op; if your model does, install an '
+            'mmcv with ops: '
+            'https://mmcv.readthedocs.io/en/latest/get_started/installation.html'
+        )
+
+    __mro_entries__ = __call__
 
 
 class _MissingOpsFinder:
@@ -85,14 +65,15 @@ class _MissingOpsFinder:
 
     @staticmethod
     def exec_module(module: ModuleType) -> None:
-        """Nothing to run."""
+        """Run nothing: the placeholder is complete."""
 
 
 def provide_mmcv_ops() -> None:
     """Let ``from mmcv import ops`` succeed where mmcv has no compiled ops.
 
-    `mmdet.models` imports `mmcv.ops` although the parts that we use (losses,
-    PVT) call no op. With compiled ops present nothing is touched.
+    `mmdet.models` imports `mmcv.ops` although the parts that mmsimtrack uses
+    (losses, PVT, layers of DETR) call no op. With compiled ops present nothing
+    is touched.
     """
     if _MissingOpsFinder in sys.meta_path or 'mmcv.ops' in sys.modules:
         return
@@ -103,3 +84,18 @@ def provide_mmcv_ops() -> None:
     finder = importlib.machinery.PathFinder
     if finder.find_spec('mmcv._ext', mmcv.submodule_search_locations) is None:
         sys.meta_path.insert(0, _MissingOpsFinder)
+
+
+def import_mmpretrain() -> None:
+    """Import mmpretrain's networks without mmdet, which takes seconds.
+
+    mmpretrain imports mmdet for one layer of its own, which tracking does not
+    need, and does without where mmdet is not installed.
+    """
+    if 'mmdet' in sys.modules:
+        return
+    sys.modules['mmdet'] = None  # `import mmdet` raises ImportError
+    try:
+        importlib.import_module('mmpretrain.models')
+    finally:
+        del sys.modules['mmdet']

@@ -20,7 +20,7 @@ def test_ops_import_and_refuse_to_work():
     for use in (
         lambda: nms(1, 2),
         lambda: RoIAlign(7),
-        lambda: CARAFEPack.build,
+        lambda: CARAFEPack.build(),
         lambda: ops.roi_pool(1),
         lambda: types.new_class('Child', (RoIAlign,)),
     ):
@@ -66,3 +66,23 @@ def test_missing_opencv_names_the_command(monkeypatch):
     message = r'libGL.so.1.*pip install --force-reinstall --no-deps'
     with pytest.raises(ImportError, match=message):
         compat.check_opencv()
+
+
+TRACK = """
+import sys
+import numpy as np
+from mmsimtrack.apis import SOTInferencer
+frames = [np.zeros((90, 120, 3), np.uint8)] * 2
+assert len(SOTInferencer('sim_s16-6l_real')(frames, [9, 9, 40, 40])['bboxes'])
+assert not [name for name in sys.modules if name.split('.')[0] == 'mmdet']
+from mmdet.models import GIoULoss  # it is hidden from mmpretrain only
+"""
+
+
+def test_tracking_with_a_shipped_model_leaves_mmdet_out():
+    done = subprocess.run(
+        [sys.executable, '-c', TRACK],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]

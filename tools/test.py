@@ -14,7 +14,7 @@ from mmsimtrack.benchmarks import BENCHMARKS, use_benchmark
 from mmsimtrack.cli.launch import load_config, set_up_distribution
 from mmsimtrack.cli.options import add_common_options
 from mmsimtrack.evaluation.functional import KITS
-from mmsimtrack.models.weights import trust_checkpoints
+from mmsimtrack.models.weights import load_model
 from mmsimtrack.fileio import lock_folder, replace_atomically
 
 
@@ -109,11 +109,9 @@ def main() -> None:
     # what is in the work dir belongs to one test at a time
     lock = lock_folder if is_main_process() else contextlib.nullcontext
     with lock(cfg.work_dir):
-        with trust_checkpoints(args.trust_checkpoint):
-            # by default mmengine takes any file, and tests what is left random
-            runner.load_checkpoint(
-                args.checkpoint, map_location='cpu', strict=True
-            )
+        # mmengine would take any file, and test what is left random
+        load_model(runner.model, args.checkpoint, args.trust_checkpoint)
+        runner._has_loaded = True
         metrics = runner.test()
     if args.out and is_main_process():
         with replace_atomically(args.out) as temporary:

@@ -6,12 +6,6 @@ _base_ = './sim_l14_lasot.py'
 runner_type = 'FlexibleRunner'
 strategy = dict(
     type='mmsimtrack.engine.fsdp.ResumableFSDPStrategy',
-    model_wrapper=dict(
-        auto_wrap_policy=dict(
-            type='mmsimtrack.engine.fsdp.wrap_layers',
-            layers=['TransformerEncoderLayer'],
-        ),
-    ),
     state_dict_cfg='full',
 )
 optim_wrapper = dict(type='FSDPOptimWrapper')

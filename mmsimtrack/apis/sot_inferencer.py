@@ -11,7 +11,6 @@ import torch
 from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.logging import MMLogger
-from mmengine.runner import load_checkpoint
 
 from mmsimtrack.apis.sources import (
     Source,
@@ -22,7 +21,7 @@ from mmsimtrack.apis.sources import (
 from mmsimtrack.apis.zoo import find_model
 from mmsimtrack.fileio import write_bboxes_xywh
 from mmsimtrack.models import SOTTracker
-from mmsimtrack.models.weights import trust_checkpoints
+from mmsimtrack.models.weights import load_model
 from mmsimtrack.registry import INFERENCERS, MODELS
 from mmsimtrack.structures import xyxy_to_xywh
 from mmsimtrack.visualization import (
@@ -89,8 +88,7 @@ class SOTInferencer:
                     'random. Give a checkpoint to track with.'
                 )
         if weights is not None:
-            with trust_checkpoints(trust_checkpoint):
-                load_checkpoint(model, str(weights), 'cpu', strict=True)
+            load_model(model, weights, trust_checkpoint)
         self.model = model.to(device or get_device()).eval()
 
     def __call__(

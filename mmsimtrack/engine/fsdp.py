@@ -1,35 +1,28 @@
 """Fully sharded data parallel training of large networks."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from mmengine._strategy import FSDPStrategy
 from mmengine.optim import OptimWrapper
 from torch import Tensor, nn
 from torch.distributed.fsdp import FullyShardedDataParallel
+from torch.distributed.fsdp.wrap import lambda_auto_wrap_policy
 from torch.nn.utils import clip_grad_norm_
 
 from mmsimtrack.registry import OPTIM_WRAPPERS
 
 
-def wrap_layers(
-    module: nn.Module,
-    recurse: bool,
-    nonwrapped_numel: int,
-    layers: Sequence[str],
-) -> bool:
-    """Make one unit of each layer; this is an `auto_wrap_policy`.
+def layer_policy(model: nn.Module) -> Callable:
+    """Return the `auto_wrap_policy` that makes a unit of each layer.
 
-    What else the network has is called in more ways than `forward`, and stays
-    in the outermost unit.
-
-    Args:
-        module: Any part of the network.
-        recurse: Whether torch asks if it may look inside.
-        nonwrapped_numel: Not used.
-        layers: Names of the classes of layers that are called as a whole.
+    Layers are what a backbone has in `layers`, each called as a whole. What
+    else the network has is called in more ways than `forward`, and stays in
+    the outermost unit.
     """
-    return recurse or type(module).__name__ in layers
+    layers = set(getattr(model.backbone, 'layers', ()))
+    return partial(lambda_auto_wrap_policy, lambda_fn=layers.__contains__)
 
 
 @OPTIM_WRAPPERS.register_module()
@@ -58,7 +51,14 @@ class FSDPOptimWrapper(OptimWrapper):
 
 
 class ResumableFSDPStrategy(FSDPStrategy):
-    """mmengine's strategy, of which newer versions of torch can resume."""
+    """mmengine's strategy, sharding layers, and resuming with newer torch."""
+
+    def _wrap_model(self, model: nn.Module) -> nn.Module:
+        self.model_wrapper = {
+            'type': 'MMFullyShardedDataParallel',
+            'auto_wrap_policy': layer_policy(model),
+        } | (self.model_wrapper or {})
+        return super()._wrap_model(model)
 
     def load_optim_state_dict(self, state_dict: dict) -> None:
         """Load the optimizer; mmengine passes torch < 2.1's arguments."""

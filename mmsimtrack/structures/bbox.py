@@ -4,27 +4,27 @@ import numpy as np
 
 
 def xywh_to_xyxy(bboxes_xywh) -> np.ndarray:
-    """(..., 4) left, top, width, height -> (..., 4) xyxy, float64."""
+    """Convert (..., 4) left, top, width, height to (..., 4) xyxy, float64."""
     bboxes_xywh = np.asarray(bboxes_xywh, np.float64)
     corner, extent = bboxes_xywh[..., :2], bboxes_xywh[..., 2:]
     return np.concatenate([corner, corner + extent], axis=-1)
 
 
 def xyxy_to_xywh(bboxes) -> np.ndarray:
-    """(..., 4) xyxy -> (..., 4) left, top, width, height, float64."""
+    """Convert (..., 4) xyxy to (..., 4) left, top, width, height, float64."""
     bboxes = np.asarray(bboxes, np.float64)
     corner, opposite = bboxes[..., :2], bboxes[..., 2:]
     return np.concatenate([corner, opposite - corner], axis=-1)
 
 
 def has_area(bboxes_xywh: np.ndarray) -> np.ndarray:
-    """(..., 4) xywh -> (...) bool: finite, and neither side is 0 or less."""
+    """Tell for (..., 4) xywh which are finite and have two sides above 0."""
     finite = np.isfinite(bboxes_xywh).all(-1)
     return finite & (bboxes_xywh[..., 2:] > 0).all(-1)
 
 
 def polygon_to_xyxy(points) -> np.ndarray:
-    """Upright rectangle around polygons.
+    """Put upright rectangles around polygons.
 
     Args:
         points: (..., N, 2) vertices x, y in frame pixels; VOT's eight numbers
@@ -38,7 +38,7 @@ def polygon_to_xyxy(points) -> np.ndarray:
 
 
 def aligned_iou(bboxes, others) -> np.ndarray:
-    """Intersection over union, row by row.
+    """Compute the intersection over union, row by row.
 
     Args:
         bboxes: (..., 4) xyxy.
@@ -70,8 +70,8 @@ def clip_bboxes(bboxes, frame_shape, margin: float) -> np.ndarray:
     Args:
         bboxes: (B, 4) xyxy in frame pixels.
         frame_shape: (H, W), or (B, 2) of them.
-        margin: In pixels; 10 in the release. Frames smaller than it limit
-            it to their own size.
+        margin: In pixels; 10 in the release. In a smaller frame it is the
+            size of the frame.
 
     Returns:
         (B, 4) xyxy, float64.
@@ -93,14 +93,14 @@ def check_first_box(bbox, frame_shape, where: str) -> None:
     Args:
         bbox: (4,) xyxy in frame pixels.
         frame_shape: (H, W) or more of the first frame.
-        where: What the box belongs to, for the message.
+        where: Name of the video that the box belongs to, for the message.
 
     Raises:
         ValueError: If the box is not finite, has no area or lies wholly
             outside of the frame.
     """
     height, width = frame_shape[:2]
-    x1, y1, x2, y2 = (float(value) for value in bbox)
+    x1, y1, x2, y2 = map(float, bbox)
     problem = None
     if not np.isfinite((x1, y1, x2, y2)).all():
         problem = 'is not finite'

@@ -29,7 +29,7 @@ class CropWindow:
 
     @classmethod
     def around(cls, bbox, factor: float, size: int) -> CropWindow:
-        """Window of `factor` times the box, with the box in its middle.
+        """Make the window of `factor` times the box, the box in its middle.
 
         The side is `ceil(factor * sqrt(w * h))`, the corner is rounded half
         to even, as in STARK-S (paper, Sec. 4.1: `2^2` and `4^2` times the
@@ -43,16 +43,12 @@ class CropWindow:
         Raises:
             ValueError: If the box is not finite or has no area.
         """
-        x1, y1, x2, y2 = (float(value) for value in bbox)
-        if not all(map(math.isfinite, (x1, y1, x2, y2))):
+        x1, y1, x2, y2 = corners = tuple(map(float, bbox))
+        finite = np.isfinite(corners).all()
+        if not finite or x2 <= x1 or y2 <= y1:
+            wanted = 'box with x1 < x2 and y1 < y2' if finite else 'finite box'
             raise ValueError(
-                f'A crop window needs a finite box, found xyxy '
-                f'{(x1, y1, x2, y2)}.'
-            )
-        if x2 <= x1 or y2 <= y1:
-            raise ValueError(
-                f'A crop window needs a box with x1 < x2 and y1 < y2, found '
-                f'xyxy {(x1, y1, x2, y2)}.'
+                f'A crop window needs a {wanted}, found xyxy {corners}.'
             )
         # The last bits of x2 - x1 are noise: without rounding them away a
         # box of 20 px may get a window of 41 px instead of 40.
@@ -67,7 +63,8 @@ class CropWindow:
 
         Args:
             frame: (H, W, 3) uint8.
-            reduction: By how much its sides were divided; see `read_reduced`.
+            reduction: Number by which the sides of the frame were divided
+                when it was read.
 
         Returns:
             (size, size, 3) uint8, resized bilinearly.
@@ -95,7 +92,7 @@ class CropWindow:
         return cv2.resize(square, (self.size, self.size))
 
     def _cut_reduced(self, frame: np.ndarray, reduction: int) -> np.ndarray:
-        """Cut from a frame between whose pixels the window may lie."""
+        """Cut a window that begins and ends within pixels of the frame."""
         step = self.side / self.size
         # the center of a pixel has index 0
         x, y = (
@@ -111,7 +108,7 @@ class CropWindow:
         )
 
     def reduction(self) -> int:
-        """By how much a frame may be reduced without enlarging the crop.
+        """Compute how much a frame may be reduced before the crop is enlarged.
 
         Returns:
             1, 2, 4 or 8; the window stays at least as large as the crop.
@@ -121,7 +118,7 @@ class CropWindow:
         )
 
     def padded_share(self, frame_shape: tuple[int, int]) -> float:
-        """Share of the window that lies outside of the frame, in [0, 1].
+        """Compute the share of the window outside of the frame, in [0, 1].
 
         Args:
             frame_shape: (H, W) of the frame.

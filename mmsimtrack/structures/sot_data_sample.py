@@ -1,4 +1,4 @@
-"""What a prediction is compared with, and the prediction itself."""
+"""The annotation of a pair or of a sequence, and the prediction for it."""
 
 from mmengine.structures import BaseDataElement, InstanceData
 
@@ -15,28 +15,5 @@ class SOTDataSample(BaseDataElement):
     `img_shape` (H, W).
     """
 
-    @property
-    def gt_instances(self) -> InstanceData:
-        """The annotation."""
-        return self._gt_instances
-
-    @gt_instances.setter
-    def gt_instances(self, value: InstanceData) -> None:
-        self.set_field(value, '_gt_instances', dtype=InstanceData)
-
-    @gt_instances.deleter
-    def gt_instances(self) -> None:
-        del self._gt_instances
-
-    @property
-    def pred_instances(self) -> InstanceData:
-        """The prediction."""
-        return self._pred_instances
-
-    @pred_instances.setter
-    def pred_instances(self, value: InstanceData) -> None:
-        self.set_field(value, '_pred_instances', dtype=InstanceData)
-
-    @pred_instances.deleter
-    def pred_instances(self) -> None:
-        del self._pred_instances
+    gt_instances: InstanceData
+    pred_instances: InstanceData

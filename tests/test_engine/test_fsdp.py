@@ -1,28 +1,30 @@
-from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
+from mmengine._strategy import FSDPStrategy
 from mmengine.config import Config
-from mmengine.registry import FUNCTIONS, STRATEGIES
+from mmengine.registry import STRATEGIES
 from torch import nn
 
-from mmsimtrack.engine.fsdp import FSDPOptimWrapper, wrap_layers
+from mmsimtrack.engine.fsdp import FSDPOptimWrapper
 from mmsimtrack.registry import MODELS, OPTIM_WRAPPERS
 
 CONFIG = Path(__file__).parents[2] / 'configs/simtrack/sim_l14_lasot_fsdp.py'
 
 
-def test_units_are_the_encoder_layers():
+def test_units_are_the_encoder_layers(monkeypatch):
     cfg = Config.fromfile(CONFIG)
-    policy = dict(cfg.strategy.model_wrapper.auto_wrap_policy)
-    assert FUNCTIONS.get(policy.pop('type')) is wrap_layers
-    policy = partial(wrap_layers, **policy)
     cfg.model.backbone.init_cfg = None
     cfg.model.backbone.arch.update(
         embed_dims=16, num_heads=2, feedforward_channels=16
     )
     model = MODELS.build(cfg.model)
+    strategy_cfg = dict(cfg.strategy)
+    strategy = STRATEGIES.get(strategy_cfg.pop('type'))(**strategy_cfg)
+    monkeypatch.setattr(FSDPStrategy, '_wrap_model', lambda self, model: None)
+    strategy._wrap_model(model)
+    policy = strategy.model_wrapper['auto_wrap_policy']
     units = [
         name
         for name, module in model.named_modules()
@@ -30,13 +32,6 @@ def test_units_are_the_encoder_layers():
     ]
     assert units == [f'backbone.layers.{i}' for i in range(24)]
     assert policy(model, True, 0)  # look inside of all else
-
-
-def test_the_config_names_what_exists():
-    cfg = Config.fromfile(CONFIG)
-    assert issubclass(
-        STRATEGIES.get(cfg.strategy.type), STRATEGIES.get('FSDPStrategy')
-    )
     assert OPTIM_WRAPPERS.get(cfg.optim_wrapper.type) is FSDPOptimWrapper
 
 

@@ -1,4 +1,3 @@
-import pytest
 import torch
 from mmengine.structures import InstanceData
 
@@ -14,8 +13,3 @@ def test_holds_annotation_and_prediction():
     assert sample.pred_instances.bboxes.sum() == 12
     del sample.pred_instances, sample.gt_instances
     assert 'pred_instances' not in sample and 'gt_instances' not in sample
-
-
-def test_refuses_other_types():
-    with pytest.raises(AssertionError, match='InstanceData'):
-        SOTDataSample().gt_instances = torch.zeros(1, 4)

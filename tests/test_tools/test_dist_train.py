@@ -37,13 +37,7 @@ FSDP = """
 runner_type = 'FlexibleRunner'
 strategy = dict(
     type='mmsimtrack.engine.fsdp.ResumableFSDPStrategy',
-    model_wrapper=dict(
-        auto_wrap_policy=dict(
-            type='mmsimtrack.engine.fsdp.wrap_layers',
-            layers=['TransformerEncoderLayer'],
-        ),
-        device_id='cpu',
-    ),
+    model_wrapper=dict(device_id='cpu'),
     state_dict_cfg='full',
 )
 optim_wrapper.update(type='FSDPOptimWrapper')
@@ -93,7 +87,7 @@ def train(tmp_path, make_got10k):
                 **os.environ,
                 'OMP_NUM_THREADS': '1',
                 'PYTHON': sys.executable,
-                'PYTHONPATH': str(tmp_path),
+                'PYTHONPATH': f'{tmp_path}:{ROOT}',
                 **dict(env),
             },
             capture_output=True,

@@ -43,7 +43,7 @@ def test_published_weights_are_those_of_the_training(tool, trained, tmp_path):
     with safe_open(out, 'pt') as file:
         header = file.metadata()
     assert header['config'] == 'small' and header['data'] == 'none'
-    found = load.load_from_local(str(out))
+    found = load.load_from_address(str(out))
     assert tool.hash_tensors(found['state_dict']) == header['sha256']
     assert found['meta'] == header
     for name, tensor in model.state_dict().items():
@@ -69,7 +69,7 @@ def test_statistics_are_counted_on_training_pairs(
     make_got10k(tmp_path)
     out = tmp_path / 'small.safetensors'
     tool.main([str(config), str(checkpoint), str(out), '--recount', '3'])
-    found = load.load_from_local(str(out))['state_dict']
+    found = load.load_from_address(str(out))['state_dict']
     name = 'head.top_left.1'
     assert found[f'{name}.num_batches_tracked'] == 3
     assert not torch.allclose(
@@ -83,4 +83,4 @@ def test_broken_files_are_named(content, tmp_path):
     path = tmp_path / 'cut.safetensors'
     path.write_bytes(content)
     with pytest.raises(ValueError, match=r'cut\.safetensors cannot be read'):
-        load.load_from_local(str(path))
+        load.load_from_address(str(path))

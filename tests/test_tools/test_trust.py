@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from mmengine.runner import Runner
+from mmengine.runner import CheckpointLoader, Runner
 
 from mmsimtrack.apis import SOTInferencer
 from mmsimtrack.models.weights.load import trusted
@@ -28,13 +28,17 @@ def runner(monkeypatch):
         def train(self):
             seen.append(trusted())
 
-        def load_checkpoint(self, *args, **kwargs):
-            seen.append(trusted())
+        model = torch.nn.Linear(1, 1)
 
         def test(self):
             return {}
 
+    def load(path, map_location):
+        seen.append(trusted())
+        return {'state_dict': Fake.model.state_dict()}
+
     monkeypatch.setattr(Runner, 'from_cfg', lambda cfg: Fake())
+    monkeypatch.setattr(CheckpointLoader, 'load_checkpoint', load)
     return seen
 
 

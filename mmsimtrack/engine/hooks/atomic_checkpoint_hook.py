@@ -68,14 +68,22 @@ class AtomicCheckpointHook(CheckpointHook):
             runner._load_from = latest_checkpoint(Path(runner.work_dir))
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Refuse to resume with other pairs than the run began with.
+        """Refuse to resume without a training's state, or with other pairs.
 
         Raises:
-            ValueError: If the sampler's seed is not that of the checkpoint;
-                mmengine restores its own seed too late for the sampler.
+            ValueError: If the checkpoint holds weights only, or the sampler's
+                seed is not that of the checkpoint; mmengine restores its own
+                seed too late for the sampler.
         """
         if not runner._resume:
             return  # a test has no training data, and must not ask for it
+        if 'iter' not in checkpoint.get('meta', {}):
+            raise ValueError(
+                f'{runner._load_from} holds weights only, expected the '
+                'checkpoint of a training to resume. To start a new training '
+                'from these weights, leave --resume out and set load_from to '
+                'this file in the config.'
+            )
         sampler = getattr(runner.train_dataloader, 'sampler', None)
         if not isinstance(sampler, PairSampler):
             return

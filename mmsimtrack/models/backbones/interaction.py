@@ -1,36 +1,39 @@
-"""The transformer of STARK-S, and the decoder of the paper's Table 9."""
+"""The transformer of STARK-S, and the decoder of the paper's Table 9.
+
+mmdet is imported where its layers are built: SimTrack needs none of them.
+"""
 
 import torch
-from mmdet.models.layers import (
-    DetrTransformerDecoder,
-    DetrTransformerEncoder,
-    SinePositionalEncoding,
-)
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 
-def _layer_cfg(embed_dims: int, num_heads: int, dropout: float) -> dict:
-    """Options of a DETR layer, encoder or decoder, without cross attention."""
-    return {
-        'self_attn_cfg': {
-            'embed_dims': embed_dims,
-            'num_heads': num_heads,
-            'attn_drop': dropout,
-            'dropout_layer': {'type': 'Dropout', 'drop_prob': dropout},
-        },
+def _build(
+    kind: str, num_layers: int, embed_dims: int, num_heads: int, dropout: float
+) -> nn.Module:
+    """Layers of DETR: a `DetrTransformerEncoder` or `...Decoder` of mmdet."""
+    from mmdet.models import layers
+
+    attention = {
+        'embed_dims': embed_dims,
+        'num_heads': num_heads,
+        'attn_drop': dropout,
+        'dropout_layer': {'type': 'Dropout', 'drop_prob': dropout},
+    }
+    cfg = {
+        'self_attn_cfg': attention,
         'ffn_cfg': {
             'embed_dims': embed_dims,
             'feedforward_channels': 8 * embed_dims,  # DETR: 2048 for 256
             'ffn_drop': dropout,
         },
     }
-
-
-def _build_decoder(num_layers: int, cfg: dict) -> DetrTransformerDecoder:
-    # a dict each: mmdet writes into it
-    cfg = cfg | {'cross_attn_cfg': dict(cfg['self_attn_cfg'])}
-    return DetrTransformerDecoder(num_layers, cfg, return_intermediate=False)
+    if kind == 'encoder':
+        return layers.DetrTransformerEncoder(num_layers, cfg)
+    cfg['cross_attn_cfg'] = dict(attention)  # mmdet writes into each
+    return layers.DetrTransformerDecoder(
+        num_layers, cfg, return_intermediate=False
+    )
 
 
 def _init_xavier(*parts: nn.Module) -> None:
@@ -50,26 +53,19 @@ class Interaction(BaseModule):
     Args:
         in_channels: Channels of the features.
         embed_dims: Channels D* inside of the transformer.
-        num_layers: Of the encoder, and as many of the decoder.
-        num_heads: Attention heads.
-        dropout: Dropout rate.
+        **options: `num_layers` of the encoder, and as many of the decoder,
+            `num_heads` of the attention, and the rate of `dropout`.
     """
 
-    def __init__(
-        self,
-        in_channels: int,
-        embed_dims: int,
-        num_layers: int,
-        num_heads: int,
-        dropout: float,
-    ) -> None:
+    def __init__(self, in_channels: int, embed_dims: int, **options) -> None:
         super().__init__()
+        from mmdet.models.layers import SinePositionalEncoding
+
         self.out_channels = embed_dims
         self.bottleneck = nn.Conv2d(in_channels, embed_dims, 1)
         self.position = SinePositionalEncoding(embed_dims // 2, normalize=True)
-        cfg = _layer_cfg(embed_dims, num_heads, dropout)
-        self.encoder = DetrTransformerEncoder(num_layers, cfg)
-        self.decoder = _build_decoder(num_layers, cfg)
+        self.encoder = _build('encoder', embed_dims=embed_dims, **options)
+        self.decoder = _build('decoder', embed_dims=embed_dims, **options)
         self.query = nn.Embedding(1, embed_dims)
 
     def init_weights(self) -> None:
@@ -82,7 +78,7 @@ class Interaction(BaseModule):
         return self.bottleneck(feature)
 
     def forward(self, exemplar: Tensor, search: Tensor) -> Tensor:
-        """The target-relevant search feature s^L*.
+        """Compute the target-relevant search feature s^L*.
 
         Args:
             exemplar: (B, D*, hz, wz), from `embed`.
@@ -93,11 +89,12 @@ class Interaction(BaseModule):
         """
         h, w = search.shape[-2:]
         maps = (exemplar, search)
+        positions = [self.position(None, m).to(m) for m in maps]
         # (B, D*, h, w) each -> (B, Ne + Ns, D*)
-        tokens = torch.cat([m.flatten(2) for m in maps], dim=2).mT
-        position = torch.cat(
-            [self.position(None, m).to(m).flatten(2) for m in maps], dim=2
-        ).mT
+        tokens, position = (
+            torch.cat([m.flatten(2) for m in both], dim=2).mT
+            for both in (maps, positions)
+        )
         tokens = self.encoder(
             tokens, query_pos=position, key_padding_mask=None
         )
@@ -110,9 +107,10 @@ class Interaction(BaseModule):
             key_pos=position,
             key_padding_mask=None,
         )
-        found = tokens[:, -h * w :]
-        similarity = found @ target.mT  # (B, Ns, D*), (B, 1, D*) -> (B, Ns, 1)
-        return (found * similarity).mT.unflatten(2, (h, w))
+        feature = tokens[:, -h * w :]
+        # (B, Ns, D*), (B, 1, D*) -> (B, Ns, 1)
+        similarity = feature @ target.mT
+        return (feature * similarity).mT.unflatten(2, (h, w))
 
 
 class SearchDecoder(BaseModule):
@@ -123,26 +121,16 @@ class SearchDecoder(BaseModule):
 
     Args:
         in_channels: Channels C of the tokens.
-        num_layers: Decoder layers: 1, 3 or 6.
-        embed_dims: Channels of the decoder.
-        num_heads: Attention heads.
-        dropout: Dropout rate.
+        embed_dims: Channels D of the decoder.
+        **options: `num_layers` (1, 3 or 6), `num_heads` of the attention, and
+            the rate of `dropout`.
     """
 
-    def __init__(
-        self,
-        in_channels: int,
-        num_layers: int,
-        embed_dims: int,
-        num_heads: int,
-        dropout: float,
-    ) -> None:
+    def __init__(self, in_channels: int, embed_dims: int, **options) -> None:
         super().__init__()
         self.out_channels = embed_dims
         self.projection = nn.Linear(in_channels, embed_dims)
-        self.layers = _build_decoder(
-            num_layers, _layer_cfg(embed_dims, num_heads, dropout)
-        )
+        self.layers = _build('decoder', embed_dims=embed_dims, **options)
 
     def init_weights(self) -> None:
         """Initialize the layers; the projection keeps torch's defaults."""
@@ -150,10 +138,7 @@ class SearchDecoder(BaseModule):
         _init_xavier(self.layers)
 
     def forward(self, search: Tensor, exemplar: Tensor) -> Tensor:
-        """Search tokens (B, Ns, C), exemplar tokens (B, Ne, C) -> (B, Ns, D).
-
-        D is `embed_dims`.
-        """
+        """(B, Ns, C) search, (B, Ne, C) exemplar tokens -> (B, Ns, D)."""
         memory = self.projection(exemplar)
         (out,) = self.layers(
             self.projection(search),

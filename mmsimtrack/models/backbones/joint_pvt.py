@@ -4,7 +4,6 @@ from math import isqrt
 
 import torch
 import torch.nn.functional as F
-from mmdet.models.backbones import PyramidVisionTransformer
 from mmengine.model import BaseModule, ModuleList
 from torch import Tensor, nn
 
@@ -18,24 +17,27 @@ from mmsimtrack.registry import MODELS
 
 
 @MODELS.register_module()
-class JointPVT(PyramidVisionTransformer):
+class JointPVT(BaseModule):
     """One PVT for exemplar and search image (Sec. 4.3).
 
     Attention is Eq. (5): all tokens ask, and the reduced tokens of both images
     answer; the reduction ratio of the exemplar is half that of the search
-    image. Network, arguments and parameter names are mmdet's; the position of
-    the target is new.
+    image. Layers, options and parameter names are those of mmdet's PVT, which
+    is imported where one is built; the position of the target is new.
 
     Args:
-        **kwargs: Of `mmdet.PyramidVisionTransformer`.
+        init_cfg: Initialization config of mmengine.
+        **kwargs: Options of `mmdet.PyramidVisionTransformer`.
 
     Raises:
-        ValueError: If an option is given that has no place here.
+        ValueError: If an option is given that this network has no place for.
     """
 
     fresh = ('tokenizer.',)
 
-    def __init__(self, **kwargs) -> None:
+    def __init__(self, init_cfg: dict | None = None, **kwargs) -> None:
+        from mmdet.models.backbones import PyramidVisionTransformer
+
         for name, reason in (
             ('use_abs_pos_embed', 'p_e takes its place for the exemplar'),
             ('convert_weights', 'a checkpoint `pvt+...` is converted'),
@@ -45,32 +47,27 @@ class JointPVT(PyramidVisionTransformer):
                     f'JointPVT: {name} is no option here, since {reason}. '
                     'Leave it out of the config.'
                 )
-        super().__init__(out_indices=(2, 3), **kwargs)
-        self.tokenizer = ModuleList(
-            TargetPositionEmbedding(width) for width in self._widths
-        )
+        super().__init__(init_cfg)
+        pvt = PyramidVisionTransformer(**kwargs)
+        self.layers = pvt.layers
+        widths = [pvt.embed_dims * heads for heads in pvt.num_heads]
+        self.out_channels = sum(widths[-2:])  # C of the search feature
+        self.tokenizer = ModuleList(map(TargetPositionEmbedding, widths))
         guard(self, new=self.fresh)
-
-    @property
-    def out_channels(self) -> int:
-        """Channels C of the search feature."""
-        return sum(self._widths[-2:])
-
-    @property
-    def _widths(self) -> list[int]:
-        return [self.embed_dims * heads for heads in self.num_heads]
 
     def init_weights(self) -> None:
         """Load `init_cfg`, or initialize as mmdet does."""
-        if self.init_cfg is None:
+        if self.init_cfg:
             super().init_weights()
-        else:  # mmdet would convert the names itself, and drop what is left
-            BaseModule.init_weights(self)
+        else:
+            from mmdet.models.backbones import PyramidVisionTransformer
+
+            PyramidVisionTransformer.init_weights(self)
 
     def embed_exemplar(
         self, exemplar: Tensor, exemplar_bbox: Tensor
     ) -> tuple[Tensor, ...]:
-        """Exemplar tokens of the first stage, and p_e of the later ones.
+        """Compute exemplar tokens of the first stage, p_e of the later ones.
 
         PVT adds its position embedding in every stage; where it does, the
         exemplar gets p_e of Eq. (7) instead.
@@ -90,10 +87,10 @@ class JointPVT(PyramidVisionTransformer):
         return (tokens + positions[0], *positions[1:])
 
     def forward(self, memory: tuple[Tensor, ...], search: Tensor) -> Tensor:
-        """Search feature s^L.
+        """Compute the search feature s^L.
 
         Args:
-            memory: What `embed_exemplar` returned.
+            memory: Result of `embed_exemplar`.
             search: (B, 3, Hx, Wx), normalized; sides are multiples of 32.
 
         Returns:
@@ -101,17 +98,16 @@ class JointPVT(PyramidVisionTransformer):
         """
         exemplar, feature = memory[0], search
         maps = []
-        for i, (embed, (add_position, *blocks), norm) in enumerate(
-            self.layers
-        ):
-            if i > 0:
-                exemplar = _halve(embed, exemplar) + memory[i]
+        for stage, position in zip(self.layers, memory):
+            embed, (add_position, *blocks), norm = stage
+            if maps:
+                exemplar = _halve(embed, exemplar) + position
             tokens, grid = embed(feature)
             tokens = add_position(tokens, grid)
             for block in blocks:
                 exemplar, tokens = _run(block, exemplar, tokens, grid)
-            # PVT has no norms after its stages (`norm` passes tokens on), and
-            # we add none: detectors take its maps as they are, too
+            # PVT has no norms after its stages (`norm` returns its input), and
+            # none is added: detectors take its maps as they are, too
             feature = norm(tokens).mT.unflatten(2, grid)
             maps.append(feature)
         return join_last_stages(*maps[-2:])
@@ -134,20 +130,16 @@ def _run(
     attn = block.attn
     side = isqrt(exemplar.shape[1])
     normed = [block.norm1(exemplar), block.norm1(search)]
-    key = torch.cat(
-        [
-            _reduce(attn, normed[0], (side, side), halved=True),
-            _reduce(attn, normed[1], grid),
-        ],
-        dim=1,
-    )
-    query, key = torch.cat(normed, dim=1).transpose(0, 1), key.transpose(0, 1)
-    # (N, B, C) -> (B, N, C)
+    reduced = [
+        _reduce(attn, normed[0], (side, side), halved=True),
+        _reduce(attn, normed[1], grid),
+    ]
+    # (B, N, C) -> (N, B, C) and back
+    query, key = (torch.cat(x, 1).transpose(0, 1) for x in (normed, reduced))
     out = attn.attn(query=query, key=key, value=key)[0].transpose(0, 1)
     out = attn.dropout_layer(attn.proj_drop(out))
-    parts = [exemplar.shape[1], search.shape[1]]
-    for_exemplar, for_search = out.split(parts, dim=1)
-    exemplar, search = exemplar + for_exemplar, search + for_search
+    exemplar = exemplar + out[:, : side**2]
+    search = search + out[:, side**2 :]
     return (
         block.ffn(block.norm2(exemplar), (side, side), identity=exemplar),
         block.ffn(block.norm2(search), grid, identity=search),

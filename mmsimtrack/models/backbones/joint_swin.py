@@ -30,10 +30,10 @@ class JointSwin(SwinTransformer):
     and the position of the target are new.
 
     Args:
-        **kwargs: Of `mmpretrain.SwinTransformer`.
+        **kwargs: Options of `mmpretrain.SwinTransformer`.
 
     Raises:
-        ValueError: If an option is on that has no place here.
+        ValueError: If an option is on that this network has no place for.
     """
 
     fresh = ('tokenizer.', 'norm2.')
@@ -45,13 +45,9 @@ class JointSwin(SwinTransformer):
                     f'JointSwin: {name}=True is not supported; leave it out.'
                 )
         super().__init__(out_indices=(2, 3), **kwargs)
+        self.out_channels = sum(self.num_features[-2:])  # C of the feature
         self.tokenizer = TargetPositionEmbedding(self.embed_dims)
         guard(self, new=self.fresh)
-
-    @property
-    def out_channels(self) -> int:
-        """Channels C of the search feature."""
-        return sum(self.num_features[-2:])
 
     def train(self, mode: bool = True) -> 'JointSwin':
         """Set the mode; mmpretrain's backbones forget to return themselves."""
@@ -61,7 +57,7 @@ class JointSwin(SwinTransformer):
     def embed_exemplar(
         self, exemplar: Tensor, exemplar_bbox: Tensor
     ) -> tuple[Tensor, ...]:
-        """Keys and values of the pooled exemplar in every block.
+        """Compute keys and values of the pooled exemplar for every block.
 
         Args:
             exemplar: (B, 3, Hz, Wz), normalized.
@@ -74,26 +70,26 @@ class JointSwin(SwinTransformer):
         tokens, grid = self.patch_embed(exemplar)
         patch = self.patch_embed.projection.kernel_size[0]
         # Swin has no absolute position to replace: p_e enters at the start
-        tokens = self.drop_after_pos(
-            tokens
-            + target_position(self.tokenizer, exemplar, exemplar_bbox, patch)
+        position = target_position(
+            self.tokenizer, exemplar, exemplar_bbox, patch
         )
+        tokens = self.drop_after_pos(tokens + position)
         memory = []
         last = self.stages[-1].blocks[-1]
         for stage in self.stages:
             for block in stage.blocks:
                 memory.append(_pooled_keys_values(block, tokens, grid))
-                if block is not last:  # nobody asks for what it makes
+                if block is not last:  # its output is not needed
                     tokens = _call(block, tokens, grid)
             if stage.downsample is not None:
                 tokens, grid = stage.downsample(tokens, grid)
         return tuple(memory)
 
     def forward(self, memory: tuple[Tensor, ...], search: Tensor) -> Tensor:
-        """Search feature s^L.
+        """Compute the search feature s^L.
 
         Args:
-            memory: What `embed_exemplar` returned.
+            memory: Result of `embed_exemplar`.
             search: (B, 3, Hx, Wx), normalized.
 
         Returns:
@@ -101,11 +97,11 @@ class JointSwin(SwinTransformer):
         """
         tokens, grid = self.patch_embed(search)
         tokens = self.drop_after_pos(tokens)
-        kept = iter(memory)
+        keys_values = iter(memory)
         maps = []
         for i, stage in enumerate(self.stages):
             for block in stage.blocks:
-                tokens = _call(block, tokens, grid, next(kept))
+                tokens = _call(block, tokens, grid, next(keys_values))
             if i in self.out_indices:
                 feature = getattr(self, f'norm{i}')(tokens)
                 maps.append(feature.mT.unflatten(2, grid))
@@ -122,18 +118,17 @@ def _pooled_keys_values(
     features = block.norm1(tokens).mT.unflatten(2, grid)
     side = [min(n, block.attn.window_size) for n in grid]
     features = F.adaptive_avg_pool2d(features, side).flatten(2).mT
-    channels = features.shape[-1]
-    bias = msa.qkv.bias
-    kv = F.linear(
-        features,
-        msa.qkv.weight[channels:],  # keys and values, no queries
-        None if bias is None else bias[channels:],
+    # keys and values without the queries, which come first
+    weight, bias = (
+        None if x is None else x[features.shape[-1] :]
+        for x in (msa.qkv.weight, msa.qkv.bias)
     )
+    kv = F.linear(features, weight, bias)
     return kv.unflatten(2, (2, msa.num_heads, -1)).permute(0, 2, 3, 1, 4)
 
 
 def _call(block: nn.Module, *args) -> Tensor:
-    """`_run`, keeping nothing for the backward pass if `with_cp` says so."""
+    """Call `_run`, recomputed in the backward pass if `with_cp` says so."""
     again = partial(checkpoint, _run, use_reentrant=False)
     return (again if block.with_cp else _run)(block, *args)
 
@@ -142,45 +137,53 @@ def _run(
     block: nn.Module,
     tokens: Tensor,
     grid: tuple[int, int],
-    kept: Tensor | None = None,
+    exemplar: Tensor | None = None,
 ) -> Tensor:
-    """One block; tokens attend to their window and to what was kept.
+    """One block; tokens attend to their window and to the exemplar.
 
-    Without `kept` it is mmpretrain's block, but that the padding of maps that
-    no whole number of windows fills gets no attention.
+    Without an exemplar it is mmpretrain's block, except that nothing attends
+    to the padding of maps which no whole number of windows fills.
 
     Args:
         block: `SwinBlock`.
         tokens: (B, N, C).
         grid: (h, w) of the tokens.
-        kept: Of the exemplar, (B, 2, heads, M, C / heads).
+        exemplar: Its keys and values, (B, 2, heads, M, C / heads).
 
     Returns:
         (B, N, C).
     """
     attn, size = block.attn, block.attn.window_size
+    # a map of one window is not shifted, as in the pre-training
+    shift = attn.shift_size if min(grid) > size else 0
     padding = [-n % size for n in grid]
-    x = block.norm1(tokens).unflatten(1, grid)
-    x = F.pad(x, (0, 0, 0, padding[1], 0, padding[0]))
-    padded, shift = x.shape[1:3], _shift(attn, grid)
-    windows = attn.window_partition(x.roll((-shift, -shift), (1, 2)), size)
-    # (B * windows, size, size, C) -> (B * windows, size * size, C)
-    out = _attend(
-        attn.w_msa, windows.flatten(1, 2), _bias(attn, grid, x), kept
-    )
+    padded = [n + extra for n, extra in zip(grid, padding)]
+
+    def split(x: Tensor, fill: float) -> Tensor:
+        """(B, h, w, C) -> (B * windows, size * size, C)."""
+        x = F.pad(x, (0, 0, 0, padding[1], 0, padding[0]), value=fill)
+        x = x.roll((-shift, -shift), (1, 2))
+        return attn.window_partition(x, size).flatten(1, 2)
+
+    # (1 or windows, heads, N, N): relative position, and what is not seen
+    bias = attn.w_msa.relative_position_bias_table
+    bias = bias[attn.w_msa.relative_position_index].permute(2, 0, 1)[None]
+    mask = attn.get_attn_mask(padded, size, shift, device=tokens.device)
+    if mask is not None:
+        bias = bias + mask[:, None].to(bias.dtype)
+    if any(padding):
+        outside = split(tokens.new_zeros(1, *grid, 1), fill=1).mT.bool()
+        bias = bias.masked_fill(outside[:, None], -torch.inf)
+    windows = split(block.norm1(tokens).unflatten(1, grid), fill=0)
+    out = _attend(attn.w_msa, windows, bias, exemplar)
     out = attn.window_reverse(out.unflatten(1, (size, size)), *padded, size)
     out = out.roll((shift, shift), (1, 2))[:, : grid[0], : grid[1]]
     tokens = tokens + attn.drop(out.flatten(1, 2))
     return block.ffn(block.norm2(tokens), identity=tokens)
 
 
-def _shift(attn: nn.Module, grid: tuple[int, int]) -> int:
-    """A map of one window is not shifted, as in the pre-training."""
-    return attn.shift_size if min(grid) > attn.window_size else 0
-
-
 def _attend(
-    msa: nn.Module, windows: Tensor, bias: Tensor, kept: Tensor | None
+    msa: nn.Module, windows: Tensor, bias: Tensor, exemplar: Tensor | None
 ) -> Tensor:
     """Second line of Eq. (6) in every window: (B * windows, N, C) -> same.
 
@@ -188,43 +191,19 @@ def _attend(
         msa: `WindowMSA`.
         windows: (B * windows, N, C).
         bias: (1 or windows, heads, N, N), added to the scores in a window.
-        kept: Of the exemplar, or None. It has no relative position to a
-            window, so it gets no bias.
+        exemplar: Its keys and values, or None. It has no relative position to
+            a window, so it gets no bias.
     """
     qkv = msa.qkv(windows).unflatten(2, (3, msa.num_heads, -1))
     query, key, value = qkv.permute(2, 0, 3, 1, 4)
-    if kept is not None:
-        per_image = len(windows) // len(kept)
-        kept = kept.repeat_interleave(per_image, dim=0)
-        key = torch.cat([kept[:, 0], key], dim=2)
-        value = torch.cat([kept[:, 1], value], dim=2)
-        bias = F.pad(bias, (kept.shape[3], 0))
+    if exemplar is not None:
+        per_image = len(windows) // len(exemplar)
+        exemplar = exemplar.repeat_interleave(per_image, dim=0)
+        key = torch.cat([exemplar[:, 0], key], dim=2)
+        value = torch.cat([exemplar[:, 1], value], dim=2)
+        bias = F.pad(bias, (exemplar.shape[3], 0))
     scores = (query * msa.scale) @ key.mT
     scores = scores.unflatten(0, (-1, len(bias))) + bias
     weights = msa.attn_drop(msa.softmax(scores.flatten(0, 1)))
-    return msa.proj_drop(
-        msa.proj((weights @ value).transpose(1, 2).flatten(2))
-    )
-
-
-def _bias(attn: nn.Module, grid: tuple[int, int], x: Tensor) -> Tensor:
-    """Relative position, and what a token must not see in its window.
-
-    Returns:
-        (1 or windows, heads, N, N).
-    """
-    msa, size, shift = attn.w_msa, attn.window_size, _shift(attn, grid)
-    bias = msa.relative_position_bias_table[msa.relative_position_index]
-    bias = bias.permute(2, 0, 1)[None]  # (N, N, heads) -> (1, heads, N, N)
-    mask = attn.get_attn_mask(x.shape[1:3], size, shift, device=x.device)
-    if mask is not None:
-        bias = bias + mask[:, None].to(bias.dtype)
-    if tuple(x.shape[1:3]) != tuple(grid):
-        inside = x.new_zeros(1, *x.shape[1:3], 1)
-        inside[:, : grid[0], : grid[1]] = 1
-        inside = attn.window_partition(
-            inside.roll((-shift, -shift), (1, 2)), size
-        )
-        outside = inside.flatten(1) == 0  # (windows, N)
-        bias = bias.masked_fill(outside[:, None, None], -torch.inf)
-    return bias
+    out = (weights @ value).transpose(1, 2).flatten(2)
+    return msa.proj_drop(msa.proj(out))

@@ -32,12 +32,12 @@ class JointViT(VisionTransformer):
             (Table 9). None, as in SimTrack: there is none.
         img_size: Side in pixels of the images of the pre-training; gives the
             grid of p_0. Other search sizes resize p_0 at run time.
-        frozen_layers: Nothing up to this layer learns: neither tokenizer,
-            patch embedding and positions nor the first so many layers. 0
-            freezes nothing. The backward pass ends there.
-        with_cp: Compute the inside of each layer once more in the backward
-            pass instead of keeping it: less memory, a third more time.
-        **kwargs: Of `mmpretrain.VisionTransformer`.
+        frozen_layers: Number of first layers that do not learn, and neither
+            do the tokenizer, the patch embedding and the positions before
+            them. 0 freezes nothing.
+        with_cp: Activation checkpointing: recompute each layer in the backward
+            pass, which takes less memory and a third more time.
+        **kwargs: Options of `mmpretrain.VisionTransformer`.
 
     Raises:
         ValueError: If the class token or the final norm is switched off, or
@@ -79,31 +79,19 @@ class JointViT(VisionTransformer):
                 )
         self.patch_size = self.patch_embed.projection.kernel_size[0]
         self.tokenizer = FovealTokenizer(
-            embed_dims=self.embed_dims,
-            patch_size=self.patch_size,
-            **tokenizer,
+            self.embed_dims, self.patch_size, **tokenizer
         )
         self.decoder = None
+        self.out_channels = self.embed_dims  # C of the search feature
         if decoder is not None:
             self.decoder = SearchDecoder(self.embed_dims, **decoder)
+            self.out_channels = self.decoder.out_channels
         if frozen_layers:
-            self.pos_embed.requires_grad_(False)
-            self.cls_token.requires_grad_(False)
-            for part in (
-                self.tokenizer,
-                self.patch_embed,
-                self.pre_norm,
-                *self.layers[:frozen_layers],
-            ):
+            frozen = [self.pos_embed, self.cls_token, self.patch_embed]
+            frozen += [self.tokenizer, self.pre_norm]
+            for part in frozen + list(self.layers[:frozen_layers]):
                 part.requires_grad_(False)
         guard(self, new=self.fresh)
-
-    @property
-    def out_channels(self) -> int:
-        """Channels C of the search feature."""
-        if self.decoder is not None:
-            return self.decoder.out_channels
-        return self.embed_dims
 
     def train(self, mode: bool = True) -> 'JointViT':
         """Set the mode; mmpretrain's backbones forget to return themselves."""
@@ -113,7 +101,7 @@ class JointViT(VisionTransformer):
     def embed_exemplar(
         self, exemplar: Tensor, exemplar_bbox: Tensor
     ) -> tuple[Tensor, ...]:
-        """What can be computed once per sequence: e^0 and e^0*.
+        """Compute e^0 and e^0*, which stay the same for a whole sequence.
 
         Args:
             exemplar: (B, 3, Hz, Wz), normalized.
@@ -129,10 +117,10 @@ class JointViT(VisionTransformer):
         return (tokens,)
 
     def forward(self, memory: tuple[Tensor, ...], search: Tensor) -> Tensor:
-        """Search feature s^L.
+        """Compute the search feature s^L.
 
         Args:
-            memory: What `embed_exemplar` returned.
+            memory: Result of `embed_exemplar`.
             search: (B, 3, Hx, Wx), normalized.
 
         Returns:

@@ -17,10 +17,10 @@ class OneWayViT(JointViT):
     frame: the memory holds its keys and values of every layer.
 
     Args:
-        **kwargs: Of `JointViT`.
+        **kwargs: Options of `JointViT`.
 
     Raises:
-        ValueError: If an option is given that is `JointViT`'s only.
+        ValueError: If an option is given that only `JointViT` has.
     """
 
     def __init__(self, **kwargs) -> None:
@@ -35,7 +35,7 @@ class OneWayViT(JointViT):
     def embed_exemplar(
         self, exemplar: Tensor, exemplar_bbox: Tensor
     ) -> tuple[Tensor, ...]:
-        """Keys and values of the exemplar in every layer.
+        """Compute keys and values of the exemplar for every layer.
 
         Args:
             exemplar: (B, 3, Hz, Wz), normalized.
@@ -50,16 +50,16 @@ class OneWayViT(JointViT):
             qkv = _project(layer, tokens)
             memory.append(qkv[:, 1:])
             tokens = _attend(layer, tokens, qkv, qkv[:, 1:])
-        # nobody asks for what the last layer makes of the exemplar
+        # the exemplar's output of the last layer is not needed
         memory.append(_project(self.layers[-1], tokens)[:, 1:])
         return tuple(memory)
 
     def forward(self, memory: tuple[Tensor, ...], search: Tensor) -> Tensor:
-        """Search feature s^L; see `JointViT.forward`."""
+        """Compute the search feature s^L; see `JointViT.forward`."""
         tokens, grid = self._search_tokens(search)
-        for layer, kept in zip(self.layers, memory):
+        for layer, exemplar in zip(self.layers, memory):
             qkv = _project(layer, tokens)
-            seen = torch.cat([kept, qkv[:, 1:]], dim=3)
+            seen = torch.cat([exemplar, qkv[:, 1:]], dim=3)
             tokens = _attend(layer, tokens, qkv, seen)
         return self.ln1(tokens[:, 1:]).mT.unflatten(2, grid)
 
@@ -72,12 +72,12 @@ def _project(layer, tokens: Tensor) -> Tensor:
 
 
 def _attend(layer, tokens: Tensor, qkv: Tensor, seen: Tensor) -> Tensor:
-    """The rest of a layer.
+    """Compute the rest of a layer, after `_project`.
 
     Args:
-        layer: Of mmpretrain's ViT.
+        layer: Layer of mmpretrain's ViT.
         tokens: (B, N, C), as they entered the layer.
-        qkv: Of `_project`; only the queries count.
+        qkv: Result of `_project`; only the queries are used.
         seen: Keys and values that they see, (B, 2, heads, M, C / heads).
 
     Returns:

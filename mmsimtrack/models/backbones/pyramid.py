@@ -1,4 +1,4 @@
-"""What the pyramid backbones, Swin and PVT, have in common (Sec. 4.3)."""
+"""Functions that the pyramid backbones, Swin and PVT, share (Sec. 4.3)."""
 
 import torch
 import torch.nn.functional as F
@@ -8,10 +8,10 @@ from mmsimtrack.models.tokenizers import TargetPositionEmbedding, patch_boxes
 
 
 def join_last_stages(third: Tensor, fourth: Tensor) -> Tensor:
-    """The search feature of a pyramid.
+    """Make the search feature of a pyramid from its last two stages.
 
-    The paper leaves open which stage feeds the head. We run all stages, so
-    that no pre-trained block is lost, and join the last two at the stride of
+    The paper leaves open which stage feeds the head. All stages run here, so
+    that no pre-trained block is lost, and the last two join at the stride of
     the third, 16, which is that of Sim-B/16: the fourth alone would have 7x7
     cells, and "too small output size has a negative effect" (Sec. 4.1). The
     head's bottleneck mixes them.
@@ -33,7 +33,7 @@ def target_position(
     bbox: Tensor,
     patch: int,
 ) -> Tensor:
-    """p_e of Eq. (7) for the patches of an exemplar.
+    """Compute p_e of Eq. (7) for the patches of an exemplar.
 
     There is no foveal window. It makes up for patches that split the target
     (Sec. 3.3), with lines halfway between theirs; the patches of a pyramid

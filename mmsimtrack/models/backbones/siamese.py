@@ -13,8 +13,8 @@ class Siamese(BaseModule):
     """STARK-S and STARK-SV, Fig. 2(a), under the contract of all backbones.
 
     Exemplar and search image pass the same feature extractor, Eq. (1)-(2),
-    without knowing of each other, and then interact in a transformer. It does
-    not use the box in the exemplar, which is where the crop's middle is.
+    without knowing of each other, and then interact in a transformer. The box
+    in the exemplar is not used: the target is in the middle of the crop.
 
     Args:
         features: Config of a backbone of mmpretrain that returns a tuple with
@@ -28,21 +28,15 @@ class Siamese(BaseModule):
         super().__init__()
         self.features = MODELS.build(features)
         is_vit = hasattr(self.features, 'patch_embed')
-        channels = (
-            self.features.embed_dims if is_vit else self.features.feat_dim
-        )
-        self.interaction = Interaction(channels, **interaction)
+        width = self.features.embed_dims if is_vit else self.features.feat_dim
+        self.interaction = Interaction(width, **interaction)
+        self.out_channels = self.interaction.out_channels  # D*
         guard(self.features, config='model.backbone.features')
-
-    @property
-    def out_channels(self) -> int:
-        """Channels D* of the search feature."""
-        return self.interaction.out_channels
 
     def embed_exemplar(
         self, exemplar: Tensor, exemplar_bbox: Tensor
     ) -> tuple[Tensor, ...]:
-        """The exemplar feature, which no search image changes.
+        """Compute the exemplar feature, which no search image changes.
 
         Args:
             exemplar: (B, 3, Hz, Wz), normalized.
@@ -54,10 +48,10 @@ class Siamese(BaseModule):
         return (self._embed(exemplar),)
 
     def forward(self, memory: tuple[Tensor, ...], search: Tensor) -> Tensor:
-        """Target-relevant search feature s^L*.
+        """Compute the target-relevant search feature s^L*.
 
         Args:
-            memory: What `embed_exemplar` returned.
+            memory: Result of `embed_exemplar`.
             search: (B, 3, Hx, Wx), normalized.
 
         Returns:

@@ -14,8 +14,8 @@ class SOTDataPreprocessor(BaseDataPreprocessor):
     """Moves a batch of pairs to the device and normalizes its crops.
 
     Args:
-        mean: Per RGB channel, in 0..255.
-        std: Per RGB channel, in 0..255.
+        mean: Mean of each RGB channel, in 0..255.
+        std: Standard deviation of each RGB channel, in 0..255.
 
     Raises:
         ValueError: If a standard deviation is not positive.
@@ -32,7 +32,7 @@ class SOTDataPreprocessor(BaseDataPreprocessor):
         self.register_buffer('std', torch.tensor(std).view(-1, 1, 1), False)
 
     def normalize(self, crops: Tensor) -> Tensor:
-        """(B, 3, H, W) RGB uint8, on any device -> normalized float."""
+        """Normalize (B, 3, H, W) RGB uint8 from any device, as float."""
         return (crops.to(self.mean.device) - self.mean) / self.std
 
     def forward(self, data: dict, training: bool = False) -> dict:
@@ -43,18 +43,13 @@ class SOTDataPreprocessor(BaseDataPreprocessor):
                 `exemplar_bbox` (B, 4) xyxy in its unit square and `search`
                 (B, 3, Hx, Wx) uint8; `data_samples`, a list or
                 absent.
-            training: Ignored.
+            training: Not used.
 
         Returns:
             The same with normalized crops.
         """
         data = self.cast_data(data)
         inputs = data['inputs']
-        return {
-            'inputs': {
-                'exemplar': self.normalize(inputs['exemplar']),
-                'exemplar_bbox': inputs['exemplar_bbox'],
-                'search': self.normalize(inputs['search']),
-            },
-            'data_samples': data.get('data_samples'),
-        }
+        for view in ('exemplar', 'search'):
+            inputs[view] = self.normalize(inputs[view])
+        return {'inputs': inputs, 'data_samples': data.get('data_samples')}

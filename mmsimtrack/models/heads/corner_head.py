@@ -1,5 +1,6 @@
 """The corner predictor of STARK-S: Sec. 3.1, Eq. (3)."""
 
+from functools import cached_property
 from itertools import pairwise
 
 import torch
@@ -12,7 +13,7 @@ from mmsimtrack.registry import MODELS
 
 
 def soft_argmax(scores: Tensor) -> tuple[Tensor, Tensor]:
-    """Expected position under a heat map.
+    """Compute the expected position under a heat map.
 
     A cell counts with its upper left corner, i / n and not (i + 0.5) / n, as
     in STARK-S. Runs in float32 at least: bfloat16 heat maps cost 0.16 px.
@@ -76,11 +77,12 @@ class CornerHead(BaseModule):
     """Reads the box off the search feature: two heat maps, two corners.
 
     Args:
-        in_channels: Channels of the search feature; SimTrack fills it in.
+        in_channels: Channels of the search feature; the tracker fills it in.
         channels: Channels of the first of the four 3x3 convolutions; the next
             three halve them. A 1x1 bottleneck comes before them, unless the
             search feature has as many channels.
-        loss_iou: Config of L_iou of Eq. (3), on xyxy boxes.
+        loss_iou: Config of L_iou of Eq. (3), on xyxy boxes. Losses are built
+            when they are first needed, since tracking needs none.
         loss_bbox: Config of L_1 of Eq. (3).
         upsample: How many times finer than the search feature the heat maps
             are, per side (ours; 1 in the paper): the bottleneck puts out
@@ -110,33 +112,23 @@ class CornerHead(BaseModule):
             else nn.Conv2d(in_channels, channels * upsample**2, 1)
         )
         self.shuffle = nn.PixelShuffle(upsample)
+        self.top_left = _branch(channels)
+        self.bottom_right = _branch(channels)
+        self.loss_cfgs = loss_iou, loss_bbox
         self.loss_heatmap = loss_heatmap
-        self.top_left = self._branch(channels)
-        self.bottom_right = self._branch(channels)
-        self.loss_iou = MODELS.build(loss_iou)
-        self.loss_bbox = MODELS.build(loss_bbox)
         guard(self, config='model.head')
 
-    @staticmethod
-    def _branch(channels: int) -> nn.Sequential:
-        widths = [channels, channels]
-        widths += [channels // 2, channels // 4, channels // 8]
-        layers = []
-        for width_in, width_out in pairwise(widths):
-            layers += [
-                nn.Conv2d(width_in, width_out, 3, padding=1),
-                nn.BatchNorm2d(width_out),
-                nn.ReLU(inplace=True),
-            ]
-        return nn.Sequential(*layers, nn.Conv2d(widths[-1], 1, 1))
+    @cached_property
+    def losses(self) -> list[nn.Module]:
+        """L_iou and L_1 of Eq. (3)."""
+        return [MODELS.build(cfg) for cfg in self.loss_cfgs]
 
     def forward(self, feat: Tensor) -> Tensor:
-        """Boxes (B, 4), xyxy in the unit square, from (B, C, h, w).
+        """Compute boxes (B, 4), xyxy in the unit square, from (B, C, h, w).
 
         Nothing keeps the second corner right of and below the first.
         """
-        corners = map(soft_argmax, self.heatmap_scores(feat))
-        return torch.cat([position for position, _ in corners], dim=-1)
+        return self.corners(feat)[0]
 
     def predict(
         self, feat: Tensor, prior: Tensor | None = None
@@ -161,14 +153,17 @@ class CornerHead(BaseModule):
                 'the crop says nothing about corners. Leave '
                 'model.test_cfg.window out of the config.'
             )
-        corners, heatmaps = zip(*map(soft_argmax, self.heatmap_scores(feat)))
+        bboxes, heatmaps = self.corners(feat)
         peaks = torch.stack([h.flatten(1).amax(-1) for h in heatmaps])
-        return InstanceData(
-            bboxes=torch.cat(corners, dim=-1), scores=peaks.prod(0).sqrt()
-        )
+        return InstanceData(bboxes=bboxes, scores=peaks.prod(0).sqrt())
+
+    def corners(self, feat: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """Compute boxes (B, 4) and the heat maps (B, h, w) of both corners."""
+        corners, heatmaps = zip(*map(soft_argmax, self.heatmap_scores(feat)))
+        return torch.cat(corners, dim=-1), heatmaps
 
     def heatmap_scores(self, feat: Tensor) -> tuple[Tensor, Tensor]:
-        """Scores (B, 1, h, w) of both corners before the softmax."""
+        """Compute scores (B, 1, h, w) of both corners before the softmax."""
         feat = self.shuffle(self.bottleneck(feat))
         return self.top_left(feat), self.bottom_right(feat)
 
@@ -178,7 +173,7 @@ class CornerHead(BaseModule):
         data_samples: list,
         target_heatmaps: tuple[Tensor, Tensor] | None = None,
     ) -> dict[str, Tensor]:
-        """Eq. (3), each part with its weight.
+        """Compute Eq. (3), each part with its weight.
 
         Args:
             feat: (B, C, h, w) search feature.
@@ -189,33 +184,27 @@ class CornerHead(BaseModule):
                 compares with; Gaussians around the true corners if None.
 
         Returns:
-            `loss_iou` and `loss_bbox`, and `loss_heatmap` if it is
-            configured. An inverted prediction (second corner
-            left of or above the first) gets the constant, maximal GIoU loss:
-            mmdet's would reward it with 0.
+            `loss_iou`, `loss_bbox` and, if the config asks for it,
+            `loss_heatmap`. An inverted prediction (second corner left of or
+            above the first) gets the constant, maximal GIoU loss: mmdet's
+            would reward it with 0.
         """
-        heatmaps = None
-        if self.loss_heatmap is None:
-            pred = self(feat)
+        if self.loss_heatmap:
+            pred, heatmaps = self.corners(feat)
         else:
-            corners = map(soft_argmax, self.heatmap_scores(feat))
-            positions, heatmaps = zip(*corners)
-            pred = torch.cat(positions, dim=-1)
+            pred = self(feat)
+        loss_iou, loss_bbox = self.losses
         with torch.autocast(feat.device.type, enabled=False):
-            target = torch.cat(
-                [sample.gt_instances.bboxes for sample in data_samples]
-            )
-            target = target.to(pred).clamp(0, 1)
-            loss_iou = self.loss_iou(pred, target, reduction_override='none')
+            bboxes = [sample.gt_instances.bboxes for sample in data_samples]
+            target = torch.cat(bboxes).to(pred).clamp(0, 1)
+            iou = loss_iou(pred, target, reduction_override='none')
             ordered = (pred[:, 2:] >= pred[:, :2]).all(-1)
-            worst = 2 * self.loss_iou.loss_weight  # 1 - GIoU is at most 2
+            worst = iou.new_tensor(2 * loss_iou.loss_weight)  # 1 - GIoU <= 2
             losses = {
-                'loss_iou': loss_iou.where(
-                    ordered, loss_iou.new_tensor(worst)
-                ).mean(),
-                'loss_bbox': self.loss_bbox(pred, target),
+                'loss_iou': iou.where(ordered, worst).mean(),
+                'loss_bbox': loss_bbox(pred, target),
             }
-            if heatmaps:
+            if self.loss_heatmap:
                 if target_heatmaps is None:
                     size = heatmaps[0].shape[1:]
                     sigma = self.loss_heatmap['sigma']
@@ -228,3 +217,16 @@ class CornerHead(BaseModule):
                     map(heatmap_divergence, heatmaps, target_heatmaps)
                 )
         return losses
+
+
+def _branch(channels: int) -> nn.Sequential:
+    """Make the convolutions from the feature to one heat map."""
+    layers = []
+    widths = [channels, channels, channels // 2, channels // 4, channels // 8]
+    for width_in, width_out in pairwise(widths):
+        layers += [
+            nn.Conv2d(width_in, width_out, 3, padding=1),
+            nn.BatchNorm2d(width_out),
+            nn.ReLU(inplace=True),
+        ]
+    return nn.Sequential(*layers, nn.Conv2d(widths[-1], 1, 1))

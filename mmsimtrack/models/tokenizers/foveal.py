@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 
 def foveal_offset(exemplar_size: int, foveal_size: int, patch: int) -> int:
-    """First pixel, per axis, of the foveal window in the exemplar.
+    """Compute the first pixel, per axis, of the window in the exemplar.
 
     The partitioning lines of the foveal window lie halfway between those of
     the exemplar (Sec. 3.3). A center crop has that property when the grids
@@ -43,7 +43,7 @@ def foveal_offset(exemplar_size: int, foveal_size: int, patch: int) -> int:
 def patch_boxes(
     offset: int, grid: int, patch: int, size: int, like: Tensor
 ) -> Tensor:
-    """Boxes of a square grid of patches, row by row.
+    """Make the boxes of a square grid of patches, row by row.
 
     Args:
         offset: First pixel of the grid, per axis.
@@ -55,16 +55,14 @@ def patch_boxes(
     Returns:
         (grid * grid, 4) xyxy in the unit square of the crop.
     """
-    start = offset + patch * torch.arange(
-        grid, dtype=like.dtype, device=like.device
-    )
+    start = offset + patch * torch.arange(grid).to(like)
     y, x = torch.meshgrid(start, start, indexing='ij')
     corner = torch.stack([x, y], dim=-1).flatten(0, 1)
     return torch.cat([corner, corner + patch], dim=-1) / size
 
 
 def target_ratio(patches: Tensor, bbox: Tensor) -> Tensor:
-    """Share of each patch that the target covers, R_ij of Eq. (7).
+    """Compute the share of each patch under the target, R_ij of Eq. (7).
 
     Args:
         patches: (N, 4) xyxy in the unit square of the exemplar.
@@ -82,11 +80,11 @@ def target_ratio(patches: Tensor, bbox: Tensor) -> Tensor:
 
 
 class TargetPositionEmbedding(BaseModule):
-    """p_e = FCs(i, j, R_ij), Eq. (7).
+    """Computes p_e = FCs(i, j, R_ij), Eq. (7).
 
-    The paper leaves the two layers and the input open; we follow the official
-    code: Linear-ReLU-Linear squashed to (-1, 1), fed with ((R + 1) / 2, x, y)
-    where (x, y) is the center of the patch.
+    The paper leaves the two layers and the input open; both are as in
+    the official code: Linear-ReLU-Linear squashed to (-1, 1), fed with
+    ((R + 1) / 2, x, y), where (x, y) is the center of the patch.
 
     Args:
         embed_dims: Channels C of a token.
@@ -101,7 +99,7 @@ class TargetPositionEmbedding(BaseModule):
         )
 
     def forward(self, patches: Tensor, bbox: Tensor) -> Tensor:
-        """Position embedding of patches for a target.
+        """Compute the position embedding of patches for a target.
 
         Args:
             patches: (N, 4) xyxy in the unit square of the exemplar.
@@ -126,11 +124,11 @@ class FovealTokenizer(BaseModule):
         patch_size: Side P of a patch in pixels.
         foveal_size: Side of the foveal window in pixels (Sec. 4.1: 64); 0 for
             no window (Table 8).
-        target_position: Add p_e of Eq. (7); without it the tokens leave with
-            no position (Table 8, '+Sim'), and there can be no window.
-        as_released: Compute the foveal tokens as the official code does,
-            where it departs from the paper (docs/en/faq.md): their position
-            is the mean of two neighbors of the exemplar's, and B/32 keeps
+        target_position: Whether to add p_e of Eq. (7). Without it tokens get
+            no position here (Table 8, '+Sim'), and there can be no window.
+        as_released: Whether to compute foveal tokens as the official code
+            does, where it departs from the paper (docs/en/faq.md): their
+            position is the mean of that of two exemplar tokens, and B/32 has
             the center crop. Only released weights need it.
 
     Raises:
@@ -162,7 +160,7 @@ class FovealTokenizer(BaseModule):
     def forward(
         self, exemplar: Tensor, bbox: Tensor, patch_embed: nn.Module
     ) -> Tensor:
-        """Tokens of an exemplar and of its foveal window.
+        """Make the tokens of an exemplar and of its foveal window.
 
         Args:
             exemplar: (B, 3, S, S), normalized.
@@ -195,7 +193,7 @@ class FovealTokenizer(BaseModule):
         return torch.cat([tokens, foveal], dim=1)
 
     def foveal_start(self, size: int) -> int:
-        """First pixel, per axis, of the foveal window in an exemplar.
+        """Compute the first pixel, per axis, of the window in an exemplar.
 
         Args:
             size: Side of the exemplar in pixels.
@@ -209,7 +207,7 @@ class FovealTokenizer(BaseModule):
         return start
 
     def _mean_of_neighbors(self, position: Tensor) -> Tensor:
-        """Foveal position of the official code: (B, n*n, C) -> (B, f*f, C).
+        """Make foveal positions as released: (B, n*n, C) -> (B, f*f, C).
 
         Token (i, j) gets the mean of its upper left and lower right exemplar
         neighbors.

@@ -6,7 +6,6 @@ from mmengine.runner import load_checkpoint
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mmsimtrack.models.heads.corner_head import soft_argmax
 from mmsimtrack.models.trackers.sot_tracker import SOTTracker
 from mmsimtrack.registry import MODELS
 
@@ -81,7 +80,7 @@ class DistilledTracker(SOTTracker):
         return losses
 
     @torch.no_grad()
-    def _teach(self, inputs: dict) -> tuple[Tensor, list[Tensor]]:
+    def _teach(self, inputs: dict) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         """Search feature (B, h, w, C), normalized, and both heat maps."""
         self._read_teacher()
         teacher = self._teacher[0].to(inputs['search'].device)
@@ -89,8 +88,7 @@ class DistilledTracker(SOTTracker):
             inputs['exemplar'], inputs['exemplar_bbox']
         )
         feat = teacher.backbone(memory, inputs['search'])
-        scores = teacher.head.heatmap_scores(feat)
-        heatmaps = [soft_argmax(score)[1] for score in scores]
+        _, heatmaps = teacher.head.corners(feat)
         tokens = feat.permute(0, 2, 3, 1).float()
         return F.layer_norm(tokens, tokens.shape[-1:]), heatmaps
 

@@ -24,7 +24,7 @@ from mmsimtrack.structures import (
 
 @MODELS.register_module(name=['SOTTracker', 'SimTrack'])
 class SOTTracker(BaseModel):
-    """Follows one target per video, whatever its backbone and head are.
+    """Follows one target per video with any backbone and any head.
 
     SimTrack (Sec. 3.2) is a config of it: a joint backbone, a corner head and
     no post-processing but the mapping of the box back to the frame.
@@ -85,8 +85,9 @@ class SOTTracker(BaseModel):
     def _check_geometry(self) -> None:
         """Refuse sizes, factors and margins that give no sensible crop."""
         patch = getattr(self.backbone, 'patch_size', 1)
-        for name in ('exemplar', 'search'):
-            size, factor = (getattr(self, name)[k] for k in ('size', 'factor'))
+        views = {'exemplar': self.exemplar, 'search': self.search}
+        for name, view in views.items():
+            size, factor = view['size'], view['factor']
             if size <= 0 or size % patch:
                 raise ValueError(
                     f'model.{name}.size is {size} px, expected a multiple of '
@@ -115,8 +116,8 @@ class SOTTracker(BaseModel):
             inputs: `exemplar` (B, 3, Hz, Wz) and `search` (B, 3, Hx, Wx),
                 normalized; `exemplar_bbox` (B, 4) xyxy of the target in the
                 unit square of the exemplar.
-            data_samples: What to compare with (`'loss'`) or to fill in
-                (`'predict'`).
+            data_samples: Ground truth to compare with (`'loss'`), or
+                samples to fill in (`'predict'`; None makes new ones).
             mode: `'loss'`: the two losses of Eq. (3). `'tensor'`: (B, 4)
                 xyxy in the unit square of the search crop. `'predict'`: data
                 samples with these boxes and scores in `pred_instances`.
@@ -142,7 +143,11 @@ class SOTTracker(BaseModel):
             return self.head.loss(feat, data_samples)
         if mode == 'tensor':
             return self.head(feat)
-        return self._predict(feat, data_samples)
+        pred = self.head.predict(feat)
+        data_samples = data_samples or [SOTDataSample() for _ in pred]
+        for row, sample in zip(pred, data_samples):
+            sample.pred_instances = row
+        return data_samples
 
     def parse_losses(
         self, losses: dict[str, Tensor]
@@ -162,16 +167,6 @@ class SOTTracker(BaseModel):
                 f'The loss is not finite (in this process: {found}).'
             )
         return loss, log_vars
-
-    def _predict(
-        self, feat: Tensor, data_samples: list[SOTDataSample] | None
-    ) -> list[SOTDataSample]:
-        pred = self.head.predict(feat)
-        if data_samples is None:
-            data_samples = [SOTDataSample() for _ in range(len(pred))]
-        for i, sample in enumerate(data_samples):
-            sample.pred_instances = pred[i]
-        return data_samples
 
     @torch.no_grad()
     def init(
@@ -193,12 +188,9 @@ class SOTTracker(BaseModel):
             check_first_box(bbox, frame.shape, f'Video {row}')
         crops, windows = self._cut(frames, bboxes, self.exemplar)
         in_crop = [w.to_crop(bbox) for w, bbox in zip(windows, bboxes)]
-        memory = self.backbone.embed_exemplar(
-            crops,
-            torch.from_numpy(np.stack(in_crop))
-            .to(crops.dtype)  # before the device: MPS has no float64
-            .to(crops.device),
-        )
+        # the type before the device: MPS has no float64
+        in_crop = torch.from_numpy(np.stack(in_crop)).to(crops.dtype)
+        memory = self.backbone.embed_exemplar(crops, in_crop.to(crops.device))
         state = TrackState(
             memory,
             torch.from_numpy(bboxes.copy()),
@@ -252,7 +244,7 @@ class SOTTracker(BaseModel):
 
         Args:
             frames: B arrays (H, W, 3), RGB uint8.
-            state: Of the previous frames.
+            state: State of the previous frames.
 
         Returns:
             The state of these frames. A prediction that is not finite keeps
@@ -270,9 +262,8 @@ class SOTTracker(BaseModel):
             bias = state.extra['bias'].numpy()
             bboxes = change_bboxes(bboxes, -bias[:, :2], -bias[:, 2:])
         bboxes = smooth_sizes(bboxes, previous, self.size_smoothing)
-        bboxes = clip_bboxes(
-            bboxes, [frame.shape[:2] for frame in frames], self.clip_margin
-        )
+        shapes = [frame.shape[:2] for frame in frames]
+        bboxes = clip_bboxes(bboxes, shapes, self.clip_margin)
         bboxes[lost] = previous[lost]
         lost = torch.from_numpy(lost)
         num_lost = state.extra['num_lost']
@@ -290,7 +281,7 @@ class SOTTracker(BaseModel):
         )
 
     def _prior(self, feat: Tensor) -> Tensor | None:
-        """Weight of each cell of a search feature, (h, w), for the head."""
+        """Weigh each cell of a search feature, (h, w), for the head."""
         if self.window is None:
             return None
         # without the zeros at both ends
@@ -303,11 +294,8 @@ class SOTTracker(BaseModel):
     def _cut(
         self, frames: Sequence[np.ndarray], bboxes: np.ndarray, view: dict
     ) -> tuple[Tensor, list[CropWindow]]:
-        """Normalized crops (B, 3, size, size) around boxes, and windows."""
-        windows = [
-            CropWindow.around(bbox, view['factor'], view['size'])
-            for bbox in bboxes
-        ]
+        """Cut normalized crops (B, 3, size, size); return them and windows."""
+        windows = [CropWindow.around(bbox, **view) for bbox in bboxes]
         crops = np.stack([w.cut(f) for w, f in zip(windows, frames)])
         # (B, H, W, 3) -> (B, 3, H, W)
         crops = torch.from_numpy(crops).permute(0, 3, 1, 2)

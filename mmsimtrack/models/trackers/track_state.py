@@ -1,10 +1,9 @@
-"""What a tracker remembers of its videos."""
+"""The memory of a tracker: one row per video."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
-from numbers import Integral
 
 import torch
 from torch import Tensor
@@ -12,13 +11,13 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class TrackState:
-    """All that a tracker remembers of B videos; the model holds nothing.
+    """Everything a tracker remembers of B videos; the model holds nothing.
 
-    Whatever a tracker adds, all tensors have one row per video, so that
-    videos come and go in a running batch.
+    Every tensor has one row per video, also those that a tracker adds, so
+    that videos come and go in a running batch.
 
     Attributes:
-        memory: What `backbone.embed_exemplar` returned, batch first.
+        memory: Result of `backbone.embed_exemplar`, batch first.
         bboxes: (B, 4) float64 on the CPU, xyxy in frame pixels.
         scores: (B,) in [0, 1], on the CPU.
         extra: More tensors by name. `SOTTracker` counts in `num_lost`, (B,)
@@ -36,12 +35,10 @@ class TrackState:
 
     def __getitem__(self, rows) -> TrackState:
         """Select videos, by index, slice, mask or list of indices."""
-        if isinstance(rows, Integral) or getattr(rows, 'ndim', 1) == 0:
-            rows = [int(rows)]
-        elif isinstance(rows, (tuple, range)):
-            rows = list(rows)
-        elif isinstance(rows, Tensor):
-            rows = rows.cpu()  # where the boxes are; serves memory as well
+        # an array on the CPU, where the boxes are, selects on any device
+        if not isinstance(rows, slice):
+            rows = torch.atleast_1d(torch.as_tensor(rows, device='cpu'))
+            rows = rows if rows.dtype == torch.bool else rows.long()
         return _combine(lambda tensors: tensors[0][rows], [self])
 
     @classmethod

@@ -1,6 +1,7 @@
-"""What is special about DINOv2: other patches and grids, and ONNX files."""
+"""DINOv2: its patches and grids fitted to ours, and its ONNX files."""
 
 import os
+from math import isqrt
 
 import torch
 import torch.nn.functional as F
@@ -22,17 +23,11 @@ def fit_dinov2(own: dict[str, Tensor], found: dict[str, Tensor]) -> None:
     if found[patch].shape[-2:] == (14, 14) != size:
         kernel = F.interpolate(found[patch].float(), size, mode='bicubic')
         found[patch] = kernel * (14 * 14 / size.numel())
-    theirs, ours = (
-        round((d[positions].shape[1] - 1) ** 0.5) for d in (found, own)
-    )
-    if theirs != ours:
-        first, grid = found[positions].float().split([1, theirs**2], dim=1)
-        grid = F.interpolate(
-            grid.mT.unflatten(2, (theirs, theirs)),
-            (ours, ours),
-            mode='bicubic',
-            antialias=True,
-        )
+    old, new = (isqrt(d[positions].shape[1] - 1) for d in (found, own))
+    if old != new:
+        first, grid = found[positions].float().split([1, old**2], dim=1)
+        grid = grid.mT.unflatten(2, (old, old))
+        grid = F.interpolate(grid, (new, new), mode='bicubic', antialias=True)
         found[positions] = torch.cat([first, grid.flatten(2).mT], dim=1)
 
 
@@ -40,27 +35,24 @@ def read_onnx(path: str | os.PathLike) -> dict:
     """Read the named weights of a network that torch exported to ONNX.
 
     The exporter transposes the weights of linear layers and takes their names
-    away: each gets the name of the bias that is added to its product. What is
-    left without a name and has three dimensions are the positions of DINOv2,
-    of the class token and of the patches.
+    away: each gets the name of the bias that is added to its product. Of the
+    rest, the nameless tensors of three dimensions are DINOv2's positions of
+    the class token and of the patches.
 
     Raises:
         ImportError: If onnx is not installed.
-        ValueError: If it is no such file.
+        ValueError: If it cannot be read, or has its weights elsewhere.
     """
     try:
         import onnx
     except ImportError as error:
         raise ImportError(
-            f'{path}: reading ONNX files needs onnx. Install it by '
-            '"pip install onnx".'
+            f'{path} cannot be read without onnx. Run: pip install onnx'
         ) from error
     try:
         graph = onnx.load(str(path), load_external_data=False).graph
-        arrays = {
-            tensor.name: torch.tensor(onnx.numpy_helper.to_array(tensor))
-            for tensor in graph.initializer
-        }
+        read = onnx.numpy_helper.to_array
+        arrays = {x.name: torch.tensor(read(x)) for x in graph.initializer}
     except Exception as error:  # no limit to what a broken file can cause
         raise ValueError(
             f'{path} cannot be read as an ONNX file with its weights inside: '
@@ -83,7 +75,6 @@ def read_onnx(path: str | os.PathLike) -> dict:
     positions = [arrays[x] for x in nameless if arrays[x].ndim == 3]
     if positions:
         positions.sort(key=lambda position: position.shape[1])
-        weights['backbone.embeddings.position_embeddings'] = torch.cat(
-            positions, dim=1
-        )
+        name = 'backbone.embeddings.position_embeddings'
+        weights[name] = torch.cat(positions, dim=1)
     return weights

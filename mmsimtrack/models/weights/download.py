@@ -16,8 +16,8 @@ from mmsimtrack.fileio import replace_atomically
 def fetch(address: str) -> Path:
     """Return the local copy of a file; one process per machine downloads it.
 
-    It is kept in torch's hub folder, and its hash is checked at every use. A
-    file without a hash is used as it is, and its sha256 is logged.
+    The copy is in torch's hub folder, and its hash is checked at every use.
+    A file without a hash is used as it is, and its sha256 is logged.
 
     Args:
         address: `https://.../file.pth#sha256=0123ab` or `#md5=...`, where the
@@ -29,16 +29,14 @@ def fetch(address: str) -> Path:
         ValueError: If the hash is another one, or is not understood.
     """
     url, method, digits = split_hash(address)
-    folder = digits if len(digits) == 64 else None
-    folder = folder or hashlib.sha256(url.encode()).hexdigest()
+    folder = digits if len(digits) == 64 else _sha256(url)
     path = Path(torch.hub.get_dir(), 'checkpoints', folder[:8])
-    path = path / os.path.basename(url.split('?')[0])
+    path /= os.path.basename(url.split('?')[0])
+    log = MMLogger.get_current_instance().info
     cause = 'the first process failed'
     try:
         if os.environ.get('LOCAL_RANK', '0') == '0' and not path.exists():
-            MMLogger.get_current_instance().info(
-                f'Downloading {url} to {path}'
-            )
+            log(f'Downloading {url} to {path}')
             path.parent.mkdir(parents=True, exist_ok=True)
             with replace_atomically(path) as temporary:
                 torch.hub.download_url_to_file(url, str(temporary))
@@ -52,7 +50,12 @@ def fetch(address: str) -> Path:
             f'{url} could not be downloaded: {cause}. Try again, or put the '
             f'file at {path} by hand.'
         )
-    _check_hash(path, url, method, digits)
+    found = _check_hash(path, url, method, digits)
+    if not digits:
+        log(
+            f'{url} names no hash. To make sure that the file stays the same, '
+            f'add #sha256={found}'
+        )
     return path
 
 
@@ -66,35 +69,32 @@ def split_hash(address: str) -> tuple[str, str, str]:
         ValueError: If what follows `#` is no hash.
     """
     url, _, fragment = address.partition('#')
-    folder = re.search(r'/([0-9a-f]{64})/', url)
-    if folder:
+    if folder := re.search(r'/([0-9a-f]{64})/', url):
         return url, 'sha256', folder[1]
-    if not fragment:
-        return url, 'sha256', ''
-    match = re.fullmatch(r'(sha256|md5)=([0-9a-fA-F]{6,64})', fragment)
-    if match is None:
+    match = re.fullmatch(r'(sha256|md5)=([0-9a-f]{6,64})', fragment.lower())
+    if fragment and not match:
         raise ValueError(
             f'{address} ends with #{fragment}, expected #sha256=... or '
             '#md5=... with at least 6 hexadecimal digits.'
         )
-    return url, match[1], match[2].lower()
+    return url, *(match.groups() if match else ('sha256', ''))
 
 
-def _check_hash(path: Path, url: str, method: str, digits: str) -> None:
-    """Compare a file with the first digits of its hash, or log the hash.
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _check_hash(path: Path, url: str, method: str, digits: str) -> str:
+    """Return the hash of a file.
 
     Raises:
-        ValueError: If the file has another hash.
+        ValueError: If it does not begin with the digits.
     """
     with open(path, 'rb') as file:
         found = hashlib.file_digest(file, method).hexdigest()
-    if not digits:
-        MMLogger.get_current_instance().info(
-            f'{url} names no hash. To make sure that the file stays the same, '
-            f'add #sha256={found}'
-        )
-    elif not found.startswith(digits):
+    if not found.startswith(digits):
         raise ValueError(
             f'{url}: the file has {method} {found}, expected {digits}. Check '
             f'the hash, or delete {path} to download it again.'
         )
+    return found

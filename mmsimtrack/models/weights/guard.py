@@ -1,7 +1,7 @@
 """Refuse weights that do not fit, before they are loaded."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable
 from functools import partial
 
 from mmengine.logging import MMLogger
@@ -11,6 +11,15 @@ from mmsimtrack.models.weights.dinov2 import fit_dinov2
 
 # Buffers that follow from the config or count steps: no loss if missing.
 DERIVED = ('num_batches_tracked', 'relative_position_index')
+WHOLE = (
+    "This is a whole model: add prefix='backbone.' to init_cfg, or load it "
+    'through load_from.'
+)
+FOREIGN = (
+    'Files of other projects need their format before the address, such as '
+    "checkpoint='timm+https://...'; see docs/en/faq.md. If the format is "
+    'right, compare the arch of the backbone with the file.'
+)
 
 
 def guard(
@@ -29,7 +38,7 @@ def guard(
     weights and no others, but those of layers or stages beyond its depth.
 
     Args:
-        module: Whose weights to check.
+        module: The network whose weights are checked.
         new: Beginnings of names that no pre-trained file holds.
         config: Where the settings of the module are in a config.
 
@@ -51,22 +60,24 @@ def _check(
     config: str,
 ) -> None:
     """Check all shapes, and the names if nothing else is loaded."""
-    own = dict(_persistent(module))
+    own = {  # a state dict, made without running its hooks
+        f'{path}.{name}' if path else name: tensor
+        for path, part in module.named_modules(remove_duplicate=False)
+        for name, tensor in (part._parameters | part._buffers).items()
+        if tensor is not None and name not in part._non_persistent_buffers_set
+    }
     if not prefix:
         fit_dinov2(own, found)
     _check_shapes(own, found, prefix, config)
     if not prefix:
-        _check_names(own, found, new, type(module).__name__)
-
-
-def _persistent(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
-    """Names and tensors of a state dict, without running its hooks."""
-    for path, part in module.named_modules(remove_duplicate=False):
-        tensors = *part._parameters.items(), *part._buffers.items()
-        for name, tensor in tensors:
-            if tensor is None or name in part._non_persistent_buffers_set:
-                continue
-            yield f'{path}.{name}' if path else name, tensor
+        kind = type(module).__name__
+        _leave_out_deeper_layers(own, found, kind)
+        if problem := compare_names(own, found, new):
+            whole = any(name.startswith('backbone.') for name in found)
+            raise ValueError(
+                f'The weights are not those of this {kind}: {problem}. '
+                + (WHOLE if whole else FOREIGN)
+            )
 
 
 def _check_shapes(own: dict, found: dict, prefix: str, config: str) -> None:
@@ -81,91 +92,69 @@ def _check_shapes(own: dict, found: dict, prefix: str, config: str) -> None:
     wrong = []
     for name, tensor in own.items():
         loaded = found.get(prefix + name, tensor)
-        if loaded.shape == tensor.shape or (
-            name == 'pos_embed' and _is_grid(loaded, tensor.shape[-1])
-        ):
-            continue
-        wrong.append(
-            f'{prefix}{name}: {tuple(loaded.shape)} in the file, '
-            f'{tuple(tensor.shape)} in the model'
-        )
+        fits = loaded.shape == tensor.shape
+        if name == 'pos_embed' and loaded.ndim == 3:  # class token and square
+            side = (loaded.shape[1] - 1) ** 0.5
+            fits |= side.is_integer() and loaded.shape[2] == tensor.shape[2]
+        if not fits:
+            wrong.append(
+                f'\n  {prefix}{name}: {tuple(loaded.shape)} in the file, '
+                f'{tuple(tensor.shape)} in the model'
+            )
     if wrong:
+        more = '\n  ...' if len(wrong) > 5 else ''
         raise ValueError(
-            f'{len(wrong)} weight(s) do not fit the model:\n  '
-            + '\n  '.join(_first(wrong))
-            + f'\nChange {config} in the config, or load the checkpoint that '
-            'belongs to it.'
+            f'{len(wrong)} weight(s) do not fit the model:'
+            f'{"".join(wrong[:5])}{more}\nChange {config} in the config, or '
+            'load the checkpoint that belongs to it.'
         )
 
 
-def _is_grid(positions: Tensor, dims: int) -> bool:
-    """Whether these are positions of a class token and a square."""
-    side = (positions.shape[1] - 1) ** 0.5 if positions.ndim == 3 else 0.5
-    return side.is_integer() and positions.shape[-1] == dims
+def _leave_out_deeper_layers(own: dict, found: dict, kind: str) -> None:
+    """Take the weights of layers or stages out that a network has not.
 
-
-def _check_names(
-    own: dict, found: dict, new: tuple[str, ...], network: str
-) -> None:
-    """Refuse a set of weights that leaves a part random, or is another's.
-
-    Args:
-        own: Weights of the network.
-        found: Weights to load; those beyond its depth are taken out.
-        new: Of `guard`.
-        network: Its name, for messages.
-
-    Raises:
-        ValueError: Names what is missing and what is unknown.
+    Sim-B/16* takes the first eight layers of CLIP's twelve.
     """
-    missing = [
-        name
-        for name in own
-        if name not in found
-        if not name.startswith(new) and not name.endswith(DERIVED)
-    ]
-    groups = {_group(name) for name in own}
-    # Sim-B/16* takes the first eight layers of CLIP's twelve
-    beyond = [
+    layers = {'.'.join(name.split('.')[:2]) for name in own}
+    deeper = [
         name
         for name in found
-        if re.match(r'(layers|stages)\.\d+\.', name)
-        if _group(name) not in groups and f'{name.split(".")[0]}.0' in groups
+        if (match := re.match(r'((layers|stages)\.\d+)\.', name))
+        if match[1] not in layers and f'{match[2]}.0' in layers
     ]
-    unknown = [x for x in found if x not in own and x not in set(beyond)]
-    if missing or unknown:
-        raise ValueError(
-            f'The weights are not those of this {network}: '
-            f'{len(missing)} are missing, such as {_first(missing, 3)}; '
-            f'{len(unknown)} are unknown, such as {_first(unknown, 3)}. '
-            + _advice(unknown)
-        )
-    if beyond:
+    if deeper:
         MMLogger.get_current_instance().info(
-            f'{network} has no place for {len(beyond)} of the loaded '
-            f'weights, such as {_first(beyond, 3)}. They are left out.'
+            f'{kind} has no place for {len(deeper)} of the loaded weights, '
+            f'such as {_first(deeper)}. They are left out.'
         )
-    for name in beyond:
+    for name in deeper:
         del found[name]
 
 
-def _group(name: str) -> str:
-    """Return the layer or stage of a weight: its first two parts."""
-    return '.'.join(name.split('.')[:2])
+def compare_names(
+    own: Iterable[str], found: Iterable[str], new: tuple[str, ...] = ()
+) -> str:
+    """Say which weights are missing and which are unknown.
 
+    Args:
+        own: Names of the weights of the network.
+        found: Names of the weights to load.
+        new: Beginnings of names that may be missing.
 
-def _advice(unknown: list[str]) -> str:
-    if any(name.startswith('backbone.') for name in unknown):
-        return (
-            "This is a whole model: add prefix='backbone.' to init_cfg, or "
-            'load it through load_from.'
-        )
+    Returns:
+        The first three of both and their numbers; empty if there are none.
+    """
+    own, found = dict.fromkeys(own), dict.fromkeys(found)
+    missing = [x for x in own if not x.endswith(DERIVED)]
+    missing = [x for x in missing if x not in found and not x.startswith(new)]
+    unknown = [x for x in found if x not in own]
+    if not missing and not unknown:
+        return ''
     return (
-        'Files of other projects need their format before the address, such '
-        "as checkpoint='timm+https://...'; see docs/en/faq.md. If the format "
-        'is right, compare the arch of the backbone with the file.'
+        f'{len(missing)} are missing, such as {_first(missing)}; '
+        f'{len(unknown)} are unknown, such as {_first(unknown)}'
     )
 
 
-def _first(items: list, count: int = 5) -> list:
-    return items[:count] + (['...'] if len(items) > count else [])
+def _first(names: list[str]) -> list[str]:
+    return names[:3] + ['...'] * (len(names) > 3)

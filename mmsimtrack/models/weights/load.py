@@ -15,17 +15,16 @@ from pkgutil import resolve_name
 import numpy as np
 import torch
 from mmengine.logging import HistoryBuffer
+from mmengine.model import is_model_wrapper
 from mmengine.runner import CheckpointLoader
 from safetensors import SafetensorError, safe_open
+from torch import nn, serialization
 
+from mmsimtrack.models.weights import rename
 from mmsimtrack.models.weights.dinov2 import read_onnx
 from mmsimtrack.models.weights.download import fetch, split_hash
-from mmsimtrack.models.weights.rename import (
-    FORMATS,
-    Weights,
-    convert,
-    peel,
-)
+from mmsimtrack.models.weights.guard import compare_names
+from mmsimtrack.models.weights.rename import FORMATS, Weights
 
 _TRUST = ContextVar('trust_checkpoint', default=False)
 
@@ -40,9 +39,8 @@ def _statistic(owner: type, name: str):
     return HistoryBuffer.__dict__[name]
 
 
-# What a checkpoint of a training holds beside tensors: mmengine's log, in
-# arrays of numpy.
-_multiarray = np._core.multiarray
+_arrays = np._core.multiarray
+# Types, beside tensors, that mmengine stores in a checkpoint of a training
 TRAINING_LOG = [
     HistoryBuffer,
     np.ndarray,
@@ -50,20 +48,21 @@ TRAINING_LOG = [
     *(type(np.dtype(name)) for name in ('float32', 'float64', 'int64')),
     *(
         (function, f'numpy.{core}.multiarray.{function.__name__}')
-        for function in (_multiarray._reconstruct, _multiarray.scalar)
+        for function in (_arrays._reconstruct, _arrays.scalar)
         for core in ('_core', 'core')  # numpy 2 and 1
     ),
     (_statistic, '__builtin__.getattr'),
     (_statistic, 'builtins.getattr'),
 ]
-# Settings of a training, as SLIP keeps them: names with values, and paths
+# Types, beside tensors, in the files of SLIP: names with values, and paths,
+# which are read without the methods that touch a disk
 SETTINGS = [
     argparse.Namespace,
-    # on any system, and without methods that touch a disk
     (pathlib.PurePosixPath, 'pathlib.PosixPath'),
 ]
 # Packages of trackers, whose trainings save objects beside the weights
 TRACKERS = ('lib.', 'ltr.', 'pytracking.')
+TRUST = 'If you trust where it comes from, add --trust-checkpoint'
 
 
 @contextmanager
@@ -85,17 +84,28 @@ def trusted() -> bool:
     return _TRUST.get()
 
 
+class _Inert:
+    """An empty object in place of one whose package may be missing."""
+
+    def __new__(cls, *args, **kwargs):
+        """Ignore the arguments of the real object."""
+        return super().__new__(cls)
+
+    def __setstate__(self, state) -> None:
+        """Ignore the attributes of the real object."""
+
+
 def read_checkpoint(
     path: str | os.PathLike, map_location='cpu', allowed: tuple = ()
 ) -> dict:
-    """Read a checkpoint; no code in it runs, unless it is trusted.
+    """Read a file of `torch.save`; no code in it runs unless it is trusted.
 
     Args:
-        path: File that `torch.save` wrote.
-        map_location: Of `torch.load`.
-        allowed: Classes that may be in the file beside tensors, plain data,
-            the log of a training, and objects of `TRACKERS`, which become
-            empty.
+        path: The file.
+        map_location: Where `torch.load` puts the tensors.
+        allowed: Types that may be in the file beside tensors, plain data,
+            the log of a training, and objects of `TRACKERS`, which are
+            replaced by empty ones.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -105,43 +115,99 @@ def read_checkpoint(
     _check_file(path)
     refused = []
     try:
-        with torch.serialization.safe_globals([*TRAINING_LOG, *allowed]):
-            names = _globals(path)
-            inert = [(_Inert, n) for n in names if n.startswith(TRACKERS)]
-            refused = [n for n in names if not n.startswith(TRACKERS)]
-            if inert and trusted():  # full unpickling would import them
-                inert += [(resolve_name(name), name) for name in refused]
-            with torch.serialization.safe_globals(inert):
+        with serialization.safe_globals([*TRAINING_LOG, *allowed]):
+            names = _foreign_types(path)
+            stubs = [(_Inert, x) for x in names if x.startswith(TRACKERS)]
+            refused = [x for x in names if not x.startswith(TRACKERS)]
+            if stubs and trusted():  # full unpickling would import them
+                stubs += [(resolve_name(name), name) for name in refused]
+            with serialization.safe_globals(stubs):
                 checkpoint = torch.load(
                     path,
-                    map_location=map_location,
-                    weights_only=bool(inert) or not trusted(),
+                    map_location,
+                    weights_only=bool(stubs) or not trusted(),
                 )
     except Exception as error:  # no limit to what a broken file can cause
         if isinstance(error, UnpicklingError) and refused:
             raise ValueError(
                 f'{path} holds Python objects beside its weights, such as '
                 f'{", ".join(refused[:3])}, and loading them runs code from '
-                'the file. If you trust where it comes from, add '
-                '--trust-checkpoint (SOTInferencer: trust_checkpoint=True).'
+                f'the file. {TRUST} (SOTInferencer: trust_checkpoint=True).'
             ) from error
-        text = re.sub(r'(?s).*WeightsUnpickler error: ', '', str(error))
-        cause = text.strip().split('\n')[0][:200].rstrip('.') or 'it is cut'
-        raise ValueError(
-            f'{path} cannot be read as a checkpoint of torch.save: {cause}. '
-            'Was it cut, or is it another kind of file? Delete it, and '
-            'download or copy it again.'
-        ) from error
-    weights = checkpoint
+        raise _unreadable(path, 'checkpoint of torch.save', error) from error
+    inner = checkpoint
     if isinstance(checkpoint, dict):
-        weights = checkpoint.get('state_dict', checkpoint)
-    if not isinstance(weights, dict):
-        where = '' if weights is checkpoint else ' under state_dict'
+        inner = checkpoint.get('state_dict', checkpoint)
+    if not isinstance(inner, dict):
+        where = '' if inner is checkpoint else ' under state_dict'
         raise ValueError(
-            f'{path} holds a {type(weights).__name__}{where}, expected a '
+            f'{path} holds a {type(inner).__name__}{where}, expected a '
             'dictionary with weights.'
         )
     return checkpoint
+
+
+def _check_file(path: str | os.PathLike) -> None:
+    if not os.path.isfile(path):
+        raise FileNotFoundError(
+            f'{path} does not exist, or is no file. Check the path of the '
+            'checkpoint.'
+        )
+
+
+def _unreadable(
+    path: str | os.PathLike, kind: str, error: Exception
+) -> ValueError:
+    """Make one line of what a library says about a broken file."""
+    text = re.sub(r'(?s).*WeightsUnpickler error: ', '', str(error))
+    cause = text.strip().split('\n')[0][:200].rstrip('.') or 'it is cut'
+    return ValueError(
+        f'{path} cannot be read as a {kind}: {cause}. Was it cut, or is it '
+        'another kind of file? Delete it, and download or copy it again.'
+    )
+
+
+def _foreign_types(path: str | os.PathLike) -> list[str]:
+    """Names of classes and functions in a checkpoint that are not allowed.
+
+    Nothing is loaded.
+    """
+    if zipfile.is_zipfile(path):
+        try:
+            return serialization.get_unsafe_globals_in_checkpoint(path)
+        except UnpicklingError:  # not decoded
+            return ['those of a pickle protocol above 2']
+    names = {}
+    with open(path, 'rb') as file:
+        for _ in range(4):  # magic number, version, system, checkpoint
+            for code, name, _ in pickletools.genops(file):
+                if code.name == 'GLOBAL':
+                    names[name.replace(' ', '.')] = None
+    return [x for x in names if not x.startswith(('torch.', 'collections.'))]
+
+
+def read_archive(path: str | os.PathLike) -> dict:
+    """Read the state dict of a TorchScript archive, as CLIP's files are.
+
+    Of an archive's code, only `__setstate__` runs when it is loaded. CLIP has
+    none, so an archive that does is refused unless it is trusted.
+
+    Raises:
+        ValueError: If it is no such archive, or would run code.
+    """
+    if zipfile.is_zipfile(path) and not trusted():
+        with zipfile.ZipFile(path) as archive:
+            code = [x for x in archive.namelist() if '/code/' in x]
+            if any(b'__setstate__' in archive.read(name) for name in code):
+                raise ValueError(
+                    f'{path} holds code that runs when it is loaded '
+                    f"(__setstate__), which CLIP's files do not. {TRUST}."
+                )
+    try:
+        return torch.jit.load(str(path), map_location='cpu').state_dict()
+    except RuntimeError as error:
+        kind = 'TorchScript archive, which the files of CLIP are'
+        raise _unreadable(path, kind, error) from error
 
 
 def read_safetensors(path: str | os.PathLike) -> dict:
@@ -160,87 +226,11 @@ def read_safetensors(path: str | os.PathLike) -> dict:
             weights = {name: file.get_tensor(name) for name in file.keys()}
             return {'state_dict': weights, 'meta': file.metadata() or {}}
     except SafetensorError as error:
-        raise ValueError(
-            f'{path} cannot be read as a safetensors file: {error}. Was it '
-            'cut? Download or copy it again.'
-        ) from error
-
-
-class _Inert:
-    """Stands for any object of a package that need not be installed."""
-
-    def __new__(cls, *args, **kwargs):
-        """Ignore what the object was made from."""
-        return super().__new__(cls)
-
-    def __setstate__(self, state) -> None:
-        """Ignore what the object held."""
-
-
-def _globals(path: str | os.PathLike) -> list[str]:
-    """List the classes and functions in a checkpoint that are not allowed.
-
-    Nothing is loaded.
-    """
-    if zipfile.is_zipfile(path):
-        try:
-            return torch.serialization.get_unsafe_globals_in_checkpoint(path)
-        except UnpicklingError:  # not decoded
-            return ['those of a pickle protocol above 2']
-    names = {}
-    with open(path, 'rb') as file:
-        for _ in range(4):  # magic number, version, system, checkpoint
-            for code, name, _ in pickletools.genops(file):
-                if code.name == 'GLOBAL':
-                    names[name.replace(' ', '.')] = None
-    return [x for x in names if not x.startswith(('torch.', 'collections.'))]
-
-
-def _check_file(path: str | os.PathLike) -> None:
-    if not os.path.isfile(path):
-        raise FileNotFoundError(
-            f'{path} does not exist, or is no file. Check the path of the '
-            'checkpoint.'
-        )
-
-
-def read_archive(path: str | os.PathLike) -> dict:
-    """Read the state dict of a TorchScript archive, as CLIP's files are.
-
-    Of an archive's code, only `__setstate__` runs when it is loaded. CLIP has
-    none, so an archive that does is refused unless it is trusted.
-
-    Raises:
-        ValueError: If it is no such archive, or would run code.
-    """
-    if not trusted() and _runs_on_loading(path):
-        raise ValueError(
-            f'{path} holds code that runs when it is loaded (__setstate__), '
-            "which CLIP's files do not. If you trust where it comes from, add "
-            '--trust-checkpoint.'
-        )
-    try:
-        return torch.jit.load(str(path), map_location='cpu').state_dict()
-    except RuntimeError as error:
-        raise ValueError(
-            f'{path} cannot be read as a TorchScript archive, which the files '
-            f'of CLIP are: {str(error).strip().splitlines()[0][:200]}.'
-        ) from error
-
-
-def _runs_on_loading(path: str | os.PathLike) -> bool:
-    if not zipfile.is_zipfile(path):
-        return False  # torch will say what it is
-    with zipfile.ZipFile(path) as archive:
-        return any(
-            b'__setstate__' in archive.read(name)
-            for name in archive.namelist()
-            if '/code/' in name
-        )
+        raise _unreadable(path, 'safetensors file', error) from error
 
 
 def load_weights(format_: str, source: str) -> Weights:
-    """Load weights of another project in our names.
+    """Load weights of another project under the names of this one.
 
     Args:
         format_: One of `FORMATS`.
@@ -259,7 +249,7 @@ def load_weights(format_: str, source: str) -> Weights:
             'which the folder of the file is its sha256, or #sha256= with all '
             '64 digits at the end.'
         )
-    path = str(fetch(source)) if is_url else source.removeprefix('file://')
+    path = fetch(source) if is_url else source.removeprefix('file://')
     path = os.path.expanduser(path)
     _check_file(path)
     if format_ == 'clip':
@@ -269,7 +259,7 @@ def load_weights(format_: str, source: str) -> Weights:
     else:
         allowed = SETTINGS if format_ == 'timm' else ()
         checkpoint = read_checkpoint(path, allowed=allowed)
-    return convert(FORMATS[format_], checkpoint, path)
+    return rename.convert(FORMATS[format_], checkpoint, path)
 
 
 @CheckpointLoader.register_scheme(prefixes=rf'({"|".join(FORMATS)})\+')
@@ -278,23 +268,19 @@ def load_from_format(filename: str, map_location=None) -> dict:
 
     So that a config needs no conversion by hand:
     `init_cfg=dict(type='Pretrained', checkpoint='timm+https://...')`.
-
-    Args:
-        filename: Of `load_weights`, joined by a plus.
-        map_location: Not used; the weights are on the CPU.
-
-    Returns:
-        `state_dict`.
     """
-    format_, _, source = filename.partition('+')
-    return {'state_dict': load_weights(format_, source)}
+    return {'state_dict': load_weights(*filename.split('+', 1))}
 
 
-@CheckpointLoader.register_scheme(prefixes='', force=True)
-def load_from_local(filename: str, map_location=None) -> dict:
-    """Load a checkpoint from the disk, without running code in it.
+@CheckpointLoader.register_scheme(
+    prefixes=('', 'http://', 'https://'), force=True
+)
+def load_from_address(filename: str, map_location=None) -> dict:
+    """Load a checkpoint from the disk or the net, running no code in it.
 
-    mmengine's own function falls back to full unpickling.
+    mmengine's own functions fall back to full unpickling. Weights of the
+    official SimTrack code get the names of this package, and names lose what
+    DataParallel and `torch.compile` put before them.
     """
     unknown = re.match(r'(\w+)\+\w+://', filename)
     if unknown:
@@ -302,43 +288,54 @@ def load_from_local(filename: str, map_location=None) -> dict:
             f'{filename}: {unknown[1]} is no format of weights. Expected one '
             f'of {", ".join(FORMATS)}.'
         )
-    path = os.path.expanduser(filename)
+    is_url = filename.startswith(('http://', 'https://'))
+    path = str(fetch(filename)) if is_url else os.path.expanduser(filename)
     if path.endswith('.safetensors'):
         return read_safetensors(path)
-    return in_our_names(read_checkpoint(path, map_location), path)
-
-
-@CheckpointLoader.register_scheme(prefixes=('http://', 'https://'), force=True)
-def load_from_http(filename: str, map_location=None) -> dict:
-    """Download a checkpoint once and load it, without running code in it."""
-    path = fetch(filename)
-    return in_our_names(read_checkpoint(path, map_location), path)
-
-
-def in_our_names(checkpoint: dict, path: str | os.PathLike) -> dict:
-    """Convert a checkpoint of the official SimTrack code, leave others."""
-    if any('backbone.visual.' in str(name) for name in peel(checkpoint)):
-        checkpoint = convert(FORMATS['simtrack'], checkpoint, path)
-        return {'state_dict': checkpoint}
+    checkpoint = read_checkpoint(path, map_location)
+    names = [str(name) for name in rename.peel(checkpoint)]
+    if any('backbone.visual.' in name for name in names):
+        weights = rename.convert(FORMATS['simtrack'], checkpoint, path)
+        return {'state_dict': weights}
+    if any(re.match(rename.PARALLEL, name) for name in names):
+        return checkpoint | {'state_dict': rename.unwrap(checkpoint, path)}
     return checkpoint
 
 
-@CheckpointLoader.register_scheme(
-    prefixes=(
-        'pavi://',
-        r'(\S+\:)?s3://',
-        r'(\S+\:)?petrel://',
-        'modelzoo://',
-        'torchvision://',
-        'open-mmlab://',
-        'openmmlab://',
-        'mmcls://',
-    ),
-    force=True,
+UNSAFE = (
+    r'(\S+\:)?s3:// (\S+\:)?petrel:// pavi:// modelzoo:// torchvision:// '
+    'open-mmlab:// openmmlab:// mmcls://'
 )
+
+
+@CheckpointLoader.register_scheme(prefixes=UNSAFE.split(), force=True)
 def refuse(filename: str, map_location=None) -> None:
     """Refuse what mmengine loads by, or after, full unpickling."""
     raise ValueError(
         f'{filename}: mmengine loads this kind of address so that code in the '
         'file can run. Give its https:// address or a local file.'
     )
+
+
+def load_model(model: nn.Module, path: str, trust: bool = False) -> None:
+    """Load the weights of a whole tracker: none missing, none left over.
+
+    Args:
+        model: The tracker; a wrapper around it is no matter.
+        path: Of a checkpoint: all that mmengine's `load_from` takes.
+        trust: Allow code in the file.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it cannot be read safely, or does not fit the model.
+    """
+    with trust_checkpoints(trust):
+        checkpoint = CheckpointLoader.load_checkpoint(str(path), 'cpu')
+    weights = rename.unwrap(checkpoint, path)
+    model = model.module if is_model_wrapper(model) else model
+    if problem := compare_names(model.state_dict(), weights):
+        raise ValueError(
+            f'{path} does not hold the weights of this model: {problem}. Give '
+            'the config with which the checkpoint was trained.'
+        )
+    model.load_state_dict(weights, strict=False)

@@ -2,7 +2,7 @@
 
 In a table, `#` stands for a number and `*` for the rest of a name; on the
 right they stand for what they were on the left. The first row that fits a
-whole name renames it; a name that fits none stays, and the guard of the
+whole name renames it. A name that fits no row stays, and the guard of the
 network refuses it if it is not one of ours.
 """
 
@@ -19,6 +19,8 @@ Table = dict[str, str]
 
 # keys under which trainings keep their weights
 WRAPPERS = ('net', 'model', 'state_dict')
+# what DataParallel and torch.compile put before names
+PARALLEL = r'^(module\.|_orig_mod\.)+'
 
 
 @dataclass(frozen=True)
@@ -26,11 +28,12 @@ class Format:
     """How another project names its weights, and how to get to our names.
 
     Args:
-        table: Renames.
+        table: New names by old ones.
         prefix: Regular expression of what stands before the names of the
-            backbone in a larger network, of which nothing else is kept.
-        drop: Regular expression of how names begin that have no place.
-        reshape: Changes names and tensors before the table does.
+            backbone in a larger network. All weights without it are dropped.
+        drop: Regular expression of how the names begin of weights that are
+            dropped since our network has no place for them.
+        reshape: Function that changes names and tensors before the table.
     """
 
     table: Table = field(default_factory=dict)
@@ -51,26 +54,27 @@ def unwrap(checkpoint: dict, path: str) -> Weights:
     """Take the weights out of a checkpoint, without `module.` before them.
 
     Args:
-        checkpoint: What was read from a file.
-        path: Of the file, for error messages.
+        checkpoint: Content of a file.
+        path: Path of the file, for error messages.
 
     Raises:
         ValueError: If there are no tensors under names, or two under one.
     """
     weights = peel(checkpoint)
-    if not weights or not all(
+    named = (
         isinstance(name, str) and isinstance(tensor, Tensor)
         for name, tensor in weights.items()
-    ):
+    )
+    if not weights or not all(named):
         keys = ', '.join(map(str, list(checkpoint)[:10])) or '(none)'
         raise ValueError(
             f'{path} holds the keys {keys}. Expected tensors under their '
             f'names, or a dictionary of these under {", ".join(WRAPPERS)}: '
             'is it a file of another format?'
         )
-    parallel = r'^(module\.|_orig_mod\.)+'  # DataParallel, torch.compile
-    names = {name: re.sub(parallel, '', name) for name in weights}
-    return renamed(weights, names, path)
+    return renamed(
+        weights, {k: re.sub(PARALLEL, '', k) for k in weights}, path
+    )
 
 
 def convert(format_: Format, checkpoint: dict, path: str) -> Weights:
@@ -80,15 +84,12 @@ def convert(format_: Format, checkpoint: dict, path: str) -> Weights:
         ValueError: If it holds no weights, or two get the same name.
     """
     weights = unwrap(checkpoint, path)
-    inside = {k: re.sub(f'^{format_.prefix}', '', k) for k in weights}
-    if any(name != short for name, short in inside.items()):
-        weights = {k: t for k, t in weights.items() if inside[k] != k}
-        weights = renamed(weights, inside, path)
-    weights = {
-        name: tensor
-        for name, tensor in weights.items()
-        if not re.match(format_.drop, name)
-    }
+    short = {k: re.sub(f'^{format_.prefix}', '', k) for k in weights}
+    if any(short[name] != name for name in weights):
+        weights = {k: t for k, t in weights.items() if short[k] != k}
+        weights = renamed(weights, short, path)
+    drop = re.compile(format_.drop)
+    weights = {k: t for k, t in weights.items() if not drop.match(k)}
     weights = format_.reshape(weights)
     return renamed(weights, new_names(weights, format_.table), path)
 
@@ -99,15 +100,14 @@ def renamed(weights: Weights, names: dict[str, str], path: str) -> Weights:
     Raises:
         ValueError: If two would get the same name.
     """
-    result = {names[name]: tensor for name, tensor in weights.items()}
-    if len(result) < len(weights):
-        new = [names[name] for name in weights]
-        double = [name for name in weights if new.count(names[name]) > 1]
+    new = [names[name] for name in weights]
+    double = [name for name in weights if new.count(names[name]) > 1]
+    if double:
         raise ValueError(
             f'{path}: some of {double[:4]} would get the same name. Expected '
             'each weight once.'
         )
-    return result
+    return dict(zip(new, weights.values()))
 
 
 def new_names(names: Iterable[str], table: Table) -> dict[str, str]:
@@ -198,26 +198,27 @@ for _short, _ours in ('tl', 'top_left'), ('br', 'bottom_right'):
     SIMTRACK[f'box_head.conv5_{_short}.*'] = f'head.{_ours}.12.*'
 
 
-def _clip(weights: Weights) -> Weights:
-    """Give positions our shape, and all float32 in place of float16."""
-    return add_dims({k: tensor.float() for k, tensor in weights.items()})
+# What is added to the shape of these tensors of CLIP and SimTrack to get ours,
+# as an index. A bottleneck is a linear layer there, a 1 x 1 convolution here.
+DIMS = {
+    'class_embedding': (None, None),
+    'positional_embedding': (None,),
+    'bottleneck.weight': (..., None, None),
+}
 
 
-def add_dims(weights: Weights) -> Weights:
-    """Give tensors of CLIP and SimTrack the dimensions of ours.
-
-    The bottleneck is a linear layer there, a 1 x 1 convolution here.
-    """
+def _add_dims(weights: Weights) -> Weights:
     weights = dict(weights)
     for name, tensor in weights.items():
-        match name.split('.')[-2:]:
-            case [*_, 'class_embedding']:
-                weights[name] = tensor[None, None]
-            case [*_, 'positional_embedding']:
-                weights[name] = tensor[None]
-            case ['bottleneck', 'weight']:
-                weights[name] = tensor[:, :, None, None]
+        for end, index in DIMS.items():
+            if name.endswith(end):
+                weights[name] = tensor[index]
     return weights
+
+
+def _clip(weights: Weights) -> Weights:
+    """Make float32 of float16, in our shapes."""
+    return _add_dims({k: tensor.float() for k, tensor in weights.items()})
 
 
 def _join(weights: Weights, parts: tuple[str, ...]) -> Weights:
@@ -294,7 +295,7 @@ FORMATS = {
         reshape=partial(_join, parts=('query', 'key', 'value')),
     ),
     'simtrack': Format(
-        SIMTRACK, drop=r'backbone\.visual\.proj$', reshape=add_dims
+        SIMTRACK, drop=r'backbone\.visual\.proj$', reshape=_add_dims
     ),
     'swin': Format(SWIN, drop=r'head\.|.*\.attn_mask$', reshape=_swin),
     'pvt': Format(PVT, drop=r'norm\.|head\.', reshape=_pvt),

@@ -7,8 +7,10 @@ from pathlib import Path
 import torch
 
 from mmsimtrack.fileio import replace_atomically
+from mmsimtrack.models.weights.guard import compare_names
 from mmsimtrack.models.weights.load import read_checkpoint
 from mmsimtrack.models.weights.rename import (
+    DIMS,
     FORMATS,
     SIMTRACK,
     Weights,
@@ -51,8 +53,8 @@ def to_ours(official: Weights, path: str) -> tuple[Weights, Weights]:
         KeyError: If a weight is missing or unknown.
     """
     names = simtrack_names(_num_layers(official, r'\.resblocks\.(\d+)\.'))
-    _check(official, {*names, UNUSED}, path)
-    unused = {UNUSED: official[UNUSED]} if UNUSED in official else {}
+    _check(official, names, path)
+    unused = {k: t for k, t in official.items() if k == UNUSED}
     return convert(FORMATS['simtrack'], official, path), unused
 
 
@@ -62,17 +64,14 @@ def to_official(ours: Weights, unused: Weights, path: str) -> Weights:
     Raises:
         KeyError: If a weight is missing or unknown, also an unused one.
     """
-    _check(unused, {UNUSED}, path)
     names = simtrack_names(_num_layers(ours, r'backbone\.layers\.(\d+)\.'))
-    _check(ours, names.values(), path)
+    _check(ours | unused, names.values(), path)
     back = new_names(ours, {new: old for old, new in SIMTRACK.items()})
     weights = renamed(ours, back, path)
-    for name, part in (
-        ('backbone.visual.class_embedding', (0, 0)),
-        ('backbone.visual.positional_embedding', (0,)),
-        ('bottleneck.weight', (..., 0, 0)),
-    ):
-        weights[name] = weights[name][part]
+    for name in weights:
+        for end, index in DIMS.items():
+            if name.endswith(end):
+                weights[name] = weights[name][tuple(i or 0 for i in index)]
     return weights | unused
 
 
@@ -90,31 +89,21 @@ def _check(weights: Weights, expected: Iterable[str], path: str) -> None:
     Raises:
         KeyError: Names what is missing and what is unknown.
     """
-    missing = sorted(
-        name
-        for name in set(expected) - {UNUSED, *weights}
-        if not name.endswith('num_batches_tracked')
-    )
-    unknown = sorted(weights.keys() - set(expected))
-    if 2 * len(unknown) > len(weights):
+    expected = sorted({*expected, UNUSED})
+    if 2 * len(weights.keys() - expected) > len(weights):
         shapes = [f'  {k} {tuple(t.shape)}' for k, t in weights.items()]
         raise WrongKeys(
             f'{path} does not name its weights as SimTrack does, but:\n'
             + '\n'.join(shapes)
-            + f'\nExpected names such as {min(expected)}. If only the '
+            + f'\nExpected names such as {expected[0]}. If only the '
             'beginnings differ, rename them by --rename OLD=NEW.'
         )
-    if missing or unknown:
+    if problem := compare_names(expected, sorted(weights), new=(UNUSED,)):
         raise WrongKeys(
-            f'{path} does not hold a SimTrack network: {len(missing)} '
-            f'weight(s) are missing, {_some(missing)}; {len(unknown)} are '
-            f'unknown, {_some(unknown)}. Was the file cut, or does it belong '
-            'to another network? --rename OLD=NEW changes beginnings.'
+            f'{path} does not hold a SimTrack network: {problem}. Was the '
+            'file cut, or does it belong to another network? --rename '
+            'OLD=NEW changes beginnings.'
         )
-
-
-def _some(names: list[str]) -> str:
-    return f'such as {names[:10]}' if len(names) > 10 else f'{names}'
 
 
 def convert_file(

@@ -167,3 +167,13 @@ def test_best_checkpoint_is_replaced_safely(tmp_path):
     assert first != second
     hook._save_best_checkpoint(runner, {'auc': 15.0})
     assert list(tmp_path.glob('best_auc_*.pth')) == [second]
+
+
+def test_weights_alone_cannot_be_resumed(tmp_path):
+    path = tmp_path / 'weights.pth'
+    torch.save(Line().state_dict(), path)
+    runner = make_runner(tmp_path / 'run')
+    runner._resume, runner._load_from = True, str(path)
+    message = 'weights.pth holds weights only, .* leave --resume out'
+    with pytest.raises(ValueError, match=message):
+        runner.train()

@@ -95,20 +95,6 @@ def test_encoder_decoder_and_similarity(interaction, maps):
     torch.testing.assert_close(result.flatten(2).mT, expected)
 
 
-def test_rows_know_nothing_of_each_other(interaction, maps):
-    rows = [interaction(*(m[i : i + 1] for m in maps)) for i in (0, 1)]
-    torch.testing.assert_close(torch.cat(rows), interaction(*maps))
-
-
-def test_embed_is_a_1x1_convolution(interaction):
-    feature = torch.randn(2, 8, 3, 3, dtype=torch.float64)
-    found = interaction.embed(feature)
-    weight = interaction.bottleneck.weight[..., 0, 0]
-    expected = torch.einsum('oc,bchw->bohw', weight, feature)
-    expected = expected + interaction.bottleneck.bias[:, None, None]
-    torch.testing.assert_close(found, expected)
-
-
 def test_search_asks_and_exemplar_answers():
     decoder = randomized(SearchDecoder(8, **OPTIONS))
     search = torch.randn(2, 15, 8, dtype=torch.float64)

@@ -73,37 +73,6 @@ def test_block_equals_a_naive_equation_5(backbone, stage):
         torch.testing.assert_close(*pair)
 
 
-@pytest.mark.parametrize('stage', range(3))
-def test_halved_kernel_sees_the_map_enlarged_twice(backbone, stage):
-    attn = backbone.layers[stage][1][1].attn
-    tokens = torch.randn(2, 8 * 8, WIDTHS[stage], dtype=torch.float64)
-    found = joint_pvt._reduce(attn, tokens, (8, 8), halved=True)
-    big = to_map(tokens, 8, 8).repeat_interleave(2, 2).repeat_interleave(2, 3)
-    expected = joint_pvt._reduce(attn, big.flatten(2).mT, (16, 16))
-    assert found.shape[1] == (16 // RATIOS[stage]) ** 2
-    torch.testing.assert_close(found, expected)
-
-
-def test_ratio_1_stays_1(backbone):
-    attn = backbone.layers[3][1][1].attn
-    tokens = torch.randn(2, 9, 16, dtype=torch.float64)
-    assert joint_pvt._reduce(attn, tokens, (3, 3), halved=True) is tokens
-
-
-def test_a_side_of_7_becomes_4(backbone):
-    embed = backbone.layers[3][0]
-    tokens = torch.randn(2, 49, 12, dtype=torch.float64)
-    found = joint_pvt._halve(embed, tokens)
-    padded = torch.zeros(2, 8, 8, 12, dtype=torch.float64)
-    padded[:, :7, :7] = tokens.unflatten(1, (7, 7))
-    expected, grid = embed(padded.permute(0, 3, 1, 2))
-    assert grid == (4, 4)
-    torch.testing.assert_close(found, expected)
-    even = joint_pvt._halve(embed, tokens[:, :36])
-    expected, _ = embed(to_map(tokens[:, :36], 6, 6))
-    torch.testing.assert_close(even, expected)
-
-
 def test_memory_has_p_e_instead_of_p_0_in_every_stage(backbone, inputs):
     exemplar, bbox, _ = inputs
     first, *later = backbone.embed_exemplar(exemplar, bbox)
@@ -160,16 +129,6 @@ def test_unseen_exemplar_leaves_mmdets_network(backbone, inputs, monkeypatch):
     torch.testing.assert_close(found[:, 12:], fourth)
 
 
-def test_the_position_of_every_stage_counts(backbone, inputs):
-    exemplar, bbox, search = inputs
-    memory = backbone.embed_exemplar(exemplar, bbox)
-    others = backbone.embed_exemplar(exemplar, bbox.flip(0))
-    feature = backbone(memory, search)
-    for i in range(4):
-        changed = (*memory[:i], others[i], *memory[i + 1 :])
-        assert (backbone(changed, search) - feature).abs().max() > 1e-6
-
-
 def test_without_weights_it_starts_as_mmdets():
     net = JointPVT(**PVT)
     net.init_weights()
@@ -191,18 +150,3 @@ def test_weights_come_through_mmengine(tmp_path):
     found = net.state_dict()
     for name, tensor in plain.state_dict().items():
         assert torch.equal(found[name], tensor)
-
-
-def test_names_of_the_original_are_not_dropped_silently(tmp_path):
-    # as mmdet would do with what its own conversion does not know
-    path = str(tmp_path / 'pvt.pth')
-    torch.save({'block1.0.attn.q.weight': torch.zeros(4, 4)}, path)
-    init_cfg = dict(type='Pretrained', checkpoint=path)
-    net = JointPVT(init_cfg=init_cfg, **PVT)
-    with pytest.raises(ValueError, match="unknown, such as.*'block1.0.attn.q"):
-        net.init_weights()
-
-
-def test_maps_reach_the_head_without_a_norm():
-    for _, _, norm in JointPVT(**PVT).layers:
-        assert isinstance(norm, torch.nn.Identity)

@@ -65,12 +65,6 @@ def naive_block(block, tokens, grid, kept=None):
     return block.ffn(block.norm2(tokens), identity=tokens), weights.mean(1)
 
 
-def test_groups_by_hand():
-    # 2 of the first window, then a whole one
-    assert groups((1, 6), 2).tolist() == [-101, -101] + 4 * [-100]
-    assert groups((6, 1), 0).tolist() == [0, 0, 0, 0, 100, 100]
-
-
 @pytest.mark.parametrize('shift', [0, 1], ids=['window', 'shifted'])
 @pytest.mark.parametrize('num_kept', [0, 4, 16])
 @pytest.mark.parametrize(

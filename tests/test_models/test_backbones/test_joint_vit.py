@@ -48,27 +48,6 @@ def test_equals_a_naive_equation_5(inputs, num_layers, every, tokenizer):
     torch.testing.assert_close(found.flatten(2).mT, expected)
 
 
-def test_memory_is_the_exemplar_where_it_meets_the_search(inputs):
-    exemplar, bbox, _ = inputs
-    net = vit(5, interaction_every=4)
-    tokens = net.tokenizer(exemplar, bbox, net.patch_embed)
-    tokens = net.pre_norm(tokens)
-    for layer in net.layers[:3]:
-        tokens = layer(tokens)
-    (memory,) = net.embed_exemplar(exemplar, bbox)
-    torch.testing.assert_close(memory, tokens)
-
-
-def test_permuting_exemplar_tokens_changes_nothing(inputs):
-    exemplar, bbox, search = inputs
-    backbone = vit()
-    (memory,) = backbone.embed_exemplar(exemplar, bbox)
-    order = torch.randperm(memory.shape[1])
-    torch.testing.assert_close(
-        backbone((memory[:, order],), search), backbone((memory,), search)
-    )
-
-
 def test_search_position_is_resized_bilinearly(inputs):
     exemplar, bbox, _ = inputs
     backbone = vit()

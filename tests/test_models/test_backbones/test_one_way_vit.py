@@ -28,21 +28,6 @@ def test_equals_equation_6_without_a_of_exemplar_and_search(inputs):
     torch.testing.assert_close(found.flatten(2).mT, expected)
 
 
-def test_memory_is_the_keys_and_values_of_every_layer(inputs):
-    exemplar, bbox, _ = inputs
-    net = one_way(num_layers=3)
-    memory = net.embed_exemplar(exemplar, bbox)
-    assert [part.shape for part in memory] == 3 * [(2, 2, 2, NUM_EXEMPLAR, 8)]
-    states, *_ = naive(net, *inputs)
-    for layer, state, part in zip(net.layers, states, memory):
-        tokens = layer.ln1(state[:, :NUM_EXEMPLAR])
-        _, key, value = layer.attn.qkv(tokens).chunk(3, dim=-1)
-        # (B, heads, N, d) -> (B, N, C)
-        found = part.transpose(2, 3).flatten(3)
-        torch.testing.assert_close(found[:, 0], key)
-        torch.testing.assert_close(found[:, 1], value)
-
-
 def test_one_layer_is_that_of_the_joint_network(inputs):
     # what the exemplar sees matters from the second layer on
     options = dict(num_layers=1, layer_scale_init_value=0.5)

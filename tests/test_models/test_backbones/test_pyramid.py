@@ -67,15 +67,3 @@ def test_the_last_patches_may_stick_out(embedding):
     torch.testing.assert_close(found[:, 0], (ratio + 1) / 2)
     centres = torch.tensor([[2.0, 2], [6, 2], [2, 6], [6, 6]]) / 7
     torch.testing.assert_close(found[:, 1:], centres)
-
-
-@pytest.mark.parametrize('stage', range(4))
-def test_no_foveal_window_fits_all_stages(stage):
-    # lines halfway between those of one stage coincide with those of all
-    # stages before, and lie elsewhere than halfway in all stages behind
-    patches = [4, 8, 16, 32]
-    offset = patches[stage] // 2
-    fits = [offset % patch == patch / 2 for patch in patches]
-    same = [offset % patch == 0 for patch in patches]
-    assert fits == [i == stage for i in range(4)]
-    assert same == [i < stage for i in range(4)]

@@ -4,7 +4,6 @@ from mmcv.cnn.bricks.transformer import PatchEmbed
 
 from mmsimtrack.models.tokenizers import (
     FovealTokenizer,
-    TargetPositionEmbedding,
     foveal_offset,
     patch_boxes,
     target_ratio,
@@ -76,20 +75,6 @@ def test_ratios_sum_to_the_area_of_the_target_in_the_crop():
     ratio = target_ratio(patches, bbox)
     torch.testing.assert_close(ratio.sum(-1), area)
     torch.testing.assert_close(ratio, target_ratio(patches, bbox.clamp(0, 1)))
-
-
-def test_position_embedding_is_the_released_formula():
-    torch.manual_seed(0)
-    embedding = TargetPositionEmbedding(8)
-    patches = patch_boxes(0, 2, 8, 16, torch.zeros(1))
-    bbox = torch.tensor([[0.25, 0.0, 0.75, 0.5]])
-    found = embedding(patches, bbox)
-    # patch 1: R = 0.5, centre (0.75, 0.25)
-    inputs = torch.tensor([(0.5 + 1) / 2, 0.75, 0.25])
-    first, _, second = embedding.fcs
-    hidden = torch.relu(first.weight @ inputs + first.bias)
-    expected = 2 * torch.sigmoid(second.weight @ hidden + second.bias) - 1
-    torch.testing.assert_close(found[0, 1], expected)
 
 
 def test_windows_of_the_paper_and_as_released():

@@ -1,7 +1,8 @@
-"""Small networks as other projects write them, to compare features with."""
+"""A small ViT of torch's own layers, with the names of other projects."""
 
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 WIDTH, LAYERS, SIDE = 16, 2, 32
 ARCH = dict(
@@ -10,6 +11,27 @@ ARCH = dict(
     num_heads=2,
     feedforward_channels=32,
 )
+# name in `ViT` -> name in the other project
+TIMM = {
+    'layers.norm': 'norm',
+    'layers.layers': 'blocks',
+    'patch_embed': 'patch_embed.proj',
+    'self_attn.in_proj_': 'attn.qkv.',
+    'self_attn.out_proj': 'attn.proj',
+    'linear': 'mlp.fc',
+}
+CLIP = {
+    'cls_token': 'class_embedding',
+    'pos_embed': 'positional_embedding',
+    'patch_embed': 'conv1',
+    'pre_norm': 'ln_pre',
+    'layers.norm': 'ln_post',
+    'layers.layers': 'transformer.resblocks',
+    'self_attn': 'attn',
+    'linear1': 'mlp.c_fc',
+    'linear2': 'mlp.c_proj',
+    'norm': 'ln_',
+}
 
 
 def randomized(network):
@@ -24,118 +46,57 @@ def randomized(network):
     return network
 
 
-class LayerScale(nn.Module):
-    """gamma * x, as in DINOv2."""
+class ViT(nn.Module):
+    """A ViT of timm, or one of CLIP."""
 
-    def __init__(self):
+    def __init__(self, patch=16, grid=SIDE // 16, clip=False):
         super().__init__()
-        self.gamma = nn.Parameter(torch.ones(WIDTH))
-
-    def forward(self, x):
-        return self.gamma * x
-
-
-class TimmBlock(nn.Module):
-    """x + attention(norm1(x)), then x + mlp(norm2(x))."""
-
-    def __init__(self, dinov2):
-        super().__init__()
-        self.norm1 = nn.LayerNorm(WIDTH, eps=1e-6)
-        self.attn = nn.Module()
-        self.attn.qkv = nn.Linear(WIDTH, 3 * WIDTH)
-        self.attn.proj = nn.Linear(WIDTH, WIDTH)
-        self.norm2 = nn.LayerNorm(WIDTH, eps=1e-6)
-        self.mlp = nn.Module()
-        self.mlp.fc1 = nn.Linear(WIDTH, 32)
-        self.mlp.fc2 = nn.Linear(32, WIDTH)
-        self.ls1 = LayerScale() if dinov2 else nn.Identity()
-        self.ls2 = LayerScale() if dinov2 else nn.Identity()
-
-    def forward(self, x):
-        qkv = self.attn.qkv(self.norm1(x)).unflatten(2, (3, 2, WIDTH // 2))
-        q, k, v = qkv.permute(2, 0, 3, 1, 4)
-        weights = (q @ k.mT / (WIDTH // 2) ** 0.5).softmax(-1)
-        attended = (weights @ v).transpose(1, 2).flatten(2)
-        x = x + self.ls1(self.attn.proj(attended))
-        hidden = nn.functional.gelu(self.mlp.fc1(self.norm2(x)))
-        return x + self.ls2(self.mlp.fc2(hidden))
-
-
-class TimmViT(nn.Module):
-    """A ViT with the names of timm, or those of DINOv2."""
-
-    def __init__(self, dinov2=False, patch=16, grid=SIDE // 16):
-        super().__init__()
+        eps = 1e-5 if clip else 1e-6
         self.cls_token = nn.Parameter(torch.zeros(1, 1, WIDTH))
         self.pos_embed = nn.Parameter(torch.zeros(1, 1 + grid**2, WIDTH))
-        self.patch_embed = nn.Module()
-        self.patch_embed.proj = nn.Conv2d(3, WIDTH, patch, patch)
-        self.blocks = nn.ModuleList(TimmBlock(dinov2) for _ in range(LAYERS))
-        self.norm = nn.LayerNorm(WIDTH, eps=1e-6)
-        randomized(self)
-
-    def forward(self, image):
-        x = self.patch_embed.proj(image).flatten(2).mT
-        x = torch.cat([self.cls_token.expand(len(x), -1, -1), x], dim=1)
-        x = x + self.pos_embed
-        for block in self.blocks:
-            x = block(x)
-        return self.norm(x)
-
-
-class QuickGELU(nn.Module):
-    """CLIP's activation."""
-
-    def forward(self, x):
-        return x * torch.sigmoid(1.702 * x)
-
-
-class ClipBlock(nn.Module):
-    """A layer of CLIP's ViT."""
-
-    def __init__(self):
-        super().__init__()
-        self.attn = nn.MultiheadAttention(WIDTH, 2, batch_first=True)
-        self.ln_1 = nn.LayerNorm(WIDTH)
-        self.mlp = nn.Sequential()
-        self.mlp.add_module('c_fc', nn.Linear(WIDTH, 32))
-        self.mlp.add_module('gelu', QuickGELU())
-        self.mlp.add_module('c_proj', nn.Linear(32, WIDTH))
-        self.ln_2 = nn.LayerNorm(WIDTH)
-
-    def forward(self, x):
-        y = self.ln_1(x)
-        x = x + self.attn(y, y, y, need_weights=False)[0]
-        return x + self.mlp(self.ln_2(x))
-
-
-class ClipViT(nn.Module):
-    """A ViT with the names of CLIP."""
-
-    def __init__(self):
-        super().__init__()
-        self.class_embedding = nn.Parameter(torch.zeros(WIDTH))
-        self.positional_embedding = nn.Parameter(torch.zeros(5, WIDTH))
-        self.proj = nn.Parameter(torch.zeros(WIDTH, 8))
-        self.conv1 = nn.Conv2d(3, WIDTH, 16, 16, bias=False)
-        self.ln_pre = nn.LayerNorm(WIDTH)
-        self.transformer = nn.Module()
-        self.transformer.resblocks = nn.Sequential(
-            *[ClipBlock() for _ in range(LAYERS)]
+        self.patch_embed = nn.Conv2d(3, WIDTH, patch, patch, bias=not clip)
+        self.pre_norm = nn.LayerNorm(WIDTH) if clip else nn.Identity()
+        quick = (lambda x: x * torch.sigmoid(1.702 * x)) if clip else F.gelu
+        layer = nn.TransformerEncoderLayer(
+            WIDTH, 2, 32, 0, quick, eps, batch_first=True, norm_first=True
         )
-        self.ln_post = nn.LayerNorm(WIDTH)
+        self.layers = nn.TransformerEncoder(
+            layer, LAYERS, nn.LayerNorm(WIDTH, eps), False
+        )
         randomized(self)
 
     def forward(self, image):
-        x = self.conv1(image).flatten(2).mT
-        x = torch.cat([self.class_embedding.expand(len(x), 1, -1), x], dim=1)
-        x = self.ln_pre(x + self.positional_embedding)
-        return self.ln_post(self.transformer.resblocks(x))
+        x = self.patch_embed(image).flatten(2).mT
+        x = torch.cat([self.cls_token.expand(len(x), -1, -1), x], dim=1)
+        return self.layers(self.pre_norm(x + self.pos_embed))
 
 
-def clip_weights(visual):
+def timm_weights(vit=None):
+    """The weights of a ViT as timm names them."""
+    return _named((vit or ViT()).state_dict(), TIMM)
+
+
+def dinov2_weights(vit):
+    """As Meta names them; LayerScale multiplies what was divided before."""
+    weights = timm_weights(vit)
+    for i in range(LAYERS):
+        for scale, layer in ((1, 'attn.proj'), (2, 'mlp.fc2')):
+            gamma = torch.rand(WIDTH) + 0.5
+            weights[f'blocks.{i}.ls{scale}.gamma'] = gamma
+            for part in ('weight', 'bias'):
+                name = f'blocks.{i}.{layer}.{part}'
+                rows = weights[name].movedim(0, -1) / gamma
+                weights[name] = rows.movedim(-1, 0)
+    return weights | {'mask_token': torch.zeros(1, WIDTH)}
+
+
+def clip_weights(vit):
     """The weights of a CLIP with this ViT; its text encoder is a stub."""
-    weights = {f'visual.{k}': t for k, t in visual.state_dict().items()}
+    weights = _named(vit.state_dict(), CLIP)
+    weights['class_embedding'] = weights['class_embedding'].flatten()
+    (weights['positional_embedding'],) = weights['positional_embedding']
+    weights['proj'] = torch.zeros(WIDTH, 8)
+    weights = {f'visual.{name}': x.half() for name, x in weights.items()}
     for name in (
         'positional_embedding',
         'transformer.resblocks.0.ln_1.weight',
@@ -144,6 +105,15 @@ def clip_weights(visual):
     ):
         weights[name] = torch.zeros(2)
     return weights
+
+
+def _named(weights, names):
+    result = {}
+    for name, tensor in weights.items():
+        for old, new in names.items():
+            name = name.replace(old, new)
+        result[name] = tensor.clone()
+    return result
 
 
 class MicrosoftMerging(nn.Module):

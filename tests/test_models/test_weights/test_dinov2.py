@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from mmsimtrack.models import JointViT
 from mmsimtrack.models.weights import load_weights
 
-from .networks import ARCH, TimmViT
+from .networks import ARCH, ViT, dinov2_weights
 from .test_rename import hugging_face
 
 GRID = 5
@@ -20,8 +20,7 @@ GRID = 5
 @pytest.fixture
 def theirs():
     """Weights as Meta names them."""
-    weights = TimmViT(True, 14, GRID).state_dict()
-    return weights | {'mask_token': torch.zeros(1, 16)}
+    return dinov2_weights(ViT(14, GRID))
 
 
 @pytest.fixture
