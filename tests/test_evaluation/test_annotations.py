@@ -274,7 +274,7 @@ def test_a_whole_video_of_otb(tmp_path):
         (dict(gt__b=ROWS), r'out/b\.txt: is missing\. Track', {}),
         (
             dict(gt__b=ROWS, out__b=ROWS, gt__absent__a='0,0,0,0'),
-            r'gt/b\.txt: has no flags of absence, but others',
+            r'gt/absent/b\.txt: is missing\. Unpack the flags',
             {},
         ),
         (
