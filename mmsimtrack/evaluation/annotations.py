@@ -56,28 +56,23 @@ def read_annotations(
     dataset, infos, is_flat = _open(gt, benchmark)
     infos = _choose(gt, dataset, infos, names)
     pools = profile.measure == 'frames'
+    if is_flat and absent is None:
+        beside = Path(infos[0]['annotation']).with_name('absent')
+        absent = beside if beside.is_dir() else None
+    elif absent and not (pools or profile.reads_visible):
+        _log(f'{absent}: absent flags are ignored, the profile reads none')
     if not (pools or profile.reads_visible):
-        if absent:
-            _log(f'{absent}: absent flags are ignored, the profile reads none')
         absent, dataset.labels = None, {}
     elif absent is None:
-        beside = Path(infos[0]['annotation']).with_name('absent')
-        if is_flat and beside.is_dir():
-            absent = beside
-        elif is_flat or _lacks_flags(dataset, infos):
-            _log_substitute(gt, benchmark, is_flat or dataset.labels)
-            dataset.labels = {}
-    if absent:
-        dataset.labels = {}
+        _prepare_labels(gt, benchmark, dataset, [] if is_flat else infos)
     sequences = []
     for info in infos:
         path = Path(info['annotation'])
         with refusing(path):
             if is_flat:
                 boxes = dataset.load_bboxes(info)
-                # without flags, kits see all targets; VastTrack's are special
-                zeros_count = benchmark != 'vasttrack'
-                visible = boxes.any(axis=1) | zeros_count
+                # kits tell by flags alone, but for VastTrack's boxes of zeros
+                visible = boxes.any(axis=1) | (benchmark != 'vasttrack')
             else:
                 sequence = dataset.load_sequence(info)
                 boxes = sequence.bboxes_xywh
@@ -114,7 +109,7 @@ def read_attributes(
     names = BENCHMARKS[benchmark].attributes.split()
     if (folder / 'names.txt').is_file():
         names = read_text(folder / 'names.txt', 'names').split()
-    if not names:
+    elif not names:
         raise RefusedFile(
             folder / 'names.txt',
             'is missing. Write the names of the attributes into it, in the '
@@ -196,11 +191,11 @@ def _choose(
     found = {info['name']: info for info in infos}
     if names is not None:
         # lists of this package have more columns, names may have spaces
-        chosen = [n if n in found else n.split()[0] for n in names]
-        for line, name in zip(names, chosen):
+        names = [n if n in found else n.split()[0] for n in names]
+        for name in names:
             if name not in found:
-                raise RefusedFile(gt, f"no annotation of '{line}' is there.")
-        return [found[name] for name in chosen]
+                raise RefusedFile(gt, f"no annotation of '{name}' is there.")
+        return [found[name] for name in names]
     if dataset.official is None:
         return infos
     rows = read_names(SPLITS / f'{dataset.official}.txt')
@@ -217,36 +212,36 @@ def _choose(
     return infos
 
 
-def _lacks_flags(dataset: SequenceDataset, infos: list[dict]) -> bool:
-    """Find out whether there are no flags at all.
+def _prepare_labels(
+    gt: Path, benchmark: str, dataset: SequenceDataset, infos: list[dict]
+) -> None:
+    """Let a data set read the flags that lie beside its annotations.
 
-    Raises:
-        RefusedFile: If only some sequences have flags.
+    If there are any, all sequences must have them; if there are none at all,
+    the log says what stands in for them.
+
+    Args:
+        gt: The folder, for the log.
+        benchmark: What it is.
+        dataset: The data set; its `labels` change.
+        infos: Its sequences; none of a flat folder, which has no such flags.
     """
-    lacking = [
-        info['annotation']
-        for info in infos
-        if not any(map(is_file, dataset.find_labels(info).values()))
-    ]
-    if 0 < len(lacking) < len(infos):
-        raise RefusedFile(
-            lacking[0],
-            'has no flags of absence, but others have. Unpack the sequence '
-            'again.',
-        )
-    return bool(lacking)
-
-
-def _log_substitute(gt: Path, benchmark: str, needed: bool) -> None:
-    """Say what stands in for the flags that are not there."""
-    if not needed or benchmark == 'vasttrack':
-        _log(f'{gt} has no flags: a box of zeros is an absent target')
-    else:
+    needed = dataset.labels or not infos
+    if benchmark == 'got10k':
+        dataset.labels = {'cover.label': True}  # its kit reads no other
+    paths = [x for info in infos for x in dataset.find_labels(info).values()]
+    if any(map(is_file, paths)):
+        dataset.labels_optional = False
+        return
+    dataset.labels = {}
+    if needed and benchmark != 'vasttrack':
         _log(
             f'{gt} has no flags: every target counts as visible. The official '
             'numbers need them: give --absent.',
             logging.WARNING,
         )
+    else:
+        _log(f'{gt} has no flags: a box of zeros is an absent target')
 
 
 def _read_shown(
@@ -289,15 +284,14 @@ def _find_image_size(info: dict) -> tuple[float, float]:
     path = Path(info['annotation']).with_name('meta_info.ini')
     if path.is_file():
         text = read_text(path, 'the description of a sequence')
-        number = r'\s*([\d.]+)\s*'
-        size = re.search(rf'resolution\s*[:=]\s*\({number},{number}\)', text)
-        if size:
-            return float(size[1]), float(size[2])
-        raise RefusedFile(
-            path,
-            "found no 'resolution: (W, H)' below [METAINFO], the image size "
-            'to which GOT-10k clips boxes. Unpack the sequence again.',
-        )
+        size = re.search(r'resolution\s*[:=]\s*\(([\d.]+), *([\d.]+)\)', text)
+        if size is None:
+            raise RefusedFile(
+                path,
+                "found no 'resolution: (W, H)', the image size to which "
+                'GOT-10k clips boxes. Unpack the sequence again.',
+            )
+        return float(size[1]), float(size[2])
     frame = info.get('frame_template', '{}').format(info.get('first_frame'))
     return image_shape(frame)[::-1] if is_file(frame) else (np.inf, np.inf)
 

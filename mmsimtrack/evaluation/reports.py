@@ -7,7 +7,7 @@ import io
 import json
 import math
 import os
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,7 @@ from mmsimtrack.fileio import replace_atomically
 MAIN_SCORES = ('auc', 'success_auc', 'ao')
 NUM_WORST = 10  # sequences in the Markdown report
 _HINT = 'Write it again with tools/test.py or results.py score.'
+_SAME = 'Score both alike, with results.py score.'
 
 
 def report(
@@ -143,23 +144,18 @@ def score_names(scores: Iterable[Mapping[str, float | None]]) -> list[str]:
 
 def markdown(content: dict) -> str:
     """Write a report as text: overall, attributes, the worst sequences."""
-    each = content['per_sequence']
+    overall, each = content['overall'], content['per_sequence']
     worst = {name: each[name] for name in worst_sequences(content)}
+    title = f'# {content["benchmark"]}, profile {content["profile"]}'
     parts = {
-        f'# {content["benchmark"]}, profile {content["profile"]}, '
-        f'{len(each)} sequences': [
-            [*content['overall']],
-            [*content['overall'].values()],
-        ],
-        '## Attributes': _table(
-            'attribute', content.get('per_attribute') or {}
-        ),
+        f'{title}, {len(each)} sequences': [[*overall], [*overall.values()]],
+        '## Attributes': _table('attribute', content.get('per_attribute', {})),
         f'## Lowest {main_score(content)}': _table('sequence', worst),
     }
     return '\n'.join(
-        f'{title}\n\n{markdown_table(table[0], table[1:])}'
-        for title, table in parts.items()
-        if table[1:]
+        f'{title}\n\n{markdown_table(header, rows)}'
+        for title, (header, *rows) in parts.items()
+        if rows
     )
 
 
@@ -224,21 +220,8 @@ def read_reports(
         )
     reports = {}
     for name, file in zip(names, files):
-        content = _read(
-            file,
-            _parse_report,
-            'Give a metrics.json, or its folder.',
-            'is no report of scores.',
-        )
-        if with_curves:
-            content['curves'] = _read(
-                curves_file(file),
-                _parse_curves,
-                'It must lie beside the report.',
-                'holds no curves.',
-            )
-        reports[name] = content
-        _check_same(file, content, files[0], reports[names[0]])
+        reports[name] = _read(file, with_curves)
+        _check_same(file, reports[name], files[0], reports[names[0]])
     return reports
 
 
@@ -247,53 +230,47 @@ def _name_tracker(file: Path) -> str:
     return file.stem if plain else file.resolve().parent.name
 
 
-def _read(file: Path, parse: Callable, if_missing: str, if_wrong: str) -> dict:
-    """Read and parse a file of a report; the error says what to do."""
+def _read(file: Path, with_curves: bool) -> dict:
+    """Read a report, and the curves beside it."""
+    problem = 'is no report of scores'
+    hint = 'Give a metrics.json, or its folder.'
     try:
-        return parse(file.read_text(encoding='utf-8'))
+        content = json.loads(file.read_text(encoding='utf-8'))
+        each = content['per_sequence'].values()
+        main = [key for key in MAIN_SCORES if key in content['overall']]
+        if not (main and each and all(each) and content['profile']):
+            raise KeyError
+        if content['benchmark'] and with_curves:
+            file = curves_file(file)
+            problem, hint = 'holds no curves', 'It must lie beside the report.'
+            curves: dict[str, list[float]] = {'success': []}
+            lines = file.read_text(encoding='utf-8').splitlines()
+            for row in csv.DictReader(lines):
+                curves.setdefault(row['curve'], []).append(float(row['share']))
+            if not all(curves.values()):
+                raise KeyError
+            content['curves'] = {k: np.array(v) for k, v in curves.items()}
     except OSError as error:
-        problem = f'{file}: {error.strerror}. {if_missing}'
+        raise ValueError(f'{file}: {error.strerror}. {hint}') from None
     except (AttributeError, KeyError, TypeError, ValueError, csv.Error):
-        problem = f'{file} {if_wrong} {_HINT}'
-    raise ValueError(problem)
-
-
-def _parse_report(text: str) -> dict:
-    content = json.loads(text)
-    main_score_of = [key for key in MAIN_SCORES if key in content['overall']]
-    each = content['per_sequence'].values()
-    if not ({*content} >= {'benchmark', 'profile'} and main_score_of and each):
-        raise ValueError('a key is missing')
-    if not all(each):
-        raise ValueError('a sequence has no scores')
+        raise ValueError(f'{file} {problem}. {_HINT}') from None
     return content
-
-
-def _parse_curves(text: str) -> dict[str, np.ndarray]:
-    curves: dict[str, list[float]] = {}
-    for row in csv.DictReader(text.splitlines()):
-        curves.setdefault(row['curve'], []).append(float(row['share']))
-    if 'success' not in curves:
-        raise ValueError('a curve is missing')
-    return {kind: np.array(values) for kind, values in curves.items()}
 
 
 def _check_same(file: Path, content: dict, first: Path, other: dict) -> None:
     """Refuse reports of which one says nothing about the other."""
-    hint = 'Score both alike, with results.py score.'
     for key in ('benchmark', 'profile', 'curves'):
-        found, expected = (
-            list(x.get(key, ())) if key == 'curves' else x[key]
-            for x in (content, other)
-        )
+        found, expected = content.get(key), other.get(key)
+        if key == 'curves':
+            found, expected = list(found or ()), list(expected or ())
         if found != expected:
             raise ValueError(
                 f'{file} has {key} {found!r}, but {first} has {expected!r}. '
-                f'{hint}'
+                f'{_SAME}'
             )
     names = set(content['per_sequence']) ^ set(other['per_sequence'])
     if names:
         raise ValueError(
             f'{file} and {first} have other sequences: only one of them has '
-            f'{sorted(names)[0]!r}. {hint}'
+            f'{min(names)!r}. {_SAME}'
         )

@@ -69,7 +69,9 @@ def find_oddity(result_xywh: np.ndarray, gt_xywh: np.ndarray) -> str:
     # the first box of a result is that of the annotation
     result, gt = result_xywh[1:], gt_xywh[1:]
     if len(result) and (result[:, 2:] < 1).all():
-        found.append('all boxes are below 1 px: are they fractions of the frame?')
+        found.append(
+            'all boxes are below 1 px: are they fractions of the frame?'
+        )
         return ', '.join(found)
     swapped = xyxy_to_xywh(result)
     swapped[:, 2:] = np.maximum(swapped[:, 2:], 0)
