@@ -8,10 +8,10 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.evaluator import BaseMetric
+from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from small_models import SIMTRACK
 
-from mmsimtrack.engine.loops import sequence_test_loop
 from mmsimtrack.engine.loops.results_folder import describe_test
 from mmsimtrack.evaluation.functional import get_profile
 from mmsimtrack.fileio import read_bboxes_xywh
@@ -261,7 +261,9 @@ def test_annotations_are_checked_before_tracking(tmp_path, data_root):
     assert len(os.listdir(tmp_path / 'work/results')) == 3
 
 
-def test_an_interrupted_test_keeps_finished_sequences(tmp_path, data_root):
+def test_an_interrupted_test_keeps_finished_sequences(
+    tmp_path, data_root, capsys
+):
     work_dir = tmp_path / 'work'
     runner = make_runner(work_dir, data_root)
     track, calls = runner.model.track, []
@@ -273,8 +275,10 @@ def test_an_interrupted_test_keeps_finished_sequences(tmp_path, data_root):
         return track(frames, state)
 
     runner.model.track = track_and_die
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(SystemExit) as end:
         runner.test()
+    assert end.value.code == 130
+    assert f'Interrupted. {work_dir}/results keeps' in capsys.readouterr().err
     files = [path.name for path in (work_dir / 'results').iterdir()]
     assert files == ['seq_0.txt']
 
@@ -366,22 +370,46 @@ def test_no_slot_is_refused(tmp_path, data_root):
         make_runner(tmp_path, data_root, num_slots=0).test()
 
 
-def test_the_log_tells_the_speed_and_the_time_left(
-    tmp_path, data_root, monkeypatch
-):
-    lines = []
-    monkeypatch.setattr(
-        sequence_test_loop, 'print_log', lambda text, *_: lines.append(text)
-    )
+def test_the_log_tells_the_speed_and_the_time_left(tmp_path, data_root):
     make_runner(tmp_path, data_root, num_slots=2).test()
-    first, second, third = lines
-    assert re.fullmatch(
-        r'Tracked seq_0 \(1/3\): 10 of 15 frames, \d+\.\d frames/s with '
-        r'reading, 0:00:00 left',
-        first,
+    (path,) = tmp_path.glob('*/*.log')
+    rows = re.findall(
+        r'Tracked (.*) frames/s with reading, (.*) left', path.read_text()
     )
-    assert second.startswith('Tracked seq_1 (2/3): 10 of 15 frames')
-    assert third.startswith('Tracked seq_2 (3/3): 15 of 15 frames')
+    first, second = rows
+    assert re.fullmatch(
+        r'seq_0, seq_1 \(2/3 of rank 0\): 10 of 15 frames, \d+\.\d', first[0]
+    )
+    assert first[1] == '0:00:00'
+    assert second[0].startswith('seq_2 (3/3 of rank 0): 15 of 15 frames')
+
+
+class FailsAt(Hook):
+    """Fails at a sequence, or after all of them."""
+
+    def __init__(self, moment):
+        self.moment = moment
+
+    def after_test_iter(self, runner, batch_idx, data_batch, outputs):
+        if outputs[0].sequence == self.moment:
+            raise OSError('no space left')
+
+    def after_test_epoch(self, runner, metrics):
+        if self.moment == 'end':
+            raise OSError('no space left')
+
+
+@pytest.mark.parametrize('moment', ['seq_0', 'end'])
+def test_a_hook_that_fails_loses_no_result(tmp_path, data_root, moment):
+    work_dir = tmp_path / 'work'
+    runner = make_runner(work_dir, data_root)
+    runner.register_hook(FailsAt(moment))
+    with pytest.raises(OSError, match='no space left'):
+        runner.test()
+    assert len(list((work_dir / 'results').iterdir())) == 3
+    runner = make_runner(work_dir, data_root)
+    assert runner.test()['sot/auc'] > 0
+    assert runner.model.tracked == 0
 
 
 class CountFrames(BaseMetric):
