@@ -183,20 +183,22 @@ class SequenceTestLoop(TestLoop):
         begin = written = time.monotonic()
         for batch_size, finished in tracked:
             done += batch_size
+            texts = []
             for sequence in finished:
                 self._write(sequence, idx + num_done)
                 num_done += 1
+                name = sequence.sample.sequence
+                texts.append(f'Tracked {name} ({num_done}/{len(share)})')
             now = time.monotonic()
-            if not finished and now - written < LOG_INTERVAL:
-                continue
-            written, fps = now, done / max(now - begin, 1e-9)
-            left = timedelta(seconds=round((num_frames - done) / fps))
-            names = ', '.join(each.sample.sequence for each in finished)
-            self.runner.logger.info(
-                f'Tracked {names or "on"} ({num_done}/{len(share)} of rank '
-                f'{rank}): {done} of {num_frames} frames, {fps:.1f} frames/s '
-                f'with reading, {left} left'
-            )
+            if not finished and now - written > LOG_INTERVAL:
+                texts = ['Tracking']
+            for text in texts:
+                written, fps = now, done / max(now - begin, 1e-9)
+                left = timedelta(seconds=round((num_frames - done) / fps))
+                self.runner.logger.info(
+                    f'{text}: {done} of {num_frames} frames of rank {rank}, '
+                    f'{fps:.1f} frames/s with reading, {left} left'
+                )
 
     @torch.no_grad()
     def start(
