@@ -12,13 +12,14 @@ from pathlib import Path
 
 import numpy as np
 
-from mmsimtrack.evaluation.functional import FRAME_SCORES, LIMITS
+from mmsimtrack.evaluation.functional.scores import FRAME_SCORES, LIMITS
 from mmsimtrack.fileio import replace_atomically
 
-# by which sequences and trackers are ranked: the first that a report has
+# sequences and trackers are ranked by the first of these that a report has
 MAIN_SCORES = ('auc', 'success_auc', 'ao')
 NUM_WORST = 10  # sequences in the Markdown report
 _HINT = 'Write it again with tools/test.py or results.py score.'
+_SAME = 'Score both alike, with results.py score.'
 
 
 def report(
@@ -27,7 +28,7 @@ def report(
     overall: Mapping[str, float],
     per_sequence: Mapping[str, Mapping[str, float]],
 ) -> dict:
-    """Content of `metrics.json`; numbers that are undefined become None.
+    """Make the content of `metrics.json`.
 
     Args:
         benchmark: What was tracked.
@@ -44,7 +45,7 @@ def report(
 
 
 def rounded(scores: Mapping[str, float]) -> dict[str, float | None]:
-    """4 decimals, None where undefined, since JSON has no NaN."""
+    """Keep 4 decimals; an undefined score is None, since JSON has no NaN."""
     return {
         key: round(value, 4) if math.isfinite(value) else None
         for key, value in scores.items()
@@ -52,7 +53,7 @@ def rounded(scores: Mapping[str, float]) -> dict[str, float | None]:
 
 
 def check_report_path(path: str | os.PathLike) -> None:
-    """Refuse a path before hours of work that could not be written.
+    """Refuse a path that could not be written, before hours of work.
 
     Raises:
         ValueError: If it does not end in `.json`, as the names of the other
@@ -79,21 +80,25 @@ def write_report(
             appear `metrics.csv`, scores of each sequence, `metrics.md` and
             `metrics_curves.csv`.
         content: From `report`; `per_attribute` is optional.
-        curves: Of the benchmark, see `overall_curves`.
+        curves: Those of the benchmark, see `overall_curves`.
 
     Raises:
         ValueError: If the name does not end in `.json`.
     """
     check_report_path(path)
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    shares = [
+        [kind, f'{threshold:g}', f'{share:.6f}']
+        for kind, values in curves.items()
+        for threshold, share in zip(
+            np.linspace(0, LIMITS[kind], len(values)), values
+        )
+    ]
     # the JSON file says that the others are there, and whole
     path.unlink(missing_ok=True)
-    _write(
-        path.with_suffix('.csv'),
-        _csv(*_table('sequence', content['per_sequence'])),
-    )
-    _write(curves_file(path), _curves_csv(curves))
+    scores = _table('sequence', content['per_sequence'])
+    _write(path.with_suffix('.csv'), _csv(scores))
+    _write(curves_file(path), _csv([['curve', 'threshold', 'share'], *shares]))
     _write(path.with_suffix('.md'), markdown(content))
     write_json(path, content)
 
@@ -105,90 +110,79 @@ def write_json(path: str | os.PathLike, content: dict) -> None:
 
 
 def curves_file(path: Path) -> Path:
-    """The file of curves beside a report."""
+    """Name the file of curves beside a report."""
     return path.with_name(f'{path.stem}_curves.csv')
 
 
+def report_file(path: str | os.PathLike) -> Path:
+    """Find the JSON file: the path, or `metrics.json` in that folder."""
+    path = Path(path)
+    return path / 'metrics.json' if path.is_dir() else path
+
+
 def main_score(content: dict) -> str:
-    """Name of the score that ranks sequences and trackers."""
+    """Name the score that ranks sequences and trackers."""
     return next(key for key in MAIN_SCORES if key in content['overall'])
 
 
 def per_cent(key: str, value: float) -> float:
-    """A score in per cent; AO and SR are fractions in reports."""
+    """Turn a score into per cent; AO and SR are fractions in reports."""
     return 100 * value if key in FRAME_SCORES else value
 
 
 def worst_sequences(content: dict, number: int = NUM_WORST) -> list[str]:
-    """Names of the sequences with the lowest main score, worst first."""
+    """Name the sequences with the lowest main score, worst first."""
     key, each = main_score(content), content['per_sequence']
     scored = [name for name in each if each[name].get(key) is not None]
     return sorted(scored, key=lambda name: each[name][key])[:number]
 
 
 def score_names(scores: Iterable[Mapping[str, float | None]]) -> list[str]:
-    """Names of all scores, each once; a short sequence may lack some."""
+    """Name all scores, each once; a short sequence may lack some."""
     return list(dict.fromkeys(key for each in scores for key in each))
 
 
 def markdown(content: dict) -> str:
-    """A report as text: overall, attributes, and the worst sequences."""
-    each = content['per_sequence']
-    parts = [
-        f'# {content["benchmark"]}, profile {content["profile"]}, '
-        f'{len(each)} sequences\n',
-        markdown_table(content['overall'], [content['overall'].values()]),
-    ]
-    attributes = content.get('per_attribute')
-    if attributes:
-        table = markdown_table(*_table('attribute', attributes))
-        parts += ['## Attributes\n', table]
+    """Write a report as text: overall, attributes, the worst sequences."""
+    overall, each = content['overall'], content['per_sequence']
     worst = {name: each[name] for name in worst_sequences(content)}
-    table = markdown_table(*_table('sequence', worst))
-    parts += [f'## Lowest {main_score(content)}\n', table]
-    return '\n'.join(parts)
+    title = f'# {content["benchmark"]}, profile {content["profile"]}'
+    parts = {
+        f'{title}, {len(each)} sequences': [[*overall], [*overall.values()]],
+        '## Attributes': _table('attribute', content.get('per_attribute', {})),
+        f'## Lowest {main_score(content)}': _table('sequence', worst),
+    }
+    return '\n'.join(
+        f'{title}\n\n{markdown_table(header, rows)}'
+        for title, (header, *rows) in parts.items()
+        if rows
+    )
 
 
 def markdown_table(header: Collection[str], rows: Iterable[Iterable]) -> str:
-    """A table with a newline at its end; None is a dash."""
+    """Write a table with a newline at its end; None is a dash."""
     lines = [header, ['---'] * len(header), *rows]
     return ''.join(f'| {" | ".join(map(_cell, row))} |\n' for row in lines)
 
 
-def _table(
-    what: str, scores: Mapping[str, Mapping[str, float | None]]
-) -> tuple[list[str], list[list]]:
-    """Header and rows: one row of scores per entry, named in column `what`."""
-    keys = score_names(scores.values())
-    rows = [
-        [name, *(each.get(key) for key in keys)]
-        for name, each in scores.items()
-    ]
-    return [what, *keys], rows
-
-
 def _cell(value) -> str:
-    if value is None:
-        return '-'
     if isinstance(value, float):
         return f'{value:.4g}'
-    return str(value).replace('|', '\\|')
+    return '-' if value is None else str(value).replace('|', '\\|')
 
 
-def _curves_csv(curves: Mapping[str, np.ndarray]) -> str:
-    rows = (
-        [kind, f'{threshold:g}', f'{share:.6f}']
-        for kind, values in curves.items()
-        for threshold, share in zip(
-            np.linspace(0, LIMITS[kind], len(values)), values
-        )
-    )
-    return _csv(['curve', 'threshold', 'share'], rows)
+def _table(
+    what: str, scores: Mapping[str, Mapping[str, float | None]]
+) -> list[list]:
+    """Make a header and a row of scores per entry, named in column `what`."""
+    keys = score_names(scores.values())
+    rows = [[name, *map(each.get, keys)] for name, each in scores.items()]
+    return [[what, *keys], *rows]
 
 
-def _csv(header: list[str], rows: Iterable[list]) -> str:
+def _csv(rows: Iterable[list]) -> str:
     file = io.StringIO()
-    csv.writer(file, lineterminator='\n').writerows([header, *rows])
+    csv.writer(file, lineterminator='\n').writerows(rows)
     return file.getvalue()
 
 
@@ -218,7 +212,7 @@ def read_reports(
             sequences or numbers of names differ; names the file.
     """
     files = [report_file(path) for path in paths]
-    names = list(names or map(_name_of, files))
+    names = list(names or map(_name_tracker, files))
     if len(names) != len(files) or len(set(names)) != len(files):
         raise ValueError(
             f'found names {names} for {len(files)} reports, expected as many '
@@ -226,60 +220,45 @@ def read_reports(
         )
     reports = {}
     for name, file in zip(names, files):
-        reports[name] = _read(file)
-        if with_curves:
-            reports[name]['curves'] = _read_curves(curves_file(file))
+        reports[name] = _read(file, with_curves)
         _check_same(file, reports[name], files[0], reports[names[0]])
     return reports
 
 
-def report_file(path: str | os.PathLike) -> Path:
-    """Find the JSON file: the path, or `metrics.json` in that folder."""
-    path = Path(path)
-    return path / 'metrics.json' if path.is_dir() else path
-
-
-def _name_of(file: Path) -> str:
+def _name_tracker(file: Path) -> str:
     plain = file.name != 'metrics.json'
     return file.stem if plain else file.resolve().parent.name
 
 
-def _read(file: Path) -> dict:
+def _read(file: Path, with_curves: bool) -> dict:
+    """Read a report, and the curves beside it."""
+    problem = 'is no report of scores'
+    hint = 'Give a metrics.json, or its folder.'
     try:
         content = json.loads(file.read_text(encoding='utf-8'))
-        scores = content['overall'], *content['per_sequence'].values()
-        whole = {'benchmark', 'profile'} <= set(content) and all(scores)
-        whole &= any(key in scores[0] for key in MAIN_SCORES)
+        each = content['per_sequence'].values()
+        main = [key for key in MAIN_SCORES if key in content['overall']]
+        if not (main and each and all(each) and content['profile']):
+            raise KeyError
+        if content['benchmark'] and with_curves:
+            file = curves_file(file)
+            problem, hint = 'holds no curves', 'It must lie beside the report.'
+            curves: dict[str, list[float]] = {'success': []}
+            lines = file.read_text(encoding='utf-8').splitlines()
+            for row in csv.DictReader(lines):
+                curves.setdefault(row['curve'], []).append(float(row['share']))
+            if not all(curves.values()):
+                raise KeyError
+            content['curves'] = {k: np.array(v) for k, v in curves.items()}
     except OSError as error:
-        raise ValueError(
-            f'{file}: {error.strerror}. Give a metrics.json, or its folder.'
-        ) from None
-    except (AttributeError, KeyError, TypeError, ValueError):
-        whole, scores = False, ()
-    if not whole or len(scores) < 2:
-        raise ValueError(f'{file} is no report of scores. {_HINT}')
+        raise ValueError(f'{file}: {error.strerror}. {hint}') from None
+    except (AttributeError, KeyError, TypeError, ValueError, csv.Error):
+        raise ValueError(f'{file} {problem}. {_HINT}') from None
     return content
 
 
-def _read_curves(file: Path) -> dict[str, np.ndarray]:
-    curves: dict[str, list[float]] = {}
-    try:
-        with open(file, newline='', encoding='utf-8') as lines:
-            for row in csv.DictReader(lines):
-                curves.setdefault(row['curve'], []).append(float(row['share']))
-    except OSError as error:
-        raise ValueError(
-            f'{file}: {error.strerror}. It must lie beside the report.'
-        ) from None
-    except (KeyError, TypeError, ValueError, csv.Error):
-        curves = {}
-    if 'success' not in curves:
-        raise ValueError(f'{file} holds no curves. {_HINT}')
-    return {kind: np.array(values) for kind, values in curves.items()}
-
-
 def _check_same(file: Path, content: dict, first: Path, other: dict) -> None:
-    hint = 'Score both alike, with results.py score.'
+    """Refuse reports of which one says nothing about the other."""
     for key in ('benchmark', 'profile', 'curves'):
         found, expected = content.get(key), other.get(key)
         if key == 'curves':
@@ -287,11 +266,11 @@ def _check_same(file: Path, content: dict, first: Path, other: dict) -> None:
         if found != expected:
             raise ValueError(
                 f'{file} has {key} {found!r}, but {first} has {expected!r}. '
-                f'{hint}'
+                f'{_SAME}'
             )
     names = set(content['per_sequence']) ^ set(other['per_sequence'])
     if names:
         raise ValueError(
             f'{file} and {first} have other sequences: only one of them has '
-            f'{sorted(names)[0]!r}. {hint}'
+            f'{min(names)!r}. {_SAME}'
         )

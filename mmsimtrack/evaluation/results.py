@@ -6,8 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
-from mmsimtrack.evaluation.functional import RefusedFile, overlaps
+from mmsimtrack.evaluation.functional import RefusedFile
+from mmsimtrack.evaluation.functional.ope import overlaps
 from mmsimtrack.structures import xyxy_to_xywh
+
+# of OTB-100's Human4, only the second target has boxes
+ALIASES = {'Human4-2': 'Human4'}
 
 
 def find_results(
@@ -15,9 +19,10 @@ def find_results(
 ) -> tuple[Path, ...]:
     """Find the result files of a sequence, one per run.
 
-    `<name>.txt`, or `<name>_001.txt` and so on; both may lie in a folder of
-    that name. Names as pytracking writes them will do: `nfs_<name>`,
-    `uav_<name>`, and `Jogging_1` for `Jogging-1`.
+    A result is `<name>.txt`, or `<name>_001.txt` and so on for several runs;
+    it may lie in a folder of that name, or of the class before its last `-`.
+    Names as other tools write them will do: `nfs_<name>`, `uav_<name>` and
+    `Jogging_1` (pytracking), `Jogging.1` and `Human4` (GOT-10k's toolkit).
 
     Args:
         folder: Results of one tracker.
@@ -27,16 +32,15 @@ def find_results(
     Raises:
         RefusedFile: If a result is missing that is not optional.
     """
-    for alias in (name, f'nfs_{name}', f'uav_{name}', name.replace('-', '_')):
-        for parent in (folder, folder / alias):
-            path = parent / f'{alias}.txt'
-            if path.is_file():
-                return (path,)
-            runs = [
-                parent / f'{alias}_{run:03d}.txt' for run in range(1, 1000)
-            ]
-            if runs[0].is_file():
-                return tuple(path for path in runs if path.is_file())
+    aliases = [name, f'nfs_{name}', f'uav_{name}', ALIASES.get(name, name)]
+    aliases += [name.replace('-', '_'), name.replace('-', '.')]
+    for alias in aliases:
+        for parent in ('', alias, name.rpartition('-')[0]):
+            runs = [f'{alias}_{run:03d}.txt' for run in range(1, 1000)]
+            for files in ([f'{alias}.txt'], runs):
+                paths = [folder / parent / file for file in files]
+                if paths[0].is_file():
+                    return tuple(path for path in paths if path.is_file())
     if optional:
         return ()
     raise RefusedFile(
@@ -46,30 +50,49 @@ def find_results(
     )
 
 
-def find_oddity(result_xywh: np.ndarray, gt_xywh: np.ndarray) -> str | None:
-    """Say what is probably wrong with a result, in a few words.
+def find_oddity(result_xywh: np.ndarray, gt_xywh: np.ndarray) -> str:
+    """Say in a few words what is probably wrong with a result.
+
+    The boxes are read as they are and as people write them by mistake; a
+    reading that fits the annotation far better is named.
 
     Args:
         result_xywh: (M, 4).
         gt_xywh: (N, 4).
+
+    Returns:
+        The words; empty if nothing looks wrong.
     """
+    found = []
     if len(result_xywh) != len(gt_xywh):
-        return f'{len(result_xywh)} rows for {len(gt_xywh)} frames'
-    result, gt = result_xywh[1:], gt_xywh[1:]  # the first is the annotation's
-    if not len(result):
-        return None
-    if (result[:, 2:] < 1).all():
-        return 'all boxes are below 1 px: are they fractions of the frame?'
+        found = [f'{len(result_xywh)} rows for {len(gt_xywh)} frames']
+    # the first box of a result is that of the annotation
+    result, gt = result_xywh[1:], gt_xywh[1:]
+    if len(result) and (result[:, 2:] < 1).all():
+        found.append(
+            'all boxes are below 1 px: are they fractions of the frame?'
+        )
+        return ', '.join(found)
     swapped = xyxy_to_xywh(result)
     swapped[:, 2:] = np.maximum(swapped[:, 2:], 0)
+    as_is = _mean_overlap(result, gt)
+    for gain, reading, boxes, truth in (
+        (0.2, 'rows were x1,y1,x2,y2: expected x,y,w,h', swapped, gt),
+        (0.05, 'the first row were not missing', result_xywh, gt),
+        (0.05, 'the first row were not there twice', result[1:], gt),
+    ):
+        overlap = _mean_overlap(boxes, truth)
+        if overlap > as_is + gain:
+            found.append(
+                f'mean overlap {as_is:.2f}, but {overlap:.2f} if {reading}'
+            )
+            break
+    return ', '.join(found)
+
+
+def _mean_overlap(boxes: np.ndarray, gt: np.ndarray) -> float:
+    """Compute the mean over the frames that both have; 0 if there is none."""
+    length = min(len(boxes), len(gt))
     with np.errstate(invalid='ignore', over='ignore'):
-        as_is, as_xyxy = (
-            np.nan_to_num(overlaps(boxes, gt)).mean()
-            for boxes in (result, swapped)
-        )
-    if as_xyxy > as_is + 0.2:
-        return (
-            f'mean overlap {as_is:.2f}, but {as_xyxy:.2f} if rows were '
-            'x1,y1,x2,y2: expected x,y,w,h'
-        )
-    return None
+        each = np.nan_to_num(overlaps(boxes[:length], gt[:length]))
+    return each.mean() if length else 0.0

@@ -15,7 +15,7 @@ from mmsimtrack.registry import HOOKS
 
 @register_backend('atomic_local')
 class AtomicLocalBackend(LocalBackend):
-    """Local files that appear once they are complete, and go last.
+    """Writes local files that appear once complete, and removes files last.
 
     mmengine's hook writes a checkpoint in place, and deletes the one that it
     replaces before. Here a file is written under another name and moved, and
@@ -49,7 +49,7 @@ class AtomicLocalBackend(LocalBackend):
 
 @HOOKS.register_module()
 class AtomicCheckpointHook(CheckpointHook):
-    """mmengine's hook, safe against a kill at any moment.
+    """Saves checkpoints that a kill cannot harm at any moment.
 
     Files appear whole or not at all, and an older checkpoint is deleted only
     after the newer one is on the disk. Checkpoints go to local disks only. A
@@ -112,17 +112,17 @@ class AtomicCheckpointHook(CheckpointHook):
             )
         super().before_train(runner)
         # else a run in a copy would delete the best checkpoint of the other
-        for name in ('best_ckpt_path', 'best_ckpt_path_dict'):
-            setattr(self, name, self._moved(getattr(self, name, None)))
+        if getattr(self, 'best_ckpt_path', None):
+            self.best_ckpt_path = self._move(self.best_ckpt_path)
+        for key, path in getattr(self, 'best_ckpt_path_dict', {}).items():
+            self.best_ckpt_path_dict[key] = path and self._move(path)
         if is_main_process():
             for path in Path(self.out_dir).glob('.*.pth'):
                 path.unlink(missing_ok=True)
 
-    def _moved(self, path: str | dict | None) -> str | dict | None:
-        """Path of a checkpoint, or of several, in the folder of this run."""
-        if isinstance(path, dict):
-            return {key: self._moved(each) for key, each in path.items()}
-        return path and os.path.join(self.out_dir, os.path.basename(path))
+    def _move(self, path: str) -> str:
+        """Return the path of a checkpoint in the folder of this run."""
+        return os.path.join(self.out_dir, os.path.basename(path))
 
     def _save_checkpoint_with_step(
         self, runner: Runner, step: int, meta: dict
@@ -131,9 +131,10 @@ class AtomicCheckpointHook(CheckpointHook):
         super()._save_checkpoint_with_step(runner, step, meta)
         if is_main_process():
             # mmengine's note has the path at this moment, and no safe place
-            with replace_atomically(_note(runner.work_dir)) as temporary:
-                path = os.path.relpath(self.last_ckpt, runner.work_dir)
-                temporary.write_text(path)
+            path = Path(runner.work_dir, 'last_checkpoint')
+            with replace_atomically(path) as temporary:
+                name = os.path.relpath(self.last_ckpt, runner.work_dir)
+                temporary.write_text(name)
             self.file_backend.remove_for_good()
 
     def _save_best_checkpoint(self, runner: Runner, metrics: dict) -> None:
@@ -143,19 +144,18 @@ class AtomicCheckpointHook(CheckpointHook):
             self.file_backend.remove_for_good()
 
 
-def _note(work_dir: str | Path) -> Path:
-    return Path(work_dir) / 'last_checkpoint'
-
-
 def latest_checkpoint(work_dir: Path) -> str | None:
-    """Path of the latest checkpoint of a work dir.
+    """Find the latest checkpoint of a work dir.
 
     It is the one that `last_checkpoint` names, relative to the work dir. If
     a kill cut the note short, or it names a place before a move, it is the
-    newest in the work dir; None if there is none.
+    newest in the work dir.
+
+    Returns:
+        Its path; None if there is none.
     """
-    note = _note(work_dir)
-    if note.exists() and (work_dir / note.read_text().strip()).is_file():
-        return str(work_dir / note.read_text().strip())
+    note = work_dir / 'last_checkpoint'
+    noted = work_dir / note.read_text().strip() if note.exists() else work_dir
     found = [*work_dir.glob('epoch_*.pth'), *work_dir.glob('iter_*.pth')]
-    return str(max(found, key=os.path.getmtime)) if found else None
+    newest = max(found, key=os.path.getmtime, default=None)
+    return str(noted) if noted.is_file() else newest and str(newest)

@@ -11,10 +11,11 @@ from mmsimtrack.registry import HOOKS
 
 @HOOKS.register_module()
 class CompileHook(Hook):
-    """Compiles what `forward`, `init` and `track` have in common.
+    """Compiles the network; mmengine's `compile` reaches training steps only.
 
-    These are `backbone.embed_exemplar`, `backbone.forward` and
-    `head.predict`; mmengine's own `compile` reaches training steps only.
+    `backbone.embed_exemplar`, `backbone.forward` and `head.predict` are
+    compiled as a whole. A head's `loss` may call its layers through any
+    method, so each part of the head that has parameters is compiled as well.
     Parameters keep their names.
 
     Args:
@@ -38,8 +39,12 @@ class CompileHook(Hook):
             (model.backbone, 'forward'),
             (model.head, 'predict'),
         ):
-            if name not in vars(module):  # compiled before
+            if name not in vars(module):  # else it was compiled before
                 function = torch.compile(getattr(module, name), **self.options)
                 setattr(module, name, function)
+        for part in model.head.children():
+            fresh = part._compiled_call_impl is None
+            if fresh and next(part.parameters(), None) is not None:
+                part.compile(**self.options)
 
     before_test = before_train

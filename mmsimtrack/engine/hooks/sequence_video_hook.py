@@ -21,11 +21,7 @@ class SequenceVideoHook(Hook):
         self.out_dir = Path(out_dir)
 
     def after_test_iter(
-        self,
-        runner: Runner,
-        batch_idx: int,
-        data_batch: dict,
-        outputs: list,
+        self, runner: Runner, batch_idx: int, data_batch: dict, outputs: list
     ) -> None:
         """Read the frames once more and draw; see `SequenceTestLoop`."""
         (reader,), (sample,) = data_batch['inputs'], outputs
@@ -33,11 +29,5 @@ class SequenceVideoHook(Hook):
         gt = sample.gt_instances.bboxes.numpy()
         with VideoWriter(self.out_dir / f'{sample.sequence}.mp4') as video:
             for t, frame in enumerate(reader):
-                video.write(
-                    SOTVisualizer.draw_frame(
-                        frame,
-                        pred[t],
-                        gt[t] if t < len(gt) else None,
-                        f'#{t}',
-                    )
-                )
+                boxes = pred[t], gt[t] if t < len(gt) else None
+                video.write(SOTVisualizer.draw_frame(frame, *boxes, f'#{t}'))

@@ -1,7 +1,6 @@
-"""Loops."""
+"""Loops of training, validation and testing."""
 
-from .pair_train_loop import PairTrainLoop
-from .pair_val_loop import PairValLoop
+from .pair_loops import PairTrainLoop, PairValLoop
 from .sequence_test_loop import SequenceTestLoop
 
 __all__ = ['PairTrainLoop', 'PairValLoop', 'SequenceTestLoop']

@@ -1,4 +1,4 @@
-"""Files of a test: boxes and times of each sequence."""
+"""The files of a test: boxes and times of each sequence."""
 
 from __future__ import annotations
 
@@ -22,17 +22,9 @@ from mmsimtrack.fileio import (
 )
 from mmsimtrack.structures import xywh_to_xyxy, xyxy_to_xywh
 
-MADE_BY_A_TEST = (
-    'submission.zip',
-    'metrics*',
-    'results',
-    'times',
-    'results.json',
-)
-
 
 class ResultsFolder:
-    """`results/` and `times/` of a test, and `results.json`, what it was.
+    """Keeps `results/`, `times/` and `results.json`, which says of what test.
 
     Args:
         work_dir: Folder of the test.
@@ -61,8 +53,11 @@ class ResultsFolder:
         Raises:
             ValueError: If `resume` is True and meets results of another test.
         """
-        noted = self._read_note()
-        if resume and noted != test and self._has_results():
+        try:
+            noted = json.loads(self.note.read_text())
+        except (OSError, ValueError):
+            noted = None
+        if resume and noted != test and any(self.results.glob('*.txt')):
             raise ValueError(
                 f'{self.results} holds results of {noted or "an unknown test"}'
                 f', but this test is {test}. Give another --work-dir, or '
@@ -71,11 +66,6 @@ class ResultsFolder:
         if noted != test or resume is False:
             self._set_aside()
         self.make()
-        for folder in (self.results, self.times):
-            # half written when a test died, see `replace_atomically`
-            for path in folder.glob('.*.txt'):
-                if path.stem.rpartition('.')[2].isdigit():
-                    path.unlink(missing_ok=True)
         with replace_atomically(self.note) as temporary:
             temporary.write_text(json.dumps(test, indent=2) + '\n')
         sequences = map(dataset.get_sequence, range(len(dataset)))
@@ -94,29 +84,24 @@ class ResultsFolder:
         return missing
 
     def make(self) -> None:
-        """Make the folders of boxes and times."""
+        """Make the folders; sweep up what a kill left half written there."""
         for folder in (self.results, self.times):
             folder.mkdir(parents=True, exist_ok=True)
-
-    def _read_note(self) -> dict | None:
-        """What the results here are of, if that is known."""
-        try:
-            return json.loads(self.note.read_text())
-        except (OSError, ValueError):
-            return None
-
-    def _has_results(self) -> bool:
-        return any(self.results.glob('*.txt'))
+            for path in folder.glob('.*.[0-9]*.txt'):
+                path.unlink(missing_ok=True)
 
     def _set_aside(self) -> None:
         """Move the results and what was made of them to `earlier/<date>`."""
-        # results before times, which make them whole, and the note last: it
-        # tells whose results are left if this is stopped
-        paths = [
-            path
-            for name in MADE_BY_A_TEST
-            for path in self.work_dir.glob(name)
-        ]
+        # in this order: if a kill stops this, a result without times counts as
+        # not finished, and the note says which test the rest belongs to
+        names = (
+            'submission.zip',
+            'metrics*',
+            'results',
+            'times',
+            'results.json',
+        )
+        paths = [path for name in names for path in self.work_dir.glob(name)]
         if not paths:
             return
         folder = self.work_dir / 'earlier' / f'{datetime.now():%Y%m%d_%H%M%S}'
@@ -138,9 +123,9 @@ class ResultsFolder:
         """Write a finished sequence; never leaves half of it.
 
         Args:
-            name: Of the sequence.
+            name: Name of the sequence.
             bboxes: (T, 4) xyxy in frame pixels.
-            seconds: (T,).
+            seconds: (T,) time of each frame.
         """
         with replace_atomically(self.times / f'{name}.txt') as temporary:
             np.savetxt(temporary, seconds, fmt='%.6f')
@@ -149,56 +134,49 @@ class ResultsFolder:
         write_bboxes_xywh(path, xyxy_to_xywh(bboxes))
 
     def read(self, name: str, num_frames: int) -> np.ndarray | None:
-        """(T, 4) xyxy of a sequence, None if there is no complete result."""
+        """Read the boxes of a sequence that is finished.
+
+        Returns:
+            (T, 4) xyxy in frame pixels; None if there is no result, or the
+            log says why the sequence has to be tracked again.
+        """
         path = self.results / f'{name}.txt'
         if not path.exists():
             return None
         try:
             bboxes = xywh_to_xyxy(read_bboxes_xywh(path))
-        except ValueError as error:
-            print_log(f'Tracked again: {error}', 'current', logging.WARNING)
-            return None
-        whole = np.isfinite(bboxes).all() and len(bboxes) == num_frames
-        whole &= not (bboxes[:, 2:] < bboxes[:, :2]).any()
-        if not whole or not self._has_times(name, num_frames):
-            print_log(
-                f'Tracked again: {path} has {len(bboxes)} rows for '
-                f'{num_frames} frames, NaN or negative sizes, or lacks its '
-                f'times in {self.times}.',
-                'current',
-                logging.WARNING,
+            seconds = np.loadtxt(self.times / path.name, ndmin=1)
+            sound = len(bboxes) == len(seconds) == num_frames
+            sound &= bool(np.isfinite(bboxes).all())
+            sound &= bool(np.isfinite(seconds).all())
+            if sound and (bboxes[:, 2:] >= bboxes[:, :2]).all():
+                return bboxes
+            problem = (
+                f'{path} has {len(bboxes)} rows and {len(seconds)} times for '
+                f'{num_frames} frames, NaN or negative sizes.'
             )
-            return None
-        return bboxes
-
-    def _has_times(self, name: str, num_frames: int) -> bool:
-        try:
-            seconds = np.loadtxt(self.times / f'{name}.txt', ndmin=1)
-        except (OSError, ValueError):
-            return False
-        return len(seconds) == num_frames and bool(np.isfinite(seconds).all())
+        except (OSError, ValueError) as error:
+            problem = error
+        print_log(f'Tracked again: {problem}', 'current', logging.WARNING)
+        return None
 
 
 def describe_test(cfg: Config, **settings) -> dict:
-    """What must be the same for results to belong together.
+    """Say what must be the same for results to belong together.
 
     Args:
-        cfg: Of the run; its checkpoint, model and data count.
-        **settings: Of the test loop.
+        cfg: Config of the run; its checkpoint, model and data count.
+        **settings: Those of the test loop that count.
     """
-    checkpoint = cfg.get('load_from')
     dataset = dict(cfg.get('test_dataloader', {}).get('dataset', {}))
     if 'data_root' in dataset:
         dataset['data_root'] = str(Path(dataset['data_root']).resolve())
     parts = repr([cfg.get('model'), sorted(dataset.items(), key=str)])
-    found = {
-        # whose weights are not known is the same as no other test
-        'checkpoint': str(Path(checkpoint).resolve())
-        if checkpoint
-        else f'unknown, {uuid.uuid4()}',
+    # with unknown weights, two tests are never taken for the same
+    checkpoint = Path(cfg.get('load_from') or f'unknown, {uuid.uuid4()}')
+    return {
+        'checkpoint': str(checkpoint.resolve()),
+        'modified': checkpoint.exists() and checkpoint.stat().st_mtime,
         'model_and_data': hashlib.sha256(parts.encode()).hexdigest()[:16],
         **settings,
     }
-    if checkpoint and Path(checkpoint).exists():
-        found['modified'] = Path(checkpoint).stat().st_mtime
-    return found

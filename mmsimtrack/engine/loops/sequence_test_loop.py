@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import logging
+import sys
 import time
 from collections.abc import Sequence
 from datetime import timedelta
@@ -11,13 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from mmengine.dist import (
-    broadcast_object_list,
-    get_rank,
-    get_world_size,
-    is_main_process,
-)
-from mmengine.logging import print_log
+from mmengine import dist
 from mmengine.model import is_model_wrapper
 from mmengine.runner import TestLoop
 from mmengine.structures import InstanceData
@@ -58,6 +52,10 @@ class SequenceTestLoop(TestLoop):
     before the first frame is tracked: there it can raise what would make it
     fail afterwards, and learn where the results are.
 
+    Where a metric or a hook fails, the other sequences are still tracked; the
+    error is raised at the end, when no result can get lost. After Ctrl-C the
+    process ends with status 130.
+
     As `val_cfg`, the loop validates the model in training: it tracks all
     sequences and writes to `<work_dir>/validation/iter_<n>/`.
 
@@ -97,6 +95,7 @@ class SequenceTestLoop(TestLoop):
         self.amp_dtype = amp_dtype
         self.resume = resume
         self.stage = 'test'
+        self.failure: Exception | None = None
         self.folder = ResultsFolder(runner.work_dir)
 
     @property
@@ -112,22 +111,33 @@ class SequenceTestLoop(TestLoop):
         if self.stage == 'val':
             name = f'validation/iter_{self.runner.iter}'
             self.folder = ResultsFolder(Path(self.runner.work_dir, name))
-        dataset = self.dataloader.dataset
+        dataset, hook = self.dataloader.dataset, self.runner.call_hook
         # first, since it may refuse
         for metric in self.evaluator.metrics:
             if hasattr(metric, 'before_tracking'):
                 metric.before_tracking(dataset, self.folder.results)
-        missing = [self._prepare() if is_main_process() else None]
+        missing = [self._prepare() if dist.is_main_process() else None]
         # by one rank for all: files of the others may appear any moment
-        broadcast_object_list(missing)
-        hook = self.runner.call_hook
+        dist.broadcast_object_list(missing)
         hook(f'before_{self.stage}')
         hook(f'before_{self.stage}_epoch')
         self.runner.model.eval()
-        done = self._report_finished(set(missing[0]))
-        self._track_missing(missing[0], done)
-        metrics = self.evaluator.evaluate(len(dataset))
-        hook(f'after_{self.stage}_epoch', metrics=metrics)
+        try:
+            self._track_missing(missing[0], self._report_finished(missing[0]))
+            if self.failure:
+                raise self.failure
+            metrics = self.evaluator.evaluate(len(dataset))
+            hook(f'after_{self.stage}_epoch', metrics=metrics)
+        except KeyboardInterrupt:
+            if self.stage == 'val':
+                raise
+            if dist.is_main_process():
+                print(
+                    f'\nInterrupted. {self.folder.results} keeps what is '
+                    'finished; the same command tracks the rest.',
+                    file=sys.stderr,
+                )
+            raise SystemExit(130) from None
         hook(f'after_{self.stage}')
         return metrics
 
@@ -140,11 +150,11 @@ class SequenceTestLoop(TestLoop):
         test = describe_test(self.runner.cfg, amp_dtype=self.amp_dtype)
         return self.folder.prepare(dataset, test, self.resume)
 
-    def _report_finished(self, missing: set[int]) -> int:
+    def _report_finished(self, missing: list[int]) -> int:
         """Report what an interrupted test has finished; returns how much."""
         dataset = self.dataloader.dataset
-        finished = [i for i in range(len(dataset)) if i not in missing]
-        mine = finished[get_rank() :: get_world_size()]
+        finished = sorted({*range(len(dataset))} - {*missing})
+        mine = finished[dist.get_rank() :: dist.get_world_size()]
         for idx, i in enumerate(mine):
             item = dataset[i]
             sample = item['data_samples']
@@ -153,35 +163,48 @@ class SequenceTestLoop(TestLoop):
             self._report(idx, item['inputs'], sample, bboxes, scores)
         return len(mine)
 
-    def _track_missing(self, missing: list[int], done: int) -> None:
-        """Track what is this rank's, and write and report it."""
-        dataset = self.dataloader.dataset
-        num_frames = dataset.num_frames()[missing]
-        share = share_sequences(num_frames, get_world_size())[get_rank()]
-        mine = [missing[i] for i in share]
-        batches = track_together(
-            open_sequences(dataset, mine, self.num_slots),
-            self.num_slots,
-            self.start,
-            self.track,
+    def _track_missing(self, missing: list[int], idx: int) -> None:
+        """Track what is this rank's, write, report and log it.
+
+        Args:
+            missing: Indices of the sequences that are to be tracked.
+            idx: How many sequences this rank has reported before.
+        """
+        dataset, rank = self.dataloader.dataset, dist.get_rank()
+        lengths = dataset.num_frames()[missing]
+        share = share_sequences(lengths, dist.get_world_size())[rank]
+        opened = open_sequences(
+            dataset, [missing[i] for i in share], self.num_slots
         )
-        shared = get_world_size() > 1
-        of = f'{len(mine)} of rank {get_rank()}' if shared else len(mine)
-        log = FrameLog(int(num_frames[share].sum()))
-        num_done = 0
-        for batch_size, finished in batches:
-            log.add(batch_size)
+        tracked = track_together(
+            opened, self.num_slots, self.start, self.track
+        )
+        num_frames, done, num_done = int(lengths[share].sum()), 0, 0
+        begin = written = time.monotonic()
+        for batch_size, finished in tracked:
+            done += batch_size
+            texts = []
             for sequence in finished:
-                self._write(sequence, done + num_done)
+                self._write(sequence, idx + num_done)
                 num_done += 1
                 name = sequence.sample.sequence
-                log.write(f'Tracked {name} ({num_done}/{of})')
+                texts.append(f'Tracked {name} ({num_done}/{len(share)})')
+            now = time.monotonic()
+            if not finished and now - written > LOG_INTERVAL:
+                texts = ['Tracking']
+            for text in texts:
+                written, fps = now, done / max(now - begin, 1e-9)
+                left = timedelta(seconds=round((num_frames - done) / fps))
+                self.runner.logger.info(
+                    f'{text}: {done} of {num_frames} frames of rank {rank}, '
+                    f'{fps:.1f} frames/s with reading, {left} left'
+                )
 
     @torch.no_grad()
     def start(
         self, frames: Sequence[np.ndarray], samples: Sequence[SOTDataSample]
     ) -> TrackState:
-        """State of sequences after their first frames."""
+        """Return the state of sequences after their first frames."""
         bboxes = torch.cat([s.gt_instances.bboxes[:1] for s in samples])
         with self._precision():
             state = self.model.init(frames, bboxes)
@@ -194,12 +217,12 @@ class SequenceTestLoop(TestLoop):
     def track(
         self, frames: Sequence[np.ndarray], state: TrackState
     ) -> TrackState:
-        """State of sequences after their next frames."""
+        """Return the state of sequences after their next frames."""
         with self._precision():
             return self.model.track(frames, state)
 
     def _precision(self):
-        """Context in which the network runs."""
+        """Return the context in which the network runs."""
         if self.amp_dtype is None:
             return contextlib.nullcontext()
         device = next(self.model.parameters()).device.type
@@ -207,16 +230,15 @@ class SequenceTestLoop(TestLoop):
 
     def _write(self, sequence: RunningSequence, idx: int) -> None:
         """Write the files of a finished sequence, and report it."""
-        sample, scores = sequence.sample, np.array(sequence.scores)
+        sample, num_lost = sequence.sample, sequence.num_lost
         bboxes = np.stack(sequence.bboxes)
-        if sequence.num_lost:
-            print_log(
-                f'{sample.sequence}: {sequence.num_lost} predictions were not '
-                'finite; the previous box was kept.',
-                'current',
-                level=logging.WARNING,
+        if num_lost:
+            self.runner.logger.warning(
+                f'{sample.sequence}: {num_lost} predictions were not finite; '
+                'the previous box was kept.'
             )
         self.folder.write(sample.sequence, bboxes, np.array(sequence.seconds))
+        scores = np.array(sequence.scores)
         self._report(idx, sequence.reader, sample, bboxes, scores)
 
     def _report(
@@ -234,36 +256,14 @@ class SequenceTestLoop(TestLoop):
         batch = {'inputs': [reader], 'data_samples': [sample]}
         hook = self.runner.call_hook
         about = dict(batch_idx=idx, data_batch=batch)
-        hook(f'before_{self.stage}_iter', **about)
-        self.evaluator.process(data_samples=[sample], data_batch=batch)
-        hook(f'after_{self.stage}_iter', outputs=[sample], **about)
-
-
-class FrameLog:
-    """Logs frames that are done, per second, and the time that is left.
-
-    Args:
-        num_frames: To do in this process.
-    """
-
-    def __init__(self, num_frames: int) -> None:
-        self.num_frames = num_frames
-        self.done = 0
-        self.start = self.written = time.monotonic()
-
-    def add(self, num_frames: int) -> None:
-        """Count frames; log where no sequence ended for a while."""
-        self.done += num_frames
-        if time.monotonic() - self.written > LOG_INTERVAL:
-            self.write('Tracking')
-
-    def write(self, text: str) -> None:
-        """Log a line that ends with the progress."""
-        self.written = time.monotonic()
-        fps = self.done / max(self.written - self.start, 1e-9)
-        left = timedelta(seconds=round((self.num_frames - self.done) / fps))
-        print_log(
-            f'{text}: {self.done} of {self.num_frames} frames, {fps:.1f} '
-            f'frames/s with reading, {left} left',
-            'current',
-        )
+        try:
+            hook(f'before_{self.stage}_iter', **about)
+            self.evaluator.process(data_samples=[sample], data_batch=batch)
+            hook(f'after_{self.stage}_iter', outputs=[sample], **about)
+        except Exception as error:  # raised by `run`, after tracking
+            if self.failure is None:
+                self.failure = error
+                self.runner.logger.exception(
+                    f'{sample.sequence}: a metric or a hook failed. The other '
+                    'sequences are tracked before the test ends so.'
+                )

@@ -4,26 +4,10 @@ from dataclasses import dataclass, replace
 
 from mmsimtrack.benchmarks import BENCHMARKS
 
-CURVE_SCORES = (
-    'auc',
-    'op50',
-    'op75',
-    'precision20',
-    'norm_precision_at_0_2',
-    'norm_precision_auc_0_0_5',
-)
-FRAME_SCORES = ('ao', 'sr_0_5', 'sr_0_75')
-SERVER_SCORES = (
-    'coverage',
-    'success_auc',
-    'precision_auc_0_50px',
-    'norm_precision_auc_0_0_5',
-)
-
 
 @dataclass(frozen=True)
 class Profile:
-    """Rules of one kit, for one benchmark, where kits differ.
+    """The rules of one kit for one benchmark, where kits differ.
 
     Args:
         measure: What is computed: ``'curves'`` (one-pass evaluation: three
@@ -66,13 +50,6 @@ class Profile:
     arithmetic: str = 'pixel'
     drops_zero_curves: bool = False
 
-    @property
-    def scores(self) -> tuple[str, ...]:
-        """Names of the scores that this profile defines."""
-        return dict(
-            curves=CURVE_SCORES, frames=FRAME_SCORES, server=SERVER_SCORES
-        )[self.measure]
-
 
 _MATLAB = Profile(
     valid='box',
@@ -84,10 +61,7 @@ _MATLAB = Profile(
     drops_zero_curves=True,
 )
 _MATLAB_WITH_FLAGS = replace(_MATLAB, reads_visible=True)
-_GOT10K = Profile('frames')
-_TRACKINGNET = Profile('server')
-_STARK = Profile()
-_PYTRACKING = Profile(valid='box')
+_GOT10K, _TRACKINGNET = Profile('frames'), Profile('server')
 _PYSOT = replace(
     _MATLAB,
     valid='center',
@@ -97,20 +71,16 @@ _PYSOT = replace(
     drops_zero_curves=False,
 )
 _GOT10K_OTB = replace(
-    _PYSOT,
-    valid='any',
-    keeps_first=False,
-    short='cut',
-    arithmetic='subtract',
+    _PYSOT, valid='any', keeps_first=False, short='cut', arithmetic='subtract'
 )
 _GOT10K_LASOT = replace(_GOT10K_OTB, valid='number')
 
 
 def _of_pytracking(profile: Profile) -> dict[str | None, Profile]:
-    """Special cases for data sets, by their names, as in pytracking."""
+    """Add pytracking's special cases, which go by the name of a data set."""
     return {
         None: profile,
-        # no kit's: NaN marks absent targets, as zeros do
+        # a benchmark of no kit: NaN marks absent targets, as zeros do
         'custom': replace(profile, refuses_unknown=False),
         'lasot': replace(profile, reads_visible=True, short='refuse'),
         'uav123': replace(profile, invalid_hits=True, refuses_unknown=False),
@@ -127,8 +97,8 @@ _PROFILES = {
         'got10k': _GOT10K,
         'trackingnet': _TRACKINGNET,
     },
-    'pytracking': _of_pytracking(_PYTRACKING),
-    'stark': _of_pytracking(_STARK),
+    'pytracking': _of_pytracking(Profile(valid='box')),
+    'stark': _of_pytracking(Profile()),
     'pysot': {None: _PYSOT, 'lasot': replace(_PYSOT, reads_visible=True)},
     'got10k': {
         None: _GOT10K_LASOT,
@@ -144,7 +114,7 @@ KITS = tuple(_PROFILES)
 
 
 def get_profile(kit: str, benchmark: str = 'custom') -> Profile:
-    """Rules of a kit; `docs/en/evaluate.md` lists them.
+    """Look up the rules of a kit; `docs/en/evaluate.md` lists them all.
 
     Args:
         kit: ``'official'`` (the benchmark's own kit), ``'pytracking'``,

@@ -1,17 +1,19 @@
-"""Input that a kit does not accept."""
+"""Errors for input that cannot be scored."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 class RefusedInput(ValueError):
-    """Input that the rules of a kit refuse.
+    """The rules of a kit refuse the boxes or flags of a sequence.
 
     Args:
         name: The sequence.
         part: What is wrong: ``'result'``, ``'annotation'`` or
             ``'visibility'``.
         reason: What was found and expected, and the fix.
-        row: Which row is wrong, from 0. None: no single one.
+        row: Which row is wrong, counted from 0. None: no single one.
     """
 
     def __init__(
@@ -25,7 +27,7 @@ class RefusedInput(ValueError):
 
     @classmethod
     def length(cls, name: str, found: int, expected: int) -> 'RefusedInput':
-        """The result has the wrong number of rows."""
+        """Make the error for a result with the wrong number of rows."""
         return cls(
             name,
             'result',
@@ -35,10 +37,10 @@ class RefusedInput(ValueError):
 
 
 class RefusedFile(ValueError):
-    """A file that cannot be scored.
+    """A file or folder cannot be scored.
 
     Args:
-        path: The file.
+        path: The file or folder.
         reason: What was found and expected, and the fix.
     """
 
@@ -46,3 +48,18 @@ class RefusedFile(ValueError):
         # messages of readers start with the path
         reason = ' '.join(reason.removeprefix(str(path)).lstrip(', ').split())
         super().__init__(f'{path}: {reason}')
+
+
+@contextmanager
+def refusing(path: str | os.PathLike) -> Iterator[None]:
+    """Let a file that cannot be read be refused by its name.
+
+    Raises:
+        RefusedFile: Instead of what a reader raises inside the block.
+    """
+    try:
+        yield
+    except RefusedFile:
+        raise
+    except (OSError, ValueError) as error:
+        raise RefusedFile(path, str(error)) from None

@@ -1,25 +1,25 @@
-"""What each frame of a sequence contributes, by the rules of a kit."""
+"""What each frame of a sequence contributes to a score, by a kit's rules."""
 
 import numpy as np
+from numpy import ndarray as Array
 
 from .ope import center_errors, centers, normalized_center_errors, overlaps
 from .profiles import Profile
 from .refusal import RefusedInput
 from .scores import FrameErrors
-from .server_rules import pooled_errors, server_errors
 
-# a frame that misses (hits) at every threshold of its curve
+# values that miss (hit) at every threshold of a curve
 _NO_OVERLAP = -1.0
 _MISS, _HIT = np.inf, -1.0
 
 
 def frame_errors(
     name: str,
-    result_xywh: np.ndarray,
-    gt_xywh: np.ndarray,
+    result_xywh: Array,
+    gt_xywh: Array,
     profile: Profile,
-    visible: np.ndarray | None = None,
-    image_size: tuple[float, float] | None = None,
+    visible: Array | None = None,
+    image_size: tuple[float, float] = (np.inf, np.inf),
 ) -> FrameErrors:
     """Compare a result with its annotation by the rules of a profile.
 
@@ -29,67 +29,49 @@ def frame_errors(
         gt_xywh: (N, 4) in frame pixels.
         profile: From `get_profile`.
         visible: (N,) bool. None: the target is visible in every frame.
-        image_size: (W, H), needed by a profile that pools frames.
+        image_size: (W, H), to which a profile that pools frames clips boxes.
 
     Raises:
         RefusedInput: If the kit refuses the input; names the sequence.
     """
-    result_xywh = _checked(name, 'result', result_xywh)
-    gt_xywh = _checked(name, 'annotation', gt_xywh)
-    if visible is None:
-        visible = np.ones(len(gt_xywh), dtype=bool)
-    visible = np.asarray(visible, dtype=bool)
-    if visible.shape != (len(gt_xywh),):
-        raise RefusedInput(
-            name,
-            'visibility',
-            f'found visibility flags of shape {visible.shape}, expected '
-            f'({len(gt_xywh)},), one per annotated frame. Check the '
-            'annotation files of the sequence.',
-        )
+    result, gt = (np.asarray(x, np.float64) for x in (result_xywh, gt_xywh))
+    visible = np.asarray(
+        np.ones(len(gt)) if visible is None else visible, bool
+    )
+    for part, array, shape in (
+        ('result', result, (len(result), 4)),
+        ('annotation', gt, (len(gt), 4)),
+        ('visibility', visible, (len(gt),)),
+    ):
+        if array.shape != shape or not len(array):
+            raise RefusedInput(
+                name,
+                part,
+                f'found {part} of shape {array.shape}, expected one row per '
+                'frame, at least one: (T, 4) boxes x, y, w, h, and (T,) '
+                'flags. Check the files of the sequence.',
+            )
     if profile.measure == 'frames':
-        return pooled_errors(name, result_xywh, gt_xywh, visible, image_size)
+        return _pooled_errors(name, result, gt, visible, image_size)
     if profile.measure == 'server':
-        return server_errors(result_xywh, gt_xywh)
-    return _one_pass_errors(name, result_xywh, gt_xywh, visible, profile)
-
-
-def _checked(name: str, what: str, bboxes_xywh: np.ndarray) -> np.ndarray:
-    bboxes_xywh = np.asarray(bboxes_xywh, dtype=np.float64)
-    if bboxes_xywh.ndim != 2 or bboxes_xywh.shape[1:] != (4,):
-        raise RefusedInput(
-            name,
-            what,
-            f'found {what} of shape {bboxes_xywh.shape}, expected (T, 4). '
-            'Pass one xywh row per frame.',
-        )
-    if not len(bboxes_xywh):
-        raise RefusedInput(
-            name,
-            what,
-            f'found no {what}, expected at least one row. Check the files of '
-            'the sequence.',
-        )
-    return bboxes_xywh
+        return _server_errors(result, gt)
+    return _one_pass_errors(name, result, gt, visible, profile)
 
 
 def _one_pass_errors(
-    name: str,
-    result_xywh: np.ndarray,
-    gt_xywh: np.ndarray,
-    visible: np.ndarray,
-    profile: Profile,
+    name: str, result: Array, gt: Array, visible: Array, profile: Profile
 ) -> FrameErrors:
-    _refuse_invalid(name, result_xywh, gt_xywh, profile)
-    result_xywh = _complete(name, result_xywh, gt_xywh, profile)
-    kept = np.arange(len(gt_xywh)) < len(result_xywh)
+    """Compute the errors from which most kits draw three curves."""
+    _refuse_rows(name, result, gt, profile)
+    result = _complete(name, result, gt, profile)
+    counted = np.arange(len(gt)) < len(result)
     if profile.valid == 'number':
-        kept &= ~np.isnan(gt_xywh).any(axis=1)
-    result_xywh = result_xywh[kept[: len(result_xywh)]]
-    gt_xywh, visible = gt_xywh[kept], visible[kept]
+        counted &= ~np.isnan(gt).any(axis=1)
+    result = result[counted[: len(result)]]
+    gt, visible = gt[counted], visible[counted]
     with np.errstate(invalid='ignore', over='ignore'):
-        iou, pixels, sizes = _measures(result_xywh, gt_xywh, profile)
-    boxed, centered = _valid(gt_xywh, profile)
+        iou, pixels, sizes = _measure(result, gt, profile)
+    boxed, centered = _find_valid(gt, profile)
     iou[~boxed] = _NO_OVERLAP
     pixels[~centered] = _HIT if profile.invalid_hits else _MISS
     sizes[~centered] = _HIT
@@ -100,96 +82,131 @@ def _one_pass_errors(
     return FrameErrors(iou, pixels, sizes, boxed)
 
 
-def _refuse_invalid(
-    name: str, result_xywh: np.ndarray, gt_xywh: np.ndarray, profile: Profile
+def _refuse_rows(
+    name: str, result: Array, gt: Array, profile: Profile
 ) -> None:
-    bad = ~np.isfinite(result_xywh).all(axis=1)
-    bad |= (result_xywh[:, 2:] < 0).any(axis=1)
-    if profile.refuses_nan and bad.any():
-        row = int(bad.argmax())
+    """Raise `RefusedInput` for the first row that the kit does not take."""
+    sound = np.isfinite(result).all(axis=1) & (result[:, 2:] >= 0).all(axis=1)
+    unknown = np.isnan(gt).any(axis=1)
+    if profile.refuses_nan and not sound.all():
+        row = int(sound.argmin())
         raise RefusedInput(
             name,
             'result',
-            f'found {result_xywh[row].tolist()}, expected finite x, y and '
-            'w, h >= 0. Track the sequence again, or score it with another '
-            "profile: 'official' repeats the row before.",
+            f'found {result[row].tolist()}, expected finite x, y and w, h >= '
+            '0. Track the sequence again, or score it with another profile: '
+            "'official' repeats the row before.",
             row,
         )
-    bad = np.isnan(gt_xywh).any(axis=1)
-    if profile.refuses_unknown and bad.any():
-        row = int(bad.argmax())
+    if profile.refuses_unknown and unknown.any():
+        row = int(unknown.argmax())
         raise RefusedInput(
             name,
             'annotation',
-            f'found {gt_xywh[row].tolist()}, expected no NaN: this profile '
-            'takes it for UAV123 and custom data only. Correct the '
-            "benchmark, or take the profile 'official'.",
+            f'found {gt[row].tolist()}, expected no NaN: this profile takes '
+            'it for UAV123 and custom data only. Correct the benchmark, or '
+            "take the profile 'official'.",
             row,
         )
 
 
-def _complete(
-    name: str, result_xywh: np.ndarray, gt_xywh: np.ndarray, profile: Profile
-) -> np.ndarray:
-    """Result of the annotation's length, with bad rows repaired.
+def _complete(name: str, result: Array, gt: Array, profile: Profile) -> Array:
+    """Repair bad rows of a result, and give it the annotation's length.
 
-    It stays shorter where the annotation is to be cut.
+    It stays shorter where the kit cuts the annotation instead.
     """
-    num_rows, num_frames = len(result_xywh), len(gt_xywh)
-    if num_rows < num_frames and profile.short == 'refuse':
-        raise RefusedInput.length(name, num_rows, num_frames)
-    result_xywh = _repeat(result_xywh[:num_frames], gt_xywh, profile)
+    if len(result) < len(gt) and profile.short == 'refuse':
+        raise RefusedInput.length(name, len(result), len(gt))
+    result = result[: len(gt)]
+    size = result[:, 2:]
+    bad = {
+        'broken': np.isnan(result).any(axis=1) | (size <= 0).any(axis=1),
+        'empty': (size == 0).any(axis=1),
+        '': np.zeros(len(result), bool),
+    }[profile.repeats]
+    # the kits repair no row where the annotation is unknown
+    bad &= ~np.isnan(gt[: len(result)]).any(axis=1)
+    # each bad row repeats the last good one before it
+    source = np.where(bad, 0, np.arange(len(result)))
+    result = result[np.maximum.accumulate(source)]
     if profile.short == 'pad':
         # after the repair: zero boxes of padding stay
-        missing = num_frames - len(result_xywh)
-        result_xywh = np.pad(result_xywh, ((0, missing), (0, 0)))
+        result = np.pad(result, ((0, len(gt) - len(result)), (0, 0)))
     if not profile.keeps_first:
         # after the repair: the second row may repeat the result's first
-        result_xywh[0] = gt_xywh[0]
-    return result_xywh
+        result[0] = gt[0]
+    return result
 
 
-def _repeat(
-    result_xywh: np.ndarray, gt_xywh: np.ndarray, profile: Profile
-) -> np.ndarray:
-    """A copy where each bad row repeats the row before it."""
-    num_rows = len(result_xywh)
-    size = result_xywh[:, 2:]
-    if profile.repeats == 'broken':
-        bad = np.isnan(result_xywh).any(axis=1) | (size <= 0).any(axis=1)
-    else:
-        bad = (size == 0).any(axis=1) & (profile.repeats == 'empty')
-    # not where no target is annotated
-    bad &= ~np.isnan(gt_xywh[:num_rows]).any(axis=1)
-    source = np.where(bad, 0, np.arange(num_rows))
-    return result_xywh[np.maximum.accumulate(source)]
-
-
-def _measures(
-    result_xywh: np.ndarray, gt_xywh: np.ndarray, profile: Profile
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Overlaps, center errors and normalized ones, (N,) each."""
-    distances = center_errors(result_xywh, gt_xywh)
-    relative = normalized_center_errors(result_xywh, gt_xywh)
-    if profile.arithmetic == 'pixel':
-        return overlaps(result_xywh, gt_xywh), distances, relative
+def _measure(result: Array, gt: Array, profile: Profile) -> tuple[Array, ...]:
+    """Compute overlaps, center errors and normalized ones, (N,) each."""
+    relative = normalized_center_errors(result, gt)
     if profile.arithmetic == 'subtract':
-        difference = centers(result_xywh) - centers(gt_xywh)
-        sizes = np.maximum(gt_xywh[:, 2:], 1)
-        relative = np.linalg.norm(difference / sizes, axis=1)
-    iou = overlaps(result_xywh, gt_xywh, pixel=0)
-    return iou, distances, relative
+        difference = centers(result) - centers(gt)
+        relative = np.linalg.norm(
+            difference / np.maximum(gt[:, 2:], 1), axis=1
+        )
+    iou = overlaps(result, gt, pixel=profile.arithmetic == 'pixel')
+    return iou, center_errors(result, gt), relative
 
 
-def _valid(
-    gt_xywh: np.ndarray, profile: Profile
-) -> tuple[np.ndarray, np.ndarray]:
-    """Frames with a valid annotation, for overlaps and for centers."""
-    if profile.valid in ('any', 'number'):
-        everywhere = np.ones(len(gt_xywh), dtype=bool)
-        return everywhere, everywhere
-    sized = (gt_xywh[:, 2:] > 0).all(axis=1)
-    if profile.valid == 'center':
-        return sized, (centers(gt_xywh) > 0).all(axis=1)
-    valid = sized & ((gt_xywh > 0).all(axis=1) | (profile.valid == 'size'))
-    return valid, valid
+def _find_valid(gt: Array, profile: Profile) -> tuple[Array, Array]:
+    """Find the frames whose annotation counts in overlaps, and in centers."""
+    positive, sized = (gt > 0).all(axis=1), (gt[:, 2:] > 0).all(axis=1)
+    everywhere = np.ones(len(gt), dtype=bool)
+    return {
+        'box': (positive, positive),
+        'size': (sized, sized),
+        'center': (sized, (centers(gt) > 0).all(axis=1)),
+        'any': (everywhere, everywhere),
+        'number': (everywhere, everywhere),
+    }[profile.valid]
+
+
+def _pooled_errors(
+    name: str, result: Array, gt: Array, visible: Array, image_size: Array
+) -> FrameErrors:
+    """Compute overlaps by the rules of GOT-10k.
+
+    Boxes are clipped to the image: one that starts outside is moved, not cut.
+    The first frame and hidden ones do not count.
+    """
+    if len(result) != len(gt):
+        raise RefusedInput.length(name, len(result), len(gt))
+    if len(gt) < 2:
+        raise RefusedInput(
+            name,
+            'annotation',
+            'found 1 frame, expected at least 2, since GOT-10k does not count '
+            'the first. Leave the sequence out.',
+        )
+    clipped = []
+    for boxes in (result, gt):
+        corner = np.clip(boxes[:, :2], 0, image_size)
+        size = np.clip(boxes[:, 2:], 0, image_size - corner)
+        clipped.append(np.concatenate([corner, size], axis=1))
+    return FrameErrors(np.clip(overlaps(*clipped)[1:][visible[1:]], 0, 1))
+
+
+def _server_errors(result: Array, gt: Array) -> FrameErrors:
+    """Compute errors by the rules of TrackingNet's server.
+
+    Boxes are rounded, half to even; the first row is replaced, rows that
+    lack are NaN, rows too many are not read.
+    """
+    rounded = np.full_like(gt, np.nan)
+    rounded[: len(result)] = np.round(result[: len(gt)])
+    result, gt = rounded, np.round(gt)
+    result[0] = gt[0]
+    # as fmax and fmin do, the server passes over NaN in x or y
+    first = np.fmax(result[:, :2], gt[:, :2])
+    last = np.fmin(result[:, :2] + result[:, 2:], gt[:, :2] + gt[:, 2:])
+    intersection = np.maximum(last - first, 0).prod(axis=1)
+    areas = result[:, 2:].prod(axis=1) + gt[:, 2:].prod(axis=1)
+    centers = [x[:, :2] + (x[:, 2:] + 1) / 2 for x in (result, gt)]
+    difference = centers[1] - centers[0]
+    with np.errstate(divide='ignore', invalid='ignore'):
+        iou = intersection / (areas - intersection)
+        relative = difference / gt[:, 2:]
+    pixels, sizes = (np.linalg.norm(x, axis=1) for x in (difference, relative))
+    return FrameErrors(iou, pixels, sizes, valid=result.sum(axis=1) > 0)

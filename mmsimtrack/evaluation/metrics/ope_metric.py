@@ -15,17 +15,7 @@ from mmengine.structures import BaseDataElement
 from mmsimtrack.benchmarks import BENCHMARKS
 from mmsimtrack.datasets import SequenceDataset
 from mmsimtrack.datasets.layouts.otb100 import cut_to_range
-from mmsimtrack.evaluation.functional import (
-    FrameErrors,
-    Profile,
-    RefusedFile,
-    RefusedInput,
-    frame_errors,
-    get_profile,
-    overall_curves,
-    overall_scores,
-    sequence_scores,
-)
+from mmsimtrack.evaluation import functional as F
 from mmsimtrack.evaluation.metrics.submission import pack_unscored
 from mmsimtrack.evaluation.reports import (
     check_report_path,
@@ -61,10 +51,8 @@ class OPEMetric(BaseMetric):
             the default of the benchmark.
         out_file: JSON file of the scores. None: ``metrics.json`` beside
             ``results_dir``. Two metrics of one evaluator need two files.
-        collect_device: Where results of several ranks meet, ``'cpu'`` or
-            ``'gpu'``.
-        prefix: Put before the names of printed scores, ``'sot'`` if None.
         adds_ao: Whether AO and SR are added to the scores of other profiles.
+        **kwargs: `collect_device` and `prefix` of mmengine's `BaseMetric`.
 
     Attributes:
         rules: The profile.
@@ -81,23 +69,19 @@ class OPEMetric(BaseMetric):
         benchmark: str = 'custom',
         profile: str | None = None,
         out_file: str | None = None,
-        collect_device: str = 'cpu',
-        prefix: str | None = None,
         adds_ao: bool = True,
+        **kwargs,
     ) -> None:
-        super().__init__(collect_device=collect_device, prefix=prefix)
-        self.results_dir = results_dir
-        self.benchmark = benchmark
+        super().__init__(**kwargs)
         row = BENCHMARKS.get(benchmark, BENCHMARKS['custom'])
-        self.profile = profile or row.profile
+        self.benchmark, self.profile = benchmark, profile or row.profile
+        self.rules = F.get_profile(self.profile, benchmark)
+        self.results_dir, self.out_file = results_dir, out_file
         if out_file is not None:
             check_report_path(out_file)
-        self.out_file = out_file
+        self._adds_ao = adds_ao
         self.overall: dict[str, float] = {}
         self.curves: dict[str, np.ndarray] = {}
-        self.rules = get_profile(self.profile, benchmark)
-        self._frame_rules = get_profile('got10k', 'got10k')
-        self._adds_ao = adds_ao
 
     def process(
         self, data_batch: Any, data_samples: Sequence[BaseDataElement | dict]
@@ -116,21 +100,18 @@ class OPEMetric(BaseMetric):
         for sample in data_samples:
             if isinstance(sample, BaseDataElement):
                 sample = sample.to_dict()
-            gt, name = sample['gt_instances'], sample['sequence']
-            gt_xywh = torch.as_tensor(gt['bboxes_xywh']).cpu().numpy()
+            gt_xywh, visible = (
+                torch.as_tensor(sample['gt_instances'][key]).cpu().numpy()
+                for key in ('bboxes_xywh', 'visible')
+            )
+            kept = dict(name=sample['sequence'])
             num_frames = sample.get('num_frames', len(gt_xywh))
             if len(gt_xywh) < num_frames:
-                self.results.append(dict(name=name, num_frames=num_frames))
-                continue
-            self.results.append(
-                dict(
-                    name=name,
-                    gt_xywh=gt_xywh,
-                    visible=torch.as_tensor(gt['visible']).cpu().numpy(),
-                    # (H, W) -> (W, H)
-                    image_size=tuple(sample['img_shape'][1::-1]),
-                )
-            )
+                kept.update(num_frames=num_frames)
+            else:
+                size = tuple(sample['img_shape'][1::-1])  # (H, W) -> (W, H)
+                kept.update(gt_xywh=gt_xywh, visible=visible, image_size=size)
+            self.results.append(kept)
 
     def before_tracking(
         self, dataset: SequenceDataset, results_dir: Path
@@ -149,21 +130,15 @@ class OPEMetric(BaseMetric):
             gt_xywh = sequence.bboxes_xywh
             if len(gt_xywh) == len(sequence):
                 # a result that all profiles take; LaSOT has negative sizes
-                frame_errors(
-                    sequence.name,
-                    np.zeros_like(gt_xywh),
-                    gt_xywh,
-                    self.rules,
-                    sequence.scored,
-                    image_size=(np.inf, np.inf),
-                )
+                empty = np.zeros_like(gt_xywh)
+                inputs = empty, gt_xywh, self.rules, sequence.scored
+                F.frame_errors(sequence.name, *inputs)
 
     def evaluate(self, size: int) -> dict:
-        """Scores of all ranks, which meet in the folder of the results."""
-        if self.results_dir is not None:
-            # one for each metric of an evaluator
-            name = Path(self.out_file or 'metrics').stem
-            self.collect_dir = str(self._results_dir().parent / f'.{name}')
+        """Score what all ranks have seen; they meet beside the results."""
+        # each metric of an evaluator needs a folder of its own
+        name = f'.{Path(self.out_file or "metrics").stem}'
+        self.collect_dir = str(self._find_results_dir().with_name(name))
         return super().evaluate(size)
 
     def compute_metrics(self, results: list[dict]) -> dict[str, float]:
@@ -183,20 +158,21 @@ class OPEMetric(BaseMetric):
         unscored = {
             r['name']: r['num_frames'] for r in results if 'num_frames' in r
         }
+        folder = self._find_results_dir()
         if unscored:
-            done = pack_unscored(self.benchmark, self._results_dir(), unscored)
-            print_log(f'OPEMetric: {done}', 'current')
+            done = pack_unscored(self.benchmark, folder, unscored)
+            _log(done)
         sequences = {r['name']: r for r in results if 'gt_xywh' in r}
         if not sequences:
             return {}
         _, content = self.score(sequences[name] for name in sorted(sequences))
-        path = self.out_file or self._results_dir().parent / 'metrics.json'
+        path = self.out_file or folder.with_name('metrics.json')
         write_report(path, content, self.curves)
         return {k: v for k, v in self.overall.items() if math.isfinite(v)}
 
     def score(
         self, sequences: Iterable[dict]
-    ) -> tuple[dict[str, FrameErrors], dict]:
+    ) -> tuple[dict[str, F.FrameErrors], dict]:
         """Score result files, of this or of any tracker.
 
         Args:
@@ -209,86 +185,83 @@ class OPEMetric(BaseMetric):
         Raises:
             RefusedFile: If a result is missing, damaged or refused.
         """
-        sequences = list(sequences)
-        runs = self._find_runs([sequence['name'] for sequence in sequences])
-        errors, frames, oddities = {}, {}, []
-        for sequence in sequences:
-            name, length = sequence['name'], len(sequence['gt_xywh'])
-            results = self._read_runs(runs[name], sequence, oddities)
-            errors[name] = _errors(sequence, results, self.rules)
-            if self._adds_ao and length > 1:  # AO does not count the first
-                frames[name] = _errors(sequence, results, self._frame_rules)
-        if oddities:
-            more = f', and {len(oddities) - 1} more' if oddities[1:] else ''
-            print_log(
-                f'OPEMetric: {oddities[0]}{more}', 'current', logging.WARNING
-            )
-        self.curves = overall_curves(list(errors.values()), self.rules)
-        overall, per_sequence = {}, {name: {} for name in errors}
-        for rules, group in (
-            (self.rules, errors),
-            (self._frame_rules, frames),
-        ):
-            if group:
-                overall |= overall_scores(list(group.values()), rules)
-            for name, each in group.items():
-                per_sequence[name] |= sequence_scores(each, rules)
-        self.overall = overall
-        content = report(self.benchmark, self.profile, overall, per_sequence)
-        return errors, content
+        sequences = {sequence['name']: sequence for sequence in sequences}
+        runs = self._read_results(sequences)
+        groups = {self.rules: sequences}
+        if self._adds_ao:  # which does not count the first frame
+            long = {
+                k: v for k, v in sequences.items() if v['gt_xywh'][1:].size
+            }
+            groups.setdefault(F.get_profile('got10k', 'got10k'), long)
+        self.overall, per_sequence = {}, {name: {} for name in sequences}
+        for rules, group in groups.items():
+            errors = {k: _compare(v, runs[k], rules) for k, v in group.items()}
+            for name, each in errors.items():
+                per_sequence[name] |= F.sequence_scores(each, rules)
+            if errors:
+                self.overall |= F.overall_scores([*errors.values()], rules)
+            groups[rules] = errors
+        errors = groups[self.rules]
+        self.curves = F.overall_curves([*errors.values()], self.rules)
+        scores = self.overall, per_sequence
+        return errors, report(self.benchmark, self.profile, *scores)
 
-    def _find_runs(self, names: list[str]) -> dict[str, tuple[Path, ...]]:
-        """Find the result files of each sequence."""
-        folder, server = self._results_dir(), self.rules.measure == 'server'
-        runs = {name: find_results(folder, name, server) for name in names}
-        for name, paths in runs.items():
-            taken = {path.stem for path in paths} & runs.keys() - {name}
-            if taken:
-                raise RefusedFile(
-                    paths[0],
-                    f"is a run of '{name}', or the result of "
-                    f"{sorted(taken)[0]!r}. Name the result of '{name}' "
-                    f'{name}.txt.',
-                )
-        if not any(runs.values()):
-            raise RefusedFile(
+    def _read_results(
+        self, sequences: dict[str, dict]
+    ) -> dict[str, dict[Path | None, np.ndarray]]:
+        """Read the boxes of each run of each sequence; warn of odd ones."""
+        folder, server = (
+            self._find_results_dir(),
+            self.rules.measure == 'server',
+        )
+        paths = {
+            name: find_results(folder, name, server) for name in sequences
+        }
+        if not any(paths.values()):
+            raise F.RefusedFile(
                 folder, 'no result is there. Correct the folder.'
             )
-        return runs
-
-    def _read_runs(
-        self, paths: tuple[Path, ...], sequence: dict, oddities: list[str]
-    ) -> dict[Path | None, np.ndarray]:
-        """Read the results of a sequence, and note what looks wrong."""
-        gt_xywh, results = sequence['gt_xywh'], {}
-        for path in paths:
-            try:
-                result_xywh = read_bboxes_xywh(path)
-            except (OSError, ValueError) as error:
-                raise RefusedFile(path, str(error)) from None
-            if self.benchmark == 'otb100':
-                result_xywh = cut_to_range(result_xywh, sequence['name'])
-            first_only = len(gt_xywh) == 1 < len(result_xywh)
-            if first_only and BENCHMARKS[self.benchmark].server:
-                raise RefusedFile(
-                    sequence.get('annotation', sequence['name']),
-                    'holds the first box only. Let the server of the '
-                    'benchmark score the results: upload submission.zip of '
-                    'the test.',
+        results, oddities = {}, []
+        for name, sequence in sequences.items():
+            runs = {path: self._read(path, sequence) for path in paths[name]}
+            taken = {path.stem for path in runs} & sequences.keys() - {name}
+            if taken:
+                raise F.RefusedFile(
+                    paths[name][0],
+                    f"is a run of '{name}', or the result of '{min(taken)}'. "
+                    f"Name the result of '{name}' {name}.txt.",
                 )
-            oddity = find_oddity(result_xywh, gt_xywh)
-            if oddity:
-                oddities.append(f'{path}: {oddity}')
-            results[path] = result_xywh
-        if not results:  # what TrackingNet makes of a missing file
-            name = sequence['name']
-            print_log(
-                f'{name}: no result, scored as boxes of zeros', 'current'
-            )
-            results[None] = np.zeros_like(gt_xywh)
+            found = {
+                k: find_oddity(v, sequence['gt_xywh']) for k, v in runs.items()
+            }
+            oddities += [
+                f'{path}: {text}' for path, text in found.items() if text
+            ]
+            if not runs:  # TrackingNet's server takes it for zeros
+                _log(f'{name}: no result, scored as boxes of zeros')
+                runs = {None: np.zeros_like(sequence['gt_xywh'])}
+            results[name] = runs
+        if oddities:
+            more = f', and {len(oddities) - 1} more' if oddities[1:] else ''
+            _log(f'{oddities[0]}{more}', logging.WARNING)
         return results
 
-    def _results_dir(self) -> Path:
+    def _read(self, path: Path, sequence: dict) -> np.ndarray:
+        """Read the boxes of a run."""
+        with F.refusing(path):
+            boxes = read_bboxes_xywh(path)
+        first_only = len(sequence['gt_xywh']) == 1 < len(boxes)
+        if first_only and BENCHMARKS[self.benchmark].server:
+            raise F.RefusedFile(
+                sequence.get('annotation', sequence['name']),
+                'holds the first box only. Let the server of the benchmark '
+                'score the results: upload submission.zip of the test.',
+            )
+        if self.benchmark == 'otb100':
+            return cut_to_range(boxes, sequence['name'])
+        return boxes
+
+    def _find_results_dir(self) -> Path:
         if self.results_dir is None:
             raise ValueError(
                 'OPEMetric: found results_dir=None, expected the folder of '
@@ -298,9 +271,9 @@ class OPEMetric(BaseMetric):
         return Path(self.results_dir)
 
 
-def _errors(
-    sequence: dict, results: dict[Path | None, np.ndarray], rules: Profile
-) -> FrameErrors:
+def _compare(
+    sequence: dict, results: dict[Path | None, np.ndarray], rules: F.Profile
+) -> F.FrameErrors:
     """Compare the runs of a sequence with its annotation.
 
     Raises:
@@ -309,24 +282,26 @@ def _errors(
     """
     inputs = {k: v for k, v in sequence.items() if k != 'annotation'}
     errors = []
-    for path, result_xywh in results.items():
+    for path, boxes in results.items():
         try:
             errors.append(
-                frame_errors(result_xywh=result_xywh, profile=rules, **inputs)
+                F.frame_errors(result_xywh=boxes, profile=rules, **inputs)
             )
-        except RefusedInput as error:
+        except F.RefusedInput as error:
             if error.part != 'result':
                 path = sequence.get('annotation')
             if path is None:
                 raise
-            raise RefusedFile(path, _locate(path, error)) from None
-    return FrameErrors.cat(errors)
+            reason = error.reason
+            if error.row is not None:
+                lines = path.read_text(errors='replace').splitlines()
+                numbers = [
+                    n for n, line in enumerate(lines, 1) if line.strip()
+                ]
+                reason = f'line {numbers[error.row]}: {reason}'
+            raise F.RefusedFile(path, reason) from None
+    return F.FrameErrors.cat(errors)
 
 
-def _locate(path: Path, error: RefusedInput) -> str:
-    """Name the line of a file in which a refused row stands."""
-    if error.row is None:
-        return error.reason
-    lines = enumerate(path.read_text(errors='replace').splitlines(), 1)
-    numbers = [number for number, line in lines if line.strip()]
-    return f'line {numbers[error.row]}: {error.reason}'
+def _log(text: str, level: int = logging.INFO) -> None:
+    print_log(f'OPEMetric: {text}', 'current', level)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import io
 import os
 import zipfile
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -60,8 +58,31 @@ def write_submission(
             f'server expects {SERVERS[benchmark]}. Complete the data set, or '
             'pack what is there with results.py pack --allow-incomplete.'
         )
-    folders = Path(results_dir), Path(times_dir)
-    texts = _all_texts(benchmark, folders, num_frames)
+    results, times = Path(results_dir), Path(times_dir)
+    texts, problems = {}, []
+    for name, length in sorted(num_frames.items()):
+        boxes, seconds = results / f'{name}.txt', times / f'{name}.txt'
+        files = {f'{name}.txt': (boxes, '%.4f')}
+        if benchmark == 'got10k':
+            files = {
+                f'{name}/{name}_001.txt': (boxes, '%.4f'),
+                f'{name}/{name}_time.txt': (seconds, '%.8f'),
+            }
+        for in_archive, (file, fmt) in files.items():
+            try:
+                texts[in_archive] = _format(file, fmt, length)
+            except (OSError, ValueError) as error:
+                problems.append(str(error))
+                break
+    if problems:
+        more = len(problems) - SHOWN
+        raise ValueError(
+            f'{len(problems)} of {len(num_frames)} sequences are not ready, '
+            'no archive is written. Run the test again, it tracks what is '
+            'missing:\n'
+            + '\n'.join(problems[:SHOWN])
+            + (f'\n... and {more} more.' if more > 0 else '')
+        )
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     with (
         replace_atomically(path) as temporary,
@@ -77,9 +98,9 @@ def pack_unscored(
     """Pack a test with first boxes only: `submission.zip` in its work dir.
 
     Args:
-        benchmark: Of the test.
+        benchmark: What was tested.
         results_dir: `<work_dir>/results`.
-        num_frames: Of each sequence that could not be scored.
+        num_frames: Length of each sequence that cannot be scored here.
 
     Returns:
         What was done, for the log.
@@ -103,63 +124,27 @@ def pack_unscored(
     return f'{done} For the server: {path}'
 
 
-def _all_texts(
-    benchmark: str, folders: tuple[Path, Path], num_frames: dict[str, int]
-) -> dict[str, str]:
-    """All files of the archive."""
-    texts, problems = {}, []
-    for name, length in sorted(num_frames.items()):
-        try:
-            texts.update(_texts(benchmark, *folders, name, length))
-        except (OSError, ValueError) as error:
-            problems.append(str(error))
-    if problems:
-        more = len(problems) - SHOWN
-        raise ValueError(
-            f'{len(problems)} of {len(num_frames)} sequences are not ready, '
-            'no archive is written. Run the test again, it tracks what is '
-            'missing:\n'
-            + '\n'.join(problems[:SHOWN])
-            + (f'\n... and {more} more.' if more > 0 else '')
-        )
-    return texts
+def _format(path: Path, fmt: str, num_frames: int) -> str:
+    """Write a file of boxes or times anew, if it has a finite row per frame.
 
-
-def _texts(
-    benchmark: str, results: Path, times: Path, name: str, num_frames: int
-) -> dict[str, str]:
-    """Files of a sequence in the archive."""
-    boxes = _read(results / f'{name}.txt', read_bboxes_xywh, num_frames)
-    if benchmark == 'trackingnet':
-        return {f'{name}.txt': _format(boxes, '%.4f')}
-    read_times = partial(np.loadtxt, ndmin=1)
-    seconds = _read(times / f'{name}.txt', read_times, num_frames)
-    return {
-        f'{name}/{name}_001.txt': _format(boxes, '%.4f'),
-        f'{name}/{name}_time.txt': _format(seconds, '%.8f'),
-    }
-
-
-def _read(path: Path, read: Callable, num_frames: int) -> np.ndarray:
-    """Read a file with a finite row for each frame."""
+    Raises:
+        OSError: If it is missing.
+        ValueError: If its rows are too few, too many, or not finite.
+    """
     if not path.exists():
         raise FileNotFoundError(f'{path} is missing.')
-    rows = read(path)
+    is_box = fmt == '%.4f'
+    rows = read_bboxes_xywh(path) if is_box else np.loadtxt(path, ndmin=2)
     if len(rows) != num_frames:
         raise ValueError(
             f'{path} has {len(rows)} rows, expected {num_frames}, one per '
             'frame.'
         )
-    finite = np.isfinite(rows.reshape(num_frames, -1)).all(-1)
-    if not finite.all():
-        raise ValueError(
-            f'{path}, row {finite.argmin() + 1}: found '
-            f'{rows[finite.argmin()]}, expected finite numbers.'
-        )
-    return rows
-
-
-def _format(rows: np.ndarray, fmt: str) -> str:
+    for number, row in enumerate(rows, 1):
+        if not np.isfinite(row).all():
+            raise ValueError(
+                f'{path}, row {number}: found {row}, expected finite numbers.'
+            )
     file = io.StringIO()
     np.savetxt(file, rows, fmt, ',')
     return file.getvalue()

@@ -5,18 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 from mmengine.model import BaseModel
-from mmengine.runner import Runner
-from torch.utils.data import Dataset
 
 from mmsimtrack.engine.hooks.atomic_checkpoint_hook import AtomicLocalBackend
-
-
-class Numbers(Dataset):
-    def __len__(self):
-        return 4
-
-    def __getitem__(self, i):
-        return {'x': torch.tensor([float(i)])}
 
 
 class Line(BaseModel):
@@ -28,24 +18,17 @@ class Line(BaseModel):
         return {'loss': self.line(x).square().mean()}
 
 
-def make_runner(work_dir, max_epochs=4, **hook):
-    return Runner(
-        Line(),
-        str(work_dir),
-        train_dataloader=dict(
-            dataset=Numbers(),
-            sampler=dict(type='DefaultSampler', shuffle=False),
-            batch_size=2,
-            collate_fn=dict(type='default_collate'),
-        ),
-        train_cfg=dict(by_epoch=True, max_epochs=max_epochs),
-        optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.01)),
-        default_hooks=dict(
-            checkpoint=dict(type='AtomicCheckpointHook', interval=1, **hook)
-        ),
-        default_scope='mmsimtrack',
-        experiment_name=f'{work_dir.name}_{os.urandom(4).hex()}',
-    )
+@pytest.fixture
+def make_runner(make_trainer):
+    """A function that makes a Runner with the hook, resumed or new."""
+
+    def make(work_dir, max_epochs=4, resume=False, **hook):
+        checkpoint = dict(type='AtomicCheckpointHook', interval=1, **hook)
+        items = [{'x': torch.tensor([float(i)])} for i in range(2)]
+        hooks = dict(default_hooks=dict(checkpoint=checkpoint), resume=resume)
+        return make_trainer(work_dir, Line(), items, max_epochs, **hooks)
+
+    return make
 
 
 def names(folder):
@@ -54,46 +37,39 @@ def names(folder):
     return sorted(p.name for p in files if p.suffix != '.py')
 
 
-def test_keeps_the_newest_and_notes_the_last(tmp_path):
+def test_keeps_the_newest_and_notes_the_last(make_runner, tmp_path):
     make_runner(tmp_path, max_keep_ckpts=2).train()
     assert names(tmp_path) == ['epoch_3.pth', 'epoch_4.pth', 'last_checkpoint']
     note = (tmp_path / 'last_checkpoint').read_text()
     assert note == 'epoch_4.pth'
 
 
-def test_old_checkpoints_go_after_a_resume(tmp_path):
-    make_runner(tmp_path, max_epochs=2, max_keep_ckpts=1).train()
-    runner = make_runner(tmp_path, max_keep_ckpts=1)
-    runner._resume = True
-    runner.train()
-    assert names(tmp_path) == ['epoch_4.pth', 'last_checkpoint']
-
-
 @pytest.mark.parametrize('note', [None, '', '/before/the/move/epoch_1.pth'])
-def test_a_moved_run_goes_on(tmp_path, note):
+def test_a_moved_run_goes_on(make_runner, tmp_path, note):
     """Also where a kill or an older version left another note."""
     old, new = tmp_path / 'old', tmp_path / 'new'
     make_runner(old, max_epochs=2, max_keep_ckpts=1).train()
     old.rename(new)
     if note is not None:
         (new / 'last_checkpoint').write_text(note)
-    runner = make_runner(new, max_epochs=3, max_keep_ckpts=1)
-    runner._resume = True
+    runner = make_runner(new, max_epochs=3, max_keep_ckpts=1, resume=True)
     runner.train()
     assert (runner.epoch, runner.iter) == (3, 6)
     assert names(new) == ['epoch_3.pth', 'last_checkpoint']
     assert not old.exists()
 
 
-def test_a_copy_leaves_the_best_checkpoint_of_the_run_alone(tmp_path):
+def test_a_copy_leaves_the_best_checkpoint_of_the_run_alone(
+    make_runner, tmp_path
+):
     for name, auc in (('old', 10.0), ('new', 20.0)):
         runner = make_runner(
             tmp_path / name,
             max_epochs=1 + (name == 'new'),
             save_best='auc',
             rule='greater',
+            resume=name == 'new',
         )
-        runner._resume = name == 'new'
         runner.train()
         (hook,) = [h for h in runner.hooks if hasattr(h, 'save_best')]
         hook._save_best_checkpoint(runner, {'auc': auc})
@@ -112,7 +88,7 @@ class Killed(BaseException):
 
 @pytest.mark.parametrize('moment', ['write', 'replace'])
 def test_a_kill_during_saving_loses_no_older_checkpoint(
-    tmp_path, monkeypatch, moment
+    make_runner, tmp_path, monkeypatch, moment
 ):
     make_runner(tmp_path, max_epochs=1, max_keep_ckpts=1).train()
     before = (tmp_path / 'epoch_1.pth').read_bytes()
@@ -121,20 +97,18 @@ def test_a_kill_during_saving_loses_no_older_checkpoint(
         raise Killed
 
     name = 'fsync' if moment == 'write' else 'replace'
-    runner = make_runner(tmp_path, max_keep_ckpts=1)
-    runner._resume = True
+    runner = make_runner(tmp_path, max_keep_ckpts=1, resume=True)
     with monkeypatch.context() as patch, pytest.raises(Killed):
         patch.setattr(os, name, die)
         runner.train()
     assert names(tmp_path) == ['epoch_1.pth', 'last_checkpoint']
     assert (tmp_path / 'epoch_1.pth').read_bytes() == before
-    runner = make_runner(tmp_path, max_keep_ckpts=1)
-    runner._resume = True
+    runner = make_runner(tmp_path, max_keep_ckpts=1, resume=True)
     runner.train()
     assert runner.epoch == 4
 
 
-def test_leftovers_of_a_kill_are_swept_up(tmp_path):
+def test_leftovers_of_a_kill_are_swept_up(make_runner, tmp_path):
     (tmp_path / '.epoch_9.123.pth').write_text('half')
     make_runner(tmp_path, max_epochs=1).train()
     assert names(tmp_path) == ['epoch_1.pth', 'last_checkpoint']
@@ -152,7 +126,7 @@ def test_backend_removes_only_when_told(tmp_path):
     assert names(tmp_path) == ['new']
 
 
-def test_best_checkpoint_is_replaced_safely(tmp_path):
+def test_best_checkpoint_is_replaced_safely(make_runner, tmp_path):
     """The former best stays until the new one is written."""
     runner = make_runner(
         tmp_path, max_epochs=1, save_best='auc', rule='greater'

@@ -13,17 +13,6 @@ from mmsimtrack.registry import MODELS
 CONFIG = Path(__file__).parents[3] / 'configs/demo/sim_tiny_generated.py'
 
 
-@pytest.fixture
-def model():
-    cfg = Config.fromfile(CONFIG, format_python_code=False).model
-    cfg.backbone.arch.update(
-        embed_dims=16, num_layers=1, num_heads=2, feedforward_channels=16
-    )
-    cfg.head.channels = 8
-    torch.manual_seed(0)
-    return MODELS.build(cfg)
-
-
 def track(model):
     frames = [np.random.default_rng(0).integers(0, 255, (60, 80, 3), 'u1')]
     state = model.init(frames, [[20, 20, 40, 40]])
@@ -44,19 +33,46 @@ def losses(model):
     return found, model.backbone.pos_embed.grad
 
 
-def test_compiled_training_and_tracking_are_the_same(model):
-    """In one graph each: `fullgraph` refuses to fall back to Python."""
+@pytest.mark.parametrize(
+    'loss_heatmap', [None, dict(sigma=1.0, loss_weight=1.0)]
+)
+def test_compiled_training_and_tracking_are_the_same(loss_heatmap):
+    """In few graphs: `fullgraph` refuses to fall back to Python."""
+    cfg = Config.fromfile(CONFIG, format_python_code=False).model
+    cfg.backbone.arch.update(
+        embed_dims=16, num_layers=1, num_heads=2, feedforward_channels=16
+    )
+    cfg.head.update(channels=8, loss_heatmap=loss_heatmap)
+    torch.manual_seed(0)
+    model = MODELS.build(cfg)
     expected_box = track(model)
     before = copy.deepcopy(model.state_dict())
+    called, executed = [], []
+    count = torch.nn.modules.module.register_module_forward_hook(
+        lambda module, *_: called.append(isinstance(module, torch.nn.Conv2d))
+    )
     expected_loss, expected_grad = losses(model)
+    count.remove()
     model.zero_grad(set_to_none=True)
     model.load_state_dict(before)  # the statistics of BatchNorm have moved
-    hook = CompileHook(backend='eager', fullgraph=True)
+
+    def backend(graph, inputs):
+        nodes = graph.graph.nodes
+
+        def run(*args):
+            executed.extend('conv2d' in str(node.target) for node in nodes)
+            return graph(*args)
+
+        return run
+
+    hook = CompileHook(backend=backend, fullgraph=True)
     hook.before_train(SimpleNamespace(model=model))
-    compiled = model.head.predict
+    predict = model.head.predict
     hook.before_test(SimpleNamespace(model=model))
-    assert model.head.predict is compiled  # once only
+    assert model.head.predict is predict  # compiled once only
     found_loss, found_grad = losses(model)
+    # no convolution of training was left to Python
+    assert sum(executed) == sum(called) > 10
     for key, value in expected_loss.items():
         torch.testing.assert_close(found_loss[key], value)
     torch.testing.assert_close(found_grad, expected_grad)

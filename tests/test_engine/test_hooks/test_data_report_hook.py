@@ -5,7 +5,6 @@ import time
 import pytest
 import torch
 from mmengine.model import BaseModel
-from mmengine.runner import Runner
 from torch.utils.data import Dataset
 
 from mmsimtrack.structures import SOTDataSample
@@ -39,30 +38,17 @@ class Quick(BaseModel):
 
 
 @pytest.fixture
-def train(tmp_path):
+def train(tmp_path, make_trainer):
     """A function that trains two epochs; gives the log and its scalars."""
 
     def _train(num_corrupt=0):
-        runner = Runner(
-            Quick(),
-            str(tmp_path),
-            train_dataloader=dict(
-                dataset=Slow(num_corrupt),
-                sampler=dict(type='DefaultSampler', shuffle=False),
-                batch_size=1,
-                collate_fn=dict(type='pseudo_collate'),
-            ),
-            train_cfg=dict(by_epoch=True, max_epochs=2),
-            optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.1)),
-            default_hooks=dict(
-                logger=dict(type='LoggerHook', interval=1),
-                data_report=dict(type='DataReportHook'),
-                checkpoint=None,
-            ),
-            default_scope='mmsimtrack',
-            experiment_name=f'report_{num_corrupt}',
+        hooks = dict(
+            logger=dict(type='LoggerHook', interval=1),
+            data_report=dict(type='DataReportHook'),
+            checkpoint=None,
         )
-        runner.train()
+        items = Slow(num_corrupt), 2, 'pseudo'
+        make_trainer(tmp_path, Quick(), *items, default_hooks=hooks).train()
         (log,) = tmp_path.glob('*/*.log')
         (scalars,) = tmp_path.glob('*/vis_data/scalars.json')
         rows = [json.loads(row) for row in scalars.read_text().splitlines()]

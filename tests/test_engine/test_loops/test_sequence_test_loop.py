@@ -7,11 +7,10 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
-from mmengine.evaluator import BaseMetric
+from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from small_models import SIMTRACK
 
-from mmsimtrack.engine.loops import sequence_test_loop
 from mmsimtrack.engine.loops.results_folder import describe_test
 from mmsimtrack.evaluation.functional import get_profile
 from mmsimtrack.fileio import read_bboxes_xywh
@@ -90,44 +89,31 @@ def test_writes_boxes_times_and_metrics(tmp_path, data_root):
     assert 0 < metrics['overall']['ao'] <= 1
 
 
+@pytest.mark.parametrize(
+    ('file', 'text'),
+    [
+        ('results/seq_1.txt', 'nan,2,3,4\n' * 5),
+        ('results/seq_1.txt', '1,2,-3,4\n' * 5),
+        ('results/seq_1.txt', '1,2,3\n' * 5),
+        ('results/seq_1.txt', '1,2,3,4\n' * 3),
+        ('times/seq_1.txt', '0.1\n'),
+        ('times/seq_1.txt', None),
+        ('results/seq_1.txt', None),
+    ],
+)
 @pytest.mark.parametrize('resume', [None, True])
-def test_the_same_test_tracks_only_what_is_missing(
-    tmp_path, data_root, resume
+def test_the_same_test_tracks_only_what_is_not_whole(
+    tmp_path, data_root, file, text, resume
 ):
     work_dir = tmp_path / 'work'
     full = make_runner(work_dir, data_root).test()
-    (work_dir / 'results/seq_1.txt').unlink()
-    # a file with too few rows is not a finished sequence
-    path = work_dir / 'results/seq_2.txt'
-    path.write_text(''.join(path.read_text().splitlines(True)[:3]))
-    runner = make_runner(work_dir, data_root, resume=resume)
-    assert runner.test() == full
-    assert runner.model.tracked == 2 * 4
-    assert not (work_dir / 'earlier').exists()
-
-
-@pytest.mark.parametrize('row', ['nan,2,3,4', '1,2,-3,4'])
-def test_results_that_cannot_be_scored_are_tracked_again(
-    tmp_path, data_root, row
-):
-    work_dir = tmp_path / 'work'
-    full = make_runner(work_dir, data_root).test()
-    path = work_dir / 'results/seq_1.txt'
-    lines = path.read_text().splitlines()
-    path.write_text('\n'.join([*lines[:3], row, lines[4]]))
-    runner = make_runner(work_dir, data_root)
+    (work_dir / file).unlink()
+    if text:
+        (work_dir / file).write_text(text)
+    runner = make_runner(work_dir, data_root, resume=resume, num_slots=2)
     assert runner.test() == full
     assert runner.model.tracked == 4
-
-
-def test_results_without_times_are_tracked_again(tmp_path, data_root):
-    work_dir = tmp_path / 'work'
-    make_runner(work_dir, data_root).test()
-    (work_dir / 'times/seq_1.txt').unlink()
-    (work_dir / 'times/seq_2.txt').write_text('0.1\n')
-    runner = make_runner(work_dir, data_root)
-    runner.test()
-    assert runner.model.tracked == 2 * 4
+    assert not (work_dir / 'earlier').exists()
 
 
 def test_what_others_left_in_the_folder_stays(tmp_path, data_root):
@@ -137,21 +123,6 @@ def test_what_others_left_in_the_folder_stays(tmp_path, data_root):
     make_runner(tmp_path / 'work', data_root).test()
     assert not list(results.glob('.seq*'))
     assert len(list(results.glob('*.txt'))) == 3
-
-
-def test_reports_of_a_test_without_results_are_set_aside(tmp_path, data_root):
-    work_dir = tmp_path / 'work'
-    make_runner(work_dir, data_root).test()
-    for path in (work_dir / 'results').iterdir():
-        path.unlink()
-    (work_dir / 'submission.zip').touch()
-    (work_dir / 'drifter.pth').unlink()
-    runner = make_runner(work_dir, data_root)
-    runner.model.track = lambda frames, state: 1 / 0
-    with pytest.raises(ZeroDivisionError):
-        runner.test()
-    assert not list(work_dir.glob('metrics*'))
-    assert not (work_dir / 'submission.zip').exists()
 
 
 def test_what_tells_tests_apart(tmp_path):
@@ -195,28 +166,28 @@ def test_overwriting_sets_all_results_aside(tmp_path, data_root):
         assert len(os.listdir(folder / 'results')) == 3
 
 
-def test_results_of_unknown_origin(tmp_path, data_root):
-    """They are set aside; `resume` refuses them."""
+@pytest.mark.parametrize(
+    ('gone', 'options', 'message'),
+    [
+        ('drifter.pth', {}, 'Give another --work-dir, or leave'),
+        ('results.json', {}, 'holds results of an unknown test,'),
+        (None, dict(amp_dtype='bfloat16'), "'amp_dtype': None"),
+    ],
+)
+def test_results_of_another_test(tmp_path, data_root, gone, options, message):
+    """`resume` refuses them; by default they are set aside."""
     work_dir = tmp_path / 'work'
     make_runner(work_dir, data_root).test()
-    (work_dir / 'results.json').unlink()
-    runner = make_runner(work_dir, data_root, resume=True)
-    with pytest.raises(ValueError, match='holds results of an unknown test,'):
+    if gone:
+        (work_dir / gone).unlink()
+    runner = make_runner(work_dir, data_root, resume=True, **options)
+    with pytest.raises(ValueError, match=message):
         runner.test()
     assert len(os.listdir(work_dir / 'results')) == 3
-    runner = make_runner(work_dir, data_root)
+    runner = make_runner(work_dir, data_root, **options)
     runner.test()
     assert runner.model.tracked == 3 * 4
     assert len(list(work_dir.glob('earlier/*/results/*.txt'))) == 3
-
-
-def test_resume_refuses_results_of_another_checkpoint(tmp_path, data_root):
-    work_dir = tmp_path / 'work'
-    make_runner(work_dir, data_root).test()
-    (work_dir / 'drifter.pth').unlink()
-    runner = make_runner(work_dir, data_root, resume=True)
-    with pytest.raises(ValueError, match='Give another --work-dir, or leave'):
-        runner.test()
 
 
 def test_resume_does_not_take_what_an_older_test_has_left(tmp_path, data_root):
@@ -224,26 +195,19 @@ def test_resume_does_not_take_what_an_older_test_has_left(tmp_path, data_root):
     work_dir = tmp_path / 'work'
     make_runner(work_dir, data_root).test()
     (work_dir / 'drifter.pth').unlink()
+    (work_dir / 'submission.zip').touch()
     runner = make_runner(work_dir, data_root)
     runner.model.track = lambda frames, state: 1 / 0
     with pytest.raises(ZeroDivisionError):
         runner.test()
-    assert not (work_dir / 'metrics.json').exists()  # that of A
+    # those of A
+    assert not list(work_dir.glob('metrics*'))
+    assert not (work_dir / 'submission.zip').exists()
     assert len(list(work_dir.glob('earlier/*/results/*.txt'))) == 3
     assert len(list(work_dir.glob('earlier/*/metrics.json'))) == 1
     runner = make_runner(work_dir, data_root)
     runner.test()
     assert runner.model.tracked == 3 * 4
-
-
-def test_resume_refuses_results_of_another_kind(tmp_path, data_root):
-    work_dir = tmp_path / 'work'
-    make_runner(work_dir, data_root).test()
-    runner = make_runner(
-        work_dir, data_root, resume=True, amp_dtype='bfloat16'
-    )
-    with pytest.raises(ValueError, match="'amp_dtype': None"):
-        runner.test()
 
 
 def test_annotations_are_checked_before_tracking(tmp_path, data_root):
@@ -261,7 +225,9 @@ def test_annotations_are_checked_before_tracking(tmp_path, data_root):
     assert len(os.listdir(tmp_path / 'work/results')) == 3
 
 
-def test_an_interrupted_test_keeps_finished_sequences(tmp_path, data_root):
+def test_an_interrupted_test_keeps_finished_sequences(
+    tmp_path, data_root, capsys
+):
     work_dir = tmp_path / 'work'
     runner = make_runner(work_dir, data_root)
     track, calls = runner.model.track, []
@@ -273,8 +239,10 @@ def test_an_interrupted_test_keeps_finished_sequences(tmp_path, data_root):
         return track(frames, state)
 
     runner.model.track = track_and_die
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(SystemExit) as end:
         runner.test()
+    assert end.value.code == 130
+    assert f'Interrupted. {work_dir}/results keeps' in capsys.readouterr().err
     files = [path.name for path in (work_dir / 'results').iterdir()]
     assert files == ['seq_0.txt']
 
@@ -346,63 +314,54 @@ def test_boxes_do_not_depend_on_the_companions(tmp_path, videos):
     assert np.ptp(tables[1][-1][1:, :2], axis=0).min() > 10
 
 
-def test_slots_are_as_good_as_one_for_scores_and_resume(tmp_path, data_root):
-    alone = make_runner(tmp_path / 'alone', data_root).test()
-    work_dir = tmp_path / 'slots'
-    runner = make_runner(work_dir, data_root, num_slots=2)
-    assert runner.test() == alone
-    # seq_0 and seq_1 together, then seq_2
-    assert runner.model.tracked == 4 + 4
-    (work_dir / 'results/seq_1.txt').write_text('1,2,3\n')
-    # the number of slots may change
-    runner = make_runner(work_dir, data_root, num_slots=16, resume=True)
-    assert runner.test() == alone
-    assert runner.model.tracked == 4
-
-
 def test_no_slot_is_refused(tmp_path, data_root):
     message = 'num_slots is 0, expected at least 1. Change test_cfg.num_slots'
     with pytest.raises(ValueError, match=message):
         make_runner(tmp_path, data_root, num_slots=0).test()
 
 
-def test_the_log_tells_the_speed_and_the_time_left(
-    tmp_path, data_root, monkeypatch
-):
-    lines = []
-    monkeypatch.setattr(
-        sequence_test_loop, 'print_log', lambda text, *_: lines.append(text)
-    )
+def test_the_log_tells_the_speed_and_the_time_left(tmp_path, data_root):
     make_runner(tmp_path, data_root, num_slots=2).test()
-    first, second, third = lines
-    assert re.fullmatch(
-        r'Tracked seq_0 \(1/3\): 10 of 15 frames, \d+\.\d frames/s with '
-        r'reading, 0:00:00 left',
-        first,
+    (path,) = tmp_path.glob('*/*.log')
+    found = re.findall(
+        r'Tracked (\w+ \(./3\): \d+) of 15 frames of rank 0, \d+\.\d frames/s '
+        r'with reading, (\S+) left',
+        path.read_text(),
     )
-    assert second.startswith('Tracked seq_1 (2/3): 10 of 15 frames')
-    assert third.startswith('Tracked seq_2 (3/3): 15 of 15 frames')
+    assert [text for text, _ in found] == [
+        'seq_0 (1/3): 10',
+        'seq_1 (2/3): 10',
+        'seq_2 (3/3): 15',
+    ]
+    assert found[0][1] == '0:00:00'
 
 
-class CountFrames(BaseMetric):
-    """A metric as mmengine's tutorial teaches."""
+class FailsAt(Hook):
+    """Fails at a sequence, or after all of them."""
 
-    def process(self, data_batch, data_samples):
-        for sample in data_samples:
-            boxes = sample['pred_instances']['bboxes']
-            assert len(boxes) == len(sample['gt_instances']['bboxes'])
-            self.results.append(len(boxes))
+    def __init__(self, moment):
+        self.moment = moment
 
-    def compute_metrics(self, results):
-        return {'frames': sum(results)}
+    def after_test_iter(self, runner, batch_idx, data_batch, outputs):
+        if outputs[0].sequence == self.moment:
+            raise OSError('no space left')
+
+    def after_test_epoch(self, runner, metrics):
+        if self.moment == 'end':
+            raise OSError('no space left')
 
 
-def test_a_plain_metric_of_mmengine(tmp_path, data_root):
-    runner = make_runner(tmp_path / 'work', data_root, num_slots=2)
-    runner._test_evaluator = [CountFrames(), dict(type='OPEMetric')]
-    scores = runner.test()
-    assert scores['frames'] == 15
-    assert 0 < scores['sot/auc'] < 100
+@pytest.mark.parametrize('moment', ['seq_0', 'end'])
+def test_a_hook_that_fails_loses_no_result(tmp_path, data_root, moment):
+    work_dir = tmp_path / 'work'
+    runner = make_runner(work_dir, data_root)
+    runner.register_hook(FailsAt(moment))
+    with pytest.raises(OSError, match='no space left'):
+        runner.test()
+    assert len(list((work_dir / 'results').iterdir())) == 3
+    runner = make_runner(work_dir, data_root)
+    assert runner.test()['sot/auc'] > 0
+    assert runner.model.tracked == 0
 
 
 class Learner(Drifter):

@@ -81,7 +81,7 @@ def test_trackingnet(work_dir):
         ('results/a.txt', '1,2,3\n', r'a.txt, line 1: found .1 2 3.'),
         ('times/b.txt', None, r'missing:\n.*times/b.txt is missing'),
         ('times/b.txt', '1\n2\n', r'b.txt has 2 rows, expected 3'),
-        ('times/b.txt', '1\nnan\n2\n', r'b.txt, row 2: found nan'),
+        ('times/b.txt', '1\nnan\n2\n', r'b.txt, row 2: found \[nan'),
     ],
 )
 def test_what_is_not_complete_is_not_written(work_dir, file, content, message):

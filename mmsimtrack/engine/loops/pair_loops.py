@@ -1,4 +1,4 @@
-"""Train on pairs: resume anywhere, stop where the loss is lost."""
+"""Loops over pairs: resume anywhere, stop where the loss is lost."""
 
 from __future__ import annotations
 
@@ -7,16 +7,30 @@ from functools import wraps
 import torch
 from mmengine.dist import all_gather_object
 from mmengine.optim import AmpOptimWrapper, OptimWrapper
-from mmengine.runner import EpochBasedTrainLoop
+from mmengine.runner import EpochBasedTrainLoop, Runner, ValLoop
 from torch import Tensor
 
-from mmsimtrack.engine.loops.pair_val_loop import filled
+from mmsimtrack.datasets import fill_pairs
 from mmsimtrack.registry import LOOPS
 
 
 @LOOPS.register_module()
+class PairValLoop(ValLoop):
+    """Validates on pairs that are cut as the model says.
+
+    Args:
+        runner: The runner; its config has the model.
+        dataloader: Config of the pairs; see `fill_pairs`.
+        **kwargs: Of mmengine's `ValLoop`.
+    """
+
+    def __init__(self, runner: Runner, dataloader: dict, **kwargs) -> None:
+        super().__init__(runner, _filled(dataloader, runner), **kwargs)
+
+
+@LOOPS.register_module()
 class PairTrainLoop(EpochBasedTrainLoop):
-    """Epochs of pairs that can be left after any step and resumed.
+    """Trains in epochs of pairs, and can be resumed after any step.
 
     mmengine's loop begins a resumed epoch anew. This one tells `PairSampler`
     how much of the epoch is done; an epoch has whole steps of the optimizer,
@@ -36,12 +50,18 @@ class PairTrainLoop(EpochBasedTrainLoop):
         ValueError: If an epoch has no whole step.
     """
 
-    def __init__(self, runner, dataloader, max_epochs: int, **kwargs) -> None:
-        super().__init__(
-            runner, filled(dataloader, runner), max_epochs, **kwargs
-        )
+    def __init__(
+        self, runner: Runner, dataloader: dict, max_epochs: int, **kwargs
+    ) -> None:
+        dataloader = _filled(dataloader, runner)
+        super().__init__(runner, dataloader, max_epochs, **kwargs)
         self.batch_size = self.dataloader.batch_size
-        self.accumulative_counts = _accumulative_counts(runner.optim_wrapper)
+        wrapper = runner.optim_wrapper
+        self.accumulative_counts = (
+            wrapper.get('accumulative_counts', 1)
+            if isinstance(wrapper, dict)  # which is built later
+            else wrapper._accumulative_counts
+        )
         sampler = self.dataloader.sampler
         sampler.step_size = self.batch_size * self.accumulative_counts
         if not len(sampler):
@@ -95,28 +115,22 @@ class PairTrainLoop(EpochBasedTrainLoop):
         except FloatingPointError as error:  # of loss or gradient, by us
             for buffer, kept in zip(self.runner.model.buffers(), buffers):
                 buffer.copy_(kept)
-            message = self._report(error, data_batch)
+            samples = data_batch['data_samples']
+            keys = all_gather_object([str(sample.key) for sample in samples])
+            keys = [f'process {i}: {", ".join(x)}' for i, x in enumerate(keys)]
+            message = (
+                f'Training stopped before iteration {self._iter + 1}: {error} '
+                f'Keys (seed, k) of its pairs: {"; ".join(keys)}. '
+                f'{self._save()} Look at pairs with '
+                'tools/analysis_tools/browse_pairs.py CONFIG --num 1 '
+                '--first-key K; if they are sound, lower the learning rate '
+                'or train in a higher precision.'
+            )
             self.runner.logger.error(message)
             raise FloatingPointError(message) from error
 
-    def _report(self, error: Exception, data_batch: dict) -> str:
-        """Say which pairs did it, and save the state before them."""
-        step = self._iter
-        keys = all_gather_object([s.key for s in data_batch['data_samples']])
-        ranks = [
-            f'process {rank}: {", ".join(map(str, of_rank))}'
-            for rank, of_rank in enumerate(keys)
-        ]
-        return (
-            f'Training stopped before iteration {step + 1}: {error} Keys '
-            f'(seed, k) of its pairs: {"; ".join(ranks)}. {self._save()} '
-            'Look at pairs with tools/analysis_tools/browse_pairs.py CONFIG '
-            '--num 1 --first-key K; if they are sound, lower the learning '
-            'rate or train in a higher precision.'
-        )
-
     def _save(self) -> str:
-        """Save a checkpoint of the last good state; says where."""
+        """Save a checkpoint of the last good state, and say where it is."""
         parameters = self.runner.model.parameters()
         if not all(parameter.isfinite().all() for parameter in parameters):
             return (
@@ -125,24 +139,23 @@ class PairTrainLoop(EpochBasedTrainLoop):
                 'set optim_wrapper.clip_grad, which checks the gradients.'
             )
         # gradients that were accumulated are lost: their batches come again
-        counts = self.accumulative_counts
-        good = self._iter - self._iter % counts
-        name = f'good_iter_{good}.pth'
+        good = self._iter - self._iter % self.accumulative_counts
+        folder, name = self.runner.work_dir, f'good_iter_{good}.pth'
+        meta = {'epoch': self._epoch, 'iter': good}
+        where = {'backend': 'atomic_local'}
         self.runner.save_checkpoint(
-            self.runner.work_dir,
-            name,
-            meta={'epoch': self._epoch, 'iter': good},
-            backend_args={'backend': 'atomic_local'},
+            folder, name, meta=meta, backend_args=where
         )
-        path = f'{self.runner.work_dir}/{name}'
+        path = f'{folder}/{name}'
         return f'The last good state is {path}; --resume {path} repeats them.'
 
 
-def _accumulative_counts(wrapper: OptimWrapper | dict) -> int:
-    """Batches per step of the optimizer, of a wrapper or of its config."""
-    if isinstance(wrapper, dict):
-        return wrapper.get('accumulative_counts', 1)
-    return wrapper._accumulative_counts
+def _filled(dataloader: dict, runner: Runner) -> dict:
+    """Fill the pairs of a dataloader's config with the model's crops."""
+    if not isinstance(dataloader, dict):  # built by the caller
+        return dataloader
+    model = runner.cfg.get('model', {})
+    return {**dataloader, 'dataset': fill_pairs(dataloader['dataset'], model)}
 
 
 def _check_gradients(wrapper: OptimWrapper) -> None:
