@@ -7,33 +7,14 @@ partner within the gap.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
 
+from mmsimtrack.datasets.sequence_dataset import check_option
+
 GAP_STEP = 5  # as in STARK-S
-
-
-def sample_frames(
-    visible: np.ndarray, max_gap: int, mode: str, rng: np.random.Generator
-) -> tuple[int, int]:
-    """Draw an exemplar and a search frame, two different ones.
-
-    Where a drawn frame has no partner within the gap, another one is drawn
-    and the gap grows by 5 frames.
-
-    Args:
-        visible: (V,) numbers of the frames that show the target, ascending;
-            V >= 2.
-        max_gap: Frames are near each other if they are less than this apart.
-        mode: One of `SAMPLING_MODES`.
-        rng: All randomness comes from it.
-    """
-    while True:
-        frames = SAMPLING_MODES[mode](visible, max_gap, rng)
-        if frames is not None:
-            return frames
-        max_gap += GAP_STEP
 
 
 def sample_causal(
@@ -92,7 +73,7 @@ SAMPLING_MODES = {
 class SamplingPolicy:
     """How a `PairDataset` draws sequences and their frames.
 
-    Args:
+    Attributes:
         max_gap: The frames of a pair are less than this apart; in mode
             `order` less than twice this.
         min_frames: Videos shorter than this are not drawn.
@@ -109,11 +90,7 @@ class SamplingPolicy:
     mode: str = 'causal'
 
     def __post_init__(self) -> None:
-        if self.mode not in SAMPLING_MODES:
-            raise ValueError(
-                f'PairDataset: sampling.mode is {self.mode!r}, expected one '
-                f'of {sorted(SAMPLING_MODES)}. Change it in the config.'
-            )
+        check_option('PairDataset: sampling.mode', self.mode, SAMPLING_MODES)
         if self.min_visible < 2:
             raise ValueError(
                 f'PairDataset: sampling.min_visible is {self.min_visible}, '
@@ -124,10 +101,22 @@ class SamplingPolicy:
     def draw(
         self, visible: np.ndarray, rng: np.random.Generator
     ) -> tuple[int, int]:
-        """An exemplar and a search frame; see `sample_frames`."""
-        return sample_frames(visible, self.max_gap, self.mode, rng)
+        """Draw an exemplar and a search frame, two different ones.
+
+        Where a drawn frame has no partner within the gap, another one is
+        drawn and the gap grows by 5 frames.
+
+        Args:
+            visible: (V,) numbers of the frames that show the target,
+                ascending; V >= 2.
+            rng: All randomness comes from it.
+        """
+        for gap in itertools.count(self.max_gap, GAP_STEP):
+            frames = SAMPLING_MODES[self.mode](visible, gap, rng)
+            if frames is not None:
+                return frames
 
 
 def _between(visible: np.ndarray, start: int, stop: int) -> np.ndarray:
-    """The frames t of `visible` with start <= t < stop."""
+    """Return the frames t of `visible` with start <= t < stop."""
     return visible[slice(*np.searchsorted(visible, (start, stop)))]

@@ -334,7 +334,7 @@ def test_chunks_of_trackingnet(tmp_path):
     assert levels(dataset.get_sequence(11))[9:] == [100, 110, 120]
     names = [name for name, *_ in read_all(dict(cfg, chunks=(11, 2)), False)]
     assert names == ['TRAIN_11_video_0', 'TRAIN_2_video_0']
-    message = r'TRAIN_12/anno is missing\. .* or set `chunks` there'
+    message = r'TRAIN_12/anno is missing\. .* set `chunks` in the config'
     check(dict(cfg, chunks=[12]), message)
 
 
@@ -536,8 +536,8 @@ def test_missing_data_root(layout, cfg, tmp_path):
 @pytest.mark.parametrize(
     'layout, options, message',
     [
-        ('lasot', dict(split='val'), "'val', expected one of .'ext', 'test'"),
-        ('got10k', dict(split='all'), "'all', expected one of .'test', 'trai"),
+        ('lasot', dict(split='val'), "'val', expected one of .'train', 'te"),
+        ('got10k', dict(split='all'), "'all', expected one of .'train', 'vot"),
         ('trackingnet', dict(split='TEST'), "'TEST', expected one of"),
         ('tnl2k', dict(split='val'), "'val', expected one of"),
         ('vasttrack', dict(split='val'), "'val', expected one of"),
@@ -550,7 +550,7 @@ def test_missing_data_root(layout, cfg, tmp_path):
         ('folder', dict(frames='img'), "frames is 'img', expected a path wi"),
         ('folder', dict(boxes='{}/{}'), "boxes is '{}/{}', expected a path"),
         ('folder', dict(list_file='a.txt'), 'a.txt is missing. Expected a li'),
-        ('folder', dict(frames='v/{}'), 'v is missing. Expected a folder wit'),
+        ('folder', dict(frames='v/{}'), 'v is missing. Expected one folder p'),
     ],
 )
 def test_wrong_options(layout, options, message, cfg):
@@ -623,7 +623,7 @@ def test_missing_folder_of_frames(cfg, last):
 def test_missing_annotation(layout, cfg, last):
     last['boxes'].unlink()
     if layout == 'trackingnet':  # whose annotations are the list
-        check(cfg, 'TrackingNetDataset: no sequence in')
+        check(cfg, 'TrackingNetDataset: .*/data holds no sequence')
     else:
         check(cfg, f'{last["boxes"]} is missing')
 
@@ -635,11 +635,15 @@ def test_short_annotation(layout, cfg, last):
     messages = {
         'coco': 'is no COCO annotation file, or not a complete one',
         'lasot': 'full_occlusion.txt has 8 values, but .* it has 7 boxes',
-        'otb100': 'has 70 boxes, expected 71.* from the site of the benchmark',
-        'uav123': 'has 108 boxes, expected 109.*UAV123@10fps do not fit',
+        'otb100': 'holds 71 frames, but .* has 70 boxes.* from the site of th',
+        'uav123': 'holds 109 frames, but .*108 boxes.*UAV123@10fps do not fit',
     }
     default = r'holds 8 frames, but .* has \d boxes\. Expected one box per fra'
     check(cfg, messages.get(layout, default))
+    if layout in ('otb100', 'uav123'):  # a range is known without frames
+        for path in last['frames']:
+            path.unlink()
+        check(dict(cfg, frames_optional=True), messages[layout])
 
 
 @pytest.mark.parametrize('text', ['', '1,2,3,4\n1,2,3\n', '1,2,3,4\n1,2,?,4'])

@@ -6,8 +6,11 @@ import pytest
 from mmsimtrack.datasets.frame_sampling import (
     SAMPLING_MODES,
     SamplingPolicy,
-    sample_frames,
 )
+
+
+def sample_frames(visible, max_gap, mode, rng):
+    return SamplingPolicy(max_gap, 20, 5, mode).draw(np.array(visible), rng)
 
 
 def draw(visible, max_gap, mode, num_draws=3000):

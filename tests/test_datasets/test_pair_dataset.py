@@ -1,6 +1,5 @@
 import json
 import logging
-import re
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +10,6 @@ from mmengine.dataset import default_collate
 from torch.utils.data import DataLoader
 
 from mmsimtrack.datasets import PairDataset, VideoSequence, jitter_bbox
-from mmsimtrack.structures import CropWindow
 
 PARITY = Path(__file__).parents[2] / '../shared/parity/boxes.json'
 AUGMENTATION = [
@@ -29,11 +27,9 @@ AUGMENTATION = [
 def build(make_got10k, tmp_path):
     """A function that writes a data set and builds its pairs."""
 
-    def _build(transforms=(), max_gap=200, min_frames=2, reading=None, **data):
+    def _build(transforms=(), reading=None, **data):
         make_got10k(tmp_path, **data)
-        return build_pairs(
-            tmp_path, transforms, max_gap, min_frames, reading=reading
-        )
+        return build_pairs(tmp_path, transforms, reading=reading)
 
     return _build
 
@@ -41,20 +37,20 @@ def build(make_got10k, tmp_path):
 def build_pairs(
     root,
     transforms=(),
-    max_gap=200,
+    reading=None,
     min_frames=2,
     min_visible=2,
     type_='Got10kDataset',
-    reading=None,
 ):
+    cfg = dict(type=type_, data_root=str(root), split='train')
     return PairDataset(
-        datasets=[dict(type=type_, data_root=str(root), split='train')],
+        datasets=[cfg],
         ratios=[1],
         exemplar=dict(size=32, factor=2),
         search=dict(size=64, factor=4),
         jitter=dict(center=3.5, scale=0.5),
         sampling=dict(
-            max_gap=max_gap, min_frames=min_frames, min_visible=min_visible
+            max_gap=200, min_frames=min_frames, min_visible=min_visible
         ),
         transforms=transforms,
         reading=reading,
@@ -86,12 +82,6 @@ def warnings(monkeypatch):
     return lines
 
 
-def draw_frames(pairs, num_draws=300):
-    """(N, 2) numbers of the exemplar and search frames."""
-    rng = np.random.default_rng(0)
-    return np.array([pairs.draw(rng)[1:] for _ in range(num_draws)])
-
-
 def assert_same(pair, other):
     assert pair['inputs'].keys() == other['inputs'].keys()
     for name, value in pair['inputs'].items():
@@ -103,18 +93,26 @@ def assert_same(pair, other):
     )
 
 
-def test_pair_is_a_function_of_its_key(build):
-    pairs = build(AUGMENTATION)
-    again = build_pairs(pairs.datasets[0].data_root, AUGMENTATION)
+@pytest.mark.parametrize('type_', ['Got10kDataset', 'CocoDataset'])
+def test_pair_is_a_function_of_its_key(make_got10k, tmp_path, type_):
+    make = make_got10k if type_ == 'Got10kDataset' else make_coco
+    make(tmp_path)
+    pairs, again = (
+        build_pairs(tmp_path, AUGMENTATION, type_=type_) for _ in range(2)
+    )
     keys = [(7, k) for k in range(12)] + [(8, 0), (0, 7)]
-    first = [pairs[key] for key in keys]
     np.random.seed(0)
     torch.manual_seed(0)
+    first = [pairs[key] for key in keys]
+    state = np.random.get_state()[1].copy(), torch.get_rng_state()
     for key, pair in zip(reversed(keys), reversed(first)):
         assert_same(again[key], pair)
     searches = {bytes(pair['inputs']['search'].numpy()) for pair in first}
     assert len(searches) == len(keys)
     assert [pair['data_samples'].key for pair in first] == keys
+    # global generators stay untouched
+    np.testing.assert_array_equal(np.random.get_state()[1], state[0])
+    assert torch.equal(torch.get_rng_state(), state[1])
 
 
 def test_pairs_do_not_depend_on_workers(build):
@@ -139,42 +137,13 @@ def test_pairs_do_not_depend_on_workers(build):
         assert keys == [sample.key for sample in other['data_samples']]
 
 
-def test_global_generators_stay_untouched(build):
-    pairs = build(AUGMENTATION)
-    state = np.random.get_state()[1].copy()
-    torch_state = torch.get_rng_state()
-    pairs[0, 0]
-    np.testing.assert_array_equal(np.random.get_state()[1], state)
-    assert torch.equal(torch.get_rng_state(), torch_state)
-
-
-def test_search_frame_follows_within_the_gap(build):
-    frames = draw_frames(build(num_frames=20, max_gap=5))
-    gaps = frames[:, 1] - frames[:, 0]
-    assert set(gaps) == {1, 2, 3, 4}
-    assert set(frames[:, 0]) == set(range(19))
-    assert set(frames[:, 1]) == set(range(1, 20))
-
-
-def test_frames_are_drawn_uniformly(build):
-    frames = draw_frames(build(num_frames=3), 2000)
-    pairs, counts = np.unique(frames, axis=0, return_counts=True)
-    # exemplar 0 or 1, then a later frame
-    np.testing.assert_array_equal(pairs, [(0, 1), (0, 2), (1, 2)])
-    np.testing.assert_allclose(counts / 2000, (0.25, 0.25, 0.5), atol=0.05)
-
-
 def test_only_visible_frames_are_drawn(build):
     pairs = build(num_frames=10, absent=(0, 3, 4), uncovered=(8, 9))
-    frames = draw_frames(pairs)
+    rng = np.random.default_rng(0)
+    frames = np.array([pairs.draw(rng)[1:] for _ in range(300)])
     assert set(frames[:, 0]) == {1, 2, 5, 6}
     assert set(frames[:, 1]) == {2, 5, 6, 7}
     assert (frames[:, 0] < frames[:, 1]).all()
-
-
-def test_gap_grows_where_no_visible_frame_is_near(build):
-    pairs = build(num_frames=20, max_gap=3, absent=range(1, 19))
-    np.testing.assert_array_equal(draw_frames(pairs, 5), [(0, 19)] * 5)
 
 
 def test_short_and_hidden_sequences_are_not_drawn(make_got10k, tmp_path):
@@ -197,36 +166,23 @@ def test_pairs_need_two_visible_frames():
         build_pairs('nowhere', min_visible=1)
 
 
-def test_usable_sequences_are_drawn_alike(make_got10k, tmp_path):
-    folders = make_got10k(tmp_path, num_sequences=4)
-    np.savetxt(folders[1] / 'absence.label', [1] * 7 + [0], '%d')
-    pairs = build_pairs(tmp_path)
-    assert len(pairs) == 3
-    rng = np.random.default_rng(0)
-    names = [pairs.draw(rng)[0].name for _ in range(900)]
-    assert set(names) == {'seq_0', 'seq_2', 'seq_3'}
-    for name in set(names):
-        assert names.count(name) == pytest.approx(300, abs=60)
-
-
 def test_ratios(make_got10k, tmp_path):
-    datasets = []
-    for name, num_sequences in (('a', 4), ('b', 1)):
-        make_got10k(tmp_path / name, num_sequences=num_sequences)
-        root = str(tmp_path / name)
-        datasets.append(
-            dict(type='Got10kDataset', data_root=root, split='train')
-        )
+    roots = [tmp_path / name for name in 'ab']
+    for root in roots:
+        make_got10k(root, num_sequences=1)
+    pairs = build_pairs(roots[0])
     settings = dict(
-        datasets=datasets,
-        exemplar=dict(size=32, factor=2),
-        search=dict(size=64, factor=4),
-        jitter=dict(center=3.5, scale=0.5),
-        sampling=dict(max_gap=200, min_frames=2, min_visible=2),
+        datasets=[
+            dict(type='Got10kDataset', data_root=str(root), split='train')
+            for root in roots
+        ],
+        exemplar=pairs.exemplar,
+        search=pairs.search,
+        jitter=pairs.jitter,
+        sampling=vars(pairs.sampling),
         transforms=[],
     )
     pairs = PairDataset(ratios=[1, 3], **settings)
-    assert len(pairs) == 5
     rng = np.random.default_rng(0)
     paths = [pairs.draw(rng)[0].frame_path(0) for _ in range(2000)]
     share = np.mean([f'{tmp_path}/b/' in path for path in paths])
@@ -247,17 +203,6 @@ def test_jitter_by_hand():
     np.testing.assert_allclose(bbox, (3.25, -3, 11.25, 1.5))
 
 
-def test_jitter_of_nothing():
-    bbox = np.array([1.0, 2, 4, 9])
-    middle = np.array([0.5, 0.5])
-    np.testing.assert_allclose(
-        jitter_bbox(bbox, np.zeros(2), middle, 3.5, 0.5), bbox
-    )
-    np.testing.assert_allclose(
-        jitter_bbox(bbox, np.ones(2), np.zeros(2), 0, 0), bbox
-    )
-
-
 def test_jitter_equals_the_release():
     if not PARITY.exists():
         pytest.skip(f'{PARITY} is not here')
@@ -275,43 +220,6 @@ def test_jitter_equals_the_release():
         np.testing.assert_allclose(
             bbox, (x, y, x + w, y + h), rtol=1e-5, atol=1e-4
         )
-
-
-def test_jitter_of_the_search_crop(build, monkeypatch):
-    """Its distribution, seen through the windows that are cut."""
-    pairs = build(
-        num_frames=2, size=(256, 256), bboxes_xywh=[(100, 108, 56, 40)] * 2
-    )
-    windows = []
-    around = CropWindow.around
-
-    def record(bbox, factor, size):
-        if factor == 4:
-            windows.append(np.array(bbox))
-        return around(bbox, factor, size)
-
-    monkeypatch.setattr(CropWindow, 'around', record)
-    sequence = pairs.datasets[0].get_sequence(0)
-    frame = sequence.read_frame(0)
-    monkeypatch.setattr(type(sequence), 'read_frame', lambda *_: frame)
-    rng = np.random.default_rng(0)
-    for _ in range(1500):
-        pairs.cut(sequence, 0, 1, rng)
-    bboxes = np.array(windows)
-    size = bboxes[:, 2:] - bboxes[:, :2]
-    growth = np.log(size / (56, 40))
-    np.testing.assert_allclose(growth.mean(0), 0, atol=0.06)
-    np.testing.assert_allclose(growth.std(0), 0.5, atol=0.04)
-    assert abs(np.corrcoef(growth.T)[0, 1]) < 0.1
-    middle = (bboxes[:, :2] + bboxes[:, 2:]) / 2
-    shift = (middle - 128) / np.sqrt(size.prod(1, keepdims=True))
-    # uniform in [-1.75, 1.75)
-    assert abs(shift).max() <= 1.75
-    np.testing.assert_allclose(
-        np.quantile(shift, (0, 0.25, 0.5, 0.75, 1)),
-        (-1.75, -0.875, 0, 0.875, 1.75),
-        atol=0.15,
-    )
 
 
 def test_exemplar_is_centered(build):
@@ -340,26 +248,6 @@ def test_search_box_is_where_the_target_is(build):
         np.testing.assert_allclose(extent, target, atol=1.5)
 
 
-def test_search_box_maps_back_to_the_annotation(build):
-    pairs = build(num_frames=6, size=(160, 120))
-    for k in range(5):
-        sequence = pairs.datasets[0].get_sequence(0)
-        bbox = sequence.bboxes[4]
-        views = pairs.cut(sequence, 1, 4, np.random.default_rng(k))
-        rng = np.random.default_rng(k)
-        around = jitter_bbox(
-            bbox, rng.standard_normal(2), rng.random(2), 3.5, 0.5
-        )
-        window = CropWindow.around(around, 4, 64)
-        np.testing.assert_allclose(
-            window.to_frame(views['search_bbox']), bbox, atol=1e-9
-        )
-        window = CropWindow.around(sequence.bboxes[1], 2, 32)
-        np.testing.assert_allclose(
-            window.to_frame(views['exemplar_bbox']), sequence.bboxes[1]
-        )
-
-
 def test_pair_knows_its_frames(build):
     pairs = build(num_frames=8, size=(160, 120))
     for k in range(5):
@@ -382,8 +270,8 @@ def test_crops_outside_of_the_frame_are_redrawn(build):
 def test_redrawing_ends(build):
     pairs = build(num_frames=6, bboxes_xywh=[(20, -900, 8, 8)] * 6)
     message = (
-        r'PairDataset: pair \(4, 2\): 100 crops in a row lay outside '
-        r'of their frame\..*check the annotations'
+        r'PairDataset: pair \(4, 2\): 100 draws in a row failed, 0 of them '
+        r'for a corrupt frame, the others since a crop lay outside.*Check the '
     )
     with pytest.raises(RuntimeError, match=message):
         pairs[4, 2]
@@ -391,8 +279,7 @@ def test_redrawing_ends(build):
 
 def test_broken_frame_stops_training(build, tmp_path):
     pairs = build(num_sequences=1, num_frames=2)
-    path = tmp_path / 'train/seq_0/00000002.jpg'
-    path.write_bytes(path.read_bytes()[:-60])
+    cut_short(tmp_path / 'train/seq_0/00000002.jpg')
     with pytest.raises(ValueError, match='00000002.jpg is truncated'):
         pairs[0, 0]
 
@@ -468,30 +355,13 @@ def test_both_views_of_an_image(tmp_path, reads):
         np.testing.assert_allclose(extent, target, atol=1.5)
 
 
-def test_pairs_of_images_are_functions_of_their_keys(tmp_path):
-    make_coco(tmp_path)
-    pairs, again = (
-        build_pairs(tmp_path, AUGMENTATION, type_='CocoDataset')
-        for _ in range(2)
-    )
-    keys = [(7, k) for k in range(12)]
-    first = [pairs[key] for key in keys]
-    for key, pair in zip(reversed(keys), reversed(first)):
-        assert_same(again[key], pair)
-    names = {pair['data_samples'].sequence for pair in first}
-    assert names == {'100', '101'}
-
-
 def test_objects_without_area_are_not_drawn(tmp_path):
     empty = (9, (4, 4, 0, 8), 0)
     make_coco(tmp_path, objects=[empty, (9, (4, 4, 2, 1), 0), empty])
     pairs = build_pairs(tmp_path, type_='CocoDataset')
     rng = np.random.default_rng(0)
     assert {pairs.draw(rng)[0].name for _ in range(20)} == {'101'}
-
-
-def test_no_object_to_draw(tmp_path):
-    make_coco(tmp_path, objects=[(9, (4, 4, 0, 8), 0)])
+    make_coco(tmp_path, objects=[empty])
     message = (
         rf'none of the 1 sequences of CocoDataset in {tmp_path} has 1 frames '
         r'and 1 visible ones\..* or check the annotations'
@@ -500,18 +370,10 @@ def test_no_object_to_draw(tmp_path):
         build_pairs(tmp_path, type_='CocoDataset')
 
 
-def test_missing_image_stops_training(tmp_path):
-    make_coco(tmp_path, objects=[(9, (4, 4, 2, 1), 0)])
-    (tmp_path / 'train2017/000000000009.jpg').unlink()
-    pairs = build_pairs(tmp_path, type_='CocoDataset')
-    with pytest.raises(FileNotFoundError, match='000000000009.jpg is missing'):
-        pairs[0, 0]
-
-
 def test_reading_refuses_what_it_does_not_know(build):
     message = (
         r"PairDataset: reading\.on_corrupt is 'ignore', expected one of "
-        r"\('raise', 'skip'\)\. Change it in the config"
+        r"\['raise', 'skip'\]\. Change it in the config"
     )
     with pytest.raises(ValueError, match=message):
         build(reading=dict(on_corrupt='ignore'))
@@ -556,7 +418,7 @@ def test_pairs_of_corrupt_frames_are_drawn_again(build, tmp_path, errors):
     assert line[0] == logging.ERROR
     assert line[1].startswith(f'{broken} is truncated')
     assert 'The pair is drawn again (on_corrupt=skip)' in line[1]
-    assert 'now skipped 1, for 1 corrupt frames' in line[1]
+    assert 'this worker has met 1 corrupt frames' in line[1]
     # another worker gives the same
     again = build_pairs(tmp_path, AUGMENTATION, reading=reading)
     for key, pair in zip(reversed(keys), reversed(found)):
@@ -566,9 +428,7 @@ def test_pairs_of_corrupt_frames_are_drawn_again(build, tmp_path, errors):
     for key in keys:
         pairs[key]
     assert len(errors) == 3  # one is of the second worker
-    total = sum(num_corrupt)
-    found = re.search(r'skipped (\d+), for 2 corrupt frames', errors[2][1])
-    assert int(found[1]) > total
+    assert 'this worker has met 2 corrupt frames' in errors[2][1]
 
 
 def test_drawing_again_ends(build, tmp_path, errors):
@@ -577,16 +437,17 @@ def test_drawing_again_ends(build, tmp_path, errors):
         cut_short(path)
     message = (
         r'PairDataset: pair \(4, 2\): 100 draws in a row failed, 100 of them '
-        r'for a corrupt frame\. The last one: \S*/seq_\d/\d+\.jpg is truncated'
+        r'for a corrupt.* The last corrupt frame: \S*/seq_\d/\d+\.jpg is trunc'
     )
     with pytest.raises(RuntimeError, match=message):
         pairs[4, 2]
     assert len(errors) <= 16
 
 
-def test_missing_frames_are_not_skipped(build, tmp_path):
+@pytest.mark.parametrize('on_corrupt', ['raise', 'skip'])
+def test_missing_frames_are_not_skipped(build, tmp_path, on_corrupt):
     pairs = build(
-        num_sequences=1, num_frames=2, reading=dict(on_corrupt='skip')
+        num_sequences=1, num_frames=2, reading=dict(on_corrupt=on_corrupt)
     )
     (tmp_path / 'train/seq_0/00000002.jpg').unlink()
     with pytest.raises(FileNotFoundError, match='00000002.jpg is missing'):
