@@ -10,12 +10,13 @@ from pathlib import Path
 
 import numpy as np
 
+PathLike = str | os.PathLike
 # Reads a file, which need not lie on the disk: see `datasets/archive.py`.
 Reader = Callable[[str | os.PathLike], bytes]
 
 
 @contextmanager
-def replace_atomically(path: str | os.PathLike) -> Iterator[Path]:
+def replace_atomically(path: PathLike) -> Iterator[Path]:
     """Let the caller write a file that appears only once it is complete.
 
     Args:
@@ -39,9 +40,7 @@ def replace_atomically(path: str | os.PathLike) -> Iterator[Path]:
 
 
 @contextmanager
-def lock_folder(
-    folder: str | os.PathLike, wait: bool = False
-) -> Iterator[None]:
+def lock_folder(folder: PathLike, wait: bool = False) -> Iterator[None]:
     """Keep other processes out of a folder until the block ends.
 
     The operating system frees the lock of a process that dies.
@@ -76,9 +75,7 @@ def lock_folder(
 
 
 def read_text(
-    path: str | os.PathLike,
-    expected: str,
-    read: Reader = Path.read_bytes,
+    path: PathLike, expected: str, read: Reader = Path.read_bytes
 ) -> str:
     """Read a text file: UTF-8 with or without mark, or UTF-16 with mark.
 
@@ -104,9 +101,7 @@ def read_text(
     return content.decode('utf-16' if utf_16 else 'utf-8-sig', 'replace')
 
 
-def read_names(
-    path: str | os.PathLike, read: Reader = Path.read_bytes
-) -> list[str]:
+def read_names(path: PathLike, read: Reader = Path.read_bytes) -> list[str]:
     """Read one name per line; names may hold spaces.
 
     Raises:
@@ -116,9 +111,7 @@ def read_names(
     return [name for line in text.splitlines() if (name := line.strip())]
 
 
-def read_rows(
-    path: str | os.PathLike, read: Reader = Path.read_bytes
-) -> list[str]:
+def read_rows(path: PathLike, read: Reader = Path.read_bytes) -> list[str]:
     """Read all lines of numbers, with spaces instead of commas.
 
     Raises:
@@ -135,7 +128,7 @@ def read_rows(
 
 
 def parse_rows(
-    path: str | os.PathLike,
+    path: PathLike,
     rows: list[str],
     width: int,
     expected: str,
@@ -184,7 +177,7 @@ def parse_rows(
 
 
 def read_bboxes_xywh(
-    path: str | os.PathLike, read: Reader = Path.read_bytes
+    path: PathLike, read: Reader = Path.read_bytes
 ) -> np.ndarray:
     """Read one box per line: annotations and tracking results.
 
@@ -208,9 +201,7 @@ def read_bboxes_xywh(
     return parse_rows(path, rows, 4, 'four numbers x, y, w, h')
 
 
-def read_flags(
-    path: str | os.PathLike, read: Reader = Path.read_bytes
-) -> np.ndarray:
+def read_flags(path: PathLike, read: Reader = Path.read_bytes) -> np.ndarray:
     """Read one integer per frame: absence, cover, occlusion.
 
     Args:
@@ -240,9 +231,7 @@ def read_flags(
     return flags[:, 0].astype(np.int64)
 
 
-def write_bboxes_xywh(
-    path: str | os.PathLike, bboxes_xywh: np.ndarray
-) -> None:
+def write_bboxes_xywh(path: PathLike, bboxes_xywh: np.ndarray) -> None:
     """Write ``x,y,w,h`` lines with 4 decimals; never leaves half a file.
 
     Args:

@@ -13,6 +13,7 @@ Hidden files, and what macOS and Jupyter leave behind, are never listed.
 import os
 import os.path as osp
 import struct
+import weakref
 import zipfile
 import zlib
 from bisect import bisect_left
@@ -24,9 +25,8 @@ import numpy as np
 MAX_OPEN = 256  # zip archives at a time, in each process
 MAX_MEMBER = 2**30  # bytes of a member, unpacked
 _HEADER = 30  # bytes before the name of a zip member
-_FIELDS = list(
-    dict(offset='i8', packed='i8', size='i8', crc='u4', method='i2').items()
-)
+_FIELDS = list(zip(('offset', 'packed', 'size'), ('i8',) * 3))
+_FIELDS += [('crc', 'u4'), ('method', 'i2')]
 
 
 def read_bytes(path: str | os.PathLike) -> bytes:
@@ -112,25 +112,17 @@ class ZipArchive:
         try:
             with zipfile.ZipFile(path) as archive:
                 # of two members of one name, the last counts
-                rows = {
-                    member.filename.encode(): _describe(member)
-                    for member in archive.infolist()
-                    if not member.is_dir()
-                }
+                rows = dict(map(_describe, archive.infolist()))
         except (zipfile.BadZipFile, struct.error) as error:
             raise ValueError(
                 f'{path} is truncated or no zip archive ({error}). Download '
                 'it again.'
             ) from error
-        fields = [('name', f'S{max(map(len, rows), default=1)}'), *_FIELDS]
+        width = max(map(len, rows), default=1)
         records = [(name, *row) for name, row in sorted(rows.items())]
-        self._table = np.array(records, fields)
+        self._table = np.array(records, [('name', f'S{width}'), *_FIELDS])
         self._file = os.open(path, os.O_RDONLY)
-
-    def __del__(self, close=os.close) -> None:
-        # bound here: modules are gone when the interpreter ends
-        if hasattr(self, '_file'):
-            close(self._file)
+        weakref.finalize(self, os.close, self._file)
 
     def list_folder(self, folder: str) -> tuple[set[str], list[str]]:
         """List names of folders and of files in a folder of the archive."""
@@ -141,7 +133,7 @@ class ZipArchive:
         names = self._table['name'][start:stop].tolist()
         parts = [name[len(prefix) :].decode().partition('/') for name in names]
         folders = {first for first, slash, _ in parts if slash}
-        return folders, [first for first, slash, _ in parts if not slash]
+        return folders, [n for n, slash, _ in parts if n and not slash]
 
     def find(self, path: str) -> np.void | None:
         """Look a member up in the table; None if there is no such member."""
@@ -172,10 +164,8 @@ class ZipArchive:
     def _unpack(
         self, offset: int, packed: int, size: int, crc: int, method: int
     ) -> bytes:
-        if size > MAX_MEMBER:
-            raise zlib.error(f'{size} bytes, more than {MAX_MEMBER}')
-        if packed > os.fstat(self._file).st_size:
-            raise zlib.error('larger than the archive')
+        if (largest := max(packed, size)) > MAX_MEMBER:
+            raise zlib.error(f'{largest} bytes, more than {MAX_MEMBER}')
         # pread has no position that others could move, as seek and read do
         header = os.pread(self._file, _HEADER, offset)
         start = offset + _HEADER + sum(struct.unpack_from('<HH', header, 26))
@@ -224,11 +214,12 @@ def _is_zip(name: str) -> bool:
     return name.endswith('.zip') and not name.startswith('.')
 
 
-def _describe(member: zipfile.ZipInfo) -> tuple[int, int, int, int, int]:
-    """Give the place of a member, its sizes, checksum and method.
+def _describe(member: zipfile.ZipInfo) -> tuple[bytes, tuple]:
+    """Give the name of a member, its place, sizes, checksum and method.
 
     The method is -1 where the member is encrypted.
     """
     method = -1 if member.flag_bits & 1 else member.compress_type
     sizes = member.compress_size, member.file_size
-    return member.header_offset, *sizes, member.CRC, method
+    row = member.header_offset, *sizes, member.CRC, method
+    return member.filename.encode(), row

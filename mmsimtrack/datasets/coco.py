@@ -83,7 +83,7 @@ class CocoDataset(SequenceDataset):
     def find_sources(self) -> tuple[None, list[str]]:
         """Name the annotation file; of images, only the folder is checked."""
         if not self.frames_optional:
-            self.check_frame_folder(self._folder)
+            self.check_folder(self._folder, 'a folder of frames')
         return None, [self._annotation]
 
     def parse(self, infos: None) -> dict[str, np.ndarray]:

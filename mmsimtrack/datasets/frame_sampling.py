@@ -11,15 +11,15 @@ import itertools
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.random import Generator
 
 from mmsimtrack.datasets.sequence_dataset import check_option
 
 GAP_STEP = 5  # as in STARK-S
+Frames = tuple[int, int]
 
 
-def sample_causal(
-    visible: np.ndarray, gap: int, rng: np.random.Generator
-) -> tuple[int, int] | None:
+def sample_causal(visible, gap: int, rng: Generator) -> Frames | None:
     """Mode `causal` of STARK-S: the search frame follows the exemplar frame.
 
     The exemplar frame is uniform among the visible ones but the last, which
@@ -30,9 +30,7 @@ def sample_causal(
     return (int(t), int(rng.choice(later))) if len(later) else None
 
 
-def sample_interval(
-    visible: np.ndarray, gap: int, rng: np.random.Generator
-) -> tuple[int, int] | None:
+def sample_interval(visible, gap: int, rng: Generator) -> Frames | None:
     """Mode `interval`, as in LoRAT: the search frame lies on either side.
 
     The exemplar frame is uniform among the visible ones, the search frame
@@ -44,9 +42,7 @@ def sample_interval(
     return (int(t), int(rng.choice(near))) if len(near) else None
 
 
-def sample_order(
-    visible: np.ndarray, gap: int, rng: np.random.Generator
-) -> tuple[int, int] | None:
+def sample_order(visible, gap: int, rng: Generator) -> Frames | None:
     """Mode `order`, as in SeqTrack and SUTrack: forward or backward in time.
 
     Around a visible frame two near ones are drawn (it may be one of them), so
@@ -98,9 +94,7 @@ class SamplingPolicy:
                 'Change it in the config.'
             )
 
-    def draw(
-        self, visible: np.ndarray, rng: np.random.Generator
-    ) -> tuple[int, int]:
+    def draw(self, visible: np.ndarray, rng: Generator) -> Frames:
         """Draw an exemplar and a search frame, two different ones.
 
         Where a drawn frame has no partner within the gap, another one is

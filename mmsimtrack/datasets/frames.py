@@ -53,9 +53,7 @@ def list_frames(folder: str | os.PathLike) -> list[str]:
     return sorted(names, key=order)
 
 
-def find_numbers(
-    names: Iterable[str], folder: str | os.PathLike
-) -> dict[int, str]:
+def find_numbers(names: Iterable[str], folder: str) -> dict[int, str]:
     """Find the names that are numbers, with any digits and endings.
 
     Raises:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 import cv2
 import numpy as np
 from mmengine.logging import print_log
+from numpy.random import Generator
 from torch.utils.data import Dataset
 
 from mmsimtrack.datasets.frame_sampling import SamplingPolicy
@@ -102,7 +103,7 @@ class PairDataset(Dataset):
             pair = transform(pair)
         return pair
 
-    def _find_pair(self, key: tuple, rng: np.random.Generator) -> dict:
+    def _find_pair(self, key: tuple, rng: Generator) -> dict:
         """Draw until both frames can be read and both crops hit them."""
         corrupt = []
         for _ in range(MAX_REDRAWS):
@@ -124,7 +125,7 @@ class PairDataset(Dataset):
             f'jitter.center in the config.{last}'
         )
 
-    def draw(self, rng: np.random.Generator) -> tuple[VideoSequence, int, int]:
+    def draw(self, rng: Generator) -> tuple[VideoSequence, int, int]:
         """Draw a sequence and two of its frames, both visible.
 
         How far apart the frames are depends on the mode. An image is drawn
@@ -143,7 +144,7 @@ class PairDataset(Dataset):
         sequence: VideoSequence,
         t_exemplar: int,
         t_search: int,
-        rng: np.random.Generator,
+        rng: Generator,
     ) -> dict | None:
         """Read the frames and cut the crops.
 
@@ -199,16 +200,16 @@ class PairDataset(Dataset):
         return pair
 
     def _fill(
-        self, border: str, size: int, rng: np.random.Generator
+        self, border: str, size: int, rng: Generator
     ) -> np.ndarray | None:
         """Return what shows beyond a frame; see `cut_warped`."""
-        if border == 'background':
-            return self.draw_background(rng, size)
-        black = np.zeros((size, size, 3), np.uint8)
-        return black if border == 'black' else None
+        if border == 'black':
+            return np.zeros((size, size, 3), np.uint8)
+        background = border == 'background'
+        return self.draw_background(rng, size) if background else None
 
     def draw_object(
-        self, rng: np.random.Generator
+        self, rng: Generator
     ) -> tuple[np.ndarray, list[np.ndarray]]:
         """Draw an object that has an outline.
 
@@ -228,9 +229,7 @@ class PairDataset(Dataset):
         sequence = dataset.get_sequence(int(rng.choice(indices)))
         return sequence.read_frame(0), sequence.outline
 
-    def draw_background(
-        self, rng: np.random.Generator, size: int
-    ) -> np.ndarray:
+    def draw_background(self, rng: Generator, size: int) -> np.ndarray:
         """Draw a square piece of a frame, (size, size, 3) RGB uint8."""
         sequence, t, _ = self.draw(rng)
         frame = sequence.read_frame(t)

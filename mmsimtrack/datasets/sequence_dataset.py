@@ -134,20 +134,28 @@ class SequenceDataset(BaseDataset):
             FileNotFoundError: If there is no such folder.
         """
         path = osp.join(self.data_root, folder).rstrip('/')
-        expected = 'one folder per sequence there; unpack the archive'
-        check_folder(
-            path, f'{type(self).__name__}: {path} is missing', expected
-        )
+        self.check_folder(path, 'one folder per sequence')
         return archive.list_folder(path)[0]
 
     def check_root(self) -> None:
         """Raise `FileNotFoundError` if there is no data at all."""
-        check_folder(
-            self.data_root,
-            f'{type(self).__name__}: {self.data_root} does not exist',
-            'the data set as downloaded; docs/en/prepare_datasets.md says '
-            'where to get it. Put it there',
-        )
+        if not archive.is_folder(self.data_root):
+            raise FileNotFoundError(
+                f'{type(self).__name__}: {self.data_root} does not exist. '
+                'Expected the data set as downloaded; '
+                'docs/en/prepare_datasets.md says where to get it. Put it '
+                'there, or correct data_root in the config.'
+            )
+
+    def check_folder(self, folder: str, expected: str) -> None:
+        """Raise `FileNotFoundError` if a folder of the data set is missing."""
+        if not archive.is_folder(folder):
+            raise FileNotFoundError(
+                f'{folder} is missing. Expected {expected}; unpack the full '
+                'archive, correct data_root in the config, or set `indices` '
+                'there to leave sequences out. tools/dataset_converters/'
+                'check_dataset.py lists all that is missing.'
+            )
 
     def load_data_list(self) -> list[dict]:
         """List what `load_sequence` takes, a dict for each sequence.
@@ -314,7 +322,7 @@ class SequenceDataset(BaseDataset):
         """
         template, first = info['frame_template'], info['first_frame']
         folder, pattern = osp.split(template)
-        self.check_frame_folder(folder)
+        self.check_folder(folder, 'a folder of frames')
         names = frames.list_frames(folder)
         if pattern == '{}':
             return names, []
@@ -323,16 +331,6 @@ class SequenceDataset(BaseDataset):
         span = range(first, last + 1)
         missing = [frame_path(template, n) for n in span if n not in numbers]
         return [numbers[n] for n in span if n in numbers], missing
-
-    def check_frame_folder(self, folder: str) -> None:
-        """Raise `FileNotFoundError` if a folder of frames is missing."""
-        check_folder(
-            folder,
-            f'{folder} is missing',
-            'a folder of frames; unpack the full archive, set `indices` in '
-            'the config to leave the sequence out (tools/dataset_converters/'
-            'check_dataset.py lists all that is missing)',
-        )
 
     def load_bboxes(self, info: dict) -> np.ndarray:
         """(num_boxes, 4) xywh of a sequence, from its annotation."""
@@ -501,15 +499,6 @@ class SequenceDataset(BaseDataset):
         )
         reader = frames.FrameReader(sequence.frame_paths())
         return {'inputs': reader, 'data_samples': sample}
-
-
-def check_folder(folder: str, problem: str, expected: str) -> None:
-    """Raise `FileNotFoundError` if there is no such folder."""
-    if not archive.is_folder(folder):
-        raise FileNotFoundError(
-            f'{problem}. Expected {expected}, or correct data_root in the '
-            'config.'
-        )
 
 
 def check_option(name: str, value, options: Iterable) -> None:

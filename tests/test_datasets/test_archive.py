@@ -133,7 +133,7 @@ def overwrite(content):
         (set_field(8, '<H', 1), 'packed with a password, which is not supp'),
         (set_field(10, '<H', 14), 'packed by method 14, which is not support'),
         (set_field(16, '<I', 0), 'wrong checksum'),
-        (set_field(20, '<I', 2**31), 'larger than the archive'),
+        (set_field(20, '<I', 2**31), '2147483648 bytes, more than 1073741824'),
         (set_field(24, '<I', 2**31), '2147483648 bytes, more than 1073741824'),
         (set_field(24, '<I', 3), 'other than the 3 bytes of its header'),
     ],

@@ -4,7 +4,7 @@ import os.path as osp
 from collections.abc import Sequence
 
 from mmsimtrack.datasets.archive import list_folder
-from mmsimtrack.datasets.sequence_dataset import SequenceDataset, check_folder
+from mmsimtrack.datasets.sequence_dataset import SequenceDataset
 from mmsimtrack.registry import DATASETS
 
 
@@ -54,12 +54,7 @@ class TrackingNetDataset(SequenceDataset):
 
     def _list_videos(self, chunk: str) -> list[str]:
         path = osp.join(self.data_root, chunk, 'anno')
-        check_folder(
-            path,
-            f'TrackingNetDataset: {path} is missing',
-            f'a file of boxes per video there, and its frames in {chunk}/'
-            'frames; unpack the full archive, set `chunks` in the config to '
-            'those that you have',
-        )
+        expected = f'a file of boxes per video, and frames in {chunk}/frames'
+        self.check_folder(path, f'{expected} (or set `chunks`)')
         stems = map(osp.splitext, list_folder(path)[1])
         return sorted(stem for stem, ending in stems if ending == '.txt')
