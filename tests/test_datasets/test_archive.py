@@ -35,21 +35,15 @@ def root(request, tmp_path):
     return tmp_path
 
 
-def test_read(root):
+def test_read_and_list(root):
     for name, content in FILES.items():
         assert read_bytes(root / name) == content
     bboxes = read_bboxes_xywh(root / 'cat/cat-1/boxes.txt', read_bytes)
     assert bboxes.tolist() == [[1, 2, 3, 4]]
-
-
-def test_list(root):
     assert list_folder(root) == (['cat'], ['cat.zip'])
     assert list_folder(root / 'cat') == (['cat-1'], ['list.txt'])
     assert list_folder(root / 'cat/cat-1/img') == ([], ['1.jpg', '2.jpg'])
     assert list_folder(root / 'dog') == ([], [])
-
-
-def test_what_exists(root):
     for path in ('cat', 'cat/cat-1', 'cat/cat-1/img', 'cat.zip'):
         assert is_folder(root / path)
     for path in FILES:

@@ -28,7 +28,7 @@ def build(make_got10k, tmp_path):
     """A function that writes a data set and builds its pairs."""
 
     def _build(transforms=(), reading=None, **data):
-        make_got10k(tmp_path, **data)
+        make_got10k(tmp_path, **{'num_sequences': 1, 'num_frames': 2, **data})
         return build_pairs(tmp_path, transforms, reading=reading)
 
     return _build
@@ -59,27 +59,52 @@ def build_pairs(
 
 @pytest.fixture
 def reads(monkeypatch):
-    """Frames that were decoded, by file name, as they come in."""
-    names = []
-    read = VideoSequence.read_frame
+    """Names of the frames that are decoded, or by how much each is reduced."""
+    found = []
+    read, reduce = VideoSequence.read_frame, VideoSequence.read_reduced
 
     def record(self, t):
-        names.append(Path(self.frame_path(t)).name)
+        found.append(Path(self.frame_path(t)).name)
         return read(self, t)
 
+    def record_reduction(self, t, reduction):
+        found.append(reduction)
+        return reduce(self, t, reduction)
+
     monkeypatch.setattr(VideoSequence, 'read_frame', record)
-    return names
+    monkeypatch.setattr(VideoSequence, 'read_reduced', record_reduction)
+    return found
 
 
 @pytest.fixture
-def warnings(monkeypatch):
-    """What pairs log."""
+def logged(monkeypatch):
+    """What pairs log, with the level."""
     lines = []
-    monkeypatch.setattr(
-        'mmsimtrack.datasets.pair_dataset.print_log',
-        lambda text, *_, **__: lines.append(text),
-    )
+    for module in ('pair_dataset', 'reading_policy'):
+        monkeypatch.setattr(
+            f'mmsimtrack.datasets.{module}.print_log',
+            lambda text, _, level: lines.append((level, text)),
+        )
     return lines
+
+
+def cut_once(pairs, seed=0):
+    """Cut a pair of the first two frames."""
+    sequence = pairs.datasets[0].get_sequence(0)
+    return pairs.cut(sequence, 0, 1, np.random.default_rng(seed))
+
+
+def cut_short(path):
+    path.write_bytes(path.read_bytes()[:-60])
+
+
+def assert_box_fits(pair, view):
+    """The box of a view is where the red target is."""
+    size = len(pair[view])
+    target = np.clip(pair[f'{view}_bbox'], 0, 1) * size
+    ys, xs = np.nonzero(pair[view][..., 0] > 150)
+    extent = (xs.min(), ys.min(), xs.max() + 1, ys.max() + 1)
+    np.testing.assert_allclose(extent, target, atol=1.5)
 
 
 def assert_same(pair, other):
@@ -222,37 +247,14 @@ def test_jitter_equals_the_release():
         )
 
 
-def test_exemplar_is_centered(build):
-    pairs = build(
-        num_frames=3, size=(160, 120), bboxes_xywh=[(40, 50, 16, 16)] * 3
-    )
-    pair = pairs[0, 0]
-    # a window of 32 px around a box of 16 px
-    np.testing.assert_array_equal(
-        pair['exemplar_bbox'], (0.25, 0.25, 0.75, 0.75)
-    )
-    assert pair['exemplar'].shape == (32, 32, 3)
-    red = pair['exemplar'][..., 0] > 128
-    np.testing.assert_array_equal(np.flatnonzero(red.any(0)), range(8, 24))
-    np.testing.assert_array_equal(np.flatnonzero(red.any(1)), range(8, 24))
-
-
-def test_search_box_is_where_the_target_is(build):
+def test_boxes_are_where_targets_are(build):
     pairs = build(num_frames=6, size=(160, 120))
     for k in range(30):
         pair = pairs[3, k]
+        assert pair['exemplar'].shape == (32, 32, 3)
         assert pair['search'].shape == (64, 64, 3)
-        target = np.clip(pair['search_bbox'], 0, 1) * 64
-        ys, xs = np.nonzero(pair['search'][..., 0] > 150)
-        extent = (xs.min(), ys.min(), xs.max() + 1, ys.max() + 1)
-        np.testing.assert_allclose(extent, target, atol=1.5)
-
-
-def test_pair_knows_its_frames(build):
-    pairs = build(num_frames=8, size=(160, 120))
-    for k in range(5):
-        pair = pairs[0, k]
         for view, t in zip(('exemplar', 'search'), pair['frames']):
+            assert_box_fits(pair, view)
             # the ground of frame t is 10 * (t + 1), what lies outside 0
             levels = np.unique(pair[view][..., 1]).astype(int)
             assert (abs(levels - 10 * (t + 1)) < 3).any()
@@ -260,73 +262,44 @@ def test_pair_knows_its_frames(build):
 
 def test_crops_outside_of_the_frame_are_redrawn(build):
     inside, outside = (20, 20, 8, 8), (900, 20, 8, 8)
-    pairs = build(
-        num_frames=6, bboxes_xywh=[inside] * 3 + [outside] * 2 + [inside]
-    )
+    pairs = build(bboxes_xywh=[inside] * 3 + [outside] * 2 + [inside])
     frames = {pairs[0, k]['frames'] for k in range(60)}
     assert frames == {(0, 1), (0, 2), (1, 2), (0, 5), (1, 5), (2, 5)}
 
 
-def test_redrawing_ends(build):
-    pairs = build(num_frames=6, bboxes_xywh=[(20, -900, 8, 8)] * 6)
-    message = (
-        r'PairDataset: pair \(4, 2\): 100 draws in a row failed, 0 of them '
-        r'for a corrupt frame, the others since a crop lay outside.*Check the '
-    )
-    with pytest.raises(RuntimeError, match=message):
-        pairs[4, 2]
-
-
 def test_broken_frame_stops_training(build, tmp_path):
-    pairs = build(num_sequences=1, num_frames=2)
+    pairs = build()
     cut_short(tmp_path / 'train/seq_0/00000002.jpg')
     with pytest.raises(ValueError, match='00000002.jpg is truncated'):
         pairs[0, 0]
 
 
-def test_frames_are_decoded_once_and_the_exemplar_last(build, reads):
-    pairs = build(num_sequences=1, num_frames=2)
-    pairs[0, 0]
-    assert reads == ['00000002.jpg', '00000001.jpg']
+@pytest.mark.parametrize('missed', [False, True])
+def test_frames_are_decoded_once_and_the_exemplar_last(build, reads, missed):
+    """Not at all where the search crop misses its frame."""
+    pairs = build(bboxes_xywh=[(20, 20, 8, 8), (900 * missed, 20, 8, 8)])
+    assert (cut_once(pairs) is None) == missed
+    assert reads == ['00000002.jpg', '00000001.jpg'][: 2 - missed]
 
 
-def test_exemplar_is_not_decoded_where_the_search_crop_misses(build, reads):
-    pairs = build(
-        num_sequences=1,
-        num_frames=2,
-        bboxes_xywh=[(20, 20, 8, 8), (900, 20, 8, 8)],
-    )
-    sequence = pairs.datasets[0].get_sequence(0)
-    assert pairs.cut(sequence, 0, 1, np.random.default_rng(0)) is None
-    assert reads == ['00000002.jpg']
-
-
-@pytest.mark.parametrize('outside', ['exemplar', 'search'])
-def test_box_far_outside_is_logged(build, warnings, tmp_path, outside):
+@pytest.mark.parametrize('t', [0, 1])
+def test_box_far_outside_is_logged(build, logged, tmp_path, t):
     bboxes_xywh = [(20, 20, 8, 8), (20, 20, 8, 8)]
-    t = 0 if outside == 'exemplar' else 1
     bboxes_xywh[t] = (-90, 20, 8, 8)
-    pairs = build(num_sequences=1, num_frames=2, bboxes_xywh=bboxes_xywh)
-    sequence = pairs.datasets[0].get_sequence(0)
-    assert pairs.cut(sequence, 0, 1, np.random.default_rng(0)) is None
-    assert warnings == [
+    assert cut_once(build(bboxes_xywh=bboxes_xywh)) is None
+    text = (
         f'{tmp_path}/train/seq_0/0000000{t + 1}.jpg: the annotated box '
         '[-90.0, 20.0, -82.0, 28.0] (xyxy) lies far outside of the frame. '
         'The pair is redrawn; correct the annotation.'
-    ]
-
-
-def test_jitter_out_of_the_frame_is_not_logged(build, warnings):
-    pairs = build(
-        num_sequences=1, num_frames=2, bboxes_xywh=[(0, 20, 4, 4)] * 2
     )
+    assert logged == [(logging.WARNING, text)]
+
+
+def test_jitter_out_of_the_frame_is_not_logged(build, logged):
+    pairs = build(bboxes_xywh=[(0, 20, 4, 4)] * 2)
     pairs.jitter = dict(center=30, scale=0)
-    sequence = pairs.datasets[0].get_sequence(0)
-    views = [
-        pairs.cut(sequence, 0, 1, np.random.default_rng(k)) for k in range(20)
-    ]
-    assert None in views
-    assert warnings == []
+    assert None in [cut_once(pairs, seed) for seed in range(20)]
+    assert not logged
 
 
 def test_both_views_of_an_image(tmp_path, reads):
@@ -336,23 +309,16 @@ def test_both_views_of_an_image(tmp_path, reads):
         tmp_path, min_frames=20, min_visible=5, type_='CocoDataset'
     )
     assert len(pairs) == 1
-    pair = pairs[0, 0]
-    assert pair['sequence'] == '100'
-    assert pair['frames'] == (0, 0)
-    assert reads == ['000000000007.jpg']
-    np.testing.assert_array_equal(
-        pair['exemplar_bbox'], (0.25, 0.25, 0.75, 0.75)
-    )
-    red = pair['exemplar'][..., 0] > 128
-    np.testing.assert_array_equal(np.flatnonzero(red.any(0)), range(8, 24))
+    found = [pairs[0, k] for k in range(10)]
+    assert reads == ['000000000007.jpg'] * 10
+    for pair in found:
+        assert (pair['sequence'], pair['frames']) == ('100', (0, 0))
+        # a window of 32 px around a box of 16 px
+        assert pair['exemplar_bbox'].tolist() == [0.25, 0.25, 0.75, 0.75]
+        assert_box_fits(pair, 'exemplar')
+        assert_box_fits(pair, 'search')
     # the search crop is jittered, by draws of the pair's generator
-    boxes = {tuple(pairs[0, k]['search_bbox']) for k in range(10)}
-    assert len(boxes) == 10
-    for k in range(10):
-        target = np.clip(pairs[0, k]['search_bbox'], 0, 1) * 64
-        ys, xs = np.nonzero(pairs[0, k]['search'][..., 0] > 150)
-        extent = (xs.min(), ys.min(), xs.max() + 1, ys.max() + 1)
-        np.testing.assert_allclose(extent, target, atol=1.5)
+    assert len({tuple(pair['search_bbox']) for pair in found}) == 10
 
 
 def test_objects_without_area_are_not_drawn(tmp_path):
@@ -381,44 +347,29 @@ def test_reading_refuses_what_it_does_not_know(build):
         build(reading=dict(reduce=True))
 
 
-def cut_short(path):
-    path.write_bytes(path.read_bytes()[:-60])
-
-
-@pytest.fixture
-def errors(monkeypatch):
-    """What a reading policy logs, with the level."""
-    lines = []
-    monkeypatch.setattr(
-        'mmsimtrack.datasets.reading_policy.print_log',
-        lambda text, _, level: lines.append((level, text)),
-    )
-    return lines
-
-
-def test_pairs_of_corrupt_frames_are_drawn_again(build, tmp_path, errors):
+def test_pairs_of_corrupt_frames_are_drawn_again(build, tmp_path, logged):
     reading = dict(on_corrupt='skip')
-    pairs = build(AUGMENTATION, num_frames=4, reading=reading)
+    data = dict(num_sequences=2, num_frames=4)
+    pairs = build(AUGMENTATION, reading=reading, **data)
     keys = [(0, k) for k in range(40)]
     good = [pairs[key] for key in keys]
-    assert {pair['data_samples'].num_corrupt for pair in good} == {0}
     broken = tmp_path / 'train/seq_0/00000003.jpg'
     cut_short(broken)
     found = [pairs[key] for key in keys]
-    num_corrupt = [pair['data_samples'].num_corrupt for pair in found]
-    assert set(num_corrupt) == {0, 1, 2}
-    for pair, before, num in zip(found, good, num_corrupt):
-        sample = pair['data_samples']
-        shown = sample.sequence == 'seq_0' and 2 in sample.frames
-        assert not shown
-        if num == 0:
+    samples = [pair['data_samples'] for pair in found]
+    assert {sample.num_corrupt for sample in samples} == {0, 1, 2}
+    for pair, before, sample in zip(found, good, samples):
+        assert sample.sequence != 'seq_0' or 2 not in sample.frames
+        if not sample.num_corrupt:
             assert_same(pair, before)
     # logged once, and on all ranks, whose loggers leave warnings out
-    (line,) = errors
-    assert line[0] == logging.ERROR
-    assert line[1].startswith(f'{broken} is truncated')
-    assert 'The pair is drawn again (on_corrupt=skip)' in line[1]
-    assert 'this worker has met 1 corrupt frames' in line[1]
+    ((level, text),) = logged
+    assert level == logging.ERROR
+    assert text.startswith(f'{broken} is truncated')
+    assert text.endswith(
+        'The pair is drawn again (on_corrupt=skip); this worker has met 1 '
+        'corrupt frames.'
+    )
     # another worker gives the same
     again = build_pairs(tmp_path, AUGMENTATION, reading=reading)
     for key, pair in zip(reversed(keys), reversed(found)):
@@ -427,77 +378,56 @@ def test_pairs_of_corrupt_frames_are_drawn_again(build, tmp_path, errors):
     cut_short(broken.with_name('00000001.jpg'))
     for key in keys:
         pairs[key]
-    assert len(errors) == 3  # one is of the second worker
-    assert 'this worker has met 2 corrupt frames' in errors[2][1]
+    assert len(logged) == 3  # one is of the second worker
+    assert 'this worker has met 2 corrupt frames' in logged[2][1]
 
 
-def test_drawing_again_ends(build, tmp_path, errors):
-    pairs = build(num_sequences=2, reading=dict(on_corrupt='skip'))
-    for path in tmp_path.glob('train/*/*.jpg'):
-        cut_short(path)
-    message = (
-        r'PairDataset: pair \(4, 2\): 100 draws in a row failed, 100 of them '
-        r'for a corrupt.* The last corrupt frame: \S*/seq_\d/\d+\.jpg is trunc'
-    )
-    with pytest.raises(RuntimeError, match=message):
+@pytest.mark.parametrize('corrupt', [False, True])
+def test_drawing_again_ends(build, tmp_path, corrupt):
+    box = (20, 20 if corrupt else -900, 8, 8)
+    pairs = build(bboxes_xywh=[box] * 6, reading=dict(on_corrupt='skip'))
+    message = '0 of them for a corrupt frame, the others since a crop lay out'
+    if corrupt:
+        message = r'100 of them .* The last corrupt frame: \S*\.jpg is trunc'
+        for path in tmp_path.glob('train/*/*.jpg'):
+            cut_short(path)
+    with pytest.raises(
+        RuntimeError,
+        match=rf'pair \(4, 2\): 100 draws in a row failed, {message}',
+    ):
         pairs[4, 2]
-    assert len(errors) <= 16
 
 
 @pytest.mark.parametrize('on_corrupt', ['raise', 'skip'])
 def test_missing_frames_are_not_skipped(build, tmp_path, on_corrupt):
-    pairs = build(
-        num_sequences=1, num_frames=2, reading=dict(on_corrupt=on_corrupt)
-    )
+    pairs = build(reading=dict(on_corrupt=on_corrupt))
     (tmp_path / 'train/seq_0/00000002.jpg').unlink()
     with pytest.raises(FileNotFoundError, match='00000002.jpg is missing'):
         pairs[0, 0]
 
 
-@pytest.fixture
-def reductions(monkeypatch):
-    """By how much frames are reduced, as they come in."""
-    found = []
-    read = VideoSequence.read_reduced
-
-    def record(self, t, reduction):
-        found.append(reduction)
-        return read(self, t, reduction)
-
-    monkeypatch.setattr(VideoSequence, 'read_reduced', record)
-    return found
-
-
-def test_frames_are_reduced_where_crops_allow_it(build, reductions):
+def test_frames_are_reduced_where_crops_allow_it(build, reads):
     # windows of 80 and 160 px, for crops of 32 and 64 px
     data = dict(
-        num_sequences=1,
-        num_frames=2,
         size=(320, 240),
         bboxes_xywh=[(100, 100, 40, 40), (110, 90, 40, 40)],
     )
-    pairs = build(**data)
-    pairs.jitter = dict(center=0.1, scale=0)
-    reduced = build(**data, reading=dict(reduced=True))
-    reduced.jitter = pairs.jitter
-    expected, found = pairs[0, 0], reduced[0, 0]
-    assert reductions == [2, 2]
+    found = []
+    for reduced in (False, True):
+        pairs = build(**data, reading=dict(reduced=reduced))
+        pairs.jitter = dict(center=0.1, scale=0)
+        found.append(pairs[0, 0])
+    assert reads == ['00000002.jpg', '00000001.jpg', 2, 2]
     for view in ('exemplar', 'search'):
-        np.testing.assert_array_equal(
-            found[f'{view}_bbox'], expected[f'{view}_bbox']
-        )
-        difference = abs(found[view].astype(int) - expected[view])
+        one, other = (pair[f'{view}_bbox'] for pair in found)
+        np.testing.assert_array_equal(one, other)
+        one, other = (pair[view].astype(int) for pair in found)
         # the frame is flat but for the border of the target
-        assert np.median(difference) <= 1
-        assert (difference > 40).mean() < 0.03
+        assert np.median(abs(one - other)) <= 1
+        assert (abs(one - other) > 40).mean() < 0.03
 
 
-def test_default_reads_whole_frames(build, reductions, reads):
-    build(num_sequences=1, num_frames=2)[0, 0]
-    assert (reductions, len(reads)) == ([], 2)
-
-
-def test_both_views_of_a_reduced_image(tmp_path, reductions):
+def test_both_views_of_a_reduced_image(tmp_path, reads):
     """It is decoded once, as large as the more demanding view needs it."""
     make_coco(tmp_path, objects=[(7, (100, 60, 72, 72), 0)], size=(256, 160))
     pairs = build_pairs(
@@ -506,7 +436,7 @@ def test_both_views_of_a_reduced_image(tmp_path, reductions):
     pairs.jitter = dict(center=0, scale=0)
     pairs[0, 0]
     # 2 * 72 px for a crop of 32 px, 4 * 72 px for one of 64 px: 4 and 4
-    assert reductions == [4]
+    assert reads == [4]
     pairs.exemplar['size'] = 64
     pairs[0, 0]
-    assert reductions == [4, 2]
+    assert reads == [4, 2]
