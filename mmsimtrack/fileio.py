@@ -4,18 +4,19 @@ import codecs
 import os
 import shutil
 import socket
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
 
+PathLike = str | os.PathLike
 # Reads a file, which need not lie on the disk: see `datasets/archive.py`.
 Reader = Callable[[str | os.PathLike], bytes]
 
 
 @contextmanager
-def replace_atomically(path: str | os.PathLike) -> Iterator[Path]:
+def replace_atomically(path: PathLike) -> Iterator[Path]:
     """Let the caller write a file that appears only once it is complete.
 
     Args:
@@ -39,13 +40,14 @@ def replace_atomically(path: str | os.PathLike) -> Iterator[Path]:
 
 
 @contextmanager
-def lock_folder(folder: str | os.PathLike) -> Iterator[None]:
+def lock_folder(folder: PathLike, wait: bool = False) -> Iterator[None]:
     """Keep other processes out of a folder until the block ends.
 
     The operating system frees the lock of a process that dies.
 
     Args:
         folder: Folder to lock; it need not exist.
+        wait: Whether to wait until no other process holds the lock.
 
     Raises:
         RuntimeError: If another process holds the lock; names it.
@@ -56,7 +58,7 @@ def lock_folder(folder: str | os.PathLike) -> Iterator[None]:
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, 'a+', encoding='utf-8') as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:
             file.seek(0)
             raise RuntimeError(
@@ -73,9 +75,7 @@ def lock_folder(folder: str | os.PathLike) -> Iterator[None]:
 
 
 def read_text(
-    path: str | os.PathLike,
-    expected: str,
-    read: Reader = Path.read_bytes,
+    path: PathLike, expected: str, read: Reader = Path.read_bytes
 ) -> str:
     """Read a text file: UTF-8 with or without mark, or UTF-16 with mark.
 
@@ -101,9 +101,7 @@ def read_text(
     return content.decode('utf-16' if utf_16 else 'utf-8-sig', 'replace')
 
 
-def read_names(
-    path: str | os.PathLike, read: Reader = Path.read_bytes
-) -> list[str]:
+def read_names(path: PathLike, read: Reader = Path.read_bytes) -> list[str]:
     """Read one name per line; names may hold spaces.
 
     Raises:
@@ -113,9 +111,7 @@ def read_names(
     return [name for line in text.splitlines() if (name := line.strip())]
 
 
-def read_rows(
-    path: str | os.PathLike, read: Reader = Path.read_bytes
-) -> list[str]:
+def read_rows(path: PathLike, read: Reader = Path.read_bytes) -> list[str]:
     """Read all lines of numbers, with spaces instead of commas.
 
     Raises:
@@ -131,8 +127,57 @@ def read_rows(
     return text.replace(',', ' ').splitlines()
 
 
+def parse_rows(
+    path: PathLike,
+    rows: list[str],
+    width: int,
+    expected: str,
+    usecols: Sequence[int] | None = None,
+    unit: str = 'line',
+    is_bad: Callable[[np.ndarray], np.ndarray] = np.isinf,
+) -> np.ndarray:
+    """Parse rows of numbers; blank ones are skipped.
+
+    Args:
+        path: File that the rows come from, for the error.
+        rows: Texts with numbers between spaces.
+        width: How many numbers a row holds.
+        expected: What a row should hold, for the error.
+        usecols: Columns to read, if not all.
+        unit: What a row is in the file, for the error.
+        is_bad: Says which numbers of an array cannot be.
+
+    Returns:
+        (N, width) float64.
+
+    Raises:
+        ValueError: If a row cannot be parsed; names the first such row.
+    """
+
+    def parse(some: list[str]) -> np.ndarray | None:
+        with suppress(ValueError):
+            table = np.loadtxt(some, comments=None, usecols=usecols, ndmin=2)
+            if table.shape[1] == width and not is_bad(table).any():
+                return table
+        return None
+
+    table = parse(rows)
+    if table is None:
+        number, row = next(
+            (number, row.strip())
+            for number, row in enumerate(rows, start=1)
+            if row.strip() and parse([row]) is None
+        )
+        raise ValueError(
+            f"{path}, {unit} {number}: found '{row[:80]}', expected "
+            f'{expected}. Correct the {unit}, or unpack or create the file '
+            'again.'
+        )
+    return table
+
+
 def read_bboxes_xywh(
-    path: str | os.PathLike, read: Reader = Path.read_bytes
+    path: PathLike, read: Reader = Path.read_bytes
 ) -> np.ndarray:
     """Read one box per line: annotations and tracking results.
 
@@ -153,18 +198,10 @@ def read_bboxes_xywh(
             names the file and the line.
     """
     rows = read_rows(path, read)
-    try:
-        bboxes = np.loadtxt(rows, comments=None, ndmin=2)
-    except ValueError:
-        bboxes = None
-    if bboxes is None or bboxes.shape[1] != 4 or np.isinf(bboxes).any():
-        raise ValueError(_first_bad_box(path, rows))
-    return bboxes
+    return parse_rows(path, rows, 4, 'four numbers x, y, w, h')
 
 
-def read_flags(
-    path: str | os.PathLike, read: Reader = Path.read_bytes
-) -> np.ndarray:
+def read_flags(path: PathLike, read: Reader = Path.read_bytes) -> np.ndarray:
     """Read one integer per frame: absence, cover, occlusion.
 
     Args:
@@ -178,26 +215,23 @@ def read_flags(
     Raises:
         FileNotFoundError: If there is no such file.
         ValueError: If a value is not an integer, or several lines hold several
-            values each; names the file and the line.
+            values each; names the file and the line or the value.
     """
-    rows = read_rows(path, read)
-    try:
-        flags = np.loadtxt(rows, comments=None, ndmin=2)
-    except ValueError:
-        flags = None
-    if (
-        flags is None
-        or 1 not in flags.shape
-        or not np.isfinite(flags).all()
-        or (flags != np.round(flags)).any()
-    ):
-        raise ValueError(_first_bad_flag(path, rows))
-    return flags.reshape(-1).astype(np.int64)
+    rows, unit = read_rows(path, read), 'line'
+    if sum(map(bool, map(str.strip, rows))) == 1:
+        rows, unit = ' '.join(rows).split(), 'value'
+    flags = parse_rows(
+        path,
+        rows,
+        1,
+        'one integer per line, or all integers in one line',
+        unit=unit,
+        is_bad=lambda x: ~np.isfinite(x) | (x != np.round(x)),
+    )
+    return flags[:, 0].astype(np.int64)
 
 
-def write_bboxes_xywh(
-    path: str | os.PathLike, bboxes_xywh: np.ndarray
-) -> None:
+def write_bboxes_xywh(path: PathLike, bboxes_xywh: np.ndarray) -> None:
     """Write ``x,y,w,h`` lines with 4 decimals; never leaves half a file.
 
     Args:
@@ -215,46 +249,3 @@ def write_bboxes_xywh(
         )
     with replace_atomically(path) as temporary:
         np.savetxt(temporary, bboxes_xywh, fmt='%.4f', delimiter=',')
-
-
-def parse_number(text: str) -> float | None:
-    """Return the number as the readers see it, or None if it is none."""
-    try:
-        return float(np.loadtxt([text], comments=None))
-    except ValueError:
-        return None
-
-
-def _first_bad_box(path: str | os.PathLike, rows: list[str]) -> str:
-    """Write the error for the first line that is not a box."""
-    for number, row in enumerate(rows, start=1):  # noqa: B007
-        values = [parse_number(value) for value in row.split()]
-        if values and (
-            len(values) != 4 or None in values or np.isinf(values).any()
-        ):
-            break
-    return (
-        f"{path}, line {number}: found '{row.strip()[:80]}', expected "
-        'four numbers x, y, w, h. Correct the line, or unpack or create '
-        'the file again.'
-    )
-
-
-def _first_bad_flag(path: str | os.PathLike, rows: list[str]) -> str:
-    """Write the error for the first line that is not a flag."""
-    lines = [(n, row.split()) for n, row in enumerate(rows, 1) if row.strip()]
-    for number, texts in lines:  # noqa: B007
-        values = [parse_number(text) for text in texts]
-        bad = [
-            text
-            for text, value in zip(texts, values)
-            if value is None or not value.is_integer()
-        ]
-        if bad or (len(texts) > 1 and len(lines) > 1):
-            break
-    found = bad[0] if bad else ' '.join(texts)
-    return (
-        f"{path}, line {number}: found '{found[:80]}', expected one "
-        'integer per line, or all integers in one line. Correct the line, '
-        'or unpack or create the file again.'
-    )

@@ -19,14 +19,7 @@ SIZE = (64, 48)
 
 
 def make_got10k(
-    root,
-    split='train',
-    num_sequences=2,
-    num_frames=8,
-    size=SIZE,
-    bboxes_xywh=None,
-    absent=(),
-    uncovered=(),
+    root, split='train', num_sequences=2, absent=(), uncovered=(), **content
 ):
     """GOT-10k; sequences are named `seq_0`, `seq_1`, ...
 
@@ -35,12 +28,12 @@ def make_got10k(
             labels.
         absent: Frames whose absence label is 1.
         uncovered: Frames whose cover label is 0.
+        content: See `make_content`.
 
     Returns:
         Folders of the sequences, as `Path`s.
     """
-    if bboxes_xywh is None:
-        bboxes_xywh = moving_bboxes(num_frames, size)
+    bboxes_xywh, size = make_content(**content)
     names = [f'seq_{i}' for i in range(num_sequences)]
     folders = [Path(root) / split / name for name in names]
     for folder in folders:
@@ -60,12 +53,10 @@ def make_lasot(
     root,
     split='train',
     num_sequences=2,
-    num_frames=8,
-    size=SIZE,
-    bboxes_xywh=None,
     occluded=(),
     out_of_view=(),
     flat=False,
+    **content,
 ):
     """LaSOT, the first few sequences of a split.
 
@@ -73,44 +64,35 @@ def make_lasot(
         occluded: Frames whose full occlusion flag is 1.
         out_of_view: Frames whose flag of that name is 1.
         flat: Whether the level of classes is left out, as in some mirrors.
+        content: See `make_content`.
 
     Returns:
         Folders of the sequences, as `Path`s.
     """
-    if bboxes_xywh is None:
-        bboxes_xywh = moving_bboxes(num_frames, size)
+    bboxes_xywh, size = make_content(**content)
+    hidden = {'full_occlusion.txt': occluded, 'out_of_view.txt': out_of_view}
     folders = []
     for name in split_rows(f'lasot_{split}')[:num_sequences]:
         class_name = '' if flat else name.rpartition('-')[0]
         folder = Path(root) / class_name / name
         write_frames(folder / 'img', '{:08d}.jpg', 1, bboxes_xywh, size)
         np.savetxt(folder / 'groundtruth.txt', bboxes_xywh, '%g', ',')
-        for file, hidden in (
-            ('full_occlusion.txt', occluded),
-            ('out_of_view.txt', out_of_view),
-        ):
-            flags = [str(int(t in hidden)) for t in range(len(bboxes_xywh))]
+        for file, frames in hidden.items():
+            flags = [str(int(t in frames)) for t in range(len(bboxes_xywh))]
             (folder / file).write_text(','.join(flags) + '\n')
         folders.append(folder)
     return folders
 
 
-def make_trackingnet(
-    root,
-    folders=('TRAIN_0',),
-    num_sequences=1,
-    num_frames=8,
-    size=SIZE,
-    bboxes_xywh=None,
-):
+def make_trackingnet(root, folders=('TRAIN_0',), num_sequences=1, **content):
     """TrackingNet; videos are named `<folder>_video_0`, ...
 
     Args:
         folders: Of `TRAIN_0` to `TRAIN_11` and `TEST`; the last has the first
             box only.
+        content: See `make_content`.
     """
-    if bboxes_xywh is None:
-        bboxes_xywh = moving_bboxes(num_frames, size)
+    bboxes_xywh, size = make_content(**content)
     for folder in folders:
         rows = bboxes_xywh[:1] if folder == 'TEST' else bboxes_xywh
         annotations = Path(root) / folder / 'anno'
@@ -171,14 +153,11 @@ def make_coco(root, split='train', size=SIZE, objects=None):
 def make_tnl2k(
     root,
     names=('Cat_video_01-Done', 'INF_woman_1'),
-    num_frames=8,
-    size=SIZE,
-    bboxes_xywh=None,
     frame_name='{:05d}.jpg',
+    **content,
 ):
     """TNL2K: sequences of these names, frames that count from 1."""
-    if bboxes_xywh is None:
-        bboxes_xywh = moving_bboxes(num_frames, size)
+    bboxes_xywh, size = make_content(**content)
     for name in names:
         folder = Path(root) / name
         write_frames(folder / 'imgs', frame_name, 1, bboxes_xywh, size)
@@ -189,14 +168,11 @@ def make_tnl2k(
 def make_vasttrack(
     root,
     names=('Air Hockey-1', 'Air Hockey-2', 'Blue-Crowned Hanging-Parrot-15'),
-    num_frames=8,
-    size=SIZE,
-    bboxes_xywh=None,
     frame_name='imgs/{:05d}.jpg',
+    **content,
 ):
     """VastTrack: sequences of these names, frames that count from 1."""
-    if bboxes_xywh is None:
-        bboxes_xywh = moving_bboxes(num_frames, size)
+    bboxes_xywh, size = make_content(**content)
     for name in names:
         folder = Path(root) / name.rpartition('-')[0] / name
         subfolder, name = frame_name.split('/')
@@ -212,43 +188,42 @@ def make_uav123(root, names=('uav6',), size=SIZE, absent=()):
     """
     annotations = Path(root) / 'anno/UAV123'
     annotations.mkdir(parents=True)
-    for row in split_rows('uav123'):
-        name, video, first_frame, last_frame = row.split()
-        if name in names:
-            num_frames = int(last_frame) - int(first_frame) + 1
-            bboxes_xywh = np.array(moving_bboxes(num_frames, size), float)
-            bboxes_xywh[list(absent)] = np.nan
-            frames = Path(root) / 'data_seq/UAV123' / video
-            first_frame = int(first_frame)
-            write_frames(frames, '{:06d}.jpg', first_frame, bboxes_xywh, size)
-            np.savetxt(annotations / f'{name}.txt', bboxes_xywh, '%g', ',')
+    for name, video, first, bboxes_xywh in _ranges('uav123', names, size):
+        bboxes_xywh = np.array(bboxes_xywh, float)
+        bboxes_xywh[list(absent)] = np.nan
+        frames = Path(root) / 'data_seq/UAV123' / video
+        write_frames(frames, '{:06d}.jpg', first, bboxes_xywh, size)
+        np.savetxt(annotations / f'{name}.txt', bboxes_xywh, '%g', ',')
 
 
 def make_otb100(root, names=('Deer',), size=SIZE):
     """OTB-100, the official frames of these sequences."""
-    for row in split_rows('otb100'):
-        name, video, first_frame, last_frame, digits = row.split()
+    for name, video, first, bboxes_xywh in _ranges('otb100', names, size):
+        folder = Path(root) / video
+        write_frames(folder / 'img', '{:04d}.jpg', first, bboxes_xywh, size)
+        target = name.removeprefix(video).replace('-', '.')
+        boxes = folder / f'groundtruth_rect{target}.txt'
+        np.savetxt(boxes, bboxes_xywh, '%d', '\t')
+
+
+def _ranges(split, names, size):
+    """Name, video, first frame and boxes of some rows of a list."""
+    for row in split_rows(split):
+        name, video, first, last, *_ = row.split()
         if name in names:
-            num_frames = int(last_frame) - int(first_frame) + 1
-            bboxes_xywh = moving_bboxes(num_frames, size)
-            folder, first_frame = Path(root) / video, int(first_frame)
-            frame_name = f'{{:0{digits}d}}.jpg'
-            write_frames(
-                folder / 'img', frame_name, first_frame, bboxes_xywh, size
-            )
-            target = name.removeprefix(video).replace('-', '.')
-            boxes = folder / f'groundtruth_rect{target}.txt'
-            np.savetxt(boxes, bboxes_xywh, '%d', '\t')
+            num_frames = int(last) - int(first) + 1
+            yield name, video, int(first), moving_bboxes(num_frames, size)
 
 
-def make_nfs(root, names=('dog_1',), num_frames=8, size=SIZE, repacked=False):
+def make_nfs(root, names=('dog_1',), repacked=False, **content):
     """NfS at 30 frames per second.
 
     Args:
+        content: See `make_content`.
         repacked: Whether in the layout that is made for pytracking. As
             downloaded, 7 boxes of 0, 0, 1, 1 follow on each that counts.
     """
-    bboxes_xywh = moving_bboxes(num_frames, size)
+    bboxes_xywh, size = make_content(**content)
     for name in names:
         folder = Path(root) / name / '30' / name
         boxes = folder.with_suffix('.txt')
@@ -269,6 +244,13 @@ def make_nfs(root, names=('dog_1',), num_frames=8, size=SIZE, repacked=False):
 def split_rows(name):
     """Rows of a list that the package ships."""
     return (SPLITS / f'{name}.txt').read_text().splitlines()
+
+
+def make_content(num_frames=8, size=SIZE, bboxes_xywh=None):
+    """Boxes of a sequence, and the size (W, H) of its frames."""
+    if bboxes_xywh is None:
+        bboxes_xywh = moving_bboxes(num_frames, size)
+    return bboxes_xywh, size
 
 
 def moving_bboxes(num_frames, size):

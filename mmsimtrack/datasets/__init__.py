@@ -1,39 +1,17 @@
 """Data sets of sequences, and the pairs that training draws from them."""
 
+# ruff: noqa: F401
 from .coco import CocoDataset
 from .frames import FrameReader, read_frame
-from .layouts import (
-    FolderDataset,
-    Got10kDataset,
-    LaSOTDataset,
-    NfSDataset,
-    OTB100Dataset,
-    TNL2KDataset,
-    TrackingNetDataset,
-    UAV123Dataset,
-    VastTrackDataset,
-)
-from .pair_config import fill_pairs
-from .pair_dataset import PairDataset, jitter_bbox
+from .layouts.folder import FolderDataset
+from .layouts.got10k import Got10kDataset
+from .layouts.lasot import LaSOTDataset
+from .layouts.nfs import NfSDataset
+from .layouts.otb100 import OTB100Dataset
+from .layouts.tnl2k import TNL2KDataset
+from .layouts.trackingnet import TrackingNetDataset
+from .layouts.uav123 import UAV123Dataset
+from .layouts.vasttrack import VastTrackDataset
+from .pair_dataset import PairDataset, fill_pairs, jitter_bbox
 from .sequence_dataset import SequenceDataset
 from .video_sequence import VideoSequence
-
-__all__ = [
-    'CocoDataset',
-    'FolderDataset',
-    'FrameReader',
-    'Got10kDataset',
-    'LaSOTDataset',
-    'NfSDataset',
-    'OTB100Dataset',
-    'PairDataset',
-    'SequenceDataset',
-    'TNL2KDataset',
-    'TrackingNetDataset',
-    'UAV123Dataset',
-    'VastTrackDataset',
-    'VideoSequence',
-    'fill_pairs',
-    'jitter_bbox',
-    'read_frame',
-]

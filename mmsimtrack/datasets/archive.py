@@ -13,10 +13,10 @@ Hidden files, and what macOS and Jupyter leave behind, are never listed.
 import os
 import os.path as osp
 import struct
+import weakref
 import zipfile
 import zlib
 from bisect import bisect_left
-from collections import defaultdict
 from collections.abc import Iterator
 from functools import lru_cache
 
@@ -25,7 +25,8 @@ import numpy as np
 MAX_OPEN = 256  # zip archives at a time, in each process
 MAX_MEMBER = 2**30  # bytes of a member, unpacked
 _HEADER = 30  # bytes before the name of a zip member
-_FIELDS = dict(offset='i8', packed='i8', size='i8', crc='u4', method='i2')
+_FIELDS = list(zip(('offset', 'packed', 'size'), ('i8',) * 3))
+_FIELDS += [('crc', 'u4'), ('method', 'i2')]
 
 
 def read_bytes(path: str | os.PathLike) -> bytes:
@@ -39,26 +40,24 @@ def read_bytes(path: str | os.PathLike) -> bytes:
         with open(path, 'rb') as file:
             return file.read()
     except (FileNotFoundError, NotADirectoryError) as error:
-        missing = FileNotFoundError(*error.args)
-    folder, name = osp.split(path)
+        missing = error
     searched = []
-    for archive, inside in _find_archives(folder):
-        content = archive.read(_join(inside, name))
+    for archive, inside in _find_archives(path):
+        content = archive.read(inside)
         if content is not None:
             return content
         searched.append(archive.path)
     if not searched:
-        raise missing
+        raise FileNotFoundError(*missing.args)
     where = ', '.join(searched[:3] + ['...'][: len(searched) > 3])
     raise FileNotFoundError(f'not in {where}')
 
 
 def is_file(path: str | os.PathLike) -> bool:
     """Find out whether there is such a file, packed or not."""
-    folder, name = osp.split(path)
     return osp.isfile(path) or any(
-        archive.find(_join(inside, name)) is not None
-        for archive, inside in _find_archives(folder)
+        archive.find(inside) is not None
+        for archive, inside in _find_archives(path)
     )
 
 
@@ -80,14 +79,15 @@ def list_folder(folder: str | os.PathLike) -> tuple[list[str], list[str]]:
         with os.scandir(folder or '.') as entries:
             for entry in entries:
                 (folders if entry.is_dir() else files).add(entry.name)
-        zips = [osp.join(folder, name) for name in files if _is_zip(name)]
-        archives = ((open_zip(path), '') for path in zips)
+        zips = (osp.join(folder, name) for name in files if _is_zip(name))
+        found = [open_zip(path).list_folder('') for path in zips]
     else:
-        archives = _find_archives(folder)
-    for archive, inside in archives:
-        more_folders, more_files = archive.list_folder(inside)
-        folders.update(more_folders)
-        files.update(more_files)
+        found = [
+            archive.list_folder(inside)
+            for archive, inside in _find_archives(folder)
+        ]
+    folders.update(*(more for more, _ in found))
+    files.update(*(more for _, more in found))
     return tuple(
         sorted(n for n in names if n[0] != '.' and n != '__MACOSX')
         for names in (folders, files)
@@ -95,9 +95,10 @@ def list_folder(folder: str | os.PathLike) -> tuple[list[str], list[str]]:
 
 
 class ZipArchive:
-    """A zip archive, read by many threads and processes at once.
+    """A zip archive that many threads and processes read at once.
 
-    Python's `ZipFile` locks for every read, and keeps 600 bytes per member.
+    Python's `ZipFile` locks for every read, and keeps 600 bytes per member;
+    this class keeps one sorted table, about 60 bytes per member.
 
     Args:
         path: File on the disk, which must not change while it is open.
@@ -110,56 +111,44 @@ class ZipArchive:
         self.path = path
         try:
             with zipfile.ZipFile(path) as archive:
-                members = archive.infolist()
+                # of two members of one name, the last counts
+                rows = dict(map(_describe, archive.infolist()))
         except (zipfile.BadZipFile, struct.error) as error:
             raise ValueError(
                 f'{path} is truncated or no zip archive ({error}). Download '
                 'it again.'
             ) from error
-        self._subfolders = defaultdict(set)
-        folders = defaultdict(dict)
-        for member in members:
-            folder, _, name = member.filename.rpartition('/')
-            if name:  # of two members of one name, the last counts
-                folders[folder][name.encode()] = _describe(member)
-        self._tables = {
-            folder: _make_table(rows) for folder, rows in folders.items()
-        }
-        for folder in folders:
-            while folder:
-                parent, _, name = folder.rpartition('/')
-                self._subfolders[parent].add(name)
-                folder = parent
+        width = max(map(len, rows), default=1)
+        records = [(name, *row) for name, row in sorted(rows.items())]
+        self._table = np.array(records, [('name', f'S{width}'), *_FIELDS])
         self._file = os.open(path, os.O_RDONLY)
-
-    def __del__(self, close=os.close) -> None:
-        # bound here: modules are gone when the interpreter ends
-        if hasattr(self, '_file'):
-            close(self._file)
+        weakref.finalize(self, os.close, self._file)
 
     def list_folder(self, folder: str) -> tuple[set[str], list[str]]:
         """List names of folders and of files in a folder of the archive."""
-        names = self._tables[folder]['name'] if folder in self._tables else ()
-        folders = self._subfolders.get(folder, set())
-        return folders, [name.decode() for name in names]
+        prefix = f'{folder}/'.encode() if folder else b''
+        start = self._find_row(prefix)
+        # '0' is the character after '/'
+        stop = self._find_row(prefix[:-1] + b'0') if folder else None
+        names = self._table['name'][start:stop].tolist()
+        parts = [name[len(prefix) :].decode().partition('/') for name in names]
+        folders = {first for first, slash, _ in parts if slash}
+        return folders, [n for n, slash, _ in parts if n and not slash]
 
     def find(self, path: str) -> np.void | None:
-        """Look a member up in the tables; None if there is no such member."""
-        folder, _, name = path.rpartition('/')
-        table = self._tables.get(folder)
-        if table is None:
-            return None
-        name = name.encode()
+        """Look a member up in the table; None if there is no such member."""
+        row = self._table[self._find_row(path.encode()) :][:1]
+        return row[0] if len(row) and row['name'][0] == path.encode() else None
+
+    def _find_row(self, name: bytes) -> int:
         # numpy's search would convert the whole table, for a longer name
-        i = bisect_left(table['name'], name)
-        found = i < len(table) and table['name'][i] == name
-        return table[i] if found else None
+        return bisect_left(self._table['name'], name)
 
     def read(self, path: str) -> bytes | None:
         """Unpack a member; None if there is no such member.
 
         Raises:
-            ValueError: If it is damaged, or too large.
+            ValueError: If the member is damaged, or too large.
         """
         row = self.find(path)
         if row is None:
@@ -175,10 +164,8 @@ class ZipArchive:
     def _unpack(
         self, offset: int, packed: int, size: int, crc: int, method: int
     ) -> bytes:
-        if size > MAX_MEMBER:
-            raise zlib.error(f'{size} bytes, more than {MAX_MEMBER}')
-        if packed > os.fstat(self._file).st_size:
-            raise zlib.error('larger than the archive')
+        if (largest := max(packed, size)) > MAX_MEMBER:
+            raise zlib.error(f'{largest} bytes, more than {MAX_MEMBER}')
         # pread has no position that others could move, as seek and read do
         header = os.pread(self._file, _HEADER, offset)
         start = offset + _HEADER + sum(struct.unpack_from('<HH', header, 26))
@@ -197,21 +184,20 @@ class ZipArchive:
         return content
 
 
-@lru_cache(MAX_OPEN)
-def open_zip(path: str) -> ZipArchive:
-    """Open an archive; each process reads its list of members once."""
-    return ZipArchive(path)
+# each process reads the list of members of an archive once
+open_zip = lru_cache(MAX_OPEN)(ZipArchive)
 
 
-def _find_archives(folder: str) -> Iterator[tuple[ZipArchive, str]]:
-    """Yield archives that may contain a folder, and its path in each."""
-    place, inside = os.fspath(folder), ''
+def _find_archives(path: str) -> Iterator[tuple[ZipArchive, str]]:
+    """Yield the archives that may contain a path, and its path in each."""
+    place, inside = os.fspath(path), ''
     while place and not osp.exists(place):
         place, name = osp.split(place)
-        inside = _join(name, inside) if inside else name
+        # a path in an archive has slashes on every system
+        inside = f'{name}/{inside}' if inside else name
     if place.endswith('.zip') and osp.isfile(place):
         yield open_zip(place), inside
-    elif osp.isdir(place or '.'):
+    elif inside and osp.isdir(place or '.'):
         first = inside.partition('/')[0] + '.zip'
         names = _list_zips(place, os.stat(place or '.').st_mtime_ns)
         for name in sorted(names, key=lambda name: (name != first, name)):
@@ -221,27 +207,19 @@ def _find_archives(folder: str) -> Iterator[tuple[ZipArchive, str]]:
 @lru_cache(1024)
 def _list_zips(folder: str, modified: int) -> list[str]:
     """List the archives of a folder, as it was modified last."""
-    return [name for name in os.listdir(folder or '.') if _is_zip(name)]
+    return list(filter(_is_zip, os.listdir(folder or '.')))
 
 
 def _is_zip(name: str) -> bool:
     return name.endswith('.zip') and not name.startswith('.')
 
 
-def _join(folder: str, name: str) -> str:
-    """Join a path in an archive, which always has slashes."""
-    return f'{folder}/{name}' if folder else name
+def _describe(member: zipfile.ZipInfo) -> tuple[bytes, tuple]:
+    """Give the name of a member, its place, sizes, checksum and method.
 
-
-def _describe(member: zipfile.ZipInfo) -> tuple[int, int, int, int, int]:
-    """Say where a member is, its sizes, checksum and method; -1: encrypted."""
+    The method is -1 where the member is encrypted.
+    """
     method = -1 if member.flag_bits & 1 else member.compress_type
     sizes = member.compress_size, member.file_size
-    return member.header_offset, *sizes, member.CRC, method
-
-
-def _make_table(rows: dict[bytes, tuple]) -> np.ndarray:
-    """(N,) records, sorted by name: 38 bytes for a frame."""
-    fields = {'name': f'S{max(map(len, rows))}', **_FIELDS}
-    records = [(name, *row) for name, row in sorted(rows.items())]
-    return np.array(records, list(fields.items()))
+    row = member.header_offset, *sizes, member.CRC, method
+    return member.filename.encode(), row

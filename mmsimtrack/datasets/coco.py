@@ -2,7 +2,6 @@
 
 import json
 import os.path as osp
-from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -10,8 +9,11 @@ from mmengine.logging import print_log
 from pycocotools import mask as rle
 
 from mmsimtrack.datasets.archive import is_file, is_folder, read_bytes
-from mmsimtrack.datasets.index import encode
-from mmsimtrack.datasets.sequence_dataset import SequenceDataset, check_split
+from mmsimtrack.datasets.index import pack_sequences
+from mmsimtrack.datasets.sequence_dataset import (
+    SequenceDataset,
+    check_option,
+)
 from mmsimtrack.datasets.video_sequence import VideoSequence
 from mmsimtrack.registry import DATASETS
 from mmsimtrack.structures import has_area
@@ -35,8 +37,8 @@ class CocoDataset(SequenceDataset):
         ann_file: JSON file in COCO's detection format, of own pictures.
         data_prefix: Folder of its pictures, which `file_name` is relative to.
         masks: Whether to keep the outlines of objects (polygons and RLE), for
-            transforms that cut objects out; see `outline`.
-        **kwargs: Of `SequenceDataset`.
+            transforms that cut objects out.
+        **kwargs: Other arguments of `SequenceDataset`.
 
     Raises:
         ValueError: If the split is unknown, or an annotation is wrong.
@@ -56,7 +58,7 @@ class CocoDataset(SequenceDataset):
     ) -> None:
         self.masks = masks
         if ann_file is None:
-            check_split('CocoDataset', split, ('train', 'val'))
+            check_option('CocoDataset: split', split, ('train', 'val'))
             ann_file = f'annotations/instances_{split}2017.json'
             data_prefix = f'{split}2017'
             inner = osp.join('images', data_prefix)
@@ -72,76 +74,41 @@ class CocoDataset(SequenceDataset):
         self._annotation = osp.join(data_root, ann_file)
         super().__init__(data_root, **kwargs)
 
-    def get_sequence(self, i: int) -> VideoSequence:
-        """Object i with its outline; -1 is the last."""
-        i = range(len(self))[i]
-        return replace(super().get_sequence(i), outline=self.outline(i))
-
-    def outline(self, i: int) -> list[np.ndarray]:
-        """Outline of object i: polygons (P, 2), float32 x, y in pixels.
-
-        They are filled by the even-odd rule. The list is empty where the
-        object has no mask, or `masks` is off.
-        """
-        arrays = self._index.arrays
-        parts = arrays['outline_parts'][arrays['outlines'][i] :]
-        count = arrays['outlines'][i + 1] - arrays['outlines'][i]
-        return [
-            arrays['outline_points'][parts[k] : parts[k + 1]]
-            for k in range(count)
-        ]
-
     def with_outline(self) -> np.ndarray:
-        """Indices of the visible objects that have an outline."""
+        """Find the indices of the visible objects that have an outline."""
         arrays = self._index.arrays
         has_outline = np.diff(arrays['outlines']) > 0
         return np.flatnonzero(has_outline & arrays['visible'])
 
     def find_sources(self) -> tuple[None, list[str]]:
-        """The annotation file; images are not checked but for their folder."""
+        """Name the annotation file; of images, only the folder is checked."""
         if not self.frames_optional:
-            self.check_frame_folder(self._folder)
+            self.check_folder(self._folder, 'a folder of frames')
         return None, [self._annotation]
 
     def parse(self, infos: None) -> dict[str, np.ndarray]:
-        """Arrays as of `pack_sequences`, and those of outlines."""
+        """Make the columns of the index; see `pack_sequences`."""
         objects, files = self._read_objects()
-        if self._indices is not None:
-            some = self._indices
-            some = range(some) if isinstance(some, int) else some
-            objects = [objects[i] for i in some if i < len(objects)]
-        num = len(objects)
+        objects = self.take_indices(objects)
         bboxes_xywh = np.array([entry['bbox'] for entry in objects], float)
-        return {
-            'names': encode(str(entry['id']) for entry in objects),
-            'templates': encode([osp.join(self._folder, '{}')]),
-            'template_ids': np.zeros(num, np.uint8),
-            'first_frames': np.zeros(num, np.uint8),
-            'num_frames': np.ones(num, int),
-            'offsets': np.arange(num + 1),
-            'bboxes_xywh': bboxes_xywh,
-            'visible': has_area(bboxes_xywh),
-            'scored': has_area(bboxes_xywh),
-            'name_offsets': np.arange(num + 1),
-            'frame_names': encode(files[e['image_id']] for e in objects),
-            **self._pack_outlines(objects),
-        }
-
-    def _pack_outlines(self, objects: list[dict]) -> dict[str, np.ndarray]:
-        """Points of all polygons in a row, and where each of them begins."""
-        outlines = [
-            self._outline_of(entry) if self.masks else [] for entry in objects
-        ]
-        polygons = [polygon for outline in outlines for polygon in outline]
-        points = [np.zeros((0, 2), np.float32), *polygons]
-        return {
-            'outlines': np.cumsum([0, *map(len, outlines)]),
-            'outline_parts': np.cumsum([0, *map(len, polygons)]),
-            'outline_points': np.concatenate(points),
-        }
+        visible = has_area(bboxes_xywh)
+        return pack_sequences(
+            VideoSequence(
+                str(entry['id']),
+                osp.join(self._folder, '{}'),
+                first_frame=0,
+                num_frames=1,
+                bboxes_xywh=bboxes_xywh[i : i + 1],
+                visible=visible[i : i + 1],
+                scored=visible[i : i + 1],
+                frame_names=(files[entry['image_id']],),
+                outline=self._outline_of(entry) if self.masks else (),
+            )
+            for i, entry in enumerate(objects)
+        )
 
     def _outline_of(self, entry: dict) -> list[np.ndarray]:
-        """Read the outline of an annotation; names it if it is none."""
+        """Read the outline of an annotation; an error names it."""
         try:
             return read_outline(entry.get('segmentation'))
         except (KeyError, TypeError, ValueError) as error:
@@ -153,7 +120,7 @@ class CocoDataset(SequenceDataset):
             ) from error
 
     def _read_objects(self) -> tuple[list[dict], dict]:
-        """Annotations of objects, and the file name of each image id."""
+        """Read the annotations of objects, and the file of each image id."""
         path = self._annotation
         if not is_file(path):
             raise FileNotFoundError(
@@ -164,34 +131,34 @@ class CocoDataset(SequenceDataset):
         try:
             content = json.loads(read_bytes(path))
             files = {i['id']: i['file_name'] for i in content['images']}
-            objects = content['annotations']
-            kept = [
+            entries = content['annotations']
+            objects = [
                 entry
-                for entry in objects
+                for entry in entries
                 if entry.get('bbox') and not entry.get('iscrowd')
             ]
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             # an undecodable byte would print the whole file
-            reason = repr(error)[:200]
             raise ValueError(
                 f'{path} is no COCO annotation file, or not a complete one '
-                f'({reason}). Expected `images` with `id` and `file_name`, '
-                'and `annotations`; unpack or create the file again.'
+                f'({repr(error)[:200]}). Expected `images` with `id` and '
+                '`file_name`, and `annotations`; unpack or create the file '
+                'again.'
             ) from None
-        for entry in kept:
+        for entry in objects:
             _check_object(path, entry, files)
-        if not kept:
+        if not objects:
             raise ValueError(
                 f'{path} holds no object, expected `annotations` with a '
                 '`bbox`. Unpack or create the file again.'
             )
-        if len(kept) < len(objects):
+        if len(objects) < len(entries):
             print_log(
-                f'{path}: {len(objects) - len(kept)} of {len(objects)} '
+                f'{path}: {len(entries) - len(objects)} of {len(entries)} '
                 'annotations are crowds or have no box; they are left out.',
                 'current',
             )
-        return kept, files
+        return objects, files
 
 
 def _check_object(path: str, entry: dict, files: dict) -> None:
@@ -201,26 +168,23 @@ def _check_object(path: str, entry: dict, files: dict) -> None:
         ValueError: Names the file, the annotation and what is wrong.
     """
     try:
-        problem = None
-        box = np.array(entry['bbox'], float)
-        if box.shape != (4,) or not np.isfinite(box).all():
-            problem = f'bbox is {entry["bbox"]}'
-        elif entry['image_id'] not in files:
-            problem = f'image_id {entry["image_id"]} is not among the images'
-        elif 'id' not in entry:
-            problem = 'it has no id'
-    except (KeyError, TypeError, ValueError) as error:
-        problem = f'{error!r}'
-    if problem:
+        numbers = [float(number) for number in entry['bbox']]
+        is_good = len(numbers) == 4 and np.isfinite(numbers).all()
+        is_good &= 'id' in entry and entry['image_id'] in files
+    except (KeyError, TypeError, ValueError):
+        is_good = False
+    if not is_good:
+        found = {k: entry.get(k) for k in ('id', 'image_id', 'bbox')}
         raise ValueError(
-            f'{path}, annotation {entry.get("id")}: {problem}. Expected `id`, '
-            '`image_id` of an image, and `bbox`, four finite numbers x, y, '
-            'width, height. Correct it, or create the file again.'
+            f'{path}, annotation {entry.get("id")}: found {found}, expected '
+            'an `id`, the `image_id` of an image, and a `bbox` of four finite '
+            'numbers x, y, width, height. Correct it, or create the file '
+            'again.'
         )
 
 
 def read_outline(segmentation) -> list[np.ndarray]:
-    """Polygons of a `segmentation` of COCO.
+    """Read the polygons of a `segmentation` of COCO.
 
     Args:
         segmentation: A list of polygons `[x1, y1, x2, ...]`, a run-length

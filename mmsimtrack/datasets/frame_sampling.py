@@ -7,38 +7,19 @@ partner within the gap.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.random import Generator
+
+from mmsimtrack.datasets.sequence_dataset import check_option
 
 GAP_STEP = 5  # as in STARK-S
+Frames = tuple[int, int]
 
 
-def sample_frames(
-    visible: np.ndarray, max_gap: int, mode: str, rng: np.random.Generator
-) -> tuple[int, int]:
-    """Draw an exemplar and a search frame, two different ones.
-
-    Where a drawn frame has no partner within the gap, another one is drawn
-    and the gap grows by 5 frames.
-
-    Args:
-        visible: (V,) numbers of the frames that show the target, ascending;
-            V >= 2.
-        max_gap: Frames are near each other if they are less than this apart.
-        mode: One of `SAMPLING_MODES`.
-        rng: All randomness comes from it.
-    """
-    while True:
-        frames = SAMPLING_MODES[mode](visible, max_gap, rng)
-        if frames is not None:
-            return frames
-        max_gap += GAP_STEP
-
-
-def sample_causal(
-    visible: np.ndarray, gap: int, rng: np.random.Generator
-) -> tuple[int, int] | None:
+def sample_causal(visible, gap: int, rng: Generator) -> Frames | None:
     """Mode `causal` of STARK-S: the search frame follows the exemplar frame.
 
     The exemplar frame is uniform among the visible ones but the last, which
@@ -49,9 +30,7 @@ def sample_causal(
     return (int(t), int(rng.choice(later))) if len(later) else None
 
 
-def sample_interval(
-    visible: np.ndarray, gap: int, rng: np.random.Generator
-) -> tuple[int, int] | None:
+def sample_interval(visible, gap: int, rng: Generator) -> Frames | None:
     """Mode `interval`, as in LoRAT: the search frame lies on either side.
 
     The exemplar frame is uniform among the visible ones, the search frame
@@ -63,9 +42,7 @@ def sample_interval(
     return (int(t), int(rng.choice(near))) if len(near) else None
 
 
-def sample_order(
-    visible: np.ndarray, gap: int, rng: np.random.Generator
-) -> tuple[int, int] | None:
+def sample_order(visible, gap: int, rng: Generator) -> Frames | None:
     """Mode `order`, as in SeqTrack and SUTrack: forward or backward in time.
 
     Around a visible frame two near ones are drawn (it may be one of them), so
@@ -92,7 +69,7 @@ SAMPLING_MODES = {
 class SamplingPolicy:
     """How a `PairDataset` draws sequences and their frames.
 
-    Args:
+    Attributes:
         max_gap: The frames of a pair are less than this apart; in mode
             `order` less than twice this.
         min_frames: Videos shorter than this are not drawn.
@@ -109,11 +86,7 @@ class SamplingPolicy:
     mode: str = 'causal'
 
     def __post_init__(self) -> None:
-        if self.mode not in SAMPLING_MODES:
-            raise ValueError(
-                f'PairDataset: sampling.mode is {self.mode!r}, expected one '
-                f'of {sorted(SAMPLING_MODES)}. Change it in the config.'
-            )
+        check_option('PairDataset: sampling.mode', self.mode, SAMPLING_MODES)
         if self.min_visible < 2:
             raise ValueError(
                 f'PairDataset: sampling.min_visible is {self.min_visible}, '
@@ -121,13 +94,23 @@ class SamplingPolicy:
                 'Change it in the config.'
             )
 
-    def draw(
-        self, visible: np.ndarray, rng: np.random.Generator
-    ) -> tuple[int, int]:
-        """An exemplar and a search frame; see `sample_frames`."""
-        return sample_frames(visible, self.max_gap, self.mode, rng)
+    def draw(self, visible: np.ndarray, rng: Generator) -> Frames:
+        """Draw an exemplar and a search frame, two different ones.
+
+        Where a drawn frame has no partner within the gap, another one is
+        drawn and the gap grows by 5 frames.
+
+        Args:
+            visible: (V,) numbers of the frames that show the target,
+                ascending; V >= 2.
+            rng: All randomness comes from it.
+        """
+        for gap in itertools.count(self.max_gap, GAP_STEP):
+            frames = SAMPLING_MODES[self.mode](visible, gap, rng)
+            if frames is not None:
+                return frames
 
 
 def _between(visible: np.ndarray, start: int, stop: int) -> np.ndarray:
-    """The frames t of `visible` with start <= t < stop."""
+    """Return the frames t of `visible` with start <= t < stop."""
     return visible[slice(*np.searchsorted(visible, (start, stop)))]

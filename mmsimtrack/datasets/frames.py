@@ -1,15 +1,20 @@
 """The frames of a video: list them, check them, read them ahead."""
 
 import io
+import logging
 import os
 import os.path as osp
 import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
 
 import cv2
 import numpy as np
+from mmengine.logging import print_log
 from PIL import Image
 
 from mmsimtrack.datasets.archive import list_folder, read_bytes
@@ -23,12 +28,9 @@ _TAIL = 4096  # bytes in which a complete file shows its end marker
 _END_MARKERS = {b'\xff\xd8': b'\xff\xd9', b'\x89P': b'IEND'}  # JPEG, PNG
 _ORIENTATION = 0x0112  # EXIF; OpenCV turns the frame, 5 to 8 by 90 degrees
 _FIX = 'Unpack or download the file again.'
-_FLAGS = {  # those with gray scale in their name reduce only
-    1: cv2.IMREAD_COLOR_RGB,
-    2: cv2.IMREAD_COLOR_RGB | cv2.IMREAD_REDUCED_GRAYSCALE_2,
-    4: cv2.IMREAD_COLOR_RGB | cv2.IMREAD_REDUCED_GRAYSCALE_4,
-    8: cv2.IMREAD_COLOR_RGB | cv2.IMREAD_REDUCED_GRAYSCALE_8,
-}
+# OpenCV's IMREAD_REDUCED_GRAYSCALE_r is 8 r; beside a color flag, it reduces
+# only
+_FLAGS = {r: cv2.IMREAD_COLOR_RGB | 8 * r * (r > 1) for r in (1, 2, 4, 8)}
 
 
 class CorruptFrameError(ValueError):
@@ -51,9 +53,7 @@ def list_frames(folder: str | os.PathLike) -> list[str]:
     return sorted(names, key=order)
 
 
-def find_numbers(
-    names: Iterable[str], folder: str | os.PathLike
-) -> dict[int, str]:
+def find_numbers(names: Iterable[str], folder: str) -> dict[int, str]:
     """Find the names that are numbers, with any digits and endings.
 
     Raises:
@@ -105,19 +105,34 @@ def read_reduced(path: str, reduction: int) -> tuple[np.ndarray, int]:
     """
     content = _read(path)
     if not _has_end_marker(content[:2], content[-_TAIL:]):
-        _check_completeness(path, content)
-    _open_image(path, content)  # refuses what is too large
+        _load_whole(path, content)
+    image = _open_image(path, content)  # refuses what is too large
     if content[:2] != b'\xff\xd8' or b'Exif' in content[:_TAIL]:
         reduction = 1
+    is_deep = image.mode.startswith('I')  # gray, 16 bits
+    flags = cv2.IMREAD_ANYDEPTH if is_deep else _FLAGS[reduction]
     try:
-        buffer = np.frombuffer(content, np.uint8)
-        frame = cv2.imdecode(buffer, _FLAGS[reduction])
+        frame = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
     except cv2.error as error:
         raise CorruptFrameError(f'{path}: {error.err} {_FIX}') from None
     if frame is None:
-        _check_completeness(path, content)  # names the reason
+        _load_whole(path, content)  # names the reason
         raise CorruptFrameError(f'{path} does not decode. {_FIX}')
+    if is_deep:
+        _warn(
+            f'{osp.dirname(path)} holds gray frames of 16 bits, which are '
+            'brought to 8: the darkest pixel of each frame becomes 0, the '
+            'brightest 255. Convert them if levels should be comparable.'
+        )
+        frame = cv2.normalize(frame, None, 0, 255, cv2.NORM_MINMAX, cv2.CV_8U)
+        frame = cv2.cvtColor(frame, cv2.COLOR_GRAY2RGB)
     return frame, reduction
+
+
+@lru_cache(1024)
+def _warn(text: str) -> None:
+    """Log a warning, once in each process."""
+    print_log(text, 'current', level=logging.WARNING)
 
 
 def check_frame(path: str) -> None:
@@ -127,17 +142,16 @@ def check_frame(path: str) -> None:
         FileNotFoundError: If there is no such file.
         CorruptFrameError: If the file is empty, truncated or no image.
     """
-    try:
+    if osp.isfile(path):
         with open(path, 'rb') as file:
             head = file.read(2)
-            size = file.seek(0, os.SEEK_END)
-            file.seek(max(size - _TAIL, 0))
+            file.seek(max(file.seek(0, os.SEEK_END) - _TAIL, 0))
             tail = file.read()
-    except (FileNotFoundError, NotADirectoryError):
+    else:
         content = _read(path)
         head, tail = content[:2], content[-_TAIL:]
     if not _has_end_marker(head, tail):
-        _check_completeness(path, _read(path))
+        _load_whole(path, _read(path))
 
 
 def image_shape(path: str) -> tuple[int, int]:
@@ -180,15 +194,9 @@ def _open_image(path: str, content: bytes) -> Image.Image:
     """Read the header of an image, and refuse what would fill the memory."""
     if not content:
         raise CorruptFrameError(f'{path} is empty, expected an image. {_FIX}')
-    try:
+    with _naming(path):
         image = Image.open(io.BytesIO(content))
-        width, height = image.size
-    except Image.DecompressionBombError as error:
-        raise CorruptFrameError(f'{path}: {error} {_FIX}') from None
-    except (OSError, SyntaxError, ValueError) as error:
-        raise CorruptFrameError(
-            f'{path} is truncated or no image ({error}). {_FIX}'
-        ) from error
+    width, height = image.size
     if width * height > MAX_PIXELS:
         raise CorruptFrameError(
             f'{path} is an image of {width} x {height} px, expected at most '
@@ -198,7 +206,7 @@ def _open_image(path: str, content: bytes) -> Image.Image:
     return image
 
 
-def _check_completeness(path: str, content: bytes) -> None:
+def _load_whole(path: str, content: bytes) -> None:
     """Decode with Pillow, which refuses what is truncated.
 
     Slow, so only for files that do not show an end marker: it may lie
@@ -210,14 +218,23 @@ def _check_completeness(path: str, content: bytes) -> None:
         # of an unfinished download; zeros would decode
         content = content.rstrip(b'\0')
     image = _open_image(path, content)
-    try:
+    with _naming(path):
         image.load()
-    except (OSError, SyntaxError, ValueError) as error:
+
+
+@contextmanager
+def _naming(path: str) -> Iterator[None]:
+    """Turn the errors that Pillow raises into one that names the file."""
+    errors = OSError, SyntaxError, ValueError, Image.DecompressionBombError
+    try:
+        yield
+    except errors as error:
         raise CorruptFrameError(
             f'{path} is truncated or no image ({error}). {_FIX}'
         ) from error
 
 
+@dataclass(eq=False)
 class FrameReader:
     """Frames of a video in order, decoded ahead in threads.
 
@@ -225,30 +242,34 @@ class FrameReader:
     would decode the whole video when it moves a batch to a device. Threads
     start with the iteration, so that a reader can be sent to another process.
 
-    Args:
+    Attributes:
         paths: Image files in order.
         num_threads: Decoding threads; OpenCV releases the GIL.
         num_ahead: Decoded frames to hold.
     """
 
-    def __init__(
-        self,
-        paths: Sequence[str],
-        num_threads: int = 2,
-        num_ahead: int = 4,
-    ) -> None:
-        self.paths = paths
-        self.num_threads = num_threads
-        self.num_ahead = num_ahead
+    paths: Sequence[str]
+    num_threads: int = 2
+    num_ahead: int = 4
 
     def __len__(self) -> int:
         return len(self.paths)
 
     def __iter__(self) -> Iterator[np.ndarray]:
         """Yield (H, W, 3) RGB uint8; raises what `read_frame` raises."""
-        return map_ahead(
+        frames = map_ahead(
             read_frame, self.paths, self.num_threads, self.num_ahead
         )
+        shapes = set()
+        for path, frame in zip(self.paths, frames):
+            if shapes and frame.shape not in shapes:
+                _warn(
+                    f'{path} has another size than the frames before it, '
+                    f'{frame.shape[1]} x {frame.shape[0]} px. Boxes are in '
+                    'the pixels of each frame; check the video.'
+                )
+            shapes.add(frame.shape)
+            yield frame
 
 
 def map_ahead(

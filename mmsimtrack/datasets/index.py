@@ -20,42 +20,39 @@ import sys
 import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
-from mmengine import dist
 from mmengine.logging import print_log
 
 from mmsimtrack.datasets.video_sequence import VideoSequence
+from mmsimtrack.fileio import lock_folder, replace_atomically
 
 CACHE = '~/.cache/mmsimtrack'
 VERSION = 2  # raise it when what is parsed, or how it is kept, changes
-# Classes of other modules are stamped, since they change as they like.
+# The sources of other modules are stamped, since they change as they like.
 STABLE = ('mmsimtrack', 'mmengine', 'torch', 'typing', 'builtins')
 
 
+@dataclass(frozen=True)
 class AnnotationIndex:
     """Annotated sequences as arrays; an item is a `VideoSequence`.
 
-    Args:
-        arrays: Those of `pack_sequences`.
-        path: Folder that they are mapped from, if any. Pickling then passes
-            on the path and no array, and the copy maps the folder again.
+    Attributes:
+        arrays: The columns that `pack_sequences` makes.
+        path: Folder that the columns are mapped from, if any. Pickling then
+            passes on the path and no array, and the copy maps them again.
     """
 
-    def __init__(
-        self, arrays: dict[str, np.ndarray], path: Path | None = None
-    ) -> None:
-        self.arrays = arrays
-        self.path = path
+    arrays: dict[str, np.ndarray]
+    path: Path | None = None
 
     def __len__(self) -> int:
         return len(self.arrays['names'])
 
     def __getitem__(self, i: int) -> VideoSequence:
-        """Sequence i, its boxes as views; -1 is the last."""
+        """Return sequence i, its boxes as views; -1 is the last."""
         i = range(len(self))[i]
         arrays = self.arrays
         rows = slice(*arrays['offsets'][i : i + 2])
@@ -65,11 +62,15 @@ class AnnotationIndex:
             os.fsdecode(arrays['templates'][arrays['template_ids'][i]]),
             int(arrays['first_frames'][i]),
             int(arrays['num_frames'][i]),
-            arrays['bboxes_xywh'][rows],
-            arrays['visible'][rows],
-            arrays['scored'][rows],
+            *(arrays[k][rows] for k in ('bboxes_xywh', 'visible', 'scored')),
             arrays['frame_names'][names] if names.start < names.stop else None,
+            self._outline(*arrays['outlines'][i : i + 2]),
         )
+
+    def _outline(self, start: int, stop: int) -> list[np.ndarray]:
+        parts = self.arrays['outline_parts'][start : stop + 1]
+        points = self.arrays['outline_points']
+        return [points[a:b] for a, b in zip(parts, parts[1:])]
 
     def __reduce__(self) -> tuple:
         if self.path is None:
@@ -86,51 +87,53 @@ def pack_sequences(
         `names` (N,); `templates`, each once, and their `template_ids` (N,);
         `first_frames` (N,); `num_frames` (N,); `bboxes_xywh` (R, 4),
         `visible` (R,) and `scored` (R,), of which `offsets[i:i + 2]` are
-        sequence i's; `frame_names`, likewise with `name_offsets`. Texts are
-        bytes.
+        sequence i's; `frame_names`, likewise with `name_offsets`;
+        `outline_points` (P, 2) of all polygons, of which
+        `outline_parts[j:j + 2]` are polygon j's, and `outlines[i:i + 2]` are
+        the polygons of sequence i. Texts are bytes.
     """
     sequences = list(sequences)
     frame_names = [s.frame_names or () for s in sequences]
     templates, template_ids = np.unique(
-        encode([s.frame_template for s in sequences]), return_inverse=True
+        encode(s.frame_template for s in sequences), return_inverse=True
     )
+    boxes = {
+        name: np.concatenate([getattr(s, name) for s in sequences])
+        for name in ('bboxes_xywh', 'visible', 'scored')
+    }
+    polygons = [polygon for s in sequences for polygon in s.outline]
     return {
-        'names': encode([s.name for s in sequences]),
+        'names': encode(s.name for s in sequences),
         'templates': templates,
         'template_ids': template_ids,
         'first_frames': np.array([s.first_frame for s in sequences]),
         'num_frames': np.array([s.num_frames for s in sequences]),
         'offsets': np.cumsum([0, *(len(s.bboxes_xywh) for s in sequences)]),
-        'bboxes_xywh': np.concatenate([s.bboxes_xywh for s in sequences]),
-        'visible': np.concatenate([s.visible for s in sequences]),
-        'scored': np.concatenate([s.scored for s in sequences]),
+        **boxes,
         'name_offsets': np.cumsum([0, *map(len, frame_names)]),
-        'frame_names': encode([n for row in frame_names for n in row]),
+        'frame_names': encode(n for names in frame_names for n in names),
+        'outlines': np.cumsum([0, *(len(s.outline) for s in sequences)]),
+        'outline_parts': np.cumsum([0, *map(len, polygons)]),
+        'outline_points': np.concatenate([np.zeros((0, 2), 'f4'), *polygons]),
     }
 
 
 def encode(texts: Iterable[str]) -> np.ndarray:
-    """Texts as bytes of equal length; as `str`, they would take four times."""
+    """Encode texts as bytes of equal length; `str` would take four times."""
     return np.array([os.fsencode(text) for text in texts], 'S')
 
 
 def write_index(path: Path, arrays: dict[str, np.ndarray]) -> None:
     """Write a folder of columns, which appears once it is complete."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f'.{path.name}.{os.getpid()}')
-    try:
-        temporary.mkdir(exist_ok=True)
+    path = path.expanduser()
+    with replace_atomically(path) as temporary:
+        temporary.mkdir(parents=True)
         for name, array in arrays.items():
             np.save(temporary / f'{name}.npy', array)
-        with contextlib.suppress(OSError, ValueError):
-            read_index(path)  # another process was faster
-            return
-        if path.exists() and not path.is_dir():
-            path.unlink()
+        shapes = json.dumps(_describe(arrays))
+        (temporary / 'shapes.json').write_text(shapes)
         shutil.rmtree(path, ignore_errors=True)  # a broken one
-        temporary.rename(path)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        path.unlink(missing_ok=True)  # it may be a file
 
 
 def read_index(path: Path) -> AnnotationIndex:
@@ -140,31 +143,26 @@ def read_index(path: Path) -> AnnotationIndex:
         FileNotFoundError: If there is none.
         ValueError: If it is broken.
     """
+    path = path.expanduser()
     path.stat()
-    arrays = {}
     try:
-        for file in path.glob('*.npy'):
-            if file.is_file():  # a pipe would be waited for
-                arrays[file.stem] = np.asarray(np.load(file, mmap_mode='r'))
-        _check_columns(arrays)
-    except (EOFError, KeyError, OSError, TypeError, ValueError) as error:
+        if not all(file.is_file() for file in path.iterdir()):
+            raise ValueError('it holds what is no file')  # pipes would hang
+        shapes = json.loads((path / 'shapes.json').read_text())
+        arrays = {
+            name: np.asarray(np.load(path / f'{name}.npy', mmap_mode='r'))
+            for name in shapes
+        }
+        if _describe(arrays) != shapes:
+            raise ValueError('its columns have changed')
+    except (EOFError, OSError, ValueError) as error:
         raise ValueError(f'the index is broken ({error})') from error
     return AnnotationIndex(arrays, path)
 
 
-def _check_columns(arrays: dict[str, np.ndarray]) -> None:
-    """Raise whatever it takes, if columns are missing or do not fit."""
-    num, rows = len(arrays['names']), len(arrays['bboxes_xywh'])
-    lengths = {
-        **dict.fromkeys(('template_ids', 'first_frames', 'num_frames'), num),
-        **dict.fromkeys(('offsets', 'name_offsets'), num + 1),
-        **dict.fromkeys(('visible', 'scored'), rows),
-        'templates': len(arrays['templates']),
-        'frame_names': arrays['name_offsets'][-1],
-    }
-    wrong = [k for k, n in lengths.items() if arrays[k].shape != (n,)]
-    if wrong or arrays['offsets'][-1] != rows:
-        raise ValueError(f'{", ".join(wrong) or "offsets"} do not fit')
+def _describe(arrays: dict[str, np.ndarray]) -> dict[str, list]:
+    """List type and shape of each column, as JSON returns them."""
+    return {k: [a.dtype.str, *a.shape] for k, a in arrays.items()}
 
 
 def _reopen(path: Path) -> AnnotationIndex:
@@ -182,9 +180,9 @@ def open_index(dataset) -> AnnotationIndex:
     """Open the annotations of a data set, parsed again if anything changed.
 
     An index is valid for the same entries and options of the data set, and
-    the same times and sizes of all that it was parsed from. Otherwise rank 0
-    (of each machine) parses and writes it, while the others wait: in a
-    distributed run every rank must call this.
+    the same times and sizes of all that it was parsed from. Otherwise the
+    first process of a machine parses and writes it, while others wait. Where
+    nothing can be written, each process parses for itself.
 
     Args:
         dataset: A `SequenceDataset`. `find_sources()` lists its entries, and
@@ -192,23 +190,38 @@ def open_index(dataset) -> AnnotationIndex:
 
     Raises:
         Exception: Whatever listing and parsing raise.
-        RuntimeError: If they do in another rank.
     """
-    local_rank = int(os.environ.get('LOCAL_RANK', dist.get_rank()))
-    parses = local_rank == 0 or not dist.is_distributed()
-    index, failure = None, None
-    try:
-        dataset.check_root()
-        entries, sources = dataset.find_sources()
-        path = _find_path(dataset, entries, sources)
-        if parses:
-            index = _open_or_parse(path, dataset, entries, write=True)
-    except Exception as error:
-        failure = error
-    _meet(dataset, failure)
-    if index is None:
-        index = _open_or_parse(path, dataset, entries, write=False)
-    return index
+    dataset.check_root()
+    entries, sources = dataset.find_sources()
+    path = _find_path(dataset, entries, sources)
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(ImportError, OSError, RuntimeError):
+            folder = path.parent.expanduser()
+            stack.enter_context(lock_folder(folder, wait=True))
+        try:
+            return read_index(path)
+        except FileNotFoundError:
+            reason = 'not parsed yet, or annotations, options or code changed'
+        except (OSError, RuntimeError, ValueError) as error:
+            reason = str(error)
+        print_log(f'{path}: {reason}; parsing {dataset.data_root}', 'current')
+        index = AnnotationIndex(dataset.parse(entries))
+        print_log(f'{path}: {len(index)} sequences are parsed', 'current')
+        try:
+            write_index(path, index.arrays)
+            index = read_index(path)
+        except (OSError, RuntimeError, ValueError) as error:
+            print_log(
+                f'{path} cannot be kept ({error}): annotations are parsed at '
+                'every start. Set MMSIMTRACK_CACHE to a folder that can be '
+                'written and has space.',
+                'current',
+                level=logging.WARNING,
+            )
+        else:
+            for other in set(index.path.parent.glob('*.index')) - {index.path}:
+                shutil.rmtree(other, ignore_errors=True)  # stale or unfinished
+        return index
 
 
 def _find_path(dataset, entries, sources: list[str]) -> Path:
@@ -218,8 +231,11 @@ def _find_path(dataset, entries, sources: list[str]) -> Path:
     modules = sorted({base.__module__ for base in type_.__mro__})
     code = [_stamp_code(m) for m in modules if m.split('.')[0] not in STABLE]
     content = [VERSION, code, entries, _stamp_all(sources)]
-    name = f'{type_.__name__}-{_digest(options)}-{_digest(content)}.index'
-    return Path(os.environ.get('MMSIMTRACK_CACHE', CACHE)) / name
+    return Path(
+        os.environ.get('MMSIMTRACK_CACHE', CACHE),
+        f'{type_.__name__}-{_digest(options)}',
+        f'{_digest(content)}.index',
+    )
 
 
 def _stamp_code(module: str):
@@ -239,21 +255,19 @@ def _stamp_all(paths: list[str]) -> list:
     def stamp_archives(folder: str) -> str:
         if not osp.exists(folder or '.'):
             return stamp_archives(osp.dirname(folder))
-        names = os.listdir(folder or '.') if osp.isdir(folder or '.') else []
-        names = sorted(name for name in names if name.endswith('.zip'))
-        paths = folder, *(osp.join(folder, name) for name in names)
-        return _digest([_stamp(path) for path in paths])
+        archives = sorted(Path(folder).glob('*.zip'))
+        return _digest([_stamp(path) for path in (folder, *archives)])
 
     def stamp(some: list[str]) -> list:
         return [_stamp(p) or stamp_archives(osp.dirname(p)) for p in some]
 
     # network file systems answer slowly, but several questions at once
     with ThreadPoolExecutor(8) as pool:
-        parts = [paths[i : i + 500] for i in range(0, len(paths), 500)]
+        parts = (paths[i : i + 500] for i in range(0, len(paths), 500))
         return list(pool.map(stamp, parts))
 
 
-def _stamp(path: str) -> tuple[int, int] | None:
+def _stamp(path: str | Path) -> tuple[int, int] | None:
     try:
         found = os.stat(path or '.')
     except (FileNotFoundError, NotADirectoryError):
@@ -264,58 +278,3 @@ def _stamp(path: str) -> tuple[int, int] | None:
 def _digest(content) -> str:
     text = json.dumps(content, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def _meet(dataset, failure: Exception | None) -> None:
-    """Wait for all ranks; where one has failed, all raise."""
-    failures = [failure and f'{type(failure).__name__}: {failure}']
-    if dist.is_distributed():
-        # NCCL gives up after 10 minutes, and parsing may take longer
-        group = torch.distributed.new_group(
-            backend='gloo', timeout=timedelta(days=1)
-        )
-        failures = dist.all_gather_object(failures[0], group)
-        torch.distributed.destroy_process_group(group)
-    if failure:
-        raise failure
-    for rank, text in enumerate(failures):
-        if text:
-            raise RuntimeError(
-                f'{type(dataset).__name__}: rank {rank} could not read the '
-                f'annotations. {text}'
-            )
-
-
-def _open_or_parse(path: Path, dataset, entries, write: bool):
-    """Open an index, or make it and say why."""
-    reason, stale = 'not parsed yet', []
-    try:
-        path = path.expanduser()
-        options = path.name.rpartition('-')[0]
-        stale = [p for p in path.parent.glob(f'{options}-*') if p != path]
-        return read_index(path)
-    except FileNotFoundError:
-        if stale:
-            reason = 'annotations, options or code have changed'
-    except (OSError, RuntimeError, ValueError) as error:
-        reason = str(error)
-    print_log(f'{path}: {reason}; parsing {dataset.data_root}', 'current')
-    index = AnnotationIndex(dataset.parse(entries))
-    print_log(f'{path}: {len(index)} sequences are parsed', 'current')
-    if not write:
-        return index
-    try:
-        path = path.expanduser()
-        write_index(path, index.arrays)
-        for old in stale:
-            shutil.rmtree(old, ignore_errors=True)
-        return read_index(path)
-    except (OSError, RuntimeError, ValueError) as error:
-        print_log(
-            f'{path} cannot be kept ({error}): annotations are parsed at '
-            'every start. Set MMSIMTRACK_CACHE to a folder that can be '
-            'written and has space.',
-            'current',
-            level=logging.WARNING,
-        )
-        return index

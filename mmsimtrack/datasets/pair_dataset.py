@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import cv2
 import numpy as np
 from mmengine.logging import print_log
+from numpy.random import Generator
 from torch.utils.data import Dataset
 
 from mmsimtrack.datasets.frame_sampling import SamplingPolicy
@@ -80,9 +81,7 @@ class PairDataset(Dataset):
         self.reading = ReadingPolicy(**(reading or {}))
         self.transforms = [TRANSFORMS.build(cfg) for cfg in transforms]
         self.warps = None if warp is None else PairWarps(**warp)
-        self._usable = [
-            self._find_usable(dataset) for dataset in self.datasets
-        ]
+        self._usable = list(map(self._find_usable, self.datasets))
         self._outlined = [
             (dataset, dataset.with_outline())
             for dataset in self.datasets
@@ -90,11 +89,11 @@ class PairDataset(Dataset):
         ]
 
     def __len__(self) -> int:
-        """Number of sequences that pairs are drawn from."""
+        """Count the sequences that pairs are drawn from."""
         return sum(map(len, self._usable))
 
     def __getitem__(self, key: tuple[int, int]) -> dict:
-        """The pair of a key `(seed, k)`; what the last transform returns."""
+        """Return the pair of a key `(seed, k)`, as the last transform does."""
         rng = np.random.default_rng(key)
         pair = self._find_pair(tuple(key), rng)
         pair.update(rng=rng, key=tuple(key))
@@ -104,37 +103,29 @@ class PairDataset(Dataset):
             pair = transform(pair)
         return pair
 
-    def _find_pair(self, key: tuple, rng: np.random.Generator) -> dict:
+    def _find_pair(self, key: tuple, rng: Generator) -> dict:
         """Draw until both frames can be read and both crops hit them."""
         corrupt = []
         for _ in range(MAX_REDRAWS):
-            sequence, t_exemplar, t_search = self.draw(rng)
+            sequence, *frames = self.draw(rng)
             try:
-                views = self.cut(sequence, t_exemplar, t_search, rng)
+                pair = self.cut(sequence, *frames, rng)
             except CorruptFrameError as error:
                 self.reading.skip(error)
                 corrupt.append(error)
                 continue
-            if views is not None:
-                return {
-                    **views,
-                    'sequence': sequence.name,
-                    'frames': (t_exemplar, t_search),
-                    'num_corrupt': len(corrupt),
-                }
-        if corrupt:
-            raise RuntimeError(
-                f'PairDataset: pair {key}: {MAX_REDRAWS} draws in a row '
-                f'failed, {len(corrupt)} of them for a corrupt frame. The '
-                f'last one: {corrupt[-1]}'
-            )
+            if pair is not None:
+                pair.update(sequence=sequence.name, frames=tuple(frames))
+                return pair | {'num_corrupt': len(corrupt)}
+        last = f' The last corrupt frame: {corrupt[-1]}' if corrupt else ''
         raise RuntimeError(
-            f'PairDataset: pair {key}: {MAX_REDRAWS} crops in a row lay '
-            'outside of their frame. Expected boxes inside of the frames; '
-            'check the annotations, or lower jitter.center in the config.'
+            f'PairDataset: pair {key}: {MAX_REDRAWS} draws in a row failed, '
+            f'{len(corrupt)} of them for a corrupt frame, the others since a '
+            'crop lay outside of its frame. Check the annotations, or lower '
+            f'jitter.center in the config.{last}'
         )
 
-    def draw(self, rng: np.random.Generator) -> tuple[VideoSequence, int, int]:
+    def draw(self, rng: Generator) -> tuple[VideoSequence, int, int]:
         """Draw a sequence and two of its frames, both visible.
 
         How far apart the frames are depends on the mode. An image is drawn
@@ -142,8 +133,7 @@ class PairDataset(Dataset):
         """
         which = rng.choice(len(self.datasets), p=self.shares)
         dataset = self.datasets[which]
-        i = rng.choice(self._usable[which])
-        sequence = dataset.get_sequence(int(i))
+        sequence = dataset.get_sequence(int(rng.choice(self._usable[which])))
         if dataset.single_frame:
             return sequence, 0, 0
         visible = np.flatnonzero(sequence.visible)
@@ -154,7 +144,7 @@ class PairDataset(Dataset):
         sequence: VideoSequence,
         t_exemplar: int,
         t_search: int,
-        rng: np.random.Generator,
+        rng: Generator,
     ) -> dict | None:
         """Read the frames and cut the crops.
 
@@ -166,70 +156,60 @@ class PairDataset(Dataset):
             `search_outline` are the polygons of the target, if known, in the
             unit square; likewise for the exemplar.
         """
-        exemplar, search = sequence.bboxes[[t_exemplar, t_search]]
-        jittered = jitter_bbox(
-            search, rng.standard_normal(2), rng.random(2), **self.jitter
+        # the search crop first: it is jittered, so it misses its frame more
+        times = {'search': t_search, 'exemplar': t_exemplar}
+        bboxes = {view: sequence.bboxes[t] for view, t in times.items()}
+        around = jitter_bbox(
+            bboxes['search'],
+            rng.standard_normal(2),
+            rng.random(2),
+            **self.jitter,
         )
-        # the search crop, since it is jittered, misses its frame more often
-        views = {
-            'search': (t_search, search, jittered),
-            'exemplar': (t_exemplar, exemplar, exemplar),
-        }
         windows = {
-            name: CropWindow.around(around, **getattr(self, name))
-            for name, (_, _, around) in views.items()
+            'search': CropWindow.around(around, **self.search),
+            'exemplar': CropWindow.around(bboxes['exemplar'], **self.exemplar),
         }
-        read = functools.cache(
-            lambda t: self.reading.read(
-                sequence, t, (windows[v] for v in views if views[v][0] == t)
-            )
-        )
-        crops = {}
-        for name, (t, bbox, _) in views.items():
-            frame, reduction = read(t)
-            shape = frame.shape[0] * reduction, frame.shape[1] * reduction
-            padded = windows[name].padded_share(shape)
+        pair, frames = {}, {}
+        for view, t in times.items():
+            window, bbox = windows[view], bboxes[view]
+            if t not in frames:
+                sharing = [windows[v] for v in times if times[v] == t]
+                frames[t] = self.reading.read(sequence, t, sharing)
+            frame, reduction = frames[t]
+            shape = np.multiply(frame.shape[:2], reduction)
+            padded = window.padded_share(shape)
             if padded == 1:
-                window = CropWindow.around(bbox, **getattr(self, name))
+                window = CropWindow.around(bbox, **getattr(self, view))
                 if window.padded_share(shape) == 1:
                     _warn_outside(sequence, t)
                 return None
-            crops[f'{name}_padded'] = padded
-            in_crop = windows[name].to_crop(bbox)
+            pair[f'{view}_padded'] = padded
             if self.warps is None:
-                crops[name] = windows[name].cut(frame, reduction)
-            else:
-                warp = self.warps.draw(len(sequence) == 1, name, rng)
-                border = self.warps.draw_border(rng) if padded else 'reflect'
-                crops[name] = cut_warped(
-                    frame,
-                    windows[name],
-                    warp,
-                    self._fill(border, windows[name].size, rng),
-                    reduction,
-                )
-                crops[f'{name}_outline'] = [
-                    warp_points(windows[name].points_to_crop(polygon), warp)
-                    for polygon in sequence.outline
-                ]
-                in_crop = warp_bbox(in_crop, warp)
-            crops[f'{name}_bbox'] = in_crop
-        return crops
+                pair[view] = window.cut(frame, reduction)
+                pair[f'{view}_bbox'] = window.to_crop(bbox)
+                continue
+            warp = self.warps.draw(len(sequence) == 1, view, rng)
+            border = self.warps.draw_border(rng) if padded else 'reflect'
+            fill = self._fill(border, window.size, rng)
+            pair[view] = cut_warped(frame, window, warp, fill, reduction)
+            pair[f'{view}_bbox'] = warp_bbox(window.to_crop(bbox), warp)
+            pair[f'{view}_outline'] = [
+                warp_points(window.points_to_crop(polygon), warp)
+                for polygon in sequence.outline
+            ]
+        return pair
 
     def _fill(
-        self, border: str, size: int, rng: np.random.Generator
+        self, border: str, size: int, rng: Generator
     ) -> np.ndarray | None:
         """Return what shows beyond a frame; see `cut_warped`."""
-        if border == 'background':
-            return self.draw_background(rng, size)
-        return (
-            None
-            if border == 'reflect'
-            else np.zeros((size, size, 3), np.uint8)
-        )
+        if border == 'black':
+            return np.zeros((size, size, 3), np.uint8)
+        background = border == 'background'
+        return self.draw_background(rng, size) if background else None
 
     def draw_object(
-        self, rng: np.random.Generator
+        self, rng: Generator
     ) -> tuple[np.ndarray, list[np.ndarray]]:
         """Draw an object that has an outline.
 
@@ -249,9 +229,7 @@ class PairDataset(Dataset):
         sequence = dataset.get_sequence(int(rng.choice(indices)))
         return sequence.read_frame(0), sequence.outline
 
-    def draw_background(
-        self, rng: np.random.Generator, size: int
-    ) -> np.ndarray:
+    def draw_background(self, rng: Generator, size: int) -> np.ndarray:
         """Draw a square piece of a frame, (size, size, 3) RGB uint8."""
         sequence, t, _ = self.draw(rng)
         frame = sequence.read_frame(t)
@@ -263,14 +241,14 @@ class PairDataset(Dataset):
         return cv2.resize(piece, (size, size), interpolation=cv2.INTER_AREA)
 
     def _find_usable(self, dataset) -> np.ndarray:
-        """Indices of the sequences that are long enough to draw from."""
+        """Find the indices of the sequences that are long enough."""
         limits = self.sampling.min_frames, self.sampling.min_visible
         min_frames, min_visible = (1, 1) if dataset.single_frame else limits
         usable = np.flatnonzero(
             (dataset.num_frames() >= min_frames)
             & (dataset.num_visible() >= min_visible)
         )
-        if not len(usable):
+        if not usable.size:
             raise ValueError(
                 f'PairDataset: none of the {len(dataset)} sequences of '
                 f'{type(dataset).__name__} in {dataset.data_root} has '
@@ -281,7 +259,44 @@ class PairDataset(Dataset):
         return usable
 
 
+def fill_pairs(dataset: dict | Dataset, model: Mapping) -> dict | Dataset:
+    """Fill the config of a pair data set with the crops of a model.
+
+    Training and validation loop call it, and all tools that draw pairs, so
+    that sizes and jitter stand in the config of the model only.
+
+    Args:
+        dataset: Any data set, or its config; only the config of a
+            `PairDataset` is filled. A `jitter` of its own stays.
+        model: Config of a tracker: `exemplar`, `search` and, in `train_cfg`,
+            `jitter`.
+
+    Returns:
+        What to build.
+
+    Raises:
+        ValueError: If the data set has crops that are not the model's.
+    """
+    kind = dataset.get('type') if isinstance(dataset, dict) else None
+    kind = DATASETS.get(kind) if isinstance(kind, str) else kind
+    if not (isinstance(kind, type) and issubclass(kind, PairDataset)):
+        return dataset
+    crops = {v: model[v] for v in ('exemplar', 'search') if v in model}
+    for view, crop in crops.items():
+        if dataset.get(view, crop) != crop:
+            raise ValueError(
+                f'The pairs have {view}={dict(dataset[view])}, but the model '
+                f'has {dict(crop)}. Leave {view} out of the data set: pairs '
+                f'are cut as model.{view} says.'
+            )
+    train_cfg = model.get('train_cfg') or {}
+    if 'jitter' in train_cfg:
+        crops['jitter'] = train_cfg['jitter']
+    return {**crops, **dataset}
+
+
 def _warn_outside(sequence: VideoSequence, t: int) -> None:
+    """Log a box whose window misses the frame even without jitter."""
     print_log(
         f'{sequence.frame_path(t)}: the annotated box '
         f'{sequence.bboxes[t].tolist()} (xyxy) lies far outside of the '

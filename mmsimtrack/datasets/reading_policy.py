@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 
 import numpy as np
 from mmengine.logging import print_log
 
 from mmsimtrack.datasets.frames import CorruptFrameError
+from mmsimtrack.datasets.sequence_dataset import check_option
 from mmsimtrack.datasets.video_sequence import VideoSequence
 from mmsimtrack.structures import CropWindow
 
-ON_CORRUPT = ('raise', 'skip')
 
-
+@dataclass
 class ReadingPolicy:
     """How a `PairDataset` reads its frames.
 
-    Args:
+    Attributes:
         reduced: Whether to decode JPEGs at 1/2, 1/4 or 1/8 of their size
             where the crop is at least as much smaller than its window. That
             is faster, and such a crop averages pixels where the default
@@ -31,28 +32,23 @@ class ReadingPolicy:
         ValueError: If `on_corrupt` is neither.
     """
 
-    def __init__(
-        self, reduced: bool = False, on_corrupt: str = 'raise'
-    ) -> None:
-        if on_corrupt not in ON_CORRUPT:
-            raise ValueError(
-                f'PairDataset: reading.on_corrupt is {on_corrupt!r}, expected '
-                f'one of {ON_CORRUPT}. Change it in the config.'
-            )
-        self.reduced = reduced
-        self.on_corrupt = on_corrupt
-        self._logged = set()
-        self._num_skipped = 0
+    reduced: bool = False
+    on_corrupt: str = 'raise'
+    _logged: set[str] = field(default_factory=set, init=False)
+
+    def __post_init__(self) -> None:
+        name = 'PairDataset: reading.on_corrupt'
+        check_option(name, self.on_corrupt, ('raise', 'skip'))
 
     def read(
         self, sequence: VideoSequence, t: int, windows: Iterable[CropWindow]
     ) -> tuple[np.ndarray, int]:
-        """Read a frame.
+        """Read frame t of a sequence.
 
         Args:
-            sequence: Of the frame.
-            t: Its number.
-            windows: What will be cut out of it.
+            sequence: The sequence.
+            t: Number of the frame.
+            windows: What will be cut out of the frame.
 
         Returns:
             (h, w, 3) RGB uint8, and by how much the frame is reduced.
@@ -69,13 +65,11 @@ class ReadingPolicy:
         """
         if self.on_corrupt == 'raise':
             raise error
-        self._num_skipped += 1
         if str(error) not in self._logged:
             self._logged.add(str(error))
             print_log(
                 f'{error} The pair is drawn again (on_corrupt=skip); this '
-                f'worker has now skipped {self._num_skipped}, for '
-                f'{len(self._logged)} corrupt frames.',
+                f'worker has met {len(self._logged)} corrupt frames.',
                 'current',
                 level=logging.ERROR,
             )

@@ -15,20 +15,7 @@ from mmengine.dataset import BaseDataset
 from mmengine.logging import print_log
 from mmengine.structures import InstanceData
 
-from mmsimtrack.datasets.archive import (
-    is_file,
-    is_folder,
-    list_folder,
-    read_bytes,
-)
-from mmsimtrack.datasets.frames import (
-    FrameReader,
-    check_frame,
-    find_numbers,
-    image_shape,
-    list_frames,
-    missing_frame,
-)
+from mmsimtrack.datasets import archive, frames
 from mmsimtrack.datasets.index import open_index, pack_sequences
 from mmsimtrack.datasets.video_sequence import VideoSequence, frame_path
 from mmsimtrack.fileio import read_bboxes_xywh, read_flags, read_names
@@ -59,11 +46,13 @@ class SequenceDataset(BaseDataset):
 
     Args:
         data_root: Folder of the data set as downloaded.
+        split: A key of `splits`, if the data set has any.
         test_mode: Whether sequences will be tracked: first boxes and frame
             files are then checked before the first frame is tracked.
-        indices: Take only the first few sequences, or these.
+        indices: Which sequences to take: the first few, or these. By default
+            all are taken.
         frames_optional: Whether annotations are taken as they are where
-            frames are missing, as it does for scoring results.
+            frames are missing, since results can be scored without frames.
         lazy_init: Whether to read nothing before `full_init` is called.
 
     Attributes:
@@ -75,10 +64,12 @@ class SequenceDataset(BaseDataset):
             folder are taken in their order, see `list_frames`.
         first_frame: Number of the first frame.
         official: Name of the shipped list of sequences, in `splits/`.
-        list_file: List of sequences below `data_root`, instead.
+        list_file: Path below `data_root` of a list of sequences, which is
+            taken if it is given.
         columns: Names of the columns of the list, after the name. With
             `first` and `last`, a sequence is a range of the frames of a
             video.
+        splits: The attributes that each split changes, by its name.
         labels: Files of flags beside the annotation, one flag per box, and
             whether a flag above 0 means that the target is visible.
         labels_optional: Whether files of labels may be missing.
@@ -89,8 +80,8 @@ class SequenceDataset(BaseDataset):
 
     Raises:
         FileNotFoundError: If a folder or file is missing.
-        ValueError: If an annotation does not fit its frames, or a first box
-            cannot be tracked.
+        ValueError: If there is no such split, an annotation does not fit its
+            frames, or a first box cannot be tracked.
     """
 
     layouts: Sequence[tuple[str, str]] = ()
@@ -99,6 +90,7 @@ class SequenceDataset(BaseDataset):
     official: str | None = None
     list_file: str | None = None
     columns: tuple[str, ...] = ()
+    splits: dict[str | None, dict] = {None: {}}
     labels: dict[str, bool] = {}
     labels_optional = False
     single_frame = False
@@ -108,12 +100,14 @@ class SequenceDataset(BaseDataset):
     def __init__(
         self,
         data_root: str,
+        split: str | None = None,
         test_mode: bool = False,
         indices: int | list[int] | None = None,
         frames_optional: bool = False,
         lazy_init: bool = False,
     ) -> None:
-        self.frames_optional = frames_optional
+        check_option(f'{type(self).__name__}: split', split, self.splits)
+        vars(self).update(self.splits[split], frames_optional=frames_optional)
         self.options = {**vars(self), 'indices': indices}
         super().__init__(
             data_root=str(data_root),
@@ -125,11 +119,10 @@ class SequenceDataset(BaseDataset):
     # which sequences there are
 
     def list_names(self) -> list[str]:
-        """List the rows of the official list, or the names of all folders."""
+        """List the rows of the list of sequences, or names of all folders."""
         if self.list_file is not None:
-            return read_names(
-                osp.join(self.data_root, self.list_file), read_bytes
-            )
+            path = osp.join(self.data_root, self.list_file)
+            return read_names(path, archive.read_bytes)
         if self.official is not None:
             return read_names(SPLITS / f'{self.official}.txt')
         return self.list_folders(self.layouts[0][0].partition('{')[0])
@@ -141,13 +134,28 @@ class SequenceDataset(BaseDataset):
             FileNotFoundError: If there is no such folder.
         """
         path = osp.join(self.data_root, folder).rstrip('/')
-        if not is_folder(path):
+        self.check_folder(path, 'one folder per sequence')
+        return archive.list_folder(path)[0]
+
+    def check_root(self) -> None:
+        """Raise `FileNotFoundError` if there is no data at all."""
+        if not archive.is_folder(self.data_root):
             raise FileNotFoundError(
-                f'{type(self).__name__}: {path} is missing. Expected a folder '
-                'with one folder per sequence; unpack the archive there, or '
-                'correct data_root in the config.'
+                f'{type(self).__name__}: {self.data_root} does not exist. '
+                'Expected the data set as downloaded; '
+                'docs/en/prepare_datasets.md says where to get it. Put it '
+                'there, or correct data_root in the config.'
             )
-        return list_folder(path)[0]
+
+    def check_folder(self, folder: str, expected: str) -> None:
+        """Raise `FileNotFoundError` if a folder of the data set is missing."""
+        if not archive.is_folder(folder):
+            raise FileNotFoundError(
+                f'{folder} is missing. Expected {expected}; unpack the full '
+                'archive, correct data_root in the config, or set `indices` '
+                'there to leave sequences out. tools/dataset_converters/'
+                'check_dataset.py lists all that is missing.'
+            )
 
     def load_data_list(self) -> list[dict]:
         """List what `load_sequence` takes, a dict for each sequence.
@@ -163,15 +171,16 @@ class SequenceDataset(BaseDataset):
     ) -> list[dict]:
         """Fill in the paths of a layout for each row of a list."""
         sequences = [self.parse_row(row) for row in rows]
-        frames, boxes = self._choose_layout(sequences, layouts)
+        folder, boxes = self._choose_layout(sequences, layouts)
         infos = []
         for fields in sequences:
-            folder = osp.join(self.data_root, _fill(frames, fields))
             info = {
                 'name': fields['name'],
-                'frame_template': osp.join(folder, self.frame_name),
+                'frame_template': osp.join(
+                    self._fill(folder, fields), self.frame_name
+                ),
                 'first_frame': int(fields.get('first', self.first_frame)),
-                'annotation': osp.join(self.data_root, _fill(boxes, fields)),
+                'annotation': self._fill(boxes, fields),
             }
             if 'last' in fields:
                 info['last_frame'] = int(fields['last'])
@@ -192,54 +201,64 @@ class SequenceDataset(BaseDataset):
         The first sequence that is there decides for all: network disks would
         take long to answer for each of 50,610 at every start.
         """
-        for is_there, part in ((is_folder, 0), (is_file, 1)):
-            for fields in sequences if len(layouts) > 1 else ():
-                for layout in layouts:
-                    path = osp.join(
-                        self.data_root, _fill(layout[part], fields)
-                    )
-                    if is_there(path):
-                        return layout
-        return layouts[0]
-
-    def filter_data(self) -> list[dict]:
-        """Keep all sequences, if their names can be those of files.
-
-        Raises:
-            ValueError: If there is none, or a name occurs twice or is no
-                name of a file.
-        """
-        if not self.data_list:
-            raise ValueError(
-                f'{type(self).__name__}: no sequence in {self.data_root}. '
-                'Check data_root and split in the config.'
+        found = (
+            layout
+            for is_there, part in (
+                (archive.is_folder, 0),
+                (archive.is_file, 1),
             )
-        names = Counter(info['name'] for info in self.data_list)
-        for name, count in names.items():
-            problem = 'twice' if count > 1 else ''
-            if name in ('', '.', '..') or set(name) & set('/\\\0'):
-                problem = 'which is no name of a file'
-            if problem:
-                raise ValueError(
-                    f'{type(self).__name__}: {self.data_root} lists the '
-                    f'sequence {name!r} {problem}. Results are files of that '
-                    'name, so it must be unique, not empty, . or .., and hold '
-                    'no slash, backslash or NUL; correct the list.'
-                )
-        return self.data_list
+            for fields in sequences
+            for layout in layouts
+            if is_there(self._fill(layout[part], fields))
+        )
+        return next(found, layouts[0]) if len(layouts) > 1 else layouts[0]
 
-    def check_root(self) -> None:
-        """Find out whether there is any data at all.
+    def _fill(self, path: str, fields: dict[str, str]) -> str:
+        """Fill in the fields of a path; other braces in it are left alone."""
 
-        Raises:
-            FileNotFoundError: If there is no such folder.
+        def value(match: re.Match) -> str:
+            return fields.get(match[1], match[0])
+
+        return osp.join(self.data_root, re.sub(r'\{(\w*)\}', value, path))
+
+    def find_sources(self) -> tuple[list[dict], list[str]]:
+        """List the sequences to take, and what they are parsed from.
+
+        The latter are folders of frames, annotations and files of labels.
         """
-        if not is_folder(self.data_root):
-            raise FileNotFoundError(
-                f'{type(self).__name__}: {self.data_root} does not exist. '
-                'Expected the data set as downloaded; '
-                'docs/en/prepare_datasets.md says where to get it. Put it '
-                'there, or correct data_root in the config.'
+        infos = self.load_data_list()
+        self._check_names([info['name'] for info in infos])
+        infos = self.take_indices(infos)
+        sources = []
+        for info in infos:
+            folder = osp.dirname(info['frame_template'])
+            labels = self.find_labels(info).values()
+            sources += [folder, info['annotation'], *labels]
+        return infos, sources
+
+    def take_indices(self, items: list) -> list:
+        """Take what `indices` says: all, some, the first or the last few."""
+        some = self._indices
+        if some is None:
+            return items
+        if isinstance(some, int):
+            return items[:some] if some >= 0 else items[some:]
+        return [items[i] for i in some]
+
+    def _check_names(self, names: list[str]) -> None:
+        """Refuse a list without names, and names that no file can have."""
+        found = None if names else 'holds no sequence'
+        for name, count in Counter(names).items():
+            if count > 1:
+                found = f'lists the sequence {name!r} twice'
+            elif name in ('', '.', '..') or set(name) & set('/\\\0'):
+                found = f'lists the sequence {name!r}'
+        if found:
+            raise ValueError(
+                f'{type(self).__name__}: {self.data_root} {found}. Expected '
+                'names that are unique and can be those of files, since '
+                'results are: not empty, . or .., without slash, backslash or '
+                'NUL. Correct the list, or data_root and split in the config.'
             )
 
     # how one is read
@@ -259,66 +278,55 @@ class SequenceDataset(BaseDataset):
         num_frames = self.fit_frames(info, len(bboxes_xywh), names)
         bboxes_xywh = bboxes_xywh[:num_frames]
         flags = self.load_labels(info, len(bboxes_xywh))
-        visible = has_area(bboxes_xywh)
-        for flag in flags.values():
-            visible &= flag
-        numbers = range(info['first_frame'], info['first_frame'] + num_frames)
-        template = info['frame_template']
-        frame_names = names and tuple(names[:num_frames])
-        if frame_names == tuple(map(osp.basename(template).format, numbers)):
-            frame_names = None  # which follow from the template
+        visible = np.all([has_area(bboxes_xywh), *flags.values()], axis=0)
+        template, first = info['frame_template'], info['first_frame']
+        names = names[:num_frames]
+        numbers = range(first, first + num_frames)
+        if names == [osp.basename(template).format(n) for n in numbers]:
+            names = ()  # they follow from the template
         return VideoSequence(
             info['name'],
             template,
-            info['first_frame'],
+            first,
             num_frames,
             bboxes_xywh,
             visible,
             self.find_scored(bboxes_xywh, visible, flags),
-            frame_names,
+            tuple(names) or None,
         )
 
-    def list_frames(self, info: dict) -> list[str] | None:
-        """List the frames of a sequence; None if they are not there.
+    def list_frames(self, info: dict) -> list[str]:
+        """List the names of the frames of a sequence.
+
+        Where frames are optional, the list is empty if any is missing.
 
         Raises:
             FileNotFoundError: If the folder or a numbered frame is missing,
                 unless frames are optional.
         """
         try:
-            self.check_frame_folder(osp.dirname(info['frame_template']))
             names, missing = self.match_frames(info)
             if missing:
-                raise missing_frame(missing[0])
+                raise frames.missing_frame(missing[0])
         except FileNotFoundError:
-            if self.frames_optional:
-                return None
-            raise
-        return names or (None if self.frames_optional else names)
-
-    def check_frame_folder(self, folder: str) -> None:
-        """Find out whether a sequence is there.
-
-        Raises:
-            FileNotFoundError: If there is no such folder.
-        """
-        if not is_folder(folder):
-            raise FileNotFoundError(
-                f'{folder} is missing. Expected a folder of frames; unpack '
-                'the full archive, correct data_root in the config, or set '
-                '`indices` there to leave the sequence out. '
-                'tools/dataset_converters/check_dataset.py lists all that is '
-                'missing.'
-            )
+            if not self.frames_optional:
+                raise
+            return []
+        return names
 
     def match_frames(self, info: dict) -> tuple[list[str], list[str]]:
-        """List names of frames, and paths of frames that should be there."""
+        """List names of frames, and paths of frames that should be there.
+
+        Raises:
+            FileNotFoundError: If the folder is missing.
+        """
         template, first = info['frame_template'], info['first_frame']
         folder, pattern = osp.split(template)
-        names = list_frames(folder)
+        self.check_folder(folder, 'a folder of frames')
+        names = frames.list_frames(folder)
         if pattern == '{}':
             return names, []
-        numbers = find_numbers(names, folder)
+        numbers = frames.find_numbers(names, folder)
         last = info.get('last_frame', max(numbers, default=first - 1))
         span = range(first, last + 1)
         missing = [frame_path(template, n) for n in span if n not in numbers]
@@ -326,7 +334,7 @@ class SequenceDataset(BaseDataset):
 
     def load_bboxes(self, info: dict) -> np.ndarray:
         """(num_boxes, 4) xywh of a sequence, from its annotation."""
-        return read_bboxes_xywh(info['annotation'], read_bytes)
+        return read_bboxes_xywh(info['annotation'], archive.read_bytes)
 
     def load_labels(self, info: dict, num_boxes: int) -> dict[str, np.ndarray]:
         """(num_boxes,) bool from each file of labels: what it calls visible.
@@ -338,13 +346,13 @@ class SequenceDataset(BaseDataset):
         return {
             name: self.load_label(path, num_boxes) == self.labels[name]
             for name, path in self.find_labels(info).items()
-            if is_file(path) or not self.labels_optional
+            if archive.is_file(path) or not self.labels_optional
         }
 
     @staticmethod
     def load_label(path: str, num_boxes: int) -> np.ndarray:
         """(num_boxes,) bool from a file of flags: which are above 0."""
-        flags = read_flags(path, read_bytes)
+        flags = read_flags(path, archive.read_bytes)
         if len(flags) != num_boxes:
             raise ValueError(
                 f'{path} has {len(flags)} values, but the annotation beside '
@@ -354,18 +362,13 @@ class SequenceDataset(BaseDataset):
         return flags > 0
 
     def find_labels(self, info: dict) -> dict[str, str]:
-        """Paths of the files of labels of a sequence, by their names."""
+        """Return the paths of the files of labels, by their names."""
         if self.first_box_only:
             return {}
         folder = osp.dirname(info['annotation'])
         return {name: osp.join(folder, name) for name in self.labels}
 
-    def find_scored(
-        self,
-        bboxes_xywh: np.ndarray,
-        visible: np.ndarray,
-        flags: dict[str, np.ndarray],
-    ) -> np.ndarray:
+    def find_scored(self, bboxes_xywh, visible, flags) -> np.ndarray:
         """(num_boxes,) bool: where the kit takes the target for visible.
 
         Args:
@@ -375,9 +378,7 @@ class SequenceDataset(BaseDataset):
         """
         return visible
 
-    def count_frames(
-        self, info: dict, num_boxes: int, num_files: int
-    ) -> int | None:
+    def count_frames(self, info, num_boxes, num_files) -> int | None:
         """Return how many frames are used; None if boxes do not fit them.
 
         Args:
@@ -390,44 +391,38 @@ class SequenceDataset(BaseDataset):
         return num_files if num_files == num_boxes > 0 else None
 
     def fit_frames(
-        self, info: dict, num_boxes: int, names: Sequence[str] | None
+        self, info: dict, num_boxes: int, names: Sequence[str]
     ) -> int:
         """Return how many frames are used.
 
         Args:
             info: An entry of `load_data_list`.
             num_boxes: Rows of the annotation.
-            names: Names of the frames; None if they are not there.
+            names: Names of the frames; none where they are optional.
 
         Raises:
             ValueError: If boxes do not fit the frames, or their range.
         """
-        name, folder = type(self).__name__, osp.dirname(info['frame_template'])
-        boxes = f'{info["annotation"]} has {num_boxes} boxes'
-        if 'last_frame' in info:
-            first, last = info['first_frame'], info['last_frame']
-            if num_boxes != last - first + 1:
-                raise ValueError(
-                    f'{name}: {boxes}, expected {last - first + 1}, for '
-                    f'frames {first} to {last} of its video. Unpack the '
-                    f'annotations again. {self.advice}'.rstrip()
-                )
-        if names is None:
-            return num_boxes
-        num_frames = self.count_frames(info, num_boxes, len(names))
-        found = f'{name}: {folder} holds {len(names)} frames, but {boxes}'
-        if num_frames is None and not self.frames_optional:
+        num_files, is_range = len(names), 'last_frame' in info
+        if is_range:  # its length is known, whether frames are there or not
+            num_files = info['last_frame'] - info['first_frame'] + 1
+        num_frames = self.count_frames(info, num_boxes, num_files)
+        found = (
+            f'{type(self).__name__}: {osp.dirname(info["frame_template"])} '
+            f'holds {num_files} frames, but {info["annotation"]} has '
+            f'{num_boxes} boxes'
+        )
+        if num_frames is None:
+            if self.frames_optional and not is_range:
+                return num_boxes
             raise ValueError(
                 f'{found}. Expected one box per frame; unpack or create the '
                 f'sequence again. {self.advice}'.rstrip()
             )
-        if num_frames is None:
-            return num_boxes
         one_is_enough = self.first_box_only and num_boxes == 1
-        if not num_frames == num_boxes == len(names) and not one_is_enough:
-            print_log(
-                f'{found}; the first {num_frames} of both are used.', 'current'
-            )
+        if not num_frames == num_boxes == num_files and not one_is_enough:
+            used = f'the first {num_frames} of both are used'
+            print_log(f'{found}; {used}.', 'current')
         return num_frames
 
     # the data set of mmengine
@@ -440,23 +435,6 @@ class SequenceDataset(BaseDataset):
         self._fully_initialized = True
         if self.test_mode and not self.frames_optional:
             self._check_for_tracking()
-
-    def find_sources(self) -> tuple[list[dict], list[str]]:
-        """List the sequences to take, and what they are parsed from.
-
-        The latter are folders of frames, annotations and files of labels.
-        """
-        self.data_list = self.load_data_list()
-        self.filter_data()
-        if self._indices is not None:
-            self.data_list = self._get_unserialized_subset(self._indices)
-        infos, self.data_list = self.data_list, []
-        sources = []
-        for info in infos:
-            folder = osp.dirname(info['frame_template'])
-            labels = self.find_labels(info).values()
-            sources += [folder, info['annotation'], *labels]
-        return infos, sources
 
     def parse(self, infos: list[dict]) -> dict[str, np.ndarray]:
         """Make the columns of the index; see `pack_sequences`."""
@@ -477,13 +455,12 @@ class SequenceDataset(BaseDataset):
             'current',
         )
         with ThreadPoolExecutor(8) as pool:
-            for i in range(len(self)):
-                sequence = self.get_sequence(i)
+            for sequence in map(self.get_sequence, range(len(self))):
                 if osp.isdir(osp.dirname(sequence.frame_template)):
-                    list(pool.map(check_frame, sequence.frame_paths()))
+                    list(pool.map(frames.check_frame, sequence.frame_paths()))
                 check_first_box(
                     sequence.bboxes[0],
-                    image_shape(sequence.frame_path(0)),
+                    frames.image_shape(sequence.frame_path(0)),
                     f'{name}: sequence {sequence.name}',
                 )
 
@@ -491,7 +468,7 @@ class SequenceDataset(BaseDataset):
         return len(self._index)
 
     def get_sequence(self, i: int) -> VideoSequence:
-        """Sequence i, from the parsed annotations; -1 is the last."""
+        """Return sequence i, from the parsed annotations; -1 is the last."""
         return self._index[i]
 
     def num_frames(self) -> np.ndarray:
@@ -505,45 +482,29 @@ class SequenceDataset(BaseDataset):
         return np.add.reduceat(arrays['visible'], starts, dtype=int)
 
     def prepare_data(self, idx: int) -> dict:
-        """Item of the data set; see the class."""
+        """Return an item of the data set; see the class."""
         sequence = self.get_sequence(idx)
         sample = SOTDataSample(
             metainfo={
                 'sequence': sequence.name,
                 'index': range(len(self))[idx],
-                'img_shape': image_shape(sequence.frame_path(0)),
+                'img_shape': frames.image_shape(sequence.frame_path(0)),
                 'num_frames': len(sequence),
             }
         )
         sample.gt_instances = InstanceData(
-            bboxes=torch.from_numpy(sequence.bboxes.copy()),
-            bboxes_xywh=torch.from_numpy(sequence.bboxes_xywh.copy()),
-            visible=torch.from_numpy(sequence.scored.copy()),
+            bboxes=torch.tensor(sequence.bboxes),
+            bboxes_xywh=torch.tensor(sequence.bboxes_xywh),
+            visible=torch.tensor(sequence.scored),
         )
-        reader = FrameReader(sequence.frame_paths())
+        reader = frames.FrameReader(sequence.frame_paths())
         return {'inputs': reader, 'data_samples': sample}
 
-    def get_subset(self, indices) -> SequenceDataset:
-        """Not supported: annotations do not follow; use `indices`."""
-        raise NotImplementedError(
-            f'{type(self).__name__}: give `indices` in the config instead.'
-        )
 
-    get_subset_ = get_subset
-
-
-def check_split(dataset: str, split: str, splits: Iterable[str]) -> str:
-    """Return the split, or raise `ValueError` if there is no such split."""
-    if split not in splits:
+def check_option(name: str, value, options: Iterable) -> None:
+    """Raise `ValueError` if an option of the config has no such value."""
+    if value not in options:
         raise ValueError(
-            f'{dataset}: split is {split!r}, expected one of '
-            f'{sorted(splits)}. Change it in the config.'
+            f'{name} is {value!r}, expected one of {list(options)}. Change '
+            'it in the config.'
         )
-    return split
-
-
-def _fill(path: str, fields: dict[str, str]) -> str:
-    """Fill in the fields of a path; other braces in it are left alone."""
-    return re.sub(
-        r'\{(\w*)\}', lambda match: fields.get(match[1], match[0]), path
-    )

@@ -33,7 +33,7 @@ class VideoSequence:
         frame_names: T file names, as text or bytes, where they do not follow
             from the template.
         outline: Polygons (P, 2) of x, y around the target of a picture, in
-            pixels; see `CocoDataset.outline`.
+            pixels, filled by the even-odd rule; empty where it is unknown.
     """
 
     name: str
@@ -55,22 +55,22 @@ class VideoSequence:
         return xywh_to_xyxy(self.bboxes_xywh)
 
     def frame_path(self, t: int) -> str:
-        """Path of frame t, 0 <= t < T."""
+        """Return the path of frame t, 0 <= t < T."""
         if self.frame_names is not None:
             folder = osp.dirname(self.frame_template)
             return osp.join(folder, os.fsdecode(self.frame_names[t]))
         return frame_path(self.frame_template, self.first_frame + t)
 
     def frame_paths(self) -> list[str]:
-        """Paths of all frames in order."""
+        """List the paths of all frames in order."""
         return [self.frame_path(t) for t in range(len(self))]
 
     def read_frame(self, t: int) -> np.ndarray:
-        """Frame t, (H, W, 3) RGB uint8; see `read_frame`."""
+        """Read frame t, (H, W, 3) RGB uint8; see `read_frame`."""
         return read_frame(self.frame_path(t))
 
     def read_reduced(self, t: int, reduction: int) -> tuple[np.ndarray, int]:
-        """Frame t at a fraction of its size; see `read_reduced`."""
+        """Read frame t at a fraction of its size; see `read_reduced`."""
         return read_reduced(self.frame_path(t), reduction)
 
 

@@ -1,6 +1,5 @@
 import json
 import logging
-import re
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +10,6 @@ from mmengine.dataset import default_collate
 from torch.utils.data import DataLoader
 
 from mmsimtrack.datasets import PairDataset, VideoSequence, jitter_bbox
-from mmsimtrack.structures import CropWindow
 
 PARITY = Path(__file__).parents[2] / '../shared/parity/boxes.json'
 AUGMENTATION = [
@@ -29,11 +27,9 @@ AUGMENTATION = [
 def build(make_got10k, tmp_path):
     """A function that writes a data set and builds its pairs."""
 
-    def _build(transforms=(), max_gap=200, min_frames=2, reading=None, **data):
-        make_got10k(tmp_path, **data)
-        return build_pairs(
-            tmp_path, transforms, max_gap, min_frames, reading=reading
-        )
+    def _build(transforms=(), reading=None, **data):
+        make_got10k(tmp_path, **{'num_sequences': 1, 'num_frames': 2, **data})
+        return build_pairs(tmp_path, transforms, reading=reading)
 
     return _build
 
@@ -41,20 +37,20 @@ def build(make_got10k, tmp_path):
 def build_pairs(
     root,
     transforms=(),
-    max_gap=200,
+    reading=None,
     min_frames=2,
     min_visible=2,
     type_='Got10kDataset',
-    reading=None,
 ):
+    cfg = dict(type=type_, data_root=str(root), split='train')
     return PairDataset(
-        datasets=[dict(type=type_, data_root=str(root), split='train')],
+        datasets=[cfg],
         ratios=[1],
         exemplar=dict(size=32, factor=2),
         search=dict(size=64, factor=4),
         jitter=dict(center=3.5, scale=0.5),
         sampling=dict(
-            max_gap=max_gap, min_frames=min_frames, min_visible=min_visible
+            max_gap=200, min_frames=min_frames, min_visible=min_visible
         ),
         transforms=transforms,
         reading=reading,
@@ -63,33 +59,52 @@ def build_pairs(
 
 @pytest.fixture
 def reads(monkeypatch):
-    """Frames that were decoded, by file name, as they come in."""
-    names = []
-    read = VideoSequence.read_frame
+    """Names of the frames that are decoded, or by how much each is reduced."""
+    found = []
+    read, reduce = VideoSequence.read_frame, VideoSequence.read_reduced
 
     def record(self, t):
-        names.append(Path(self.frame_path(t)).name)
+        found.append(Path(self.frame_path(t)).name)
         return read(self, t)
 
+    def record_reduction(self, t, reduction):
+        found.append(reduction)
+        return reduce(self, t, reduction)
+
     monkeypatch.setattr(VideoSequence, 'read_frame', record)
-    return names
+    monkeypatch.setattr(VideoSequence, 'read_reduced', record_reduction)
+    return found
 
 
 @pytest.fixture
-def warnings(monkeypatch):
-    """What pairs log."""
+def logged(monkeypatch):
+    """What pairs log, with the level."""
     lines = []
-    monkeypatch.setattr(
-        'mmsimtrack.datasets.pair_dataset.print_log',
-        lambda text, *_, **__: lines.append(text),
-    )
+    for module in ('pair_dataset', 'reading_policy'):
+        monkeypatch.setattr(
+            f'mmsimtrack.datasets.{module}.print_log',
+            lambda text, _, level: lines.append((level, text)),
+        )
     return lines
 
 
-def draw_frames(pairs, num_draws=300):
-    """(N, 2) numbers of the exemplar and search frames."""
-    rng = np.random.default_rng(0)
-    return np.array([pairs.draw(rng)[1:] for _ in range(num_draws)])
+def cut_once(pairs, seed=0):
+    """Cut a pair of the first two frames."""
+    sequence = pairs.datasets[0].get_sequence(0)
+    return pairs.cut(sequence, 0, 1, np.random.default_rng(seed))
+
+
+def cut_short(path):
+    path.write_bytes(path.read_bytes()[:-60])
+
+
+def assert_box_fits(pair, view):
+    """The box of a view is where the red target is."""
+    size = len(pair[view])
+    target = np.clip(pair[f'{view}_bbox'], 0, 1) * size
+    ys, xs = np.nonzero(pair[view][..., 0] > 150)
+    extent = (xs.min(), ys.min(), xs.max() + 1, ys.max() + 1)
+    np.testing.assert_allclose(extent, target, atol=1.5)
 
 
 def assert_same(pair, other):
@@ -103,18 +118,26 @@ def assert_same(pair, other):
     )
 
 
-def test_pair_is_a_function_of_its_key(build):
-    pairs = build(AUGMENTATION)
-    again = build_pairs(pairs.datasets[0].data_root, AUGMENTATION)
+@pytest.mark.parametrize('type_', ['Got10kDataset', 'CocoDataset'])
+def test_pair_is_a_function_of_its_key(make_got10k, tmp_path, type_):
+    make = make_got10k if type_ == 'Got10kDataset' else make_coco
+    make(tmp_path)
+    pairs, again = (
+        build_pairs(tmp_path, AUGMENTATION, type_=type_) for _ in range(2)
+    )
     keys = [(7, k) for k in range(12)] + [(8, 0), (0, 7)]
-    first = [pairs[key] for key in keys]
     np.random.seed(0)
     torch.manual_seed(0)
+    first = [pairs[key] for key in keys]
+    state = np.random.get_state()[1].copy(), torch.get_rng_state()
     for key, pair in zip(reversed(keys), reversed(first)):
         assert_same(again[key], pair)
     searches = {bytes(pair['inputs']['search'].numpy()) for pair in first}
     assert len(searches) == len(keys)
     assert [pair['data_samples'].key for pair in first] == keys
+    # global generators stay untouched
+    np.testing.assert_array_equal(np.random.get_state()[1], state[0])
+    assert torch.equal(torch.get_rng_state(), state[1])
 
 
 def test_pairs_do_not_depend_on_workers(build):
@@ -139,42 +162,13 @@ def test_pairs_do_not_depend_on_workers(build):
         assert keys == [sample.key for sample in other['data_samples']]
 
 
-def test_global_generators_stay_untouched(build):
-    pairs = build(AUGMENTATION)
-    state = np.random.get_state()[1].copy()
-    torch_state = torch.get_rng_state()
-    pairs[0, 0]
-    np.testing.assert_array_equal(np.random.get_state()[1], state)
-    assert torch.equal(torch.get_rng_state(), torch_state)
-
-
-def test_search_frame_follows_within_the_gap(build):
-    frames = draw_frames(build(num_frames=20, max_gap=5))
-    gaps = frames[:, 1] - frames[:, 0]
-    assert set(gaps) == {1, 2, 3, 4}
-    assert set(frames[:, 0]) == set(range(19))
-    assert set(frames[:, 1]) == set(range(1, 20))
-
-
-def test_frames_are_drawn_uniformly(build):
-    frames = draw_frames(build(num_frames=3), 2000)
-    pairs, counts = np.unique(frames, axis=0, return_counts=True)
-    # exemplar 0 or 1, then a later frame
-    np.testing.assert_array_equal(pairs, [(0, 1), (0, 2), (1, 2)])
-    np.testing.assert_allclose(counts / 2000, (0.25, 0.25, 0.5), atol=0.05)
-
-
 def test_only_visible_frames_are_drawn(build):
     pairs = build(num_frames=10, absent=(0, 3, 4), uncovered=(8, 9))
-    frames = draw_frames(pairs)
+    rng = np.random.default_rng(0)
+    frames = np.array([pairs.draw(rng)[1:] for _ in range(300)])
     assert set(frames[:, 0]) == {1, 2, 5, 6}
     assert set(frames[:, 1]) == {2, 5, 6, 7}
     assert (frames[:, 0] < frames[:, 1]).all()
-
-
-def test_gap_grows_where_no_visible_frame_is_near(build):
-    pairs = build(num_frames=20, max_gap=3, absent=range(1, 19))
-    np.testing.assert_array_equal(draw_frames(pairs, 5), [(0, 19)] * 5)
 
 
 def test_short_and_hidden_sequences_are_not_drawn(make_got10k, tmp_path):
@@ -197,36 +191,23 @@ def test_pairs_need_two_visible_frames():
         build_pairs('nowhere', min_visible=1)
 
 
-def test_usable_sequences_are_drawn_alike(make_got10k, tmp_path):
-    folders = make_got10k(tmp_path, num_sequences=4)
-    np.savetxt(folders[1] / 'absence.label', [1] * 7 + [0], '%d')
-    pairs = build_pairs(tmp_path)
-    assert len(pairs) == 3
-    rng = np.random.default_rng(0)
-    names = [pairs.draw(rng)[0].name for _ in range(900)]
-    assert set(names) == {'seq_0', 'seq_2', 'seq_3'}
-    for name in set(names):
-        assert names.count(name) == pytest.approx(300, abs=60)
-
-
 def test_ratios(make_got10k, tmp_path):
-    datasets = []
-    for name, num_sequences in (('a', 4), ('b', 1)):
-        make_got10k(tmp_path / name, num_sequences=num_sequences)
-        root = str(tmp_path / name)
-        datasets.append(
-            dict(type='Got10kDataset', data_root=root, split='train')
-        )
+    roots = [tmp_path / name for name in 'ab']
+    for root in roots:
+        make_got10k(root, num_sequences=1)
+    pairs = build_pairs(roots[0])
     settings = dict(
-        datasets=datasets,
-        exemplar=dict(size=32, factor=2),
-        search=dict(size=64, factor=4),
-        jitter=dict(center=3.5, scale=0.5),
-        sampling=dict(max_gap=200, min_frames=2, min_visible=2),
+        datasets=[
+            dict(type='Got10kDataset', data_root=str(root), split='train')
+            for root in roots
+        ],
+        exemplar=pairs.exemplar,
+        search=pairs.search,
+        jitter=pairs.jitter,
+        sampling=vars(pairs.sampling),
         transforms=[],
     )
     pairs = PairDataset(ratios=[1, 3], **settings)
-    assert len(pairs) == 5
     rng = np.random.default_rng(0)
     paths = [pairs.draw(rng)[0].frame_path(0) for _ in range(2000)]
     share = np.mean([f'{tmp_path}/b/' in path for path in paths])
@@ -245,17 +226,6 @@ def test_jitter_by_hand():
     )
     # 4 x 9 -> 8 x 4.5, of side 6; the center moves by 0.25 * 6 * 3.5
     np.testing.assert_allclose(bbox, (3.25, -3, 11.25, 1.5))
-
-
-def test_jitter_of_nothing():
-    bbox = np.array([1.0, 2, 4, 9])
-    middle = np.array([0.5, 0.5])
-    np.testing.assert_allclose(
-        jitter_bbox(bbox, np.zeros(2), middle, 3.5, 0.5), bbox
-    )
-    np.testing.assert_allclose(
-        jitter_bbox(bbox, np.ones(2), np.zeros(2), 0, 0), bbox
-    )
 
 
 def test_jitter_equals_the_release():
@@ -277,94 +247,14 @@ def test_jitter_equals_the_release():
         )
 
 
-def test_jitter_of_the_search_crop(build, monkeypatch):
-    """Its distribution, seen through the windows that are cut."""
-    pairs = build(
-        num_frames=2, size=(256, 256), bboxes_xywh=[(100, 108, 56, 40)] * 2
-    )
-    windows = []
-    around = CropWindow.around
-
-    def record(bbox, factor, size):
-        if factor == 4:
-            windows.append(np.array(bbox))
-        return around(bbox, factor, size)
-
-    monkeypatch.setattr(CropWindow, 'around', record)
-    sequence = pairs.datasets[0].get_sequence(0)
-    frame = sequence.read_frame(0)
-    monkeypatch.setattr(type(sequence), 'read_frame', lambda *_: frame)
-    rng = np.random.default_rng(0)
-    for _ in range(1500):
-        pairs.cut(sequence, 0, 1, rng)
-    bboxes = np.array(windows)
-    size = bboxes[:, 2:] - bboxes[:, :2]
-    growth = np.log(size / (56, 40))
-    np.testing.assert_allclose(growth.mean(0), 0, atol=0.06)
-    np.testing.assert_allclose(growth.std(0), 0.5, atol=0.04)
-    assert abs(np.corrcoef(growth.T)[0, 1]) < 0.1
-    middle = (bboxes[:, :2] + bboxes[:, 2:]) / 2
-    shift = (middle - 128) / np.sqrt(size.prod(1, keepdims=True))
-    # uniform in [-1.75, 1.75)
-    assert abs(shift).max() <= 1.75
-    np.testing.assert_allclose(
-        np.quantile(shift, (0, 0.25, 0.5, 0.75, 1)),
-        (-1.75, -0.875, 0, 0.875, 1.75),
-        atol=0.15,
-    )
-
-
-def test_exemplar_is_centered(build):
-    pairs = build(
-        num_frames=3, size=(160, 120), bboxes_xywh=[(40, 50, 16, 16)] * 3
-    )
-    pair = pairs[0, 0]
-    # a window of 32 px around a box of 16 px
-    np.testing.assert_array_equal(
-        pair['exemplar_bbox'], (0.25, 0.25, 0.75, 0.75)
-    )
-    assert pair['exemplar'].shape == (32, 32, 3)
-    red = pair['exemplar'][..., 0] > 128
-    np.testing.assert_array_equal(np.flatnonzero(red.any(0)), range(8, 24))
-    np.testing.assert_array_equal(np.flatnonzero(red.any(1)), range(8, 24))
-
-
-def test_search_box_is_where_the_target_is(build):
+def test_boxes_are_where_targets_are(build):
     pairs = build(num_frames=6, size=(160, 120))
     for k in range(30):
         pair = pairs[3, k]
+        assert pair['exemplar'].shape == (32, 32, 3)
         assert pair['search'].shape == (64, 64, 3)
-        target = np.clip(pair['search_bbox'], 0, 1) * 64
-        ys, xs = np.nonzero(pair['search'][..., 0] > 150)
-        extent = (xs.min(), ys.min(), xs.max() + 1, ys.max() + 1)
-        np.testing.assert_allclose(extent, target, atol=1.5)
-
-
-def test_search_box_maps_back_to_the_annotation(build):
-    pairs = build(num_frames=6, size=(160, 120))
-    for k in range(5):
-        sequence = pairs.datasets[0].get_sequence(0)
-        bbox = sequence.bboxes[4]
-        views = pairs.cut(sequence, 1, 4, np.random.default_rng(k))
-        rng = np.random.default_rng(k)
-        around = jitter_bbox(
-            bbox, rng.standard_normal(2), rng.random(2), 3.5, 0.5
-        )
-        window = CropWindow.around(around, 4, 64)
-        np.testing.assert_allclose(
-            window.to_frame(views['search_bbox']), bbox, atol=1e-9
-        )
-        window = CropWindow.around(sequence.bboxes[1], 2, 32)
-        np.testing.assert_allclose(
-            window.to_frame(views['exemplar_bbox']), sequence.bboxes[1]
-        )
-
-
-def test_pair_knows_its_frames(build):
-    pairs = build(num_frames=8, size=(160, 120))
-    for k in range(5):
-        pair = pairs[0, k]
         for view, t in zip(('exemplar', 'search'), pair['frames']):
+            assert_box_fits(pair, view)
             # the ground of frame t is 10 * (t + 1), what lies outside 0
             levels = np.unique(pair[view][..., 1]).astype(int)
             assert (abs(levels - 10 * (t + 1)) < 3).any()
@@ -372,74 +262,44 @@ def test_pair_knows_its_frames(build):
 
 def test_crops_outside_of_the_frame_are_redrawn(build):
     inside, outside = (20, 20, 8, 8), (900, 20, 8, 8)
-    pairs = build(
-        num_frames=6, bboxes_xywh=[inside] * 3 + [outside] * 2 + [inside]
-    )
+    pairs = build(bboxes_xywh=[inside] * 3 + [outside] * 2 + [inside])
     frames = {pairs[0, k]['frames'] for k in range(60)}
     assert frames == {(0, 1), (0, 2), (1, 2), (0, 5), (1, 5), (2, 5)}
 
 
-def test_redrawing_ends(build):
-    pairs = build(num_frames=6, bboxes_xywh=[(20, -900, 8, 8)] * 6)
-    message = (
-        r'PairDataset: pair \(4, 2\): 100 crops in a row lay outside '
-        r'of their frame\..*check the annotations'
-    )
-    with pytest.raises(RuntimeError, match=message):
-        pairs[4, 2]
-
-
 def test_broken_frame_stops_training(build, tmp_path):
-    pairs = build(num_sequences=1, num_frames=2)
-    path = tmp_path / 'train/seq_0/00000002.jpg'
-    path.write_bytes(path.read_bytes()[:-60])
+    pairs = build()
+    cut_short(tmp_path / 'train/seq_0/00000002.jpg')
     with pytest.raises(ValueError, match='00000002.jpg is truncated'):
         pairs[0, 0]
 
 
-def test_frames_are_decoded_once_and_the_exemplar_last(build, reads):
-    pairs = build(num_sequences=1, num_frames=2)
-    pairs[0, 0]
-    assert reads == ['00000002.jpg', '00000001.jpg']
+@pytest.mark.parametrize('missed', [False, True])
+def test_frames_are_decoded_once_and_the_exemplar_last(build, reads, missed):
+    """Not at all where the search crop misses its frame."""
+    pairs = build(bboxes_xywh=[(20, 20, 8, 8), (900 * missed, 20, 8, 8)])
+    assert (cut_once(pairs) is None) == missed
+    assert reads == ['00000002.jpg', '00000001.jpg'][: 2 - missed]
 
 
-def test_exemplar_is_not_decoded_where_the_search_crop_misses(build, reads):
-    pairs = build(
-        num_sequences=1,
-        num_frames=2,
-        bboxes_xywh=[(20, 20, 8, 8), (900, 20, 8, 8)],
-    )
-    sequence = pairs.datasets[0].get_sequence(0)
-    assert pairs.cut(sequence, 0, 1, np.random.default_rng(0)) is None
-    assert reads == ['00000002.jpg']
-
-
-@pytest.mark.parametrize('outside', ['exemplar', 'search'])
-def test_box_far_outside_is_logged(build, warnings, tmp_path, outside):
+@pytest.mark.parametrize('t', [0, 1])
+def test_box_far_outside_is_logged(build, logged, tmp_path, t):
     bboxes_xywh = [(20, 20, 8, 8), (20, 20, 8, 8)]
-    t = 0 if outside == 'exemplar' else 1
     bboxes_xywh[t] = (-90, 20, 8, 8)
-    pairs = build(num_sequences=1, num_frames=2, bboxes_xywh=bboxes_xywh)
-    sequence = pairs.datasets[0].get_sequence(0)
-    assert pairs.cut(sequence, 0, 1, np.random.default_rng(0)) is None
-    assert warnings == [
+    assert cut_once(build(bboxes_xywh=bboxes_xywh)) is None
+    text = (
         f'{tmp_path}/train/seq_0/0000000{t + 1}.jpg: the annotated box '
         '[-90.0, 20.0, -82.0, 28.0] (xyxy) lies far outside of the frame. '
         'The pair is redrawn; correct the annotation.'
-    ]
-
-
-def test_jitter_out_of_the_frame_is_not_logged(build, warnings):
-    pairs = build(
-        num_sequences=1, num_frames=2, bboxes_xywh=[(0, 20, 4, 4)] * 2
     )
+    assert logged == [(logging.WARNING, text)]
+
+
+def test_jitter_out_of_the_frame_is_not_logged(build, logged):
+    pairs = build(bboxes_xywh=[(0, 20, 4, 4)] * 2)
     pairs.jitter = dict(center=30, scale=0)
-    sequence = pairs.datasets[0].get_sequence(0)
-    views = [
-        pairs.cut(sequence, 0, 1, np.random.default_rng(k)) for k in range(20)
-    ]
-    assert None in views
-    assert warnings == []
+    assert None in [cut_once(pairs, seed) for seed in range(20)]
+    assert not logged
 
 
 def test_both_views_of_an_image(tmp_path, reads):
@@ -449,37 +309,16 @@ def test_both_views_of_an_image(tmp_path, reads):
         tmp_path, min_frames=20, min_visible=5, type_='CocoDataset'
     )
     assert len(pairs) == 1
-    pair = pairs[0, 0]
-    assert pair['sequence'] == '100'
-    assert pair['frames'] == (0, 0)
-    assert reads == ['000000000007.jpg']
-    np.testing.assert_array_equal(
-        pair['exemplar_bbox'], (0.25, 0.25, 0.75, 0.75)
-    )
-    red = pair['exemplar'][..., 0] > 128
-    np.testing.assert_array_equal(np.flatnonzero(red.any(0)), range(8, 24))
+    found = [pairs[0, k] for k in range(10)]
+    assert reads == ['000000000007.jpg'] * 10
+    for pair in found:
+        assert (pair['sequence'], pair['frames']) == ('100', (0, 0))
+        # a window of 32 px around a box of 16 px
+        assert pair['exemplar_bbox'].tolist() == [0.25, 0.25, 0.75, 0.75]
+        assert_box_fits(pair, 'exemplar')
+        assert_box_fits(pair, 'search')
     # the search crop is jittered, by draws of the pair's generator
-    boxes = {tuple(pairs[0, k]['search_bbox']) for k in range(10)}
-    assert len(boxes) == 10
-    for k in range(10):
-        target = np.clip(pairs[0, k]['search_bbox'], 0, 1) * 64
-        ys, xs = np.nonzero(pairs[0, k]['search'][..., 0] > 150)
-        extent = (xs.min(), ys.min(), xs.max() + 1, ys.max() + 1)
-        np.testing.assert_allclose(extent, target, atol=1.5)
-
-
-def test_pairs_of_images_are_functions_of_their_keys(tmp_path):
-    make_coco(tmp_path)
-    pairs, again = (
-        build_pairs(tmp_path, AUGMENTATION, type_='CocoDataset')
-        for _ in range(2)
-    )
-    keys = [(7, k) for k in range(12)]
-    first = [pairs[key] for key in keys]
-    for key, pair in zip(reversed(keys), reversed(first)):
-        assert_same(again[key], pair)
-    names = {pair['data_samples'].sequence for pair in first}
-    assert names == {'100', '101'}
+    assert len({tuple(pair['search_bbox']) for pair in found}) == 10
 
 
 def test_objects_without_area_are_not_drawn(tmp_path):
@@ -488,10 +327,7 @@ def test_objects_without_area_are_not_drawn(tmp_path):
     pairs = build_pairs(tmp_path, type_='CocoDataset')
     rng = np.random.default_rng(0)
     assert {pairs.draw(rng)[0].name for _ in range(20)} == {'101'}
-
-
-def test_no_object_to_draw(tmp_path):
-    make_coco(tmp_path, objects=[(9, (4, 4, 0, 8), 0)])
+    make_coco(tmp_path, objects=[empty])
     message = (
         rf'none of the 1 sequences of CocoDataset in {tmp_path} has 1 frames '
         r'and 1 visible ones\..* or check the annotations'
@@ -500,18 +336,10 @@ def test_no_object_to_draw(tmp_path):
         build_pairs(tmp_path, type_='CocoDataset')
 
 
-def test_missing_image_stops_training(tmp_path):
-    make_coco(tmp_path, objects=[(9, (4, 4, 2, 1), 0)])
-    (tmp_path / 'train2017/000000000009.jpg').unlink()
-    pairs = build_pairs(tmp_path, type_='CocoDataset')
-    with pytest.raises(FileNotFoundError, match='000000000009.jpg is missing'):
-        pairs[0, 0]
-
-
 def test_reading_refuses_what_it_does_not_know(build):
     message = (
         r"PairDataset: reading\.on_corrupt is 'ignore', expected one of "
-        r"\('raise', 'skip'\)\. Change it in the config"
+        r"\['raise', 'skip'\]\. Change it in the config"
     )
     with pytest.raises(ValueError, match=message):
         build(reading=dict(on_corrupt='ignore'))
@@ -519,44 +347,29 @@ def test_reading_refuses_what_it_does_not_know(build):
         build(reading=dict(reduce=True))
 
 
-def cut_short(path):
-    path.write_bytes(path.read_bytes()[:-60])
-
-
-@pytest.fixture
-def errors(monkeypatch):
-    """What a reading policy logs, with the level."""
-    lines = []
-    monkeypatch.setattr(
-        'mmsimtrack.datasets.reading_policy.print_log',
-        lambda text, _, level: lines.append((level, text)),
-    )
-    return lines
-
-
-def test_pairs_of_corrupt_frames_are_drawn_again(build, tmp_path, errors):
+def test_pairs_of_corrupt_frames_are_drawn_again(build, tmp_path, logged):
     reading = dict(on_corrupt='skip')
-    pairs = build(AUGMENTATION, num_frames=4, reading=reading)
+    data = dict(num_sequences=2, num_frames=4)
+    pairs = build(AUGMENTATION, reading=reading, **data)
     keys = [(0, k) for k in range(40)]
     good = [pairs[key] for key in keys]
-    assert {pair['data_samples'].num_corrupt for pair in good} == {0}
     broken = tmp_path / 'train/seq_0/00000003.jpg'
     cut_short(broken)
     found = [pairs[key] for key in keys]
-    num_corrupt = [pair['data_samples'].num_corrupt for pair in found]
-    assert set(num_corrupt) == {0, 1, 2}
-    for pair, before, num in zip(found, good, num_corrupt):
-        sample = pair['data_samples']
-        shown = sample.sequence == 'seq_0' and 2 in sample.frames
-        assert not shown
-        if num == 0:
+    samples = [pair['data_samples'] for pair in found]
+    assert {sample.num_corrupt for sample in samples} == {0, 1, 2}
+    for pair, before, sample in zip(found, good, samples):
+        assert sample.sequence != 'seq_0' or 2 not in sample.frames
+        if not sample.num_corrupt:
             assert_same(pair, before)
     # logged once, and on all ranks, whose loggers leave warnings out
-    (line,) = errors
-    assert line[0] == logging.ERROR
-    assert line[1].startswith(f'{broken} is truncated')
-    assert 'The pair is drawn again (on_corrupt=skip)' in line[1]
-    assert 'now skipped 1, for 1 corrupt frames' in line[1]
+    ((level, text),) = logged
+    assert level == logging.ERROR
+    assert text.startswith(f'{broken} is truncated')
+    assert text.endswith(
+        'The pair is drawn again (on_corrupt=skip); this worker has met 1 '
+        'corrupt frames.'
+    )
     # another worker gives the same
     again = build_pairs(tmp_path, AUGMENTATION, reading=reading)
     for key, pair in zip(reversed(keys), reversed(found)):
@@ -565,78 +378,56 @@ def test_pairs_of_corrupt_frames_are_drawn_again(build, tmp_path, errors):
     cut_short(broken.with_name('00000001.jpg'))
     for key in keys:
         pairs[key]
-    assert len(errors) == 3  # one is of the second worker
-    total = sum(num_corrupt)
-    found = re.search(r'skipped (\d+), for 2 corrupt frames', errors[2][1])
-    assert int(found[1]) > total
+    assert len(logged) == 3  # one is of the second worker
+    assert 'this worker has met 2 corrupt frames' in logged[2][1]
 
 
-def test_drawing_again_ends(build, tmp_path, errors):
-    pairs = build(num_sequences=2, reading=dict(on_corrupt='skip'))
-    for path in tmp_path.glob('train/*/*.jpg'):
-        cut_short(path)
-    message = (
-        r'PairDataset: pair \(4, 2\): 100 draws in a row failed, 100 of them '
-        r'for a corrupt frame\. The last one: \S*/seq_\d/\d+\.jpg is truncated'
-    )
-    with pytest.raises(RuntimeError, match=message):
+@pytest.mark.parametrize('corrupt', [False, True])
+def test_drawing_again_ends(build, tmp_path, corrupt):
+    box = (20, 20 if corrupt else -900, 8, 8)
+    pairs = build(bboxes_xywh=[box] * 6, reading=dict(on_corrupt='skip'))
+    message = '0 of them for a corrupt frame, the others since a crop lay out'
+    if corrupt:
+        message = r'100 of them .* The last corrupt frame: \S*\.jpg is trunc'
+        for path in tmp_path.glob('train/*/*.jpg'):
+            cut_short(path)
+    with pytest.raises(
+        RuntimeError,
+        match=rf'pair \(4, 2\): 100 draws in a row failed, {message}',
+    ):
         pairs[4, 2]
-    assert len(errors) <= 16
 
 
-def test_missing_frames_are_not_skipped(build, tmp_path):
-    pairs = build(
-        num_sequences=1, num_frames=2, reading=dict(on_corrupt='skip')
-    )
+@pytest.mark.parametrize('on_corrupt', ['raise', 'skip'])
+def test_missing_frames_are_not_skipped(build, tmp_path, on_corrupt):
+    pairs = build(reading=dict(on_corrupt=on_corrupt))
     (tmp_path / 'train/seq_0/00000002.jpg').unlink()
     with pytest.raises(FileNotFoundError, match='00000002.jpg is missing'):
         pairs[0, 0]
 
 
-@pytest.fixture
-def reductions(monkeypatch):
-    """By how much frames are reduced, as they come in."""
-    found = []
-    read = VideoSequence.read_reduced
-
-    def record(self, t, reduction):
-        found.append(reduction)
-        return read(self, t, reduction)
-
-    monkeypatch.setattr(VideoSequence, 'read_reduced', record)
-    return found
-
-
-def test_frames_are_reduced_where_crops_allow_it(build, reductions):
+def test_frames_are_reduced_where_crops_allow_it(build, reads):
     # windows of 80 and 160 px, for crops of 32 and 64 px
     data = dict(
-        num_sequences=1,
-        num_frames=2,
         size=(320, 240),
         bboxes_xywh=[(100, 100, 40, 40), (110, 90, 40, 40)],
     )
-    pairs = build(**data)
-    pairs.jitter = dict(center=0.1, scale=0)
-    reduced = build(**data, reading=dict(reduced=True))
-    reduced.jitter = pairs.jitter
-    expected, found = pairs[0, 0], reduced[0, 0]
-    assert reductions == [2, 2]
+    found = []
+    for reduced in (False, True):
+        pairs = build(**data, reading=dict(reduced=reduced))
+        pairs.jitter = dict(center=0.1, scale=0)
+        found.append(pairs[0, 0])
+    assert reads == ['00000002.jpg', '00000001.jpg', 2, 2]
     for view in ('exemplar', 'search'):
-        np.testing.assert_array_equal(
-            found[f'{view}_bbox'], expected[f'{view}_bbox']
-        )
-        difference = abs(found[view].astype(int) - expected[view])
+        one, other = (pair[f'{view}_bbox'] for pair in found)
+        np.testing.assert_array_equal(one, other)
+        one, other = (pair[view].astype(int) for pair in found)
         # the frame is flat but for the border of the target
-        assert np.median(difference) <= 1
-        assert (difference > 40).mean() < 0.03
+        assert np.median(abs(one - other)) <= 1
+        assert (abs(one - other) > 40).mean() < 0.03
 
 
-def test_default_reads_whole_frames(build, reductions, reads):
-    build(num_sequences=1, num_frames=2)[0, 0]
-    assert (reductions, len(reads)) == ([], 2)
-
-
-def test_both_views_of_a_reduced_image(tmp_path, reductions):
+def test_both_views_of_a_reduced_image(tmp_path, reads):
     """It is decoded once, as large as the more demanding view needs it."""
     make_coco(tmp_path, objects=[(7, (100, 60, 72, 72), 0)], size=(256, 160))
     pairs = build_pairs(
@@ -645,7 +436,7 @@ def test_both_views_of_a_reduced_image(tmp_path, reductions):
     pairs.jitter = dict(center=0, scale=0)
     pairs[0, 0]
     # 2 * 72 px for a crop of 32 px, 4 * 72 px for one of 64 px: 4 and 4
-    assert reductions == [4]
+    assert reads == [4]
     pairs.exemplar['size'] = 64
     pairs[0, 0]
-    assert reductions == [4, 2]
+    assert reads == [4, 2]

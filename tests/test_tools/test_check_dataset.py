@@ -199,10 +199,7 @@ def test_wrong_command_line(tool, capsys, args, message):
 @pytest.mark.parametrize(
     'name, message',
     [
-        (
-            'LaSOTDataset',
-            "required positional argument: 'split'. Give --split",
-        ),
+        ('LaSOTDataset', 'split is None, expected one of'),
         ('Lasot', 'Lasot is no data set of sequences. Expected a name as in'),
         ('PairDataset', 'PairDataset is no data set of sequences'),
     ],

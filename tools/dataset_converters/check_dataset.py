@@ -18,7 +18,7 @@ from functools import partial
 from mmengine.config import Config, DictAction
 from mmengine.utils import ProgressBar
 
-from mmsimtrack.benchmarks import dataset_config
+from mmsimtrack.benchmarks import BENCHMARKS, dataset_config
 from mmsimtrack.datasets import SequenceDataset
 from mmsimtrack.datasets.archive import is_file, is_folder
 from mmsimtrack.datasets.frames import (
@@ -31,15 +31,14 @@ from mmsimtrack.datasets.index import AnnotationIndex
 from mmsimtrack.registry import DATASETS
 from mmsimtrack.structures import check_first_box, xywh_to_xyxy
 
-# Sequences of the complete sets; those with a fixed list are not here.
-OFFICIAL = {
-    ('Got10kDataset', 'train'): (9335,),
-    ('Got10kDataset', 'val'): (180,),
-    ('Got10kDataset', 'test'): (180,),
-    ('TrackingNetDataset', 'train'): (2511,),  # per chunk
-    ('TrackingNetDataset', 'test'): (511,),
-    ('TNL2KDataset', None): (700, 1300),
-    ('VastTrackDataset', None): (47110, 3500),
+# Sequences of the complete sets that are no benchmarks; those with a fixed
+# list are not here.
+COMPLETE = {
+    ('Got10kDataset', 'train'): 9335,
+    ('Got10kDataset', 'val'): 180,
+    ('TrackingNetDataset', 'train'): 2511,  # per chunk
+    ('TNL2KDataset', None): 1300,
+    ('VastTrackDataset', None): 47110,
 }
 IMAGES_AT_ONCE = 500  # of COCO; a step of the progress bar
 
@@ -229,9 +228,16 @@ def print_summary(
     images = dataset is not None and dataset.single_frame
     sequences = '' if images else f'{num_checks} sequences, '
     print(f'  {sequences}{num_frames} frames, {num_problems} problems')
-    numbers = OFFICIAL.get((cfg['type'], cfg.get('split')), ())
-    if cfg['type'] == 'TrackingNetDataset' and dataset is not None:
-        numbers = [number * len(dataset.folders) for number in numbers]
+    split = cfg.get('split')
+    per_chunk = (cfg['type'], split) == ('TrackingNetDataset', 'train')
+    factor = len(dataset.folders) if per_chunk and dataset is not None else 1
+    numbers = [factor * COMPLETE.get((cfg['type'], split), 0)] + [
+        row.num_sequences
+        for row in BENCHMARKS.values()
+        if row.dataset['type'] == cfg['type']
+        and split in (None, row.dataset.get('split'))
+    ]
+    numbers = [number for number in numbers if number]
     if numbers and num_checks not in numbers and 'indices' not in cfg:
         expected = ' or '.join(map(str, numbers))
         print(

@@ -18,7 +18,7 @@ class FolderDataset(SequenceDataset):
         boxes: File of its boxes.
         list_file: File with one name per line; by default every folder is a
             sequence.
-        **kwargs: Of `SequenceDataset`.
+        **kwargs: Other arguments of `SequenceDataset`.
 
     Raises:
         ValueError: If a path lacks `{}`, or boxes and frames do not fit.

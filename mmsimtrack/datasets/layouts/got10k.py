@@ -2,16 +2,14 @@
 
 import numpy as np
 
-from mmsimtrack.datasets.sequence_dataset import SequenceDataset, check_split
+from mmsimtrack.datasets.sequence_dataset import SequenceDataset
 from mmsimtrack.registry import DATASETS
 
-FOLDERS = {
-    'train': 'train',
-    'vottrain': 'train',
-    'votval': 'train',
-    'val': 'val',
-    'test': 'test',
-}
+
+def _part(folder: str, **more) -> dict:
+    """Describe a split that lies in a folder, with a list beside it."""
+    layouts = ((f'{folder}/{{}}', f'{folder}/{{}}/groundtruth.txt'),)
+    return dict(layouts=layouts, list_file=f'{folder}/list.txt') | more
 
 
 @DATASETS.register_module()
@@ -28,7 +26,7 @@ class Got10kDataset(SequenceDataset):
         split: `train`, `val`, `test`, or `vottrain` and `votval`: the parts
             of `train` without the 1,000 sequences that the VOT challenge
             forbids (docs/en/faq.md).
-        **kwargs: Of `SequenceDataset`.
+        **kwargs: Other arguments of `SequenceDataset`.
 
     Raises:
         ValueError: If the split is unknown.
@@ -36,19 +34,15 @@ class Got10kDataset(SequenceDataset):
     """
 
     frame_name = '{:08d}.jpg'
+    splits = {
+        'train': _part('train'),
+        'vottrain': _part('train', list_file=None, official='got10k_vottrain'),
+        'votval': _part('train', list_file=None, official='got10k_votval'),
+        'val': _part('val'),
+        'test': _part('test', first_box_only=True),
+    }
     labels = {'absence.label': False, 'cover.label': True}
     labels_optional = True
-
-    def __init__(self, data_root: str, split: str, **kwargs) -> None:
-        check_split('Got10kDataset', split, FOLDERS)
-        folder = FOLDERS[split]
-        self.layouts = [(f'{folder}/{{}}', f'{folder}/{{}}/groundtruth.txt')]
-        if split in ('vottrain', 'votval'):
-            self.official = f'got10k_{split}'
-        else:
-            self.list_file = f'{folder}/list.txt'
-        self.first_box_only = split == 'test'
-        super().__init__(data_root, **kwargs)
 
     def find_scored(self, bboxes_xywh, visible, flags) -> np.ndarray:
         """Score where the target is not fully covered, as the kit does."""

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from mmsimtrack.datasets.sequence_dataset import SequenceDataset, check_split
+from mmsimtrack.datasets.sequence_dataset import SequenceDataset
 from mmsimtrack.registry import DATASETS
 
 # LaSOT-ext's kit, and all published results, end before the annotation does
@@ -22,7 +22,7 @@ class LaSOTDataset(SequenceDataset):
     Args:
         data_root: Folder of the classes, or of all sequences.
         split: `train`, 1,120 sequences, `test`, 280, or `ext`, 150.
-        **kwargs: Of `SequenceDataset`.
+        **kwargs: Other arguments of `SequenceDataset`.
 
     Raises:
         ValueError: If the split is unknown.
@@ -34,12 +34,8 @@ class LaSOTDataset(SequenceDataset):
         ('{}/img', '{}/groundtruth.txt'),
     )
     frame_name = '{:08d}.jpg'
+    splits = {s: dict(official=f'lasot_{s}') for s in ('train', 'test', 'ext')}
     labels = {'full_occlusion.txt': False, 'out_of_view.txt': False}
-
-    def __init__(self, data_root: str, split: str, **kwargs) -> None:
-        check_split('LaSOTDataset', split, ('train', 'test', 'ext'))
-        self.official = f'lasot_{split}'
-        super().__init__(data_root, **kwargs)
 
     def load_bboxes(self, info: dict) -> np.ndarray:
         """Read the boxes that the kit scores."""

@@ -7,7 +7,7 @@ import numpy as np
 
 from mmsimtrack.datasets.archive import read_bytes
 from mmsimtrack.datasets.sequence_dataset import SequenceDataset
-from mmsimtrack.fileio import Reader, parse_number, read_rows
+from mmsimtrack.fileio import Reader, parse_rows, read_rows
 from mmsimtrack.registry import DATASETS
 from mmsimtrack.structures import xyxy_to_xywh
 
@@ -24,7 +24,7 @@ class NfSDataset(SequenceDataset):
 
     Args:
         data_root: Folder of the videos, or of `sequences` and `anno`.
-        **kwargs: Of `SequenceDataset`.
+        **kwargs: Other arguments of `SequenceDataset`.
 
     Raises:
         FileNotFoundError: If a video, a frame or an annotation is missing.
@@ -81,17 +81,7 @@ def read_nfs_xywh(
         ValueError: If one of the first six values of a line is not a number;
             names the file and the line.
     """
+    columns = 'id, x1, y1, x2, y2, frame'
     rows = read_rows(path, read)
-    try:
-        values = np.loadtxt(rows, comments=None, usecols=range(6), ndmin=2)
-    except ValueError:
-        for number, row in enumerate(rows, start=1):  # noqa: B007
-            values = [parse_number(value) for value in row.split()[:6]]
-            if values and (len(values) < 6 or None in values):
-                break
-        raise ValueError(
-            f"{path}, line {number}: found '{row.strip()[:80]}', "
-            'expected id, x1, y1, x2, y2, frame. Correct the line, or '
-            'unpack the file again.'
-        ) from None
-    return xyxy_to_xywh(values[::8, 1:5])
+    table = parse_rows(path, rows, 6, columns, usecols=range(6))
+    return xyxy_to_xywh(table[::8, 1:5])

@@ -20,7 +20,7 @@ class OTB100Dataset(SequenceDataset):
 
     Args:
         data_root: Folder of the videos.
-        **kwargs: Of `SequenceDataset`.
+        **kwargs: Other arguments of `SequenceDataset`.
 
     Raises:
         ValueError: If an annotation is not as long as its range.
@@ -44,6 +44,13 @@ class OTB100Dataset(SequenceDataset):
         return cut_to_range(super().load_bboxes(info), info['name'])
 
 
+@cache
+def _read_ranges() -> dict[str, tuple[int, int]]:
+    """Return the first and the last frame of each sequence."""
+    rows = map(str.split, read_names(SPLITS / 'otb100.txt'))
+    return {name: (int(first), int(last)) for name, _, first, last, _ in rows}
+
+
 def cut_to_range(bboxes_xywh: np.ndarray, name: str) -> np.ndarray:
     """Leave out the boxes before a sequence, in a file from frame 1 on.
 
@@ -58,13 +65,4 @@ def cut_to_range(bboxes_xywh: np.ndarray, name: str) -> np.ndarray:
         All rows, unless the file begins at frame 1.
     """
     first, last = _read_ranges().get(name, (1, -1))
-    return (
-        bboxes_xywh[first - 1 :] if len(bboxes_xywh) == last else bboxes_xywh
-    )
-
-
-@cache
-def _read_ranges() -> dict[str, tuple[int, int]]:
-    """First and last frame of each sequence."""
-    rows = map(str.split, read_names(SPLITS / 'otb100.txt'))
-    return {name: (int(first), int(last)) for name, _, first, last, _ in rows}
+    return bboxes_xywh[(first - 1) * (len(bboxes_xywh) == last) :]

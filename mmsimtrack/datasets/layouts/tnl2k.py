@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from mmsimtrack.datasets.sequence_dataset import SequenceDataset, check_split
+from mmsimtrack.datasets.sequence_dataset import SequenceDataset
 from mmsimtrack.registry import DATASETS
 
 # their first annotations end with a row too many
@@ -24,7 +24,7 @@ class TNL2KDataset(SequenceDataset):
         data_root: Folder of the sequences.
         split: `test` takes the 700 official sequences; by default every
             folder is one.
-        **kwargs: Of `SequenceDataset`.
+        **kwargs: Other arguments of `SequenceDataset`.
 
     Raises:
         FileNotFoundError: If the folder, frames or an annotation are missing.
@@ -33,18 +33,11 @@ class TNL2KDataset(SequenceDataset):
     """
 
     layouts = (('{}/imgs', '{}/groundtruth.txt'),)
+    splits = {None: {}, 'test': dict(official='tnl2k')}
     advice = (
         'For the 12 training sequences that have them, take the revised '
         'annotations.'
     )
-
-    def __init__(
-        self, data_root: str, split: str | None = None, **kwargs
-    ) -> None:
-        if split is not None:
-            check_split('TNL2KDataset', split, ('test',))
-            self.official = 'tnl2k'
-        super().__init__(data_root, **kwargs)
 
     def count_frames(self, info, num_boxes, num_files) -> int | None:
         """Leave out a last row that has no frame, in two annotations."""

@@ -3,8 +3,8 @@
 import os.path as osp
 from collections.abc import Sequence
 
-from mmsimtrack.datasets.archive import is_folder, list_folder
-from mmsimtrack.datasets.sequence_dataset import SequenceDataset, check_split
+from mmsimtrack.datasets.archive import list_folder
+from mmsimtrack.datasets.sequence_dataset import SequenceDataset
 from mmsimtrack.registry import DATASETS
 
 
@@ -19,8 +19,8 @@ class TrackingNetDataset(SequenceDataset):
     Args:
         data_root: Folder with `TRAIN_0` to `TRAIN_11` and `TEST`.
         split: `train` or `test`.
-        chunks: Of the train split, read only these `TRAIN_<chunk>`.
-        **kwargs: Of `SequenceDataset`.
+        chunks: Which `TRAIN_<chunk>` to read of the train split.
+        **kwargs: Other arguments of `SequenceDataset`.
 
     Raises:
         ValueError: If the split is unknown.
@@ -29,6 +29,7 @@ class TrackingNetDataset(SequenceDataset):
 
     frame_name = '{}.jpg'
     first_frame = 0
+    splits = {'train': {}, 'test': dict(folders=['TEST'], first_box_only=True)}
 
     def __init__(
         self,
@@ -37,12 +38,8 @@ class TrackingNetDataset(SequenceDataset):
         chunks: Sequence[int] = range(12),
         **kwargs,
     ) -> None:
-        check_split('TrackingNetDataset', split, ('train', 'test'))
         self.folders = [f'TRAIN_{chunk}' for chunk in chunks]
-        if split == 'test':
-            self.folders = ['TEST']
-        self.first_box_only = split == 'test'
-        super().__init__(data_root, **kwargs)
+        super().__init__(data_root, split, **kwargs)
 
     def load_data_list(self) -> list[dict]:
         """List the annotated videos of all chunks, sorted within each."""
@@ -57,12 +54,7 @@ class TrackingNetDataset(SequenceDataset):
 
     def _list_videos(self, chunk: str) -> list[str]:
         path = osp.join(self.data_root, chunk, 'anno')
-        if not is_folder(path):
-            raise FileNotFoundError(
-                f'TrackingNetDataset: {path} is missing. Expected a file of '
-                f'boxes per video there, and its frames in {chunk}/frames; '
-                'unpack the full archive, correct data_root in the config, or '
-                'set `chunks` there to those that you have.'
-            )
+        expected = f'a file of boxes per video, and frames in {chunk}/frames'
+        self.check_folder(path, f'{expected} (or set `chunks`)')
         stems = map(osp.splitext, list_folder(path)[1])
         return sorted(stem for stem, ending in stems if ending == '.txt')

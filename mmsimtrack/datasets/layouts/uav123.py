@@ -14,7 +14,7 @@ class UAV123Dataset(SequenceDataset):
 
     Args:
         data_root: Folder with `data_seq` and `anno`.
-        **kwargs: Of `SequenceDataset`.
+        **kwargs: Other arguments of `SequenceDataset`.
 
     Raises:
         ValueError: If an annotation is not as long as its range.

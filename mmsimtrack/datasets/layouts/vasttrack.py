@@ -2,11 +2,20 @@
 
 import numpy as np
 
-from mmsimtrack.datasets.sequence_dataset import SequenceDataset, check_split
+from mmsimtrack.datasets.sequence_dataset import SequenceDataset
 from mmsimtrack.registry import DATASETS
 
-BOXES = '{class}/{}/Groundtruth.txt'
-FRAMES = '{class}/{}/imgs', '{class}/{}/img'
+
+def _layouts(*folders: str) -> tuple:
+    """Pairs of paths, with frames in either folder of the releases."""
+    return tuple(
+        (
+            f'{top}{{class}}/{{}}/{frames}',
+            f'{top}{{class}}/{{}}/Groundtruth.txt',
+        )
+        for top in folders
+        for frames in ('imgs', 'img')
+    )
 
 
 @DATASETS.register_module()
@@ -25,7 +34,7 @@ class VastTrackDataset(SequenceDataset):
         list_file: File below `data_root` with one name, `<class>-<n>`, per
             line. Without split and list, all sequences of all classes are
             taken.
-        **kwargs: Of `SequenceDataset`.
+        **kwargs: Other arguments of `SequenceDataset`.
 
     Raises:
         FileNotFoundError: If the folder, the list, a sequence or an
@@ -34,7 +43,11 @@ class VastTrackDataset(SequenceDataset):
             annotation is not as long as its sequence.
     """
 
-    layouts = tuple((frames, BOXES) for frames in FRAMES)
+    layouts = _layouts('')
+    splits = {
+        None: {},
+        'test': dict(official='vasttrack_test', layouts=_layouts('test/', '')),
+    }
 
     def __init__(
         self,
@@ -43,11 +56,6 @@ class VastTrackDataset(SequenceDataset):
         list_file: str | None = None,
         **kwargs,
     ) -> None:
-        if split is not None:
-            check_split('VastTrackDataset', split, ('test',))
-            self.official = 'vasttrack_test'
-            of_split = [(f'test/{f}', f'test/{BOXES}') for f in FRAMES]
-            self.layouts = (*of_split, *self.layouts)
         if split and list_file:
             raise ValueError(
                 f'VastTrackDataset: found split={split!r} and '
@@ -55,7 +63,7 @@ class VastTrackDataset(SequenceDataset):
                 'say which sequences to take. Remove one in the config.'
             )
         self.list_file = list_file
-        super().__init__(data_root, **kwargs)
+        super().__init__(data_root, split, **kwargs)
 
     def list_names(self) -> list[str]:
         """List the names of a list, or all sequences of all classes."""

@@ -1,5 +1,6 @@
 """Transforms of pairs."""
 
+# ruff: noqa: F401
 from .augment import (
     BrightnessJitter,
     JointChannelPermutation,
@@ -11,20 +12,3 @@ from .augment import (
 from .degrade import Blur, Coarsen, ColorJitter, JpegNoise, SensorNoise
 from .packing import PackPair
 from .paste import ExchangeBackground, PasteObject
-
-__all__ = [
-    'Blur',
-    'BrightnessJitter',
-    'Coarsen',
-    'ColorJitter',
-    'ExchangeBackground',
-    'JointChannelPermutation',
-    'JointGamma',
-    'JointGray',
-    'JointTranspose',
-    'JpegNoise',
-    'PackPair',
-    'PasteObject',
-    'RandomMirror',
-    'SensorNoise',
-]

@@ -16,24 +16,36 @@ from mmsimtrack.registry import TRANSFORMS
 VIEWS = ('exemplar', 'search')
 
 
-@TRANSFORMS.register_module()
-class JointGray(BaseTransform):
-    """Take the color out of both views.
+class _Joint(BaseTransform):
+    """A transform that changes both views, or none.
 
     Args:
-        prob: Probability; 0.05 in STARK-S.
+        prob: Probability.
     """
 
     def __init__(self, prob: float) -> None:
         self.prob = prob
 
     def transform(self, results: dict) -> dict:
-        """Replace each channel by the luminance, in both views or none."""
+        """Change both views, if that is drawn."""
         if results['rng'].random() < self.prob:
             for view in VIEWS:
-                gray = cv2.cvtColor(results[view], cv2.COLOR_RGB2GRAY)
-                results[view] = cv2.cvtColor(gray, cv2.COLOR_GRAY2RGB)
+                self.change(results, view)
         return results
+
+
+@TRANSFORMS.register_module()
+class JointGray(_Joint):
+    """Take the color out of both views.
+
+    Args:
+        prob: Probability; 0.05 in STARK-S.
+    """
+
+    def change(self, results: dict, view: str) -> None:
+        """Replace each channel by the luminance."""
+        gray = cv2.cvtColor(results[view], cv2.COLOR_RGB2GRAY)
+        results[view] = cv2.cvtColor(gray, cv2.COLOR_GRAY2RGB)
 
 
 @TRANSFORMS.register_module()
@@ -84,12 +96,10 @@ class RandomMirror(BaseTransform):
             if draws[0] if self.joint else draw:
                 results[view] = cv2.flip(results[view], 1)
                 x1, y1, x2, y2 = results[f'{view}_bbox']
-                bbox = np.array([1 - x2, y1, 1 - x1, y2])
-                results[f'{view}_bbox'] = bbox
-                results[f'{view}_outline'] = [
-                    polygon * (-1, 1) + (1, 0)
-                    for polygon in results.get(f'{view}_outline', ())
-                ]
+                results[f'{view}_bbox'] = np.array([1 - x2, y1, 1 - x1, y2])
+                outline = results.get(f'{view}_outline', ())
+                mirrored = [points * (-1, 1) + (1, 0) for points in outline]
+                results[f'{view}_outline'] = mirrored
         return results
 
 
@@ -131,25 +141,16 @@ class JointChannelPermutation(BaseTransform):
 
 
 @TRANSFORMS.register_module()
-class JointTranspose(BaseTransform):
+class JointTranspose(_Joint):
     """Swap x and y of both views; not in the paper.
 
     Args:
         prob: Probability.
     """
 
-    def __init__(self, prob: float) -> None:
-        self.prob = prob
-
-    def transform(self, results: dict) -> dict:
-        """Transpose image and box, in both views or none."""
-        if results['rng'].random() < self.prob:
-            for view in VIEWS:
-                results[view] = cv2.transpose(results[view])
-                bbox = results[f'{view}_bbox'][[1, 0, 3, 2]]
-                results[f'{view}_bbox'] = bbox
-                results[f'{view}_outline'] = [
-                    polygon[:, ::-1]
-                    for polygon in results.get(f'{view}_outline', ())
-                ]
-        return results
+    def change(self, results: dict, view: str) -> None:
+        """Transpose image, box and outline."""
+        results[view] = cv2.transpose(results[view])
+        results[f'{view}_bbox'] = results[f'{view}_bbox'][[1, 0, 3, 2]]
+        outline = results.get(f'{view}_outline', ())
+        results[f'{view}_outline'] = [points[:, ::-1] for points in outline]

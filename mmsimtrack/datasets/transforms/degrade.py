@@ -4,6 +4,8 @@ A pair is described in `augment`. `prob` is a dict with the probability for
 `exemplar` and for `search`; all randomness comes from the pair's generator.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 from mmcv.transforms import BaseTransform
 
@@ -11,11 +13,11 @@ from mmsimtrack.datasets.transforms import effects
 from mmsimtrack.registry import TRANSFORMS
 
 
+@dataclass
 class _PerView(BaseTransform):
-    """Changes each view with a probability of its own."""
+    """A transform that changes each view with a probability of its own."""
 
-    def __init__(self, prob: dict[str, float]) -> None:
-        self.prob = dict(prob)
+    prob: dict[str, float]
 
     def transform(self, results: dict) -> dict:
         """Change the views that are drawn."""
@@ -27,18 +29,17 @@ class _PerView(BaseTransform):
 
 
 @TRANSFORMS.register_module()
+@dataclass
 class ColorJitter(_PerView):
     """Change exposure, saturation and tint of the views.
 
-    Args:
+    Attributes:
         prob: Probability for each view.
         amount: Largest change, as a share; a smaller one is drawn for each
             view, uniformly.
     """
 
-    def __init__(self, prob: dict[str, float], amount: float) -> None:
-        super().__init__(prob)
-        self.amount = amount
+    amount: float
 
     def change(self, image: np.ndarray, rng) -> np.ndarray:
         """Draw a change of color and make it."""
@@ -54,21 +55,18 @@ class ColorJitter(_PerView):
 
 
 @TRANSFORMS.register_module()
+@dataclass
 class Blur(_PerView):
     """Smear views along a line or put them out of focus, one as often.
 
-    Args:
+    Attributes:
         prob: Probability for each view.
         length: Longest line, as a share of the crop's side.
         sigma: Largest sigma of the Gaussian, likewise.
     """
 
-    def __init__(
-        self, prob: dict[str, float], length: float, sigma: float
-    ) -> None:
-        super().__init__(prob)
-        self.length = length
-        self.sigma = sigma
+    length: float
+    sigma: float
 
     def change(self, image: np.ndarray, rng) -> np.ndarray:
         """Draw a blur and make it."""
@@ -81,19 +79,16 @@ class Blur(_PerView):
 
 
 @TRANSFORMS.register_module()
+@dataclass
 class JpegNoise(_PerView):
     """Compress views as JPEGs.
 
-    Args:
+    Attributes:
         prob: Probability for each view.
         quality: Lowest and highest quality, (low, high).
     """
 
-    def __init__(
-        self, prob: dict[str, float], quality: tuple[int, int]
-    ) -> None:
-        super().__init__(prob)
-        self.quality = quality
+    quality: tuple[int, int]
 
     def change(self, image: np.ndarray, rng) -> np.ndarray:
         """Draw a quality and compress."""
@@ -101,17 +96,16 @@ class JpegNoise(_PerView):
 
 
 @TRANSFORMS.register_module()
+@dataclass
 class SensorNoise(_PerView):
     """Add normal noise to views.
 
-    Args:
+    Attributes:
         prob: Probability for each view.
         sigma: Largest standard deviation in gray levels.
     """
 
-    def __init__(self, prob: dict[str, float], sigma: float) -> None:
-        super().__init__(prob)
-        self.sigma = sigma
+    sigma: float
 
     def change(self, image: np.ndarray, rng) -> np.ndarray:
         """Draw how much noise there is, and add it."""
@@ -119,17 +113,16 @@ class SensorNoise(_PerView):
 
 
 @TRANSFORMS.register_module()
+@dataclass
 class Coarsen(_PerView):
     """Take detail out of views, as if their target were small in its frame.
 
-    Args:
+    Attributes:
         prob: Probability for each view.
         factor: How many times smaller at most.
     """
 
-    def __init__(self, prob: dict[str, float], factor: float) -> None:
-        super().__init__(prob)
-        self.factor = factor
+    factor: float
 
     def change(self, image: np.ndarray, rng) -> np.ndarray:
         """Draw a factor and coarsen."""

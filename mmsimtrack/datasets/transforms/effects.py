@@ -9,13 +9,12 @@ from statistics import NormalDist
 
 import cv2
 import numpy as np
+from numpy.random import Generator
 
 LUMA = (0.299, 0.587, 0.114)  # of R, G and B
 # the 256 quantiles of a normal distribution: looking them up by random bytes
 # is four times as fast as drawing normal numbers
-QUANTILES = np.array(
-    [NormalDist().inv_cdf((i + 0.5) / 256) for i in range(256)]
-)
+QUANTILES = np.vectorize(NormalDist().inv_cdf)((np.arange(256) + 0.5) / 256)
 
 
 def motion_blur(image: np.ndarray, length: float, angle: float) -> np.ndarray:
@@ -60,9 +59,7 @@ def jpeg(image: np.ndarray, quality: int) -> np.ndarray:
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
 
-def noise(
-    image: np.ndarray, sigma: float, rng: np.random.Generator
-) -> np.ndarray:
+def noise(image: np.ndarray, sigma: float, rng: Generator) -> np.ndarray:
     """Add normal noise, independent for each pixel and channel.
 
     Args:

@@ -26,18 +26,16 @@ class PackPair(BaseTransform):
             `exemplar_bbox` (4,); `data_samples`: a sample with
             `gt_instances.bboxes` (1, 4) and where the pair comes from.
         """
-        sample = SOTDataSample(
-            metainfo={
-                k: results[k]
-                for k in ('key', 'sequence', 'frames', 'num_corrupt')
-            }
+        where = ('key', 'sequence', 'frames', 'num_corrupt')
+        sample = SOTDataSample(metainfo={k: results[k] for k in where})
+        exemplar_bbox, search_bbox = (
+            torch.from_numpy(results[f'{view}_bbox'].astype(np.float32))
+            for view in ('exemplar', 'search')
         )
-        bbox = torch.from_numpy(results['search_bbox'].astype(np.float32))
-        sample.gt_instances = InstanceData(bboxes=bbox[None])
-        bbox = torch.from_numpy(results['exemplar_bbox'].astype(np.float32))
+        sample.gt_instances = InstanceData(bboxes=search_bbox[None])
         inputs = {
             'exemplar': _to_tensor(results['exemplar']),
-            'exemplar_bbox': bbox,
+            'exemplar_bbox': exemplar_bbox,
             'search': _to_tensor(results['search']),
         }
         return {'inputs': inputs, 'data_samples': sample}

@@ -5,6 +5,8 @@ an object in it, `draw_background(size)` a square piece of a picture. Both are
 drawn from the pair's key, so that a pair stays a function of its key.
 """
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 from mmcv.transforms import BaseTransform
@@ -16,12 +18,13 @@ MIN_SIDE = 4
 
 
 @TRANSFORMS.register_module()
+@dataclass
 class PasteObject(BaseTransform):
     """Put another object over the target, or beside it, into the search crop.
 
     The box of the target does not change: what is hidden of it counts.
 
-    Args:
+    Attributes:
         occluder: Probability of an object that hides a part of the target;
             its middle lies 0.35 to 0.7 times the box's sides from the
             target's.
@@ -30,15 +33,9 @@ class PasteObject(BaseTransform):
             as sqrt(w * h).
     """
 
-    def __init__(
-        self,
-        occluder: float,
-        distractor: float,
-        size: tuple[float, float] = (0.5, 1.2),
-    ) -> None:
-        self.occluder = occluder
-        self.distractor = distractor
-        self.size = size
+    occluder: float
+    distractor: float
+    size: tuple[float, float] = (0.5, 1.2)
 
     def transform(self, results: dict) -> dict:
         """Paste at most one object."""
@@ -64,17 +61,17 @@ class PasteObject(BaseTransform):
 
 
 @TRANSFORMS.register_module()
+@dataclass
 class ExchangeBackground(BaseTransform):
     """Put the target of the search crop before another picture.
 
     Only where the pair knows the target's outline.
 
-    Args:
+    Attributes:
         prob: Probability.
     """
 
-    def __init__(self, prob: float) -> None:
-        self.prob = prob
+    prob: float
 
     def transform(self, results: dict) -> dict:
         """Replace all but the target."""
@@ -135,12 +132,8 @@ def paste(
     scale = size / np.sqrt(max((high - low).prod(), 1))
     shift = center - scale * (low + high) / 2
     # from continuous pixels to OpenCV's indices
-    matrix = np.array(
-        [
-            [scale, 0, shift[0] + scale / 2 - 0.5],
-            [0, scale, shift[1] + scale / 2 - 0.5],
-        ]
-    )
+    column = shift + scale / 2 - 0.5
+    matrix = np.column_stack([scale * np.eye(2), column])
     side = len(image)
     above = cv2.warpAffine(picture, matrix, (side, side))
     mask = fill([scale * polygon + shift for polygon in outline], side)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numpy.random import Generator
 
 from mmsimtrack.structures import CropWindow
 
@@ -33,7 +34,7 @@ class RandomWarp:
     perspective: float = 0.0
     mirror: float = 0.0
 
-    def draw(self, rng: np.random.Generator) -> np.ndarray:
+    def draw(self, rng: Generator) -> np.ndarray:
         """Draw a warp: (3, 3), a homography of the crop's unit square."""
         turn, stretch, *tilt = rng.uniform(-1, 1, 4)
         angle = np.radians(self.rotation * turn)
@@ -80,13 +81,11 @@ class PairWarps:
         self._borders = list(border)
         self._shares = np.divide(list(border.values()), sum(border.values()))
 
-    def draw(
-        self, still: bool, view: str, rng: np.random.Generator
-    ) -> np.ndarray:
+    def draw(self, still: bool, view: str, rng: Generator) -> np.ndarray:
         """Draw the warp of a view; see `RandomWarp.draw`."""
         return self._warps['still' if still else 'video', view].draw(rng)
 
-    def draw_border(self, rng: np.random.Generator) -> str:
+    def draw_border(self, rng: Generator) -> str:
         """Draw one of `reflect`, `background` and `black`."""
         return str(rng.choice(self._borders, p=self._shares))
 
@@ -153,19 +152,14 @@ def cut_warped(
     matrix = np.diag([window.size, window.size, 1.0]) @ warp @ to_unit
     # the middle of a pixel has index 0 in OpenCV
     matrix = _shift(-0.5) @ matrix @ _shift(0.5)
-    fill = (
-        {'borderMode': cv2.BORDER_REFLECT_101}
-        if background is None
-        else {'borderMode': cv2.BORDER_TRANSPARENT, 'dst': background.copy()}
-    )
     size = window.size, window.size
-    return cv2.warpPerspective(
-        frame, matrix, size, flags=cv2.INTER_LINEAR, **fill
+    below = None if background is None else background.copy()
+    border = (
+        cv2.BORDER_REFLECT_101 if below is None else cv2.BORDER_TRANSPARENT
     )
+    return cv2.warpPerspective(frame, matrix, size, below, borderMode=border)
 
 
 def _shift(by: float) -> np.ndarray:
-    """Homography that adds a number to x and y."""
-    matrix = np.eye(3)
-    matrix[:2, 2] = by
-    return matrix
+    """Make the homography that adds a number to x and y."""
+    return np.array([[1, 0, by], [0, 1, by], [0, 0, 1.0]])

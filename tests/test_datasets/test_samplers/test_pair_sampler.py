@@ -27,11 +27,6 @@ def test_keys_are_seed_and_count(build):
     assert list(sampler) == [(7, 3), (7, 4), (7, 5)]
 
 
-def test_same_epoch_gives_same_keys(build):
-    sampler = build(5, epoch=2)
-    assert list(sampler) == list(sampler)
-
-
 @pytest.mark.parametrize('world_size', [1, 2, 3, 4])
 @pytest.mark.parametrize('num_pairs', [12, 13, 15])
 def test_no_key_comes_twice(build, world_size, num_pairs):
@@ -66,15 +61,6 @@ def test_epochs_start_alike_for_any_number_of_ranks(build):
     # 13 pairs are not a multiple of 2 ranks, 3 ranks or 4
     for world_size in (1, 2, 3, 4):
         assert next(iter(build(13, 0, world_size, epoch=2))) == (7, 26)
-
-
-def test_resumed_epoch_equals_uninterrupted_one(build):
-    sampler = build(6, rank=1, world_size=2)
-    epochs = []
-    for epoch in range(4):
-        sampler.set_epoch(epoch)
-        epochs.append(list(sampler))
-    assert list(build(6, rank=1, world_size=2, epoch=3)) == epochs[3]
 
 
 def test_a_resumed_epoch_begins_where_it_was_left(build):

@@ -22,27 +22,20 @@ def make_pair(k=0):
     }
 
 
-def test_inputs():
-    inputs = PackPair()(make_pair())['inputs']
+def test_a_packed_pair():
+    packed = PackPair()(make_pair(k=2))
+    inputs, sample = packed['inputs'], packed['data_samples']
     assert sorted(inputs) == ['exemplar', 'exemplar_bbox', 'search']
-    assert inputs['exemplar'].dtype == inputs['search'].dtype == torch.uint8
     # channels first
     assert inputs['exemplar'].tolist() == [
-        [[0, 3], [6, 9]],
-        [[1, 4], [7, 10]],
         [[2, 5], [8, 11]],
+        [[3, 6], [9, 12]],
+        [[4, 7], [10, 13]],
     ]
-    assert inputs['search'].shape == (3, 4, 4)
-    assert inputs['search'][2, 3, 1] == 3 * (3 * 4 + 1) + 2
-    assert inputs['exemplar_bbox'].dtype == torch.float32
     assert inputs['exemplar_bbox'].tolist() == [0.25, 0.25, 0.75, 0.5]
-
-
-def test_data_sample():
-    sample = PackPair()(make_pair(k=2))['data_samples']
     assert isinstance(sample, SOTDataSample)
     bboxes = sample.gt_instances.bboxes
-    assert bboxes.dtype == torch.float32
+    assert bboxes.dtype == inputs['exemplar_bbox'].dtype == torch.float32
     # not clipped: the head's loss decides what to do outside of the crop
     torch.testing.assert_close(bboxes, torch.tensor([[0.1, -0.2, 0.3, 1.4]]))
     assert sample.metainfo == {
@@ -54,14 +47,12 @@ def test_data_sample():
 
 
 def test_batch():
-    pairs = [PackPair()(make_pair(k)) for k in range(3)]
-    batch = default_collate(pairs)
+    batch = default_collate([PackPair()(make_pair(k)) for k in range(3)])
     inputs, samples = batch['inputs'], batch['data_samples']
     assert inputs['exemplar'].shape == (3, 3, 2, 2)
     assert inputs['search'].shape == (3, 3, 4, 4)
     assert inputs['exemplar'].dtype == inputs['search'].dtype == torch.uint8
     assert inputs['search'][:, 0, 0, 0].tolist() == [0, 1, 2]
-    assert inputs['exemplar_bbox'].shape == (3, 4)
     assert [sample.key for sample in samples] == [(7, 0), (7, 1), (7, 2)]
 
 
