@@ -1,15 +1,9 @@
-import sys
-from pathlib import Path
-
 import cv2
 import numpy as np
 import pytest
+import results
 from layouts import make_got10k, make_tnl2k
 from reports import write_scores
-
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / 'tools/analysis_tools'))
-import results  # noqa: E402
 
 
 @pytest.fixture

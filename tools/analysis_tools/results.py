@@ -16,22 +16,21 @@ from __future__ import annotations
 
 import argparse
 import html
+import math
 import sys
 from pathlib import Path
 from urllib.parse import quote
 
 import numpy as np
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from scipy import stats
 
 import mmsimtrack  # noqa: F401  (checks the installation first)
 from mmsimtrack.benchmarks import BENCHMARKS, use_benchmark
+from mmsimtrack.cli.options import add_cfg_options
 from mmsimtrack.datasets import VideoSequence
 from mmsimtrack.evaluation import OPEMetric
-from mmsimtrack.evaluation.annotations import (
-    read_annotations,
-    read_attributes,
-)
+from mmsimtrack.evaluation.annotations import read_annotations, read_attributes
 from mmsimtrack.evaluation.functional import (
     KITS,
     RefusedFile,
@@ -88,22 +87,18 @@ of the sequence; gray: target not visible; lines: the frames above.</p>
 """
 
 
-def at_least(least: int):
-    """Make the type of an option that is a number, and not too small."""
+def at_least(least: int, below: float = math.inf, kind: type = int):
+    """Make the type of an option that is a number in a range."""
 
-    def parse(text: str) -> int:
-        if int(text) < least:
-            raise argparse.ArgumentTypeError(f'{text}, expected >= {least}')
-        return int(text)
+    def parse(text: str) -> float:
+        if not least <= kind(text) < below:
+            limit = f' and < {below}' if below < math.inf else ''
+            raise argparse.ArgumentTypeError(
+                f'{text}, expected >= {least}{limit}'
+            )
+        return kind(text)
 
     return parse
-
-
-def parse_confidence(text: str) -> float:
-    """Read a share in per cent, between 0 and 100."""
-    if not 0 < float(text) < 100:
-        raise argparse.ArgumentTypeError(f'{text}, expected 0 to 100')
-    return float(text)
 
 
 def parse_args(arguments: list[str] | None) -> argparse.Namespace:
@@ -113,10 +108,17 @@ def parse_args(arguments: list[str] | None) -> argparse.Namespace:
     )
     commands = parser.add_subparsers(required=True, metavar='COMMAND')
 
-    def command(function, text):
+    def command(function, text, of_test=False):
         name = function.__name__.removeprefix('run_')
         sub = commands.add_parser(name, help=text, description=text)
         sub.set_defaults(run=function)
+        if of_test:
+            sub.add_argument('config', help='config file of the test')
+            text = 'metrics.json of the test, or its folder'
+            sub.add_argument('report', metavar='WORK_DIR', help=text)
+            text = 'benchmark that the test was given'
+            sub.add_argument('--benchmark', choices=BENCHMARKS, help=text)
+            add_cfg_options(sub)
         return sub.add_argument
 
     add = command(run_score, 'score result files of any tracker')
@@ -139,42 +141,27 @@ def parse_args(arguments: list[str] | None) -> argparse.Namespace:
     add = command(run_compare, 'compare two trackers, sequence by sequence')
     add('reports', nargs=2, metavar=('A', 'B'), help='reports of trackers')
     add('--names', nargs=2, help='names of the trackers (default: folders)')
-    add('--confidence', type=parse_confidence, default=95, help='per cent')
+    text = 'confidence of the intervals in per cent (default: 95)'
+    add('--confidence', type=at_least(1, 100, float), default=95, help=text)
     add('--num-resamples', type=at_least(1), default=10000)
-    add('--seed', type=at_least(0), default=0, help='of the bootstrap')
-    add('--num-shown', type=at_least(0), default=5, help='gains and losses')
+    add('--seed', type=at_least(0), default=0, help='seed of the bootstrap')
+    text = 'largest gains and losses to print (default: 5)'
+    add('--num-shown', type=at_least(0), default=5, help=text)
     add('--out', type=Path, help='JSON file to write')
 
-    add = command(run_worst, 'make a page of the worst sequences')
-    add_config(add)
+    add = command(run_worst, 'make a page of the worst sequences', True)
     add('--out-dir', type=Path, required=True, help='folder for the page')
     add('--num-sequences', type=at_least(1), default=10)
-    add('--num-frames', type=at_least(2), default=8, help='of each')
-    add('--results', type=Path, help='of the tracker (default: beside it)')
+    text = 'frames to show of each sequence (default: 8)'
+    add('--num-frames', type=at_least(2), default=8, help=text)
+    text = 'result files of the tracker (default: beside the report)'
+    add('--results', type=Path, help=text)
 
-    add = command(run_pack, 'pack a submission for a server')
-    add_config(add)
+    add = command(run_pack, 'pack a submission for a server', True)
     add('--out', required=True, help='zip file to write')
-    add(
-        '--allow-incomplete',
-        action='store_true',
-        help='pack another number of sequences than the server expects',
-    )
+    text = 'pack another number of sequences than the server expects'
+    add('--allow-incomplete', action='store_true', help=text)
     return parser.parse_args(arguments)
-
-
-def add_config(add) -> None:
-    """Add the options that say which test it was."""
-    add('config', help='config file of the test')
-    add('report', metavar='WORK_DIR', help='metrics.json, or its folder')
-    add('--benchmark', choices=BENCHMARKS, help='that the test had')
-    add(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        default={},
-        help='settings that the test had: key=value',
-    )
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -182,11 +169,9 @@ def main(arguments: list[str] | None = None) -> int:
     args = parse_args(arguments)
     try:
         args.run(args)
-    except RefusedFile as error:
-        print(f'refused: {error}', file=sys.stderr)
-        return 2
     except (OSError, ValueError) as error:
-        print(error, file=sys.stderr)
+        refused = 'refused: ' * isinstance(error, RefusedFile)
+        print(f'{refused}{error}', file=sys.stderr)
         return 2
     return 0
 
@@ -246,7 +231,8 @@ def run_plot(args: argparse.Namespace) -> None:
         words = kind.replace('norm_', 'normalized ').capitalize()
         plot_curves(curves, path, kind, scores, f'{words} on {title}')
         print(f'{path}: [{score}]')
-    draw_attributes(reports, legends['success'], title, args)
+    path = args.out_dir / f'attributes.{args.format}'
+    draw_attributes(reports, legends['success'], title, path)
 
 
 def legend(reports: dict[str, dict], kind: str) -> tuple[str, dict]:
@@ -269,44 +255,36 @@ def legend(reports: dict[str, dict], kind: str) -> tuple[str, dict]:
 
 
 def draw_attributes(
-    reports: dict[str, dict],
-    success: tuple[str, dict],
-    title: str,
-    args: argparse.Namespace,
+    reports: dict[str, dict], success: tuple[str, dict], title: str, path: Path
 ) -> None:
     """Draw the radar of the attributes that are defined for all trackers.
 
     Args:
-        reports: By tracker.
+        reports: Reports by tracker.
         success: The `legend` of the success plot.
-        title: Of the benchmark.
-        args: The command line.
+        title: Name of the benchmark.
+        path: Picture to write.
     """
-    lacking = [n for n, r in reports.items() if 'per_attribute' not in r]
-    if lacking:
-        if len(lacking) < len(reports):
-            print(f'No radar: {", ".join(lacking)} has no attributes.')
-        return
     key, overall = success
-    common = [
-        name
-        for name in next(iter(reports.values()))['per_attribute']
-        if all(
-            report['per_attribute'].get(name, {}).get(key) is not None
-            for report in reports.values()
-        )
-    ]
-    if len(common) < 3:
-        print(f'No radar: {len(common)} attributes for all, expected 3.')
-        return
     table = {
         name: {
-            attribute: per_cent(key, report['per_attribute'][attribute][key])
-            for attribute in common
+            attribute: per_cent(key, scores[key])
+            for attribute, scores in report.get('per_attribute', {}).items()
+            if scores.get(key) is not None
         }
         for name, report in reports.items()
     }
-    path = args.out_dir / f'attributes.{args.format}'
+    lacking = [name for name, scores in table.items() if not scores]
+    if lacking:
+        if len(lacking) < len(table):
+            print(f'No radar: {", ".join(lacking)} has no attributes.')
+        return
+    first, *others = table.values()
+    common = [name for name in first if all(name in s for s in others)]
+    if len(common) < 3:
+        print(f'No radar: {len(common)} attributes for all, expected 3.')
+        return
+    table = {n: {a: s[a] for a in common} for n, s in table.items()}
     plot_attributes(
         table, overall, path, f'{TITLES[key]} by attribute on {title}'
     )
@@ -395,32 +373,33 @@ def confidence_interval(
 
 
 def print_comparison(content: dict) -> None:
-    """A table, one row per score."""
+    """Print a table with one row per score."""
     a, b, confidence = (content[key] for key in ('a', 'b', 'confidence'))
     print(
         f'{content["benchmark"]}, profile {content["profile"]}: means over '
         'sequences, per cent\n'
     )
+    rows = []
+    for key, row in content['scores'].items():
+        low, high = row['interval'] or (None, None)
+        interval = (
+            low
+            if low is None
+            else (f'{per_cent(key, low):+.2f} to {per_cent(key, high):+.2f}')
+        )
+        rows.append(
+            [
+                key,
+                row['num_sequences'],
+                *(f'{per_cent(key, row[tracker]):.2f}' for tracker in 'ab'),
+                f'{per_cent(key, row["difference"]):+.2f}',
+                interval,
+                f'{row["better"]}/{row["equal"]}/{row["worse"]}',
+            ]
+        )
     interval = f'{confidence:g} % interval'
     header = ['score', 'N', a, b, 'B - A', interval, 'better/equal/worse']
-    rows = [_row(key, row) for key, row in content['scores'].items()]
     print(markdown_table(header, rows))
-
-
-def _row(key: str, row: dict) -> list[str]:
-    interval = '-'
-    if row['interval'] is not None:
-        low, high = (per_cent(key, value) for value in row['interval'])
-        interval = f'{low:+.2f} to {high:+.2f}'
-    return [
-        key,
-        str(row['num_sequences']),
-        f'{per_cent(key, row["a"]):.2f}',
-        f'{per_cent(key, row["b"]):.2f}',
-        f'{per_cent(key, row["difference"]):+.2f}',
-        interval,
-        f'{row["better"]}/{row["equal"]}/{row["worse"]}',
-    ]
 
 
 def print_extremes(a: dict, b: dict, number: int) -> None:
@@ -475,7 +454,7 @@ def run_worst(args: argparse.Namespace) -> None:
     ((name, report),) = read_reports([args.report]).items()
     _, found = load_test_set(args)
     names = worst_sequences(report, args.num_sequences)
-    for lacking in [each for each in names if each not in found]:
+    for lacking in set(names) - set(found):
         raise ValueError(
             f'{lacking} is in the report, but not in the test set of '
             f'{args.config}. Give the config, --benchmark and --cfg-options '
@@ -538,8 +517,9 @@ def draw(
         for t in numbers
     ]
     files = f'{sequence.name}.jpg', f'{sequence.name}_overlap.png'
-    write_image(args.out_dir / files[0], contact_sheet(frames))
-    plot_overlaps(iou, visible, args.out_dir / files[1], numbers)
+    sheet, strip = (args.out_dir / file for file in files)
+    write_image(sheet, contact_sheet(frames))
+    plot_overlaps(iou, visible, strip, numbers)
     text = f'{len(sequence)} frames'
     if lost_for:
         text += f'; overlap below {LOST} from #{lost_at} on, {lost_for} frames'

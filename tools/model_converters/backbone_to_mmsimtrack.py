@@ -13,11 +13,7 @@ from pathlib import Path
 import torch
 
 from mmsimtrack.fileio import replace_atomically
-from mmsimtrack.models.weights import (
-    FORMATS,
-    load_weights,
-    trust_checkpoints,
-)
+from mmsimtrack.models.weights import FORMATS, load_weights, trust_checkpoints
 
 
 def main() -> None:
