@@ -66,13 +66,8 @@ def without_effects(scene, sprites):
 
 
 def test_same_seed_same_bytes_for_any_number_of_jobs(generated, tmp_path):
-    command = [
-        sys.executable,
-        tool.__file__,
-        tmp_path / 'again',
-        *SMALL,
-        '--jobs=2',
-    ]
+    again = tmp_path / 'again'
+    command = [sys.executable, tool.__file__, again, *SMALL, '--jobs=2']
     subprocess.run(command, check=True, capture_output=True)
     assert contents(again) == contents(generated)
 
