@@ -8,7 +8,7 @@ _base_ = [
 ]
 data_root = 'data/demo'
 
-# 13 epochs of 160 steps of 32 pairs = 2,080 steps
+# 6 epochs of 160 steps of 32 pairs = 960 steps
 train_dataloader = dict(
     num_workers=1,
     pin_memory=False,
@@ -36,7 +36,7 @@ test_dataloader = dict(
 )
 test_evaluator = dict(benchmark='custom')
 
-train_cfg = dict(type='PairTrainLoop', max_epochs=13)
+train_cfg = dict(type='PairTrainLoop', max_epochs=6)
 optim_wrapper = dict(
     optimizer=dict(type='AdamW', lr=1e-3, weight_decay=1e-4),
     clip_grad=dict(max_norm=1.0),
@@ -46,8 +46,8 @@ param_scheduler = [
     dict(
         type='CosineAnnealingLR',
         begin=100,
-        end=2080,
-        T_max=1980,
+        end=960,
+        T_max=860,
         eta_min=1e-6,
         by_epoch=False,
     ),

@@ -154,20 +154,18 @@ def attention_row(
     exemplar, search = (w.cut(frame) for w, frame in zip(windows, frames))
     target = windows[0].to_crop(bboxes[0])
     batch = {
-        'exemplar': torch.from_numpy(exemplar).permute(2, 0, 1)[None],
-        'exemplar_bbox': torch.from_numpy(target).float()[None],
-        'search': torch.from_numpy(search).permute(2, 0, 1)[None],
+        'exemplar': torch.from_numpy(exemplar).permute(2, 0, 1),
+        'exemplar_bbox': torch.from_numpy(target).float(),
+        'search': torch.from_numpy(search).permute(2, 0, 1),
     }
+    batch = {name: tensor[None] for name, tensor in batch.items()}
     inputs = model.data_preprocessor({'inputs': batch})['inputs']
     maps = record_attention(model, inputs, layers)
-    foveal = foveal_bbox(model.backbone, len(exemplar))
     predicted = windows[1].to_crop(bboxes[2]) * side
-    drawn = SOTVisualizer.draw_frame(
-        cv2.resize(search, (side, side)), predicted
-    )
+    resized = cv2.resize(search, (side, side))
     cells = [
-        (title, draw_exemplar(exemplar, target, foveal, side)),
-        ('search', drawn),
+        (title, draw_exemplar(exemplar, target, model.backbone, side)),
+        ('search', SOTVisualizer.draw_frame(resized, predicted)),
     ]
     for layer, (grid,) in maps.items():
         caption = f'layer {layer}: {grid.min():.2g} to {grid.max():.2g}'
@@ -210,47 +208,28 @@ def overlay_attention(grid: np.ndarray, crop: np.ndarray) -> np.ndarray:
     return SOTVisualizer.draw_featmap(full[0], crop)
 
 
-def foveal_bbox(backbone: nn.Module, size: int) -> np.ndarray | None:
-    """Ask a backbone where the foveal window of an exemplar is.
-
-    Args:
-        backbone: Backbone of a `SimTrack`.
-        size: Side of the exemplar crop in pixels.
-
-    Returns:
-        (4,) xyxy in the unit square of the crop; None without a window.
-    """
-    tokenizer = getattr(backbone, 'tokenizer', None)
-    foveal_size = getattr(tokenizer, 'foveal_size', 0)
-    if not foveal_size:
-        return None
-    start = tokenizer.foveal_start(size)
-    stop = start + foveal_size
-    return np.array([start, start, stop, stop]) / size
-
-
 def draw_exemplar(
-    exemplar: np.ndarray,
-    target_bbox: np.ndarray,
-    foveal: np.ndarray | None,
-    side: int,
+    exemplar: np.ndarray, bbox: np.ndarray, backbone: nn.Module, side: int
 ) -> np.ndarray:
-    """Draw target and foveal window on an exemplar.
+    """Draw the target and the foveal window, if there is one.
 
     Args:
-        exemplar: Crop, (H, W, 3) RGB uint8.
-        target_bbox: (4,) xyxy in its unit square.
-        foveal: The same, of the foveal window; see `foveal_bbox`.
+        exemplar: Crop, (S, S, 3) RGB uint8.
+        bbox: (4,) xyxy of the target in its unit square.
+        backbone: Backbone of a `SimTrack`, which knows the window.
         side: Side of the picture in pixels.
 
     Returns:
         (side, side, 3) RGB uint8.
     """
-    exemplar = cv2.resize(exemplar, (side, side))
-    if foveal is not None:
-        x1, y1, x2, y2 = np.round(foveal * side).astype(int).tolist()
-        cv2.rectangle(exemplar, (x1, y1), (x2 - 1, y2 - 1), FOVEAL_COLOR)
-    return SOTVisualizer.draw_frame(exemplar, gt_bbox=target_bbox * side)
+    picture = cv2.resize(exemplar, (side, side))
+    tokenizer = getattr(backbone, 'tokenizer', None)
+    if size := getattr(tokenizer, 'foveal_size', 0):
+        start = tokenizer.foveal_start(len(exemplar))
+        scale = side / len(exemplar)
+        low, high = round(start * scale), round((start + size) * scale) - 1
+        cv2.rectangle(picture, (low, low), (high, high), FOVEAL_COLOR)
+    return SOTVisualizer.draw_frame(picture, gt_bbox=bbox * side)
 
 
 def text_bar(text: str, width: int) -> np.ndarray:

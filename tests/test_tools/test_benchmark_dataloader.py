@@ -1,8 +1,8 @@
-import sys
 import time
 from pathlib import Path
 
 import cv2
+import dataloader as tool
 import numpy as np
 import pytest
 import torch
@@ -10,8 +10,6 @@ import torch
 from mmsimtrack.datasets import VideoSequence
 
 ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / 'tools/benchmarks'))
-import dataloader as tool  # noqa: E402
 
 CONFIG = ROOT / 'configs/simtrack/sim_l14_lasot.py'
 

@@ -1,74 +1,53 @@
 import mmap
 import os
 import re
-import sys
 from pathlib import Path
 
+import index as tool
 import numpy as np
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[2] / 'tools/benchmarks'))
-
-import index
 
 
 @pytest.fixture
 def root(tmp_path):
-    index.make_trackingnet(tmp_path, 14)
+    tool.make_trackingnet(tmp_path, 14)
     return tmp_path
 
 
 def test_data_set(root):
-    dataset = index.load(root, 14)
-    names = [dataset.get_sequence(i).name for i in range(14)]
-    assert names[:4] == [
-        'video_000000_0',
-        'video_000012_0',
-        'video_000001_0',
-        'video_000013_0',
-    ]
-    # the second of a chunk is of the next length
+    """The second video of a chunk is of the next length; links are read."""
+    dataset = tool.load(root)
+    names = [dataset.get_sequence(i).name for i in range(4)]
+    assert names == [f'video_{i:06d}_0' for i in (0, 12, 1, 13)]
     lengths = [317, 337, 317, 337] + [317] * 10
     np.testing.assert_array_equal(dataset.num_frames(), lengths)
     np.testing.assert_array_equal(dataset.num_visible(), lengths)
-    assert np.mean(index.LENGTHS) == 467
+    assert np.mean(tool.LENGTHS) == 467
+    found = tool.time_start(root)
+    assert found['frames'] == sum(lengths)
+    assert 0 < found['wall'] < 60 and found['rss'] > 50
 
 
-def test_start(root):
-    found = index.time_start(root, 14)
-    assert found['frames'] == 12 * 317 + 2 * 337
-    assert 0 < found['wall'] < 60
-    assert found['rss'] > 50
-    assert list(Path(os.environ['MMSIMTRACK_CACHE']).iterdir())
-
-
-def test_own_memory():
-    size = 128 * index.MIB
+def test_memory_of_its_own_counts_and_mapped_boxes_do_not(root):
+    size = 128 * tool.MIB
     flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
-    before = index.own_memory()
+    before = tool.own_memory()
     with mmap.mmap(-1, size, flags) as memory:
         memory.write(b'x' * size)
-        after = index.own_memory()
+        after = tool.own_memory()
     # other parts of this process take and return memory meanwhile
     assert after - before == pytest.approx(128, abs=40)
-
-
-def test_memory_of_workers(root, monkeypatch):
-    """What a worker holds itself counts, mapped boxes do not."""
-    monkeypatch.setattr(index, 'DRAWS_PER_SAMPLE', 10)
-    dataset = index.load(root, 14)
-    added = index.measure_workers(dataset, 'fork', 2)
+    added = tool.measure_workers(tool.load(root), 'fork', 2)
     assert len(added) == 2
     assert max(map(abs, added)) < 10
 
 
-def test_table(monkeypatch, capsys):
+def test_table(run_tool, capsys):
     arguments = '--sequences 2 --workers 1 --repeats 1 --methods fork'
-    monkeypatch.setattr(sys, 'argv', ['index.py', *arguments.split()])
-    index.main()
+    run_tool(tool, *arguments.split())
     out = capsys.readouterr().out
-    assert re.match(r'\| \d+ cores, .* \|  \|\n\| --- \| ---: \|\n', out)
     for row in (
+        r'\| \d+ cores, .* \|  \|\n\| --- \| --- \|\n',
         r'\| sequences \| 2 \|',
         r'\| frames \| 634 \|',
         r'\| index on disk \| 0\.0 MiB \|',

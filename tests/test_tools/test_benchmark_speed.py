@@ -5,14 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import speed
 import torch
 from mmengine.config import Config
 
 from mmsimtrack.registry import MODELS
 
 ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / 'tools/benchmarks'))
-import speed  # noqa: E402
 
 CONFIG = f"""
 _base_ = ['{ROOT}/configs/demo/sim_tiny_generated.py']

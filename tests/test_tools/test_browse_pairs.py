@@ -1,6 +1,6 @@
-import sys
 from pathlib import Path
 
+import browse_pairs as tool
 import cv2
 import numpy as np
 import pytest
@@ -12,16 +12,6 @@ from torch import nn
 from mmsimtrack.structures import SOTDataSample
 
 ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / 'tools/analysis_tools'))
-from browse_pairs import (  # noqa: E402
-    SHADE,
-    build_pairs,
-    draw_pair,
-    main,
-    patch_size,
-    shade_patches,
-)
-
 SMALL_VIT = dict(
     embed_dims=8, num_layers=1, num_heads=1, feedforward_channels=8
 )
@@ -42,27 +32,6 @@ def write_config(folder, make_data_for, name='simtrack/sim_b16_lasot'):
     return path
 
 
-@pytest.fixture
-def run(monkeypatch):
-    """The tool."""
-
-    def run(*arguments):
-        monkeypatch.setattr('sys.argv', ['tool', *map(str, arguments)])
-        main()
-
-    return run
-
-
-@pytest.fixture
-def texts(monkeypatch):
-    """What is written into pictures."""
-    texts = []
-    monkeypatch.setattr(
-        'cv2.putText', lambda image, text, *args: texts.append(text)
-    )
-    return texts
-
-
 def count(picture, color):
     """Pixels of a color."""
     return (picture == color).all(-1).sum()
@@ -77,11 +46,12 @@ def count(picture, color):
     ],
 )
 def test_draws_what_the_paper_trains_on(
-    run, texts, tmp_path, make_data_for, name, has_fovea, capsys
+    run_tool, texts, tmp_path, make_data_for, name, has_fovea, capsys
 ):
     config = write_config(tmp_path, make_data_for, name)
     out = tmp_path / 'out' / 'pairs.png'
-    run(config, '--num', 8, '--columns', 2, '--side', 96, '--out', out)
+    options = ('--num', 8, '--columns', 2, '--side', 96, '--out', out)
+    run_tool(tool, config, *options)
     picture = cv2.imread(str(out))[..., ::-1]
     assert picture.shape == (4 * (18 + 96 + 6) + 18, 2 * 2 * (96 + 6), 3)
     assert count(picture, GREEN) > 8 * 96
@@ -98,16 +68,16 @@ def test_draws_what_the_paper_trains_on(
 
 
 def test_chosen_pairs_in_files_of_their_own(
-    run, texts, tmp_path, make_data_for
+    run_tool, texts, tmp_path, make_data_for
 ):
     config = write_config(tmp_path, make_data_for)
     folder = tmp_path / 'pictures'
     options = ('--num', 2, '--first-key', 7, '--show-dir', folder)
     seed = 'randomness.seed=5'
-    run(config, *options, '--patches', '--cfg-options', seed)
+    run_tool(tool, config, *options, '--patches', '--cfg-options', seed)
     assert sorted(path.name for path in folder.iterdir()) == ['7.png', '8.png']
     assert [text[-6:] for text in texts] == ['(5, 7)', '(5, 8)']
-    pairs = build_pairs(Config.fromfile(config))
+    pairs = tool.build_pairs(Config.fromfile(config))
     for k, text in zip((7, 8), texts):
         sample = pairs[5, k]['data_samples']
         first, second = sample.frames
@@ -131,7 +101,7 @@ def make_pair():
 
 
 def test_boxes_lie_where_they_should():
-    picture = draw_pair(make_pair(), 'LaSOT', nn.Identity(), 0, side=64)
+    picture = tool.draw_pair(make_pair(), 'LaSOT', nn.Identity(), 0, side=64)
     assert picture.shape == (18 + 64 + 6, 2 * (64 + 6), 3)
     left, right = picture[18:-6, :64], picture[18:-6, 70:134]
     for view, level, box in (
@@ -150,23 +120,23 @@ def test_shades_are_the_ratio():
     """Target of 8 x 4 px in patches of 8 px: half and half of two."""
     exemplar = np.full((16, 16, 3), 90, np.uint8)
     bbox = torch.tensor([0.25, 0, 0.75, 0.5])
-    picture = shade_patches(exemplar, bbox, 8, side=64)
-    shaded = (0.75 * 90 + 0.25 * np.array(SHADE)).astype(int)
+    picture = tool.shade_patches(exemplar, bbox, 8)
+    shaded = (0.75 * 90 + 0.25 * np.array(tool.SHADE)).astype(int)
     for y, x, expected in (
-        (16, 16, shaded),
-        (16, 48, shaded),
-        (48, 16, [90] * 3),
-        (48, 48, [90] * 3),
+        (4, 4, shaded),
+        (4, 12, shaded),
+        (12, 4, [90] * 3),
+        (12, 12, [90] * 3),
     ):
         np.testing.assert_allclose(picture[y, x], expected, atol=1)
-    assert (picture[32] == 200).all()
+    assert (picture[8] == 200).all()
     assert (exemplar == 90).all()
 
 
 def test_patches_need_their_ratio():
     message = '--patches: found Identity without .*Leave the option out'
     with pytest.raises(ValueError, match=message):
-        patch_size(nn.Identity())
+        tool.patch_size(nn.Identity())
 
 
 def test_config_must_train(tmp_path):
@@ -174,10 +144,10 @@ def test_config_must_train(tmp_path):
     path.write_text('model = dict()\n')
     message = r'config\.py: train_dataloader.dataset.type is None, expected Pa'
     with pytest.raises(KeyError, match=message):
-        build_pairs(Config.fromfile(path))
+        tool.build_pairs(Config.fromfile(path))
 
 
-def test_numbers_are_checked(run, capsys):
+def test_numbers_are_checked(run_tool, capsys):
     with pytest.raises(SystemExit):
-        run('config.py', '--num', 0)
-    assert '--num is 0, expected >= 1' in capsys.readouterr().err
+        run_tool(tool, 'config.py', '--num', 0)
+    assert '--num: found 0, expected >= 1' in capsys.readouterr().err

@@ -1,28 +1,16 @@
 """The tool that checks data sets finds every wrong file."""
 
-import importlib
-import sys
-from pathlib import Path
-
+import check_dataset as tool
 import pytest
 import storage
 
-TOOLS = Path(__file__).parents[2] / 'tools/dataset_converters'
-
 
 @pytest.fixture
-def tool(monkeypatch):
-    monkeypatch.syspath_prepend(TOOLS)
-    return importlib.import_module('check_dataset')
-
-
-@pytest.fixture
-def run(tool, monkeypatch, capsys):
+def run(run_tool, capsys):
     """Run it; exit code and lines."""
 
     def _run(*args):
-        monkeypatch.setattr(sys, 'argv', ['check_dataset.py', *map(str, args)])
-        code = tool.main()
+        code = run_tool(tool, *args)
         return code, capsys.readouterr().out.splitlines()
 
     return _run
@@ -190,7 +178,7 @@ def test_missing_data(run, tmp_path):
         (('--type', 'LaSOTDataset'), '--type needs --data-root'),
     ],
 )
-def test_wrong_command_line(tool, capsys, args, message):
+def test_wrong_command_line(capsys, args, message):
     with pytest.raises(SystemExit):
         tool.parse_args(list(args))
     assert message in capsys.readouterr().err

@@ -1,14 +1,9 @@
 import json
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
+import results
 from reports import write_scores
-
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / 'tools/analysis_tools'))
-import results  # noqa: E402
 
 
 def test_comparison(tmp_path, capsys):
@@ -99,12 +94,7 @@ def test_interval_is_reproducible_and_bounded():
 
 @pytest.mark.parametrize(
     'option',
-    [
-        '--confidence 100.0',
-        '--num-resamples 0',
-        '--seed -1',
-        '--num-shown -1',
-    ],
+    ['--confidence 100.0', '--num-resamples 0', '--seed -1', '--num-shown -1'],
 )
 def test_wrong_numbers(option, capsys):
     with pytest.raises(SystemExit):

@@ -4,8 +4,9 @@ import os
 import subprocess
 import sys
 from collections import OrderedDict
-from pathlib import Path
 
+import backbone_to_mmsimtrack
+import official_simtrack_to_mmsimtrack
 import pytest
 import torch
 from mmengine.logging import HistoryBuffer
@@ -13,11 +14,6 @@ from mmengine.runner import CheckpointLoader
 
 from mmsimtrack.models import CornerHead, JointViT
 from mmsimtrack.models.weights import simtrack
-
-TOOLS = Path(__file__).parents[2] / 'tools/model_converters'
-sys.path.insert(0, str(TOOLS))
-import backbone_to_mmsimtrack  # noqa: E402
-import official_simtrack_to_mmsimtrack  # noqa: E402
 
 PROJ = 'backbone.visual.proj'
 
@@ -48,15 +44,10 @@ class Network(torch.nn.Module):
 
 
 @pytest.fixture
-def run(monkeypatch, tmp_path):
+def run(monkeypatch, tmp_path, run_tool):
     """A function that runs a tool on files of a folder."""
-
-    def run(tool, *args):
-        monkeypatch.chdir(tmp_path)
-        monkeypatch.setattr(sys, 'argv', [tool.__name__, *args])
-        tool.main()
-
-    return run
+    monkeypatch.chdir(tmp_path)
+    return run_tool
 
 
 @pytest.fixture

@@ -5,21 +5,18 @@ import shutil
 import subprocess
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 import cv2
+import generate_sequences as tool
 import numpy as np
 import pytest
+from synthetic import photos as photos_module
+from synthetic import scene as scene_module
+from synthetic.looks import Look, Textures
+from synthetic.photos import PhotoTextures, hold_out
+from synthetic.scene import ScenePainter, Sprite
 
-CONVERTERS = Path(__file__).parents[2] / 'tools' / 'dataset_converters'
-sys.path.insert(0, str(CONVERTERS))
-
-import generate_sequences as tool  # noqa: E402
-from synthetic import photos as photos_module  # noqa: E402
-from synthetic import scene as scene_module  # noqa: E402
-from synthetic.photos import PhotoTextures, hold_out  # noqa: E402
-from synthetic.scene import ScenePainter, Sprite  # noqa: E402
-from synthetic.textures import Look, Textures  # noqa: E402
+from mmsimtrack.datasets.coco import read_outline
 
 SMALL = (
     '--num-train 3 --train-frames 4 --num-val 1 --val-frames 5 '
@@ -65,19 +62,14 @@ class Flat(Textures):
 
 def without_effects(scene, sprites):
     """The scene with these objects only, seen by a perfect camera."""
-    neutral = dict(gain=1, saturation=1, tint=1)
-    numbers = {
-        key: np.full_like(value, neutral.get(key, 0))
-        for key, value in scene.effects.items()
-    }
-    return replace(scene, sprites=tuple(sprites), effects=numbers)
+    return replace(scene, sprites=tuple(sprites), effects={}, noise=0)
 
 
 def test_same_seed_same_bytes_for_any_number_of_jobs(generated, tmp_path):
-    script = CONVERTERS / 'generate_sequences.py'
-    command = [sys.executable, script, tmp_path / 'again', *SMALL, '--jobs=2']
+    again = tmp_path / 'again'
+    command = [sys.executable, tool.__file__, again, *SMALL, '--jobs=2']
     subprocess.run(command, check=True, capture_output=True)
-    assert contents(tmp_path / 'again') == contents(generated)
+    assert contents(again) == contents(generated)
 
 
 def test_sequences_follow_from_seed_split_and_number_alone(
@@ -302,7 +294,11 @@ def photos(tmp_path_factory):
                 category_id=1,
                 area=int(mask.sum()),
                 bbox=[30 - i, 25, 61 + 2 * i, 41],
-                segmentation=rle(mask) if i % 2 else polygon(mask),
+                segmentation=(
+                    rle(mask)
+                    if i % 2
+                    else [outlines(mask)[0].ravel().tolist()]
+                ),
             )
         )
     coco = dict(images=images, annotations=annotations, categories=[])
@@ -323,12 +319,9 @@ def rle(mask):
     return dict(size=list(mask.shape), counts=np.diff(ends).tolist())
 
 
-def polygon(mask):
-    """COCO polygon of a mask."""
-    contours, _ = cv2.findContours(
-        mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE
-    )
-    return [(contours[0][:, 0] + 0.5).ravel().tolist()]
+def outlines(mask):
+    """Polygons (P, 2) around the pieces of a mask."""
+    return read_outline(rle(mask))
 
 
 def edited(photos, tmp_path, change):
@@ -368,9 +361,8 @@ def test_splits_share_no_photo(photos):
 
 def test_segment_outline_fits_the_mask():
     mask = ellipse(3)
-    outline = photos_module.trace_segment(mask)
-    kernel = np.ones((3, 3), np.uint8)
-    x, y, width, height = cv2.boundingRect(cv2.erode(mask, kernel))
+    outline = photos_module.trace_segment(outlines(mask))
+    x, y, width, height = cv2.boundingRect(mask)
     found = np.concatenate([outline.min(axis=0), outline.max(axis=0)])
     expected = [x, y, x + width, y + height]
     np.testing.assert_allclose(found, expected, atol=0.8)
@@ -382,13 +374,12 @@ def test_thin_tails_are_cut_off_and_loose_pieces_refused():
     mask = np.zeros((90, 120), np.uint8)
     mask[20:60, 20:70] = 1
     mask[38:42, 70:115] = 1
-    outline = photos_module.trace_segment(mask)
+    outline = photos_module.trace_segment(outlines(mask))
     found = np.concatenate([outline.min(axis=0), outline.max(axis=0)])
-    np.testing.assert_allclose(found, [21, 21, 69, 59], atol=1)
+    np.testing.assert_allclose(found, [20, 20, 70, 60], atol=1)
     mask[:, 40:50] = 0
     mask[70:88] = mask[20:38]
-    assert photos_module.trace_segment(mask) is None
-    assert photos_module.trace_segment(mask * 0) is None
+    assert photos_module.trace_segment(outlines(mask)) is None
 
 
 def test_targets_are_cut_from_photos(photos):
@@ -422,23 +413,18 @@ def test_wrong_photos_are_named(tmp_path):
 @pytest.mark.parametrize(
     'change, error, message',
     [
-        (lambda c: c.pop('images'), ValueError, r'no COCO.*KeyError\(0'),
+        (lambda c: c.pop('images'), ValueError, r'no COCO.*KeyError'),
         (lambda c: c.pop('annotations'), ValueError, "'annotations'"),
         (
             lambda c: c['images'][3].update(file_name='gone.png'),
             FileNotFoundError,
             r'gone\.png, named in .*, does not exist\. Let',
         ),
-        (lambda c: c['images'].pop(), ValueError, r'no COCO.*KeyError\(7\)'),
+        (lambda c: c['images'].pop(), ValueError, 'image_id 7 is not among'),
         (
-            lambda c: c['annotations'][2].pop('bbox'),
+            lambda c: [a.update(bbox=[0, 0, 99, 9]) for a in c['annotations']],
             ValueError,
-            r"no COCO.*KeyError\('bbox'\).*Give one whose annotations have",
-        ),
-        (
-            lambda c: [a.update(area=9) for a in c['annotations']],
-            ValueError,
-            '0 photos have usable segments',
+            '0 photos have compact segments',
         ),
     ],
 )
@@ -452,7 +438,7 @@ def test_wrong_coco_files_are_named(photos, tmp_path, change, error, message):
 
 def test_missing_and_unusable_segments_are_named(photos, tmp_path):
     path = tmp_path / 'ann.json'
-    with pytest.raises(FileNotFoundError, match=r'ann\.json does not exist'):
+    with pytest.raises(FileNotFoundError, match=r'ann\.json is missing'):
         PhotoTextures(photos, path, False, 0)
     path.write_text('{')
     with pytest.raises(ValueError, match=r'ann\.json is no COCO'):
@@ -463,7 +449,7 @@ def test_missing_and_unusable_segments_are_named(photos, tmp_path):
     rng = np.random.default_rng(0)
     for shape, message in (
         ((90, 120, 3), 'none of the 2 segments .* usable'),
-        ((90, 100, 3), 'has 100 x 90 px, but the mask'),
+        ((60, 100, 3), 'has 100 x 60 px, but a segment'),
     ):
         photos_module.read_photo.cache_clear()
         for i in range(3):

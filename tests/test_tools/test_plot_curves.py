@@ -1,13 +1,7 @@
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
+import results
 from reports import write_scores
-
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / 'tools/analysis_tools'))
-import results  # noqa: E402
 
 
 def test_plots(tmp_path, capsys):
@@ -36,7 +30,7 @@ def drawn(monkeypatch):
     def note(*args):
         calls.append(args[2:])
 
-    monkeypatch.setattr(results, 'plot_curves', note)
+    monkeypatch.setattr(results.pictures, 'plot_curves', note)
     return calls
 
 
@@ -107,7 +101,7 @@ def test_refused(tmp_path, capsys, changes, message):
 def test_radar_of_what_all_have(tmp_path, monkeypatch, capsys):
     calls = []
     monkeypatch.setattr(
-        results, 'plot_attributes', lambda *args: calls.append(args)
+        results.pictures, 'plot_attributes', lambda *args: calls.append(args)
     )
     attributes = [('IV', 50.0), ('OV', None), ('FM', 30.0), ('LR', 20.0)]
     a = write_scores(tmp_path / 'a.json', [40.0], attributes)

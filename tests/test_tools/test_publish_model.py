@@ -1,6 +1,6 @@
-import importlib.util
 from pathlib import Path
 
+import publish_model as tool
 import pytest
 import torch
 from mmengine.config import Config
@@ -10,15 +10,6 @@ from mmsimtrack.models.weights import load
 from mmsimtrack.registry import MODELS
 
 ROOT = Path(__file__).parents[2]
-PATH = ROOT / 'tools/model_converters/publish_model.py'
-
-
-@pytest.fixture
-def tool():
-    spec = importlib.util.spec_from_file_location('publish_model', PATH)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture
@@ -35,7 +26,7 @@ def trained(tmp_path):
     return tmp_path / 'small.py', tmp_path / 'epoch_1.pth', model
 
 
-def test_published_weights_are_those_of_the_training(tool, trained, tmp_path):
+def test_published_weights_are_those_of_the_training(trained, tmp_path):
     config, checkpoint, model = trained
     out = tmp_path / 'small.safetensors'
     tool.main([str(config), str(checkpoint), str(out), '--data', 'none'])
@@ -52,7 +43,7 @@ def test_published_weights_are_those_of_the_training(tool, trained, tmp_path):
     model.load_state_dict(found['state_dict'])
 
 
-def test_nothing_is_overwritten(tool, trained, tmp_path, capsys):
+def test_nothing_is_overwritten(trained, tmp_path, capsys):
     config, checkpoint, _ = trained
     out = tmp_path / 'mine.safetensors'
     out.write_text('mine')
@@ -63,7 +54,7 @@ def test_nothing_is_overwritten(tool, trained, tmp_path, capsys):
 
 
 def test_statistics_are_counted_on_training_pairs(
-    tool, trained, tmp_path, make_got10k
+    trained, tmp_path, make_got10k
 ):
     config, checkpoint, model = trained
     make_got10k(tmp_path)

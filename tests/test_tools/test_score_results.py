@@ -1,19 +1,16 @@
 import json
 import os
 import shutil
-import sys
 import tarfile
 import time
 from pathlib import Path
 
 import pytest
+import score_results
 
 from mmsimtrack.evaluation import annotations
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / 'tools/analysis_tools'))
-import score_results  # noqa: E402
-
 CORNER = ROOT / 'tests/data/eval/corner'
 EXPECTED = json.loads((CORNER / 'expected.json').read_text())
 SHARED = Path(

@@ -1,19 +1,16 @@
 import argparse
-import sys
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 import torch
+import visualize_attention as tool
 from mmengine.config import Config
 
 from mmsimtrack.registry import MODELS
 
 ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / 'tools/analysis_tools'))
-import visualize_attention as tool  # noqa: E402
-
 ARCH = dict(embed_dims=8, num_layers=2, num_heads=1, feedforward_channels=8)
 INTERACTION = dict(embed_dims=8, num_layers=1, num_heads=1)
 # configs/_base_/models/ -> a small backbone, and the layers it has
@@ -43,7 +40,7 @@ def make_model(folder, name):
 
 
 @pytest.fixture
-def run(tmp_path, monkeypatch, make_got10k):
+def run(tmp_path, run_tool, make_got10k):
     """The tool, on a video of five frames; returns the picture."""
     (video,) = make_got10k(tmp_path, num_sequences=1, num_frames=5)
 
@@ -51,8 +48,7 @@ def run(tmp_path, monkeypatch, make_got10k):
         out = tmp_path / 'out' / 'attention.png'
         arguments = [*model, video, '--bbox', '16,12,16,12', '--out', out]
         arguments += ['--device', 'cpu', *options]
-        monkeypatch.setattr('sys.argv', ['tool', *map(str, arguments)])
-        tool.main()
+        run_tool(tool, *arguments)
         assert [path.name for path in out.parent.iterdir()] == [out.name]
         return cv2.imread(str(out))
 
@@ -67,11 +63,7 @@ def test_draws_every_model_of_the_zoo(run, tmp_path, name, capsys):
     assert 'Drew 4 rows' in capsys.readouterr().out
 
 
-def test_frames_and_layers_are_those_asked_for(run, tmp_path, monkeypatch):
-    texts = []
-    monkeypatch.setattr(
-        'cv2.putText', lambda image, text, *args: texts.append(text)
-    )
+def test_frames_and_layers_are_those_asked_for(run, tmp_path, texts):
     model = make_model(tmp_path, 'sim_b16')
     image = run(model, '--frames', '3', '--layers', '2,1')
     assert image.shape == (242 + 18, 4 * 228, 3)

@@ -1,15 +1,9 @@
-import sys
-from pathlib import Path
-
 import cv2
 import numpy as np
 import pytest
+import results
 from layouts import make_got10k, make_tnl2k
 from reports import write_scores
-
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / 'tools/analysis_tools'))
-import results  # noqa: E402
 
 
 @pytest.fixture
@@ -96,9 +90,9 @@ def test_longest_loss():
     visible[[2, 3]] = False
     assert results.longest_loss(overlaps, visible) == (1, 5)
     assert results.longest_loss(np.ones(3), visible[:3]) == (0, 0)
-    assert results.choose_frames(9, 4, 5) == [0, 4, 5, 8]
-    assert results.choose_frames(10, 4, None) == [0, 3, 6, 9]
-    assert results.choose_frames(2, 4, 0) == [0, 1]
+    assert results.choose_frames(9, 4, [5]) == [0, 4, 5, 8]
+    assert results.choose_frames(10, 4, []) == [0, 3, 6, 9]
+    assert results.choose_frames(2, 4, [0]) == [0, 1]
 
 
 def test_results_of_another_tracker(tracked, tmp_path):

@@ -8,14 +8,14 @@ from torch import nn
 from mmsimtrack.models import SimTrack
 from mmsimtrack.registry import MODELS
 from mmsimtrack.visualization import attention as module
-from mmsimtrack.visualization import (
+from mmsimtrack.visualization.attention import (
+    FOVEAL_COLOR,
     attention_layers,
     attention_row,
     draw_attention,
     overlay_attention,
     record_attention,
 )
-from mmsimtrack.visualization.attention import FOVEAL_COLOR
 from mmsimtrack.visualization.sot_visualizer import GT_COLOR, PRED_COLOR
 
 VIT = dict(
@@ -134,10 +134,7 @@ def model():
         dict(
             type='JointViT',
             arch=dict(
-                embed_dims=8,
-                num_layers=2,
-                num_heads=1,
-                feedforward_channels=8,
+                embed_dims=8, num_layers=2, num_heads=1, feedforward_channels=8
             ),
             img_size=64,
             patch_size=16,

@@ -3,22 +3,20 @@
     python tools/analysis_tools/analyze_logs.py WORK_DIR [WORK_DIR ...]
 
 A training that was resumed is one curve: a later part replaces the steps that
-it repeats. What is logged can be plotted: losses, lr, grad_norm, time,
+it repeats. Whatever is logged can be plotted: losses, lr, grad_norm, time,
 data_share, pair/iou ...
 """
 
 import argparse
 import json
 import math
-from collections import Counter
 from pathlib import Path
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
 from mmsimtrack.cli.options import parse_image
-from mmsimtrack.fileio import replace_atomically
+from mmsimtrack.evaluation.reports import markdown_table
+from mmsimtrack.visualization.ope_plots import new_figure, save_figure
 
 LOG = 'vis_data/scalars.json'
 DEFAULT_KEYS = ('loss', 'loss_iou', 'loss_bbox', 'pair/iou')
@@ -48,14 +46,10 @@ def read_log(path: Path) -> list[dict]:
         if 'lr' in row:
             if row.get('time') and 'data_time' in row:
                 row.setdefault('data_share', row['data_time'] / row['time'])
-        elif rows:
-            # its times are not those of training steps
-            times = ('data_time', 'time')
-            row = {k: v for k, v in row.items() if k not in times}
-            row['step'] = rows[-1]['step']
-        else:
-            continue
-        rows.append(row)
+            rows.append(row)
+        elif rows:  # the times of a validation are not those of a step
+            row = {k: v for k, v in row.items() if not k.endswith('time')}
+            rows.append({**row, 'step': rows[-1]['step']})
     return rows
 
 
@@ -90,19 +84,18 @@ def read_training(path: str | Path) -> list[dict]:
     return joined
 
 
-def curve(rows: list[dict], key: str) -> tuple[np.ndarray, np.ndarray]:
-    """Take (N,) steps and (N,) values of a key."""
+def curve(rows: list[dict], key: str) -> np.ndarray:
+    """Take the values of a key: (2, N), steps and values."""
     found = [(row['step'], row[key]) for row in rows if key in row]
-    steps, values = zip(*found) if found else ((), ())
-    return np.array(steps, int), np.array(values, float)
+    return np.array(found, float).reshape(-1, 2).T
 
 
 def smooth_values(values: np.ndarray, window: int) -> np.ndarray:
-    """Average each value and its neighbours; fewer of them at the ends.
+    """Average each value and its neighbors; fewer of them at the ends.
 
     Args:
         values: (N,); those not finite are left out.
-        window: How many values to average; 1 changes nothing.
+        window: How many values to average, odd; 1 changes nothing.
     """
     known = np.isfinite(values)
     total, count = (
@@ -146,15 +139,11 @@ def plot(
     """
     columns = 2 if len(keys) == 4 else min(len(keys), 3)
     lines = math.ceil(len(keys) / columns)
-    size = (4.8 * columns, 3.6 * lines)
-    figure = Figure(figsize=size, layout='constrained')
-    FigureCanvasAgg(figure)
-    panels = figure.subplots(lines, columns, squeeze=False).flat
-    for key, axes in zip(keys, panels):
+    figure = new_figure((4.8 * columns, 3.6 * lines))
+    for place, key in enumerate(keys, 1):
+        axes = figure.add_subplot(lines, columns, place)
         for i, (label, rows) in enumerate(trainings.items()):
             steps, values = curve(rows, key)
-            if not len(steps):
-                continue
             style = dict(color=f'C{i}', marker='.' if len(steps) < 30 else '')
             # what a validation gives is a mean already
             if window > 1 and key in rows[0]:
@@ -163,38 +152,22 @@ def plot(
             axes.plot(steps, values, **style, label=label)
         axes.set(title=key, xlabel='step')
         axes.grid(color='0.88', linewidth=0.8)
-        axes.spines[['top', 'right']].set_visible(False)
-    for axes in list(panels):  # what is left over in the last line
-        axes.remove()
     if len(trainings) > 1:
-        figure.axes[0].legend(framealpha=0.9, edgecolor='0.8', fontsize=9)
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    with replace_atomically(path) as temporary:
-        figure.savefig(temporary, format=Path(path).suffix[1:], dpi=120)
+        figure.axes[0].legend(fontsize=9)
+    save_figure(figure, path, dpi=120)
 
 
-def last_epoch(rows: list[dict]) -> list[dict]:
-    """Take the last whole epoch; without epochs, the last tenth."""
-    sizes = Counter(row['epoch'] for row in rows if row.get('epoch'))
-    if not sizes:
-        return rows[-math.ceil(len(rows) / 10) :]
-    last = max(e for e, size in sizes.items() if size == max(sizes.values()))
-    return [row for row in rows if row.get('epoch') == last]
-
-
-def print_table(trainings: dict[str, list[dict]], keys: list[str]) -> None:
-    """Print where each key of each training stands."""
-    width = max(map(len, ('training', *trainings)))
-    form = f'{{:{width}}}  {{:16}} {{:>8}} {{:>10}} {{:>20}}'
-    print(form.format('training', 'key', 'step', 'last', 'mean of last epoch'))
+def summary(trainings: dict[str, list[dict]], keys: list[str]) -> str:
+    """Make a table of the last value of each key and of its recent mean."""
+    table = []
     for label, rows in trainings.items():
         for key in dict.fromkeys((*keys, 'time', 'data_share')):
             steps, values = curve(rows, key)
             if len(steps):
-                recent = curve(last_epoch(rows), key)[1]
-                mean = f'{recent.mean():.4g}' if len(recent) else '-'
-                last = f'{values[-1]:.4g}'
-                print(form.format(label, key, steps[-1], last, mean))
+                mean = values[steps > 0.9 * steps[-1]].mean()
+                table.append([label, key, int(steps[-1]), values[-1], mean])
+    header = ['training', 'key', 'step', 'last', 'mean of the last tenth']
+    return markdown_table(header, table)
 
 
 def parse_args() -> argparse.Namespace:
@@ -204,26 +177,14 @@ def parse_args() -> argparse.Namespace:
     )
     add = parser.add_argument
     add('logs', nargs='+', help='work dirs, or files scalars.json')
-    add(
-        '--keys',
-        nargs='+',
-        help=f'what to plot (default: {" ".join(DEFAULT_KEYS)}, if logged)',
-    )
-    add('--labels', nargs='+', help='their names (default: as given)')
-    add(
-        '--smooth',
-        type=int,
-        default=1,
-        metavar='N',
-        help='draw means of N logged values of the training, N odd (default: '
-        '1, off)',
-    )
-    add(
-        '--out',
-        type=parse_image,
-        default='losses.png',
-        help='picture to write (default: losses.png)',
-    )
+    text = f'what to plot (default: {" ".join(DEFAULT_KEYS)}, if logged)'
+    add('--keys', nargs='+', help=text)
+    text = 'names of the trainings (default: as given)'
+    add('--labels', nargs='+', help=text)
+    text = 'draw means of N logged values, N odd (default: 1, off)'
+    add('--smooth', type=int, default=1, metavar='N', help=text)
+    text = 'picture to write (default: losses.png)'
+    add('--out', type=parse_image, default='losses.png', help=text)
     args = parser.parse_args()
     args.labels = args.labels or args.logs
     if not len(args.logs) == len(args.labels) == len(set(args.labels)):
@@ -241,7 +202,7 @@ def main() -> None:
     args = parse_args()
     trainings = dict(zip(args.labels, map(read_training, args.logs)))
     keys = choose_keys(trainings, args.keys)
-    print_table(trainings, keys)
+    print(summary(trainings, keys))
     plot(trainings, keys, args.smooth, args.out)
     print(f'Drew {", ".join(keys)} to {args.out}.')
 

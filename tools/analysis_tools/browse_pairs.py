@@ -22,14 +22,8 @@ from mmsimtrack.cli.options import add_cfg_options, parse_image
 from mmsimtrack.datasets import PairDataset, VideoSequence, fill_pairs
 from mmsimtrack.models.tokenizers import patch_boxes, target_ratio
 from mmsimtrack.registry import MODELS
-from mmsimtrack.visualization import (
-    SOTVisualizer,
-    contact_sheet,
-    draw_exemplar,
-    foveal_bbox,
-    text_bar,
-    write_image,
-)
+from mmsimtrack.visualization import SOTVisualizer, contact_sheet, write_image
+from mmsimtrack.visualization.attention import draw_exemplar, text_bar
 
 GAP = 6  # white, right of and below a pair, in pixels
 SHADE = (64, 160, 255)
@@ -61,13 +55,14 @@ class WatchedPairs(PairDataset):
     def last_dataset(self) -> str:
         """Name the data set that the last pair came from."""
         path = self.last_sequence.frame_template
-        # of nested folders, the inner one
-        roots = sorted(self.datasets, key=lambda d: len(str(d.data_root)))
-        names = [
-            type(dataset).__name__.removesuffix('Dataset')
-            for dataset in roots
+        found = [
+            dataset
+            for dataset in self.datasets
             if path.startswith(osp.join(dataset.data_root, ''))
         ]
+        # of nested folders, the inner one
+        found.sort(key=lambda dataset: len(str(dataset.data_root)))
+        names = [type(one).__name__.removesuffix('Dataset') for one in found]
         return names[-1] if names else ''
 
 
@@ -90,7 +85,7 @@ def build_pairs(cfg: Config) -> WatchedPairs:
 
 
 def shade_patches(
-    exemplar: np.ndarray, bbox: torch.Tensor, patch: int, side: int
+    exemplar: np.ndarray, bbox: torch.Tensor, patch: int
 ) -> np.ndarray:
     """Draw the patches of an exemplar, the bluer the more target they hold.
 
@@ -98,16 +93,14 @@ def shade_patches(
         exemplar: Crop, (S, S, 3) RGB uint8.
         bbox: (4,) xyxy of the target in its unit square.
         patch: Side of a patch in pixels of the crop.
-        side: Side of the picture in pixels.
 
     Returns:
-        (side, side, 3) RGB uint8.
+        (S, S, 3) RGB uint8.
     """
-    size = len(exemplar)
+    picture, size = exemplar.copy(), len(exemplar)
     patches = patch_boxes(0, size // patch, patch, size, bbox)
     ratios = target_ratio(patches, bbox[None])[0].tolist()
-    picture = cv2.resize(exemplar, (side, side))
-    corners = (patches * side).round().int().tolist()
+    corners = (patches * size).round().int().tolist()
     for (x1, y1, x2, y2), ratio in zip(corners, ratios):
         region = picture[y1:y2, x1:x2]
         weight = 0.5 * ratio  # the crop stays visible
@@ -144,11 +137,10 @@ def draw_pair(
         inputs[view].permute(1, 2, 0).numpy().copy()
         for view in ('exemplar', 'search')
     )
-    target_bbox = inputs['exemplar_bbox']
-    foveal = foveal_bbox(backbone, len(exemplar))
+    bbox = inputs['exemplar_bbox']
     if patch:
-        exemplar = shade_patches(exemplar, target_bbox, patch, side)
-    exemplar = draw_exemplar(exemplar, target_bbox.numpy(), foveal, side)
+        exemplar = shade_patches(exemplar, bbox, patch)
+    exemplar = draw_exemplar(exemplar, bbox.numpy(), backbone, side)
     search = SOTVisualizer.draw_frame(
         cv2.resize(search, (side, side)),
         gt_bbox=sample.gt_instances.bboxes[0].numpy() * side,
@@ -160,14 +152,13 @@ def draw_pair(
         f'{dataset} {sample.sequence}  frames {first}, {second}  '
         f'key {tuple(sample.key)}'
     )
-    gap = np.full((side, GAP, 3), 255, np.uint8)
-    views = np.concatenate([exemplar, gap, search, gap], axis=1)
-    picture = [text_bar(caption, views.shape[1]), views]
-    return np.pad(
-        np.concatenate(picture),
-        ((0, GAP), (0, 0), (0, 0)),
-        constant_values=255,
-    )
+    border = ((0, GAP), (0, GAP), (0, 0))
+    views = [
+        np.pad(view, border, constant_values=255)
+        for view in (exemplar, search)
+    ]
+    bar = text_bar(caption, 2 * (side + GAP))
+    return np.concatenate([bar, np.hstack(views)])
 
 
 def patch_size(backbone: nn.Module) -> int:
@@ -193,7 +184,13 @@ def parse_args() -> argparse.Namespace:
     )
     add = parser.add_argument
     add('config', help='config file')
-    add('--num', type=int, default=16, help='how many pairs (default: 16)')
+    for name, value, text in (
+        ('--num', 16, 'how many pairs'),
+        ('--side', 224, 'side of a crop in the picture'),
+        ('--columns', 3, 'pairs in a row'),
+    ):
+        text = f'{text} (default: {value})'
+        add(name, type=parse_positive, default=value, help=text)
     text = (
         'draw the pairs (seed, K), (seed, K + 1), ...; the seed is that of '
         'the config (default: 0, the first of the training)'
@@ -203,17 +200,17 @@ def parse_args() -> argparse.Namespace:
     add('--out', type=parse_image, default='pairs.png', help=text)
     text = 'write a picture per pair to this folder instead: <k>.png'
     add('--show-dir', type=Path, help=text)
-    add('--side', type=int, default=224, help='side of a crop in the picture')
-    text = 'pairs in a row (default: 3)'
-    add('--columns', type=int, default=3, help=text)
     text = 'show the patches of the exemplar and how much target they hold'
     add('--patches', action='store_true', help=text)
     add_cfg_options(parser)
-    args = parser.parse_args()
-    for name in ('num', 'side', 'columns'):
-        if getattr(args, name) < 1:
-            parser.error(f'--{name} is {getattr(args, name)}, expected >= 1')
-    return args
+    return parser.parse_args()
+
+
+def parse_positive(text: str) -> int:
+    """Read a number of at least 1."""
+    if int(text) < 1:
+        raise argparse.ArgumentTypeError(f'found {text}, expected >= 1')
+    return int(text)
 
 
 def main() -> None:
@@ -225,29 +222,20 @@ def main() -> None:
     pairs = build_pairs(cfg)
     backbone = MODELS.build(cfg.model.backbone)  # loads no weights
     patch = patch_size(backbone) if args.patches else 0
-    seed = cfg.randomness.seed
-    pictures = []
+    pictures = {}
     for k in range(args.first_key, args.first_key + args.num):
-        pair = pairs[seed, k]
-        picture = draw_pair(
-            pair,
-            pairs.last_dataset(),
-            backbone,
-            patch,
-            args.side,
-            pairs.last_outline,
-        )
-        if args.show_dir is None:
-            pictures.append(picture)
-        else:
-            write_image(args.show_dir / f'{k}.png', picture)
-    if pictures:
-        columns, width = min(args.columns, args.num), pictures[0].shape[1]
-        sheet = contact_sheet(pictures, columns, width)
+        pair = pairs[cfg.randomness.seed, k]
+        about = (pairs.last_dataset(), backbone, patch, args.side)
+        pictures[k] = draw_pair(pair, *about, pairs.last_outline)
+    if args.show_dir is None:
+        columns, width = min(args.columns, args.num), 2 * (args.side + GAP)
+        sheet = contact_sheet(pictures.values(), columns, width)
         legend = LEGEND + (LEGEND_PATCHES if patch else '')
-        write_image(
-            args.out, np.concatenate([sheet, text_bar(legend, sheet.shape[1])])
-        )
+        bar = text_bar(legend, sheet.shape[1])
+        write_image(args.out, np.concatenate([sheet, bar]))
+    else:
+        for k, picture in pictures.items():
+            write_image(args.show_dir / f'{k}.png', picture)
     print(f'Drew {args.num} pairs to {args.show_dir or args.out}.')
 
 

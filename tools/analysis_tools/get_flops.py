@@ -7,7 +7,6 @@ weights: nothing is downloaded. See docs/en/flops.md.
 """
 
 import argparse
-import json
 from pathlib import Path
 
 import torch
@@ -17,7 +16,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from mmsimtrack.cli.options import add_cfg_options
-from mmsimtrack.fileio import replace_atomically
+from mmsimtrack.evaluation.reports import markdown_table, write_json
 from mmsimtrack.registry import MODELS
 
 CONVENTION = (
@@ -107,30 +106,27 @@ def by_module(
 
 def summary(results: list[dict]) -> str:
     """Make a table in Markdown with one row per config."""
-    rows = ['config|params, M|MACs, G|backbone|memory|per frame']
+    header = ['config', 'params, M', 'MACs, G', 'backbone', 'memory']
+    rows = []
     for result in results:
-        cells = [result['config'], f'{result["params"] / 1e6:.2f}']
-        for key in ('macs', 'backbone_macs', 'memory_macs', 'frame_macs'):
-            cells.append(f'{result[key] / 1e9:.3f}')
-        rows.append('|'.join(cells))
-    return _table(rows)
+        macs = ('macs', 'backbone_macs', 'memory_macs', 'frame_macs')
+        cells = [f'{result[key] / 1e9:.3f}' for key in macs]
+        rows.append(
+            [result['config'], f'{result["params"] / 1e6:.2f}', *cells]
+        )
+    return markdown_table([*header, 'per frame'], rows)
 
 
 def breakdown(result: dict, depth: int) -> str:
     """Make a table in Markdown of the modules down to a depth."""
-    rows = ['module|params, M|MACs, G|share of MACs, %']
+    rows = []
     for name, total in result['modules'].items():
         if name.count('.') < depth:
             params, macs = total['params'] / 1e6, total['macs'] / 1e9
             share = 100 * total['macs'] / result['macs']
-            rows.append(f'{name}|{params:.3f}|{macs:.3f}|{share:.1f}')
-    return _table(rows)
-
-
-def _table(rows: list[str]) -> str:
-    rule = '|'.join(['---', *['---:'] * rows[0].count('|')])
-    rows = [rows[0], rule, *rows[1:]]
-    return '\n'.join(f'| {row.replace("|", " | ")} |' for row in rows)
+            rows.append([name, f'{params:.3f}', f'{macs:.3f}', f'{share:.1f}'])
+    header = ['module', 'params, M', 'MACs, G', 'share of MACs, %']
+    return markdown_table(header, rows)
 
 
 def main() -> None:
@@ -148,13 +144,10 @@ def main() -> None:
     for path in args.configs:
         results.append(count_config(path, args.cfg_options))
         if args.depth > 0:
-            print(f'{path}\n\n{breakdown(results[-1], args.depth)}\n')
-    print(f'{summary(results)}\n\n{CONVENTION}')
+            print(f'{path}\n\n{breakdown(results[-1], args.depth)}')
+    print(f'{summary(results)}\n{CONVENTION}')
     if args.out:
-        Path(args.out).parent.mkdir(parents=True, exist_ok=True)
-        content = results if len(results) > 1 else results[0]
-        with replace_atomically(args.out) as temporary:
-            temporary.write_text(json.dumps(content, indent=2) + '\n')
+        write_json(args.out, results if len(results) > 1 else results[0])
 
 
 if __name__ == '__main__':

@@ -16,58 +16,32 @@ from __future__ import annotations
 
 import argparse
 import html
+import math
 import sys
 from pathlib import Path
 from urllib.parse import quote
 
 import numpy as np
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from scipy import stats
 
 import mmsimtrack  # noqa: F401  (checks the installation first)
+from mmsimtrack import visualization as pictures
 from mmsimtrack.benchmarks import BENCHMARKS, use_benchmark
+from mmsimtrack.cli.options import add_cfg_options
 from mmsimtrack.datasets import VideoSequence
-from mmsimtrack.evaluation import OPEMetric
-from mmsimtrack.evaluation.annotations import (
-    read_annotations,
-    read_attributes,
-)
-from mmsimtrack.evaluation.functional import (
-    KITS,
-    RefusedFile,
-    attribute_scores,
-)
+from mmsimtrack.evaluation import OPEMetric, annotations, functional, reports
+from mmsimtrack.evaluation.functional import RefusedFile
 from mmsimtrack.evaluation.metrics.submission import write_submission
-from mmsimtrack.evaluation.reports import (
-    MAIN_SCORES,
-    check_report_path,
-    main_score,
-    markdown_table,
-    per_cent,
-    read_reports,
-    report_file,
-    rounded,
-    score_names,
-    worst_sequences,
-    write_json,
-    write_report,
-)
+from mmsimtrack.evaluation.reports import main_score, per_cent, read_reports
 from mmsimtrack.evaluation.results import find_results
 from mmsimtrack.fileio import read_bboxes_xywh, read_names, replace_atomically
 from mmsimtrack.registry import DATASETS
 from mmsimtrack.structures import aligned_iou, xywh_to_xyxy
-from mmsimtrack.visualization import (
-    SOTVisualizer,
-    contact_sheet,
-    plot_attributes,
-    plot_curves,
-    plot_overlaps,
-    write_image,
-)
 
 # kind of curve -> what the legend shows: the first that a report has
 LEGENDS = {
-    'success': MAIN_SCORES,
+    'success': reports.MAIN_SCORES,
     'precision': ('precision20', 'precision_auc_0_50px'),
     'norm_precision': ('norm_precision_at_0_2', 'norm_precision_auc_0_0_5'),
 }
@@ -88,22 +62,18 @@ of the sequence; gray: target not visible; lines: the frames above.</p>
 """
 
 
-def at_least(least: int):
-    """Make the type of an option that is a number, and not too small."""
+def at_least(least: int, below: float = math.inf, kind: type = int):
+    """Make the type of an option that is a number in a range."""
 
-    def parse(text: str) -> int:
-        if int(text) < least:
-            raise argparse.ArgumentTypeError(f'{text}, expected >= {least}')
-        return int(text)
+    def parse(text: str) -> float:
+        if not least <= kind(text) < below:
+            limit = f' and < {below}' if below < math.inf else ''
+            raise argparse.ArgumentTypeError(
+                f'{text}, expected >= {least}{limit}'
+            )
+        return kind(text)
 
     return parse
-
-
-def parse_confidence(text: str) -> float:
-    """Read a share in per cent, between 0 and 100."""
-    if not 0 < float(text) < 100:
-        raise argparse.ArgumentTypeError(f'{text}, expected 0 to 100')
-    return float(text)
 
 
 def parse_args(arguments: list[str] | None) -> argparse.Namespace:
@@ -113,10 +83,17 @@ def parse_args(arguments: list[str] | None) -> argparse.Namespace:
     )
     commands = parser.add_subparsers(required=True, metavar='COMMAND')
 
-    def command(function, text):
+    def command(function, text, of_test=False):
         name = function.__name__.removeprefix('run_')
         sub = commands.add_parser(name, help=text, description=text)
         sub.set_defaults(run=function)
+        if of_test:
+            sub.add_argument('config', help='config file of the test')
+            text = 'metrics.json of the test, or its folder'
+            sub.add_argument('report', metavar='WORK_DIR', help=text)
+            text = 'benchmark that the test was given'
+            sub.add_argument('--benchmark', choices=BENCHMARKS, help=text)
+            add_cfg_options(sub)
         return sub.add_argument
 
     add = command(run_score, 'score result files of any tracker')
@@ -124,7 +101,7 @@ def parse_args(arguments: list[str] | None) -> argparse.Namespace:
     add('--results', type=Path, required=True, help='folder of results')
     add('--absent', type=Path, help='folder of flags, 1: target is absent')
     add('--benchmark', choices=BENCHMARKS, required=True)
-    add('--profile', choices=KITS, help="default: the benchmark's")
+    add('--profile', choices=functional.KITS, help="default: the benchmark's")
     add('--sequences', type=Path, help='file with one name per line')
     add('--attributes', type=Path, help='folder of attributes, 0 or 1 each')
     add('--out', required=True, help='JSON file; others appear beside it')
@@ -139,54 +116,37 @@ def parse_args(arguments: list[str] | None) -> argparse.Namespace:
     add = command(run_compare, 'compare two trackers, sequence by sequence')
     add('reports', nargs=2, metavar=('A', 'B'), help='reports of trackers')
     add('--names', nargs=2, help='names of the trackers (default: folders)')
-    add('--confidence', type=parse_confidence, default=95, help='per cent')
+    text = 'confidence of the intervals in per cent (default: 95)'
+    add('--confidence', type=at_least(1, 100, float), default=95, help=text)
     add('--num-resamples', type=at_least(1), default=10000)
-    add('--seed', type=at_least(0), default=0, help='of the bootstrap')
-    add('--num-shown', type=at_least(0), default=5, help='gains and losses')
+    add('--seed', type=at_least(0), default=0, help='seed of the bootstrap')
+    text = 'largest gains and losses to print (default: 5)'
+    add('--num-shown', type=at_least(0), default=5, help=text)
     add('--out', type=Path, help='JSON file to write')
 
-    add = command(run_worst, 'make a page of the worst sequences')
-    add_config(add)
+    add = command(run_worst, 'make a page of the worst sequences', True)
     add('--out-dir', type=Path, required=True, help='folder for the page')
     add('--num-sequences', type=at_least(1), default=10)
-    add('--num-frames', type=at_least(2), default=8, help='of each')
-    add('--results', type=Path, help='of the tracker (default: beside it)')
+    text = 'frames to show of each sequence (default: 8)'
+    add('--num-frames', type=at_least(2), default=8, help=text)
+    text = 'result files of the tracker (default: beside the report)'
+    add('--results', type=Path, help=text)
 
-    add = command(run_pack, 'pack a submission for a server')
-    add_config(add)
+    add = command(run_pack, 'pack a submission for a server', True)
     add('--out', required=True, help='zip file to write')
-    add(
-        '--allow-incomplete',
-        action='store_true',
-        help='pack another number of sequences than the server expects',
-    )
+    text = 'pack another number of sequences than the server expects'
+    add('--allow-incomplete', action='store_true', help=text)
     return parser.parse_args(arguments)
 
 
-def add_config(add) -> None:
-    """Add the options that say which test it was."""
-    add('config', help='config file of the test')
-    add('report', metavar='WORK_DIR', help='metrics.json, or its folder')
-    add('--benchmark', choices=BENCHMARKS, help='that the test had')
-    add(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        default={},
-        help='settings that the test had: key=value',
-    )
-
-
 def main(arguments: list[str] | None = None) -> int:
-    """Run a command; the exit status."""
+    """Run a command and return the exit status."""
     args = parse_args(arguments)
     try:
         args.run(args)
-    except RefusedFile as error:
-        print(f'refused: {error}', file=sys.stderr)
-        return 2
     except (OSError, ValueError) as error:
-        print(error, file=sys.stderr)
+        refused = 'refused: ' * isinstance(error, RefusedFile)
+        print(f'{refused}{error}', file=sys.stderr)
         return 2
     return 0
 
@@ -197,7 +157,7 @@ def run_score(args: argparse.Namespace) -> None:
     Raises:
         RefusedFile: If something is missing, damaged, or refused.
     """
-    check_report_path(args.out)
+    reports.check_report_path(args.out)
     for folder in filter(None, (args.gt, args.results, args.absent)):
         if not folder.is_dir():
             raise RefusedFile(folder, 'there is no such folder.')
@@ -205,17 +165,21 @@ def run_score(args: argparse.Namespace) -> None:
         args.results, args.benchmark, args.profile, adds_ao=False
     )
     names = args.sequences and read_list(args.sequences)
-    sequences = read_annotations(
+    sequences = annotations.read_annotations(
         args.gt, args.benchmark, metric.rules, args.absent, names
     )
     errors, content = metric.score(sequences)
     if args.attributes:
-        names, table = read_attributes(
+        names, table = annotations.read_attributes(
             args.attributes, list(errors), args.benchmark
         )
-        scores = attribute_scores(errors, table, names, metric.rules)
-        content['per_attribute'] = {k: rounded(v) for k, v in scores.items()}
-    write_report(args.out, content, metric.curves)
+        scores = functional.attribute_scores(
+            errors, table, names, metric.rules
+        )
+        content['per_attribute'] = {
+            k: reports.rounded(v) for k, v in scores.items()
+        }
+    reports.write_report(args.out, content, metric.curves)
     print(
         f'{args.benchmark}, profile {metric.profile}, {len(errors)} sequences'
     )
@@ -235,28 +199,29 @@ def read_list(path: Path) -> list[str]:
 
 def run_plot(args: argparse.Namespace) -> None:
     """Draw a plot of each curve, and a radar of attributes."""
-    reports = read_reports(args.reports, args.names, with_curves=True)
-    first = next(iter(reports.values()))
-    legends = {kind: legend(reports, kind) for kind in first['curves']}
+    found = read_reports(args.reports, args.names, with_curves=True)
+    first = next(iter(found.values()))
+    legends = {kind: legend(found, kind) for kind in first['curves']}
     title = args.title or f'{first["benchmark"]} ({first["profile"]})'
     args.out_dir.mkdir(parents=True, exist_ok=True)
     for kind, (score, scores) in legends.items():
         path = args.out_dir / f'{kind}.{args.format}'
-        curves = {name: r['curves'][kind] for name, r in reports.items()}
+        curves = {name: r['curves'][kind] for name, r in found.items()}
         words = kind.replace('norm_', 'normalized ').capitalize()
-        plot_curves(curves, path, kind, scores, f'{words} on {title}')
+        pictures.plot_curves(curves, path, kind, scores, f'{words} on {title}')
         print(f'{path}: [{score}]')
-    draw_attributes(reports, legends['success'], title, args)
+    path = args.out_dir / f'attributes.{args.format}'
+    draw_attributes(found, legends['success'], title, path)
 
 
-def legend(reports: dict[str, dict], kind: str) -> tuple[str, dict]:
-    """Name and values, per cent, of the score beside a curve.
+def legend(found: dict[str, dict], kind: str) -> tuple[str, dict]:
+    """Find name and values, per cent, of the score beside a curve.
 
     Raises:
         ValueError: If it is not defined for a tracker.
     """
     scores = {}
-    for name, report in reports.items():
+    for name, report in found.items():
         overall = report['overall']
         key = next((k for k in LEGENDS[kind] if k in overall), None)
         if key is None or overall[key] is None:
@@ -269,45 +234,37 @@ def legend(reports: dict[str, dict], kind: str) -> tuple[str, dict]:
 
 
 def draw_attributes(
-    reports: dict[str, dict],
-    success: tuple[str, dict],
-    title: str,
-    args: argparse.Namespace,
+    found: dict[str, dict], success: tuple[str, dict], title: str, path: Path
 ) -> None:
     """Draw the radar of the attributes that are defined for all trackers.
 
     Args:
-        reports: By tracker.
+        found: Reports by tracker.
         success: The `legend` of the success plot.
-        title: Of the benchmark.
-        args: The command line.
+        title: Name of the benchmark.
+        path: Picture to write.
     """
-    lacking = [n for n, r in reports.items() if 'per_attribute' not in r]
+    key, overall = success
+    table = {
+        name: {
+            attribute: per_cent(key, scores[key])
+            for attribute, scores in report.get('per_attribute', {}).items()
+            if scores.get(key) is not None
+        }
+        for name, report in found.items()
+    }
+    lacking = [name for name, scores in table.items() if not scores]
     if lacking:
-        if len(lacking) < len(reports):
+        if len(lacking) < len(table):
             print(f'No radar: {", ".join(lacking)} has no attributes.')
         return
-    key, overall = success
-    common = [
-        name
-        for name in next(iter(reports.values()))['per_attribute']
-        if all(
-            report['per_attribute'].get(name, {}).get(key) is not None
-            for report in reports.values()
-        )
-    ]
+    first, *others = table.values()
+    common = [name for name in first if all(name in s for s in others)]
     if len(common) < 3:
         print(f'No radar: {len(common)} attributes for all, expected 3.')
         return
-    table = {
-        name: {
-            attribute: per_cent(key, report['per_attribute'][attribute][key])
-            for attribute in common
-        }
-        for name, report in reports.items()
-    }
-    path = args.out_dir / f'attributes.{args.format}'
-    plot_attributes(
+    table = {n: {a: s[a] for a in common} for n, s in table.items()}
+    pictures.plot_attributes(
         table, overall, path, f'{TITLES[key]} by attribute on {title}'
     )
     print(f'{path}: [{key}]')
@@ -329,43 +286,50 @@ def run_compare(args: argparse.Namespace) -> None:
         'confidence': args.confidence,
         'num_resamples': args.num_resamples,
         'seed': args.seed,
-        'scores': compare(a, b, args),
+        'scores': {},
     }
-    print_comparison(content)
-    print_extremes(a, b, args.num_shown)
-    if args.out:
-        write_json(args.out, content)
-
-
-def compare(a: dict, b: dict, args: argparse.Namespace) -> dict[str, dict]:
-    """The comparison of each score, in the unit of the reports."""
-    result = {}
-    for key in score_names(
+    rows = []
+    for key in reports.score_names(
         [*a['per_sequence'].values(), *b['per_sequence'].values()]
     ):
-        values = np.array(list(paired(a, b, key).values())).reshape(-1, 2)
-        if not len(values):
+        values = np.array(list(paired(a, b, key).values()))
+        if len(values):
+            content['scores'][key] = compare(values, args)
+            rows.append(_row(key, content['scores'][key]))
+        else:
             print(f'{key}: no sequence has it in both reports')
-            continue
-        difference = values[:, 1] - values[:, 0]
-        interval = confidence_interval(
+    print(
+        f'{a["benchmark"]}, profile {a["profile"]}: means over sequences, '
+        'per cent\n'
+    )
+    interval = f'{args.confidence:g} % interval'
+    means = [name_a, name_b, 'B - A', interval]
+    header = ['score', 'N', *means, 'better/equal/worse']
+    print(reports.markdown_table(header, rows))
+    print_extremes(a, b, args.num_shown)
+    if args.out:
+        reports.write_json(args.out, content)
+
+
+def compare(values: np.ndarray, args: argparse.Namespace) -> dict:
+    """Compare the values of a score, (N, 2), in the unit of the reports."""
+    difference = values[:, 1] - values[:, 0]
+    return {
+        'num_sequences': len(values),
+        'a': float(values[:, 0].mean()),
+        'b': float(values[:, 1].mean()),
+        'difference': float(difference.mean()),
+        'interval': confidence_interval(
             difference, args.confidence, args.num_resamples, args.seed
-        )
-        result[key] = {
-            'num_sequences': len(values),
-            'a': float(values[:, 0].mean()),
-            'b': float(values[:, 1].mean()),
-            'difference': float(difference.mean()),
-            'interval': interval,
-            'better': int((difference > TIE).sum()),
-            'equal': int((abs(difference) <= TIE).sum()),
-            'worse': int((difference < -TIE).sum()),
-        }
-    return result
+        ),
+        'better': int((difference > TIE).sum()),
+        'equal': int((abs(difference) <= TIE).sum()),
+        'worse': int((difference < -TIE).sum()),
+    }
 
 
 def paired(a: dict, b: dict, key: str) -> dict[str, tuple[float, float]]:
-    """Values of a score, by sequence, where both are defined."""
+    """Find the values of a score, by sequence, where both are defined."""
     pairs = {
         name: (scores.get(key), b['per_sequence'][name].get(key))
         for name, scores in a['per_sequence'].items()
@@ -376,9 +340,9 @@ def paired(a: dict, b: dict, key: str) -> dict[str, tuple[float, float]]:
 def confidence_interval(
     values: np.ndarray, confidence: float, num_resamples: int, seed: int
 ) -> tuple[float, float] | None:
-    """Percentile bootstrap interval of the mean of (N,) values.
+    """Compute the percentile bootstrap interval of the mean of (N,) values.
 
-    None for one value, which says nothing of its scatter.
+    It is None for one value, which says nothing of its scatter.
     """
     if len(values) < 2:
         return None
@@ -394,37 +358,21 @@ def confidence_interval(
     return float(interval.low), float(interval.high)
 
 
-def print_comparison(content: dict) -> None:
-    """A table, one row per score."""
-    a, b, confidence = (content[key] for key in ('a', 'b', 'confidence'))
-    print(
-        f'{content["benchmark"]}, profile {content["profile"]}: means over '
-        'sequences, per cent\n'
-    )
-    interval = f'{confidence:g} % interval'
-    header = ['score', 'N', a, b, 'B - A', interval, 'better/equal/worse']
-    rows = [_row(key, row) for key, row in content['scores'].items()]
-    print(markdown_table(header, rows))
-
-
-def _row(key: str, row: dict) -> list[str]:
-    interval = '-'
-    if row['interval'] is not None:
-        low, high = (per_cent(key, value) for value in row['interval'])
-        interval = f'{low:+.2f} to {high:+.2f}'
+def _row(key: str, row: dict) -> list:
+    """Make the row of a score in the table of a comparison."""
+    bounds = [per_cent(key, value) for value in row['interval'] or ()]
     return [
         key,
-        str(row['num_sequences']),
-        f'{per_cent(key, row["a"]):.2f}',
-        f'{per_cent(key, row["b"]):.2f}',
+        row['num_sequences'],
+        *(f'{per_cent(key, row[tracker]):.2f}' for tracker in 'ab'),
         f'{per_cent(key, row["difference"]):+.2f}',
-        interval,
+        ' to '.join(f'{bound:+.2f}' for bound in bounds) or '-',
         f'{row["better"]}/{row["equal"]}/{row["worse"]}',
     ]
 
 
 def print_extremes(a: dict, b: dict, number: int) -> None:
-    """The sequences with the largest losses and gains."""
+    """Print the sequences with the largest losses and gains."""
     key = main_score(a)
     gains = {
         name: per_cent(key, y - x)
@@ -474,14 +422,16 @@ def run_worst(args: argparse.Namespace) -> None:
     """
     ((name, report),) = read_reports([args.report]).items()
     _, found = load_test_set(args)
-    names = worst_sequences(report, args.num_sequences)
-    for lacking in [each for each in names if each not in found]:
+    names = reports.worst_sequences(report, args.num_sequences)
+    for lacking in set(names) - set(found):
         raise ValueError(
             f'{lacking} is in the report, but not in the test set of '
             f'{args.config}. Give the config, --benchmark and --cfg-options '
             'of the test.'
         )
-    folder = args.results or report_file(args.report).parent / 'results'
+    folder = (
+        args.results or reports.report_file(args.report).parent / 'results'
+    )
     bboxes = {each: read_result(folder, found[each]) for each in names}
     key = main_score(report)
     parts = []
@@ -497,7 +447,7 @@ def run_worst(args: argparse.Namespace) -> None:
 
 
 def read_result(folder: Path, sequence: VideoSequence) -> np.ndarray:
-    """(T, 4) xyxy in frame pixels; of several runs, the first.
+    """Read (T, 4) xyxy in frame pixels; of several runs, the first.
 
     Raises:
         ValueError: If the result is missing, or it or the annotation has not
@@ -521,15 +471,13 @@ def draw(
     heading: str,
     args: argparse.Namespace,
 ) -> str:
-    """Write the pictures of a sequence; its part of the page."""
+    """Write the pictures of a sequence and return its part of the page."""
     iou, visible = aligned_iou(pred, sequence.bboxes), sequence.visible
     lost_at, lost_for = longest_loss(iou, visible)
-    numbers = choose_frames(
-        len(sequence), args.num_frames, lost_at if lost_for else None
-    )
-    visualizer = SOTVisualizer()
+    extra = [lost_at] if lost_for else []
+    numbers = choose_frames(len(sequence), args.num_frames, extra)
     frames = [
-        visualizer.draw_frame(
+        pictures.SOTVisualizer.draw_frame(
             sequence.read_frame(t),
             pred[t],
             sequence.bboxes[t] if visible[t] else None,
@@ -538,20 +486,18 @@ def draw(
         for t in numbers
     ]
     files = f'{sequence.name}.jpg', f'{sequence.name}_overlap.png'
-    write_image(args.out_dir / files[0], contact_sheet(frames))
-    plot_overlaps(iou, visible, args.out_dir / files[1], numbers)
+    sheet, strip = (args.out_dir / file for file in files)
+    pictures.write_image(sheet, pictures.contact_sheet(frames))
+    pictures.plot_overlaps(iou, visible, strip, numbers)
     text = f'{len(sequence)} frames'
     if lost_for:
         text += f'; overlap below {LOST} from #{lost_at} on, {lost_for} frames'
-    images = ''.join(
-        f'<img src="{quote(file)}" alt="{html.escape(file)}">'
-        for file in files
-    )
+    images = ''.join(f'<img src="{quote(file)}" alt="">' for file in files)
     return f'<h2>{html.escape(heading)}</h2>\n<p>{text}</p>\n{images}'
 
 
 def longest_loss(overlaps: np.ndarray, visible: np.ndarray) -> tuple[int, int]:
-    """Where the target is lost for the longest time, and for how long.
+    """Find where the target is lost for the longest time, and for how long.
 
     Args:
         overlaps: (T,).
@@ -561,23 +507,21 @@ def longest_loss(overlaps: np.ndarray, visible: np.ndarray) -> tuple[int, int]:
         First frame of it, and number of frames; 0 and 0 if it is never lost.
     """
     frames = np.flatnonzero(visible)
-    best, start, length = 0, 0, 0
-    for i, frame in enumerate(frames):
-        if overlaps[frame] >= LOST:
-            start = i + 1
-        elif i + 1 - start > length:
-            best, length = frames[start], i + 1 - start
-    return int(best), length
+    # the target is not lost before the first and after the last of them
+    held = np.flatnonzero(
+        np.pad(overlaps[frames], 1, constant_values=1) >= LOST
+    )
+    lengths = np.diff(held) - 1
+    if not lengths.any():
+        return 0, 0
+    longest = lengths.argmax()
+    return int(frames[held[longest]]), int(lengths[longest])
 
 
-def choose_frames(
-    num_frames: int, number: int, extra: int | None
-) -> list[int]:
-    """At most `number` frames: spread evenly, and one in particular."""
-    if extra is not None:
-        number -= 1
-    spread = np.linspace(0, num_frames - 1, number).round().astype(int)
-    return sorted({*spread.tolist(), *([] if extra is None else [extra])})
+def choose_frames(num_frames: int, number: int, extra: list[int]) -> list[int]:
+    """Choose at most `number` frames: spread evenly, and the extra ones."""
+    spread = np.linspace(0, num_frames - 1, number - len(extra))
+    return sorted({*spread.round().astype(int).tolist(), *extra})
 
 
 def run_pack(args: argparse.Namespace) -> None:

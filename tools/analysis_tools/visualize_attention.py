@@ -22,12 +22,8 @@ from mmsimtrack.cli.options import (
     parse_image,
     parse_numbers,
 )
-from mmsimtrack.visualization import (
-    attention_layers,
-    attention_row,
-    draw_attention,
-    write_image,
-)
+from mmsimtrack.visualization import attention_row, draw_attention, write_image
+from mmsimtrack.visualization.attention import attention_layers
 
 
 def choose_frames(
@@ -70,19 +66,18 @@ def look(
     tracked = islice(inferencer.stream(args.source, args.bbox), stop)
     bboxes = np.stack([one.bbox for one in tracked])
     numbers = choose_frames(len(bboxes), args.frames, args.source)
-    rows = {}
-    frames = islice(open_source(args.source), max(numbers) + 1)
-    first = next(frames)
-    for i, frame in enumerate(frames, start=1):
-        if i in numbers:
-            rows[i] = attention_row(
-                inferencer.model,
-                (first, frame),
-                bboxes[[0, i - 1, i]],
-                args.layers,
-                f'{name} #{i}',
-            )
-    return [rows[i] for i in numbers]
+    video = islice(open_source(args.source), max(numbers) + 1)
+    frames = {i: f for i, f in enumerate(video) if i in (0, *numbers)}
+    return [
+        attention_row(
+            inferencer.model,
+            (frames[0], frames[i]),
+            bboxes[[0, i - 1, i]],
+            args.layers,
+            f'{name} #{i}',
+        )
+        for i in numbers
+    ]
 
 
 def parse_args() -> argparse.Namespace:
@@ -94,32 +89,16 @@ def parse_args() -> argparse.Namespace:
     add('config', help='config file')
     add('checkpoint', help='checkpoint file')
     add('source', help='video file or folder of frames')
-    add(
-        '--bbox',
-        type=parse_bbox,
-        required=True,
-        help='target in the first frame: x,y,w,h in pixels',
-    )
-    add(
-        '--frames',
-        type=parse_numbers,
-        help='frames to draw, such as 10,40,80, counted from 0 (default: '
-        'four, evenly spread)',
-    )
-    add(
-        '--layers',
-        type=parse_numbers,
-        help='layers to draw, such as 2,4,6, counted from 1 (default: six, '
-        'evenly spread)',
-    )
-    add(
-        '--compare',
-        nargs=2,
-        action='append',
-        default=[],
-        metavar=('CONFIG', 'CHECKPOINT'),
-        help='another model, drawn below the first; may be repeated',
-    )
+    text = 'target in the first frame: x,y,w,h in pixels'
+    add('--bbox', type=parse_bbox, required=True, help=text)
+    text = 'such as 10,40,80, counted from 0 (default: four, evenly spread)'
+    add('--frames', type=parse_numbers, help=f'frames to draw, {text}')
+    text = 'such as 2,4,6, counted from 1 (default: six, evenly spread)'
+    add('--layers', type=parse_numbers, help=f'layers to draw, {text}')
+    names = ('CONFIG', 'CHECKPOINT')
+    other = dict(nargs=2, action='append', default=[], metavar=names)
+    text = 'another model, drawn below the first; may be repeated'
+    add('--compare', **other, help=text)
     add('--out', type=parse_image, default='attention.png', help='picture')
     add('--device', help='cpu, cuda:0 ... (default: choose)')
     add_cfg_options(parser)

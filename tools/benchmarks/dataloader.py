@@ -9,7 +9,6 @@ Prints tables in Markdown; docs/en/throughput.md explains them.
 
 import argparse
 import os
-import resource
 import sys
 import tempfile
 import time
@@ -22,19 +21,14 @@ from unittest import mock
 import cv2
 import numpy as np
 import torch
-from measuring import (
-    SIZE,
-    StageClock,
-    describe_machine,
-    make_table,
-    write_frames,
-)
+from measuring import SIZE, StageClock, describe_machine, write_frames
 from mmengine.config import Config
 from mmengine.dataset import default_collate
 from mmengine.logging import MMLogger
 from torch.utils.data import DataLoader, Dataset
 
 from mmsimtrack.datasets import PairDataset, VideoSequence, fill_pairs
+from mmsimtrack.evaluation.reports import markdown_table
 from mmsimtrack.structures import CropWindow
 
 ROOT = Path(__file__).parents[2]
@@ -154,29 +148,23 @@ def time_workers(
         num_workers=num_workers,
         collate_fn=pipeline.collate,
     )
-    cpu, wait, end = _cpu_seconds(), 0.0, None
-    for i, _ in enumerate(loader):
-        arrival = time.perf_counter()
-        if end is None:
-            start = arrival
-        else:
-            wait += arrival - end
-        if i < len(batches) - 1:  # the last one has arrived: no more to wait
-            time.sleep(step_time)
-        end = time.perf_counter()
+    cpu, arrivals = _cpu_seconds(), []
+    for _ in loader:
+        arrivals.append(time.perf_counter())
+        # the last one has arrived: no more to wait
+        time.sleep(step_time * (len(arrivals) < len(batches)))
     cpu = _cpu_seconds() - cpu  # workers have ended with the loader
+    whole = arrivals[-1] - arrivals[0]
     return {
-        'pairs_per_s': sum(map(len, batches[1:])) / (end - start),
+        'pairs_per_s': sum(map(len, batches[1:])) / whole,
         'cpu_ms': 1000 * cpu / sum(map(len, batches)),
-        'wait': wait / (end - start),
+        'wait': 1 - step_time * (len(batches) - 1) / whole,
     }
 
 
 def _cpu_seconds() -> float:
-    usages = map(
-        resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
-    )
-    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
+    """Add up the time of this process and of those that have ended."""
+    return sum(os.times()[:4])
 
 
 def alternate(
@@ -214,24 +202,29 @@ def benchmark(args: argparse.Namespace, root: Path) -> str:
     found = alternate(
         pipelines, args.repeats, lambda p: time_stages(p, batches)
     )
-    rows = [['CPU time per pair, ms', *found]]
-    for stage in (*STAGES, 'other', 'total'):
-        rows.append([stage, *(f'{t[stage]:.2f}' for t in found.values())])
+    rows = [
+        [stage, *(f'{times[stage]:.2f}' for times in found.values())]
+        for stage in (*STAGES, 'other', 'total')
+    ]
     speeds = (f'{1000 / times["total"]:.0f}' for times in found.values())
+    header = ['CPU time per pair, ms', *found]
     rows.append(['pairs/s per core', *speeds])
-    tables = [describe_machine(), make_table(rows)]
+    tables = [describe_machine() + '\n', markdown_table(header, rows)]
     for num in filter(None, args.num_workers):
         found = alternate(
             pipelines,
             args.repeats,
             lambda p, num=num: time_workers(p, batches, num, args.step_time),
         )
-        rows = [[f'{num} workers', 'pairs/s', 'CPU ms per pair', 'wait']]
-        for name, row in found.items():
-            speed, cpu = f'{row["pairs_per_s"]:.0f}', f'{row["cpu_ms"]:.2f}'
-            rows.append([name, speed, cpu, f'{row["wait"]:.0%}'])
-        tables.append(make_table(rows))
-    return '\n\n'.join(tables)
+        rows = [
+            [name, f'{pairs:.0f}', f'{cpu:.2f}', f'{wait:.0%}']
+            for name, (pairs, cpu, wait) in (
+                (name, row.values()) for name, row in found.items()
+            )
+        ]
+        header = [f'{num} workers', 'pairs/s', 'CPU ms per pair', 'wait']
+        tables.append(markdown_table(header, rows))
+    return '\n'.join(tables)
 
 
 def main(argv: list[str] | None = None) -> None:

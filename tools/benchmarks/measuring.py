@@ -1,4 +1,4 @@
-"""What the benchmarks share: frames to read, a clock, the machine's name."""
+"""What the benchmarks share: frames to read, clocks, the machine's name."""
 
 import contextlib
 import os
@@ -20,7 +20,7 @@ SLOPE = 1.3  # of the amplitude spectrum; gives JPEGs of photos' sizes
 
 def write_frames(
     folder: Path, numbers: range, rng: np.random.Generator, photos: list[Path]
-) -> list[Path]:
+) -> list[str]:
     """Write JPEGs: photographs, or noise with the spectrum of photographs.
 
     Args:
@@ -28,16 +28,19 @@ def write_frames(
         numbers: Their numbers.
         rng: Generator of the noise, or of the choice of photographs.
         photos: Photographs to resize; none for noise.
+
+    Returns:
+        The paths of the files.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    paths = [folder / f'{number:08d}.jpg' for number in numbers]
+    paths = [str(folder / f'{number:08d}.jpg') for number in numbers]
     for path in paths:
         if photos:
             frame = cv2.imread(str(photos[rng.integers(len(photos))]))
             frame = cv2.resize(frame, SIZE, interpolation=cv2.INTER_CUBIC)
         else:
             frame = make_noise(rng)
-        cv2.imwrite(str(path), frame, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
+        cv2.imwrite(path, frame, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
     return paths
 
 
@@ -93,6 +96,13 @@ class StageClock:
             yield
 
 
+def elapsed(function: Callable, *args) -> tuple[float, float, object]:
+    """Run a function: seconds on the wall, of all cores, and its result."""
+    wall, cpu = time.perf_counter(), time.process_time()
+    result = function(*args)
+    return time.perf_counter() - wall, time.process_time() - cpu, result
+
+
 def describe_machine() -> str:
     """Name cores, processor and versions, for tables of measurements."""
     info = Path('/proc/cpuinfo')
@@ -103,10 +113,3 @@ def describe_machine() -> str:
         f'Python {platform.python_version()}, OpenCV {cv2.__version__}, '
         f'torch {torch.__version__}'
     )
-
-
-def make_table(rows: list) -> str:
-    """Make a table in Markdown, numbers right; the first row is its head."""
-    head, *body = [list(map(str, row)) for row in rows]
-    rule = ['---', *['---:'] * (len(head) - 1)]
-    return '\n'.join(f'| {" | ".join(row)} |' for row in (head, rule, *body))

@@ -2,17 +2,16 @@
 
 CLIPS is a folder with clips in any of the layouts of OTB, LaSOT, GOT-10k
 (frames, in `img` or beside the annotation) and UAV123 (`data_seq`, `anno`).
-The model is a config with a checkpoint, or a folder of result files
-(`<clip>.txt`, x,y,w,h). Two baselines are measured beside it: the first box
-kept still, and OpenCV's trackers where `--opencv` has their model files.
+The model is a name of the model zoo, a config with a checkpoint, or a folder
+of result files (`<clip>.txt`, x,y,w,h). Two baselines are measured beside it:
+the first box kept still, and OpenCV's trackers where `--opencv` has their
+model files.
 
 Success AUC: 21 thresholds from 0 to 1, overlap above the threshold, first
 frame included; frames without a box (NaN) count as missed.
 """
 
 import argparse
-import json
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,14 +19,20 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from mmengine.config import Config, DictAction
+from measuring import elapsed
+from mmengine.config import Config
 
 from mmsimtrack.apis import SOTInferencer
+from mmsimtrack.cli.options import add_cfg_options
 from mmsimtrack.datasets.frames import list_frames, read_frame
-from mmsimtrack.fileio import read_bboxes_xywh, replace_atomically
-from mmsimtrack.structures import aligned_iou, xywh_to_xyxy, xyxy_to_xywh
+from mmsimtrack.evaluation.functional import ope
+from mmsimtrack.evaluation.reports import markdown_table, write_json
+from mmsimtrack.fileio import read_bboxes_xywh, write_bboxes_xywh
+from mmsimtrack.structures import xywh_to_xyxy, xyxy_to_xywh
+from mmsimtrack.visualization import SOTVisualizer, contact_sheet, write_image
 
-Tracker = Callable[[list[np.ndarray], np.ndarray], np.ndarray]
+Tracker = Callable[['Clip'], np.ndarray]
+NANO = ('nanotrack_backbone.onnx', 'nanotrack_head.onnx')
 
 
 @dataclass(frozen=True)
@@ -42,27 +47,36 @@ class Clip:
 def find_clips(root: Path) -> Iterator[Clip]:
     """Read all clips below a folder, in the order of their paths."""
     for file in sorted(root.rglob('*.txt')):
-        folder = file.parent
+        folder, name = file.parent, file.parent.name
         if folder.parent.name == 'anno':  # UAV123
-            data = folder.parent.parent / 'data_seq' / folder.name / file.stem
+            data = folder.parent.parent / 'data_seq' / name / file.stem
+            name = file.stem
         elif file.stem in ('groundtruth', 'groundtruth_rect'):
             data = folder / 'img' if (folder / 'img').is_dir() else folder
         else:
             continue
-        paths = [data / name for name in list_frames(data)]
-        bboxes = xywh_to_xyxy(read_bboxes_xywh(file))
-        if len(paths) != len(bboxes):
-            raise ValueError(
-                f'{file} has {len(bboxes)} boxes, but {data} has '
-                f'{len(paths)} frames. Expected one box per frame.'
-            )
-        name = file.stem if data.parent.parent.name == 'data_seq' else None
-        frames = [read_frame(str(path)) for path in paths]
-        yield Clip(name or folder.name, frames, bboxes)
+        frames = [read_frame(str(data / frame)) for frame in list_frames(data)]
+        yield check(Clip(name, frames, read_bboxes(file)), file)
+
+
+def read_bboxes(file: Path) -> np.ndarray:
+    """Read boxes x,y,w,h: (T, 4) xyxy."""
+    return xywh_to_xyxy(read_bboxes_xywh(file))
+
+
+def check(clip: Clip, what: str | Path) -> Clip:
+    """Return a clip that has as many boxes as frames; `what` has them."""
+    if len(clip.bboxes) != len(clip.frames):
+        raise ValueError(
+            f'{clip.name}: {what} has {len(clip.bboxes)} boxes for '
+            f'{len(clip.frames)} frames. Expected one box per frame; correct '
+            'the file, or track the clip again.'
+        )
+    return clip
 
 
 def mirrored(clip: Clip) -> Clip:
-    """Left and right exchanged."""
+    """Exchange left and right."""
     width = clip.frames[0].shape[1]
     bboxes = clip.bboxes[:, [2, 1, 0, 3]] * (-1, 1, -1, 1)
     frames = [np.ascontiguousarray(f[:, ::-1]) for f in clip.frames]
@@ -70,19 +84,19 @@ def mirrored(clip: Clip) -> Clip:
 
 
 def reversed_(clip: Clip) -> Clip:
-    """From the last frame with a box to the first."""
+    """Play from the last frame with a box to the first."""
     last = np.flatnonzero(np.isfinite(clip.bboxes).all(-1))[-1]
     order = slice(last, None, -1)
     return replace(clip, frames=clip.frames[order], bboxes=clip.bboxes[order])
 
 
 def halved(clip: Clip) -> Clip:
-    """Every second frame."""
+    """Take every second frame."""
     return replace(clip, frames=clip.frames[::2], bboxes=clip.bboxes[::2])
 
 
 def darkened(clip: Clip) -> Clip:
-    """Gamma 2."""
+    """Darken by a gamma of 2."""
     table = np.uint8((np.arange(256) / 255) ** 2 * 255)
     return replace(clip, frames=[cv2.LUT(f, table) for f in clip.frames])
 
@@ -95,138 +109,119 @@ VARIANTS = {
 }
 
 
-def success_auc(overlaps: np.ndarray) -> float:
-    """Mean of the success curve in percent; NaN overlaps are misses."""
-    thresholds = np.linspace(0, 1, 21)
-    return 100 * (overlaps[:, None] > thresholds).mean()
+def write_clip(folder: Path, clip: Clip) -> None:
+    """Write frames without loss, and their boxes, as OTB has them."""
+    for t, frame in enumerate(clip.frames, 1):
+        write_image(folder / f'img/{t:04d}.png', frame)
+    boxes = xyxy_to_xywh(clip.bboxes)
+    write_bboxes_xywh(folder / 'groundtruth_rect.txt', boxes)
 
 
 def score(clip: Clip, pred: np.ndarray) -> dict[str, float]:
-    """Success AUC and precision at 20 px, in percent."""
-    if len(pred) != len(clip.bboxes):
-        raise ValueError(
-            f'{clip.name}: {len(pred)} boxes for {len(clip.bboxes)} frames. '
-            'Expected one box per frame; track the clip again.'
+    """Compute success AUC and precision at 20 px, in percent."""
+    check(replace(clip, bboxes=pred), 'the result')
+    boxes = xyxy_to_xywh(pred), xyxy_to_xywh(clip.bboxes)
+    success = ope.success_curve(ope.overlaps(*boxes))
+    precision = ope.precision_curve(ope.center_errors(*boxes))
+    return {
+        'auc': 100 * float(success.mean()),
+        'precision': 100 * float(precision[20]),
+    }
+
+
+def make_trackers(args: argparse.Namespace) -> dict[str, Tracker]:
+    """Make the tracker of the command line, and its baselines, by name."""
+    if Path(args.model).is_dir():
+        found = {
+            'results': lambda clip: read_bboxes(
+                Path(args.model, f'{clip.name}.txt')
+            )
+        }
+    else:
+        model = args.model
+        if model.endswith('.py'):
+            model = Config.fromfile(model)
+            model.merge_from_dict(args.cfg_options)
+        model = SOTInferencer(model, args.weights, 'cpu')
+        found = {
+            'model': lambda clip: model(clip.frames, clip.bboxes[0])['bboxes']
+        }
+    if args.baselines:
+        found['first box'] = lambda clip: np.tile(
+            clip.bboxes[0], (len(clip.frames), 1)
         )
-    present = np.isfinite(clip.bboxes).all(-1)
-    overlaps = np.where(present, aligned_iou(pred, clip.bboxes), np.nan)
-    error = (pred - clip.bboxes).reshape(-1, 2, 2).mean(1)
-    distance = np.linalg.norm(error, axis=-1)
-    return {
-        'auc': success_auc(overlaps),
-        'precision': 100 * float((distance <= 20).mean()),
-    }
+    folder = args.opencv
+    if folder and all((folder / name).is_file() for name in NANO):
+        nano = cv2.TrackerNano_Params()
+        nano.backbone, nano.neckhead = (str(folder / name) for name in NANO)
+        found['TrackerNano'] = lambda clip: track_with_opencv(
+            cv2.TrackerNano_create(nano), clip
+        )
+    if folder and (folder / 'vittrack.onnx').is_file():
+        vit = cv2.TrackerVit_Params()
+        vit.net = str(folder / 'vittrack.onnx')
+        found['TrackerVit'] = lambda clip: track_with_opencv(
+            cv2.TrackerVit_create(vit), clip
+        )
+    return found
 
 
-def model_tracker(args: argparse.Namespace) -> Tracker:
-    """A tracker that runs the network of the command line."""
-    cfg = Config.fromfile(args.model)
-    cfg.merge_from_dict(args.cfg_options or {})
-    model = SOTInferencer(cfg, args.weights, 'cpu').model
-
-    def track(frames: list[np.ndarray], bbox: np.ndarray) -> np.ndarray:
-        state = model.init([frames[0]], [bbox])
-        bboxes = [bbox]
-        for frame in frames[1:]:
-            state = model.track([frame], state)
-            bboxes.append(state.bboxes[0].numpy())
-        return np.array(bboxes)
-
-    return track
-
-
-def opencv_trackers(folder: Path) -> dict[str, Tracker]:
-    """OpenCV's NanoTrack and VitTrack, if their ONNX files are there."""
-    found = {}
-    nano = [folder / f'nanotrack_{part}.onnx' for part in ('backbone', 'head')]
-    vit = folder / 'vittrack.onnx'
-    if all(path.is_file() for path in nano):
-        params = cv2.TrackerNano_Params()
-        params.backbone, params.neckhead = map(str, nano)
-        found['TrackerNano'] = lambda: cv2.TrackerNano_create(params)
-    if vit.is_file():
-        params_vit = cv2.TrackerVit_Params()
-        params_vit.net = str(vit)
-        found['TrackerVit'] = lambda: cv2.TrackerVit_create(params_vit)
-
-    def run(create, frames, bbox):
-        tracker, bboxes = create(), [bbox]
-        box = np.round(xyxy_to_xywh(bbox)).astype(int)
-        tracker.init(frames[0][..., ::-1].copy(), tuple(box.tolist()))
-        for frame in frames[1:]:
-            ok, box = tracker.update(frame[..., ::-1].copy())
-            bboxes.append(xywh_to_xyxy(box) if ok else bboxes[-1])
-        return np.array(bboxes)
-
-    return {
-        name: lambda frames, bbox, create=create: run(create, frames, bbox)
-        for name, create in found.items()
-    }
+def track_with_opencv(tracker, clip: Clip) -> np.ndarray:
+    """Track with one of OpenCV's trackers: (T, 4) xyxy."""
+    box = np.round(xyxy_to_xywh(clip.bboxes[0])).astype(int)
+    tracker.init(clip.frames[0][..., ::-1].copy(), tuple(box.tolist()))
+    bboxes = [clip.bboxes[0]]
+    for frame in clip.frames[1:]:
+        ok, box = tracker.update(frame[..., ::-1].copy())
+        bboxes.append(xywh_to_xyxy(box) if ok else bboxes[-1])
+    return np.array(bboxes)
 
 
 def write_sheet(path: Path, clip: Clip, pred: np.ndarray) -> None:
-    """Write 16 frames with the prediction (green) and the truth (white)."""
-    tiles = []
-    for t in np.linspace(0, len(clip.frames) - 1, 16).round().astype(int):
-        frame = clip.frames[t].copy()
-        for bbox, color in (
-            (clip.bboxes[t], (255, 255, 255)),
-            (pred[t], (0, 255, 0)),
-        ):
-            if np.isfinite(bbox).all():
-                corner, opposite = np.round(bbox).astype(int).reshape(2, 2)
-                cv2.rectangle(
-                    frame, corner.tolist(), opposite.tolist(), color, 2
-                )
-        frame = cv2.resize(frame, (320, 240), interpolation=cv2.INTER_AREA)
-        cv2.putText(frame, f'#{t}', (4, 18), 0, 0.6, (255, 255, 0), 2)
-        tiles.append(frame)
-    rows = [np.hstack(tiles[i : i + 4]) for i in range(0, 16, 4)]
-    with replace_atomically(path) as temporary:
-        cv2.imwrite(str(temporary), np.vstack(rows)[..., ::-1])
+    """Write 16 frames with the prediction (red) and the truth (green)."""
+    times = np.linspace(0, len(clip.frames) - 1, 16).round().astype(int)
+    tiles = [
+        SOTVisualizer.draw_frame(
+            clip.frames[t], pred[t], clip.bboxes[t], f'#{t}'
+        )
+        for t in times
+    ]
+    write_image(path, contact_sheet(tiles))
 
 
 def measure(tracker: Tracker, clips: list[Clip]) -> tuple[dict, list]:
-    """Scores of each clip and on average, and the boxes of each clip."""
-    rows, boxes, seconds, frames = {}, [], 0.0, 0
-    for clip in clips:
-        start = time.perf_counter()
-        pred = tracker(clip.frames, clip.bboxes[0])
-        seconds += time.perf_counter() - start
-        frames += len(clip.frames)
-        rows[clip.name] = score(clip, pred)
-        boxes.append(pred)
+    """Score each clip and the mean of them; also returns the boxes."""
+    wall, _, boxes = elapsed(lambda: list(map(tracker, clips)))
+    rows = {c.name: score(c, pred) for c, pred in zip(clips, boxes)}
     mean = {
         key: float(np.mean([row[key] for row in rows.values()]))
         for key in ('auc', 'precision')
     }
-    return {'mean': mean, 'fps': frames / seconds, 'clips': rows}, boxes
+    fps = sum(map(len, boxes)) / wall
+    return {'mean': mean, 'fps': fps, 'clips': rows}, boxes
 
 
 def parse_args(argv=None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument('clips', type=Path, help='folder with clips')
-    parser.add_argument('model', help='config, or folder of result files')
-    parser.add_argument('weights', nargs='?', help='checkpoint of a config')
-    parser.add_argument(
-        '--variants', action='store_true', help=f'also {", ".join(VARIANTS)}'
-    )
-    parser.add_argument(
-        '--baselines', action='store_true', help='also measure the baselines'
-    )
-    parser.add_argument(
-        '--opencv', type=Path, help="folder of OpenCV's model files"
-    )
-    parser.add_argument('--threads', type=int, help='of torch and OpenCV')
-    parser.add_argument('--out', type=Path, help='JSON file for the scores')
-    parser.add_argument(
-        '--sheets', type=Path, help='folder for a contact sheet of each clip'
-    )
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction)
+    add = parser.add_argument
+    add('clips', type=Path, help='folder with clips')
+    text = 'name of a model, config, or folder of result files'
+    add('model', help=text)
+    add('weights', nargs='?', help='checkpoint of a config')
+    add('--variants', action='store_true', help=f'also {", ".join(VARIANTS)}')
+    text = 'folder to write the changed clips to, as OTB has them'
+    add('--save-variants', type=Path, metavar='DIR', help=text)
+    text = 'measure the first box kept still, too'
+    add('--baselines', action='store_true', help=text)
+    add('--opencv', type=Path, help="folder of OpenCV's model files")
+    add('--threads', type=int, help='threads of torch and OpenCV')
+    add('--out', type=Path, help='JSON file for the scores')
+    text = 'folder for a contact sheet of each clip'
+    add('--sheets', type=Path, help=text)
+    add_cfg_options(parser)
     return parser.parse_args(argv)
 
 
@@ -239,43 +234,30 @@ def main(argv=None) -> None:
     clips = list(find_clips(args.clips))
     if not clips:
         raise SystemExit(f'{args.clips} holds no clip with a ground truth.')
-    if Path(args.model).is_dir():
-        names = iter(clips)
-        trackers = {
-            'results': lambda frames, bbox: xywh_to_xyxy(
-                read_bboxes_xywh(Path(args.model) / f'{next(names).name}.txt')
-            )
-        }
-    else:
-        trackers = {'model': model_tracker(args)}
-    if args.baselines:
-        trackers['first box'] = lambda frames, bbox: np.tile(
-            bbox, (len(frames), 1)
-        )
-    if args.opencv:
-        trackers.update(opencv_trackers(args.opencv))
-    report = {}
-    for name, tracker in trackers.items():
+    report, variants = {}, VARIANTS if args.variants else {}
+    for name, tracker in make_trackers(args).items():
         report[name], boxes = measure(tracker, clips)
         if args.sheets and name in ('model', 'results'):
-            args.sheets.mkdir(parents=True, exist_ok=True)
             for clip, pred in zip(clips, boxes):
                 write_sheet(args.sheets / f'{clip.name}.jpg', clip, pred)
-        if args.variants and name != 'results':
-            for kind, change in VARIANTS.items():
-                changed = list(map(change, clips))
-                report[f'{name}, {kind}'] = measure(tracker, changed)[0]
+        if name != 'results':
+            for kind, change in variants.items():
+                found, _ = measure(tracker, list(map(change, clips)))
+                report[f'{name}, {kind}'] = found
+    if args.save_variants:
+        for kind, change in VARIANTS.items():
+            for clip in clips:
+                write_clip(args.save_variants / kind / clip.name, change(clip))
     names = [clip.name for clip in clips]
-    print(f'{"success AUC":<22}', *(f'{n[:10]:>10}' for n in names), end='')
-    print(f'{"mean":>8}{"prec.":>8}{"fps":>8}')
+    rows = []
     for name, row in report.items():
-        cells = (f'{row["clips"][n]["auc"]:10.1f}' for n in names)
-        mean, precision = row['mean'].values()
-        print(f'{name:<22}', *cells, end='')
-        print(f'{mean:8.1f}{precision:8.1f}{row["fps"]:8.1f}')
+        aucs = [row['clips'][clip]['auc'] for clip in names]
+        numbers = [*aucs, *row['mean'].values(), row['fps']]
+        rows.append([name, *(f'{number:.1f}' for number in numbers)])
+    header = ['success AUC', *names, 'mean', 'precision', 'frames/s']
+    print(markdown_table(header, rows))
     if args.out:
-        with replace_atomically(args.out) as temporary:
-            temporary.write_text(json.dumps(report, indent=2) + '\n')
+        write_json(args.out, report)
 
 
 if __name__ == '__main__':

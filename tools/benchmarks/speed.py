@@ -9,7 +9,6 @@ numbers mean.
 import argparse
 import contextlib
 import functools
-import json
 import tempfile
 import time
 from collections.abc import Callable
@@ -21,7 +20,7 @@ from types import SimpleNamespace
 import cv2
 import numpy as np
 import torch
-from measuring import StageClock, describe_machine, make_table, write_frames
+from measuring import StageClock, describe_machine, elapsed, write_frames
 from mmengine.config import Config
 
 from mmsimtrack.apis import SOTInferencer
@@ -33,7 +32,7 @@ from mmsimtrack.engine.loops.sequence_batch import (
     open_sequences,
     track_together,
 )
-from mmsimtrack.fileio import replace_atomically
+from mmsimtrack.evaluation.reports import markdown_table, write_json
 from mmsimtrack.models import SimTrack, TrackState
 from mmsimtrack.structures import CropWindow, SOTDataSample, xywh_to_xyxy
 
@@ -160,13 +159,8 @@ def time_throughput(
     )
     for _ in range(warm_up):
         next(batches)
-    wall, cpu = time.perf_counter(), time.process_time()
-    num_frames = sum(batch_size for batch_size, _ in batches)
-    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-    return {
-        'frames_per_s': num_frames / wall,
-        'cpu_ms': 1000 * cpu / num_frames,
-    }
+    wall, cpu, num = elapsed(lambda: sum(size for size, _ in batches))
+    return {'frames_per_s': num / wall, 'cpu_ms': 1000 * cpu / num}
 
 
 def find_frames(folder: Path | None, root: Path) -> list[str]:
@@ -176,28 +170,14 @@ def find_frames(folder: Path | None, root: Path) -> list[str]:
         FileNotFoundError: If there is no frame in the folder.
     """
     if folder is None:
-        rng = np.random.default_rng(0)
-        return [str(path) for path in write_frames(root, range(8), rng, [])]
-    paths = [folder / name for name in list_frames(folder)]
+        return write_frames(root, range(8), np.random.default_rng(0), [])
+    paths = [str(folder / name) for name in list_frames(folder)]
     if not paths:
         raise FileNotFoundError(
             f'--video: no frame in {folder}, expected files ending in '
             f'{", ".join(ENDINGS)}.'
         )
-    return list(map(str, paths))
-
-
-def make_subject(args: argparse.Namespace, paths: list[str]) -> Subject:
-    """Load the tracker of the command line, and choose what it tracks."""
-    cfg = Config.fromfile(args.config)
-    cfg.merge_from_dict(args.cfg_options)
-    model = SOTInferencer(
-        cfg, args.checkpoint, args.device, args.trust_checkpoint
-    ).model
-    height, width = read_frame(paths[0]).shape[:2]
-    middle = ((width - SIDE) / 2, (height - SIDE) / 2, SIDE, SIDE)
-    bbox = xywh_to_xyxy(np.array(args.bbox_xywh or middle))
-    return Subject(model, paths, bbox)
+    return paths
 
 
 def measure(subject: Subject, args: argparse.Namespace) -> list[dict]:
@@ -212,59 +192,35 @@ def measure(subject: Subject, args: argparse.Namespace) -> list[dict]:
             subject.precision = functools.partial(
                 torch.autocast, device, dtype, enabled=dtype is not None
             )
-            latency = time_latency(subject, args.num_frames, args.warm_up)
-            throughput = {}
+            row = {'mode': mode, 'precision': precision, 'throughput': {}}
+            row['latency_ms'] = time_latency(
+                subject, args.num_frames, args.warm_up
+            )
             for slots in args.slots:
                 steps = max(args.num_frames // slots, 5)
                 found = time_throughput(subject, slots, steps, args.warm_up)
-                throughput[slots] = found
-            rows.append(
-                {
-                    'mode': mode,
-                    'precision': precision,
-                    'latency_ms': latency,
-                    'throughput': throughput,
-                }
-            )
+                row['throughput'][slots] = found
+            rows.append(row)
     return rows
 
 
-def describe(subject: Subject, args: argparse.Namespace) -> dict:
-    """Say what was measured, and on what."""
-    device = next(subject.model.parameters()).device
-    machine = f'{describe_machine()}, {torch.get_num_threads()} threads'
-    if device.type == 'cuda':
-        machine = f'{torch.cuda.get_device_name(device)}; {machine}'
-    height, width = read_frame(subject.paths[0]).shape[:2]
-    return {
-        'config': str(args.config),
-        'checkpoint': args.checkpoint,
-        'device': str(device),
-        'machine': machine,
-        'matmul_precision': torch.get_float32_matmul_precision(),
-        'frames': f'{args.video or "generated"}, {width}x{height}',
-        'bbox_xyxy': subject.bbox.tolist(),
-        'num_frames': args.num_frames,
-    }
-
-
-def report(settings: dict, rows: list[dict]) -> str:
-    """Make the tables."""
-    one = [['mode, precision', 'median', 'p95', *STAGES]]
-    many = [['mode, precision', 'slots', 'frames/s', 'CPU ms per frame']]
+def report(rows: list[dict]) -> str:
+    """Make the tables in Markdown."""
+    one, many = [], []
     for row in rows:
         name, latency = f'{row["mode"]}, {row["precision"]}', row['latency_ms']
         times = latency['median'], latency['p95'], *latency['stages'].values()
         one.append([name, *(f'{t:.1f}' for t in times)])
         for slots, found in row['throughput'].items():
-            numbers = found['frames_per_s'], found['cpu_ms']
-            many.append([name, slots, *(f'{n:.1f}' for n in numbers)])
+            many.append([name, slots, *(f'{n:.1f}' for n in found.values())])
+    header = ['mode, precision', 'median', 'p95', *STAGES]
     return (
-        f'{settings["config"]} on {settings["device"]}: '
-        f'{settings["machine"]}; frames: {settings["frames"]}\n\n'
         'One video, one frame after the other, milliseconds:\n\n'
-        f'{make_table(one)}\n\n'
-        f'Many videos at once, with reading ahead:\n\n{make_table(many)}'
+        f'{markdown_table(header, one)}\n'
+        'Many videos at once, with reading ahead:\n\n'
+        + markdown_table(
+            ['mode, precision', 'slots', 'frames/s', 'CPU ms per frame'], many
+        )
     )
 
 
@@ -282,7 +238,8 @@ def parse_args() -> argparse.Namespace:
     modes = ['eager', 'compiled']
     text = 'without or with torch.compile (default: eager)'
     add('--mode', nargs='+', choices=modes, default=['eager'], help=text)
-    add('--slots', nargs='+', type=int, default=[1, 4, 16], metavar='N')
+    text = 'numbers of videos at once (default: 1 4 16)'
+    add('--slots', nargs='+', type=int, default=[1, 4, 16], help=text)
     text = 'frames to measure, in N slots a N-th of that each, at least 5'
     add('--num-frames', type=int, default=100, help=text)
     add('--warm-up', type=int, default=10, help='batches before (default: 10)')
@@ -300,16 +257,36 @@ def main() -> None:
     """Measure, print tables and write them."""
     args = parse_args()
     cv2.setNumThreads(0)  # as in a test
+    cfg = Config.fromfile(args.config)
+    cfg.merge_from_dict(args.cfg_options)
+    model = SOTInferencer(
+        cfg, args.checkpoint, args.device, args.trust_checkpoint
+    ).model
+    device = next(model.parameters()).device
+    machine = f'{describe_machine()}, {torch.get_num_threads()} threads'
+    if device.type == 'cuda':
+        machine = f'{torch.cuda.get_device_name(device)}; {machine}'
     with tempfile.TemporaryDirectory() as root:
         paths = find_frames(args.video, Path(root))
-        subject = make_subject(args, paths)
-        settings = describe(subject, args)
-        rows = measure(subject, args)
-    print(report(settings, rows))
+        height, width = read_frame(paths[0]).shape[:2]
+        middle = (width - SIDE) / 2, (height - SIDE) / 2, SIDE, SIDE
+        bbox = xywh_to_xyxy(args.bbox_xywh or middle)
+        rows = measure(Subject(model, paths, bbox), args)
+    content = {
+        'config': str(args.config),
+        'checkpoint': args.checkpoint,
+        'device': str(device),
+        'machine': machine,
+        'frames': f'{args.video or "generated"}, {width}x{height}',
+        'bbox_xyxy': bbox.tolist(),
+        'num_frames': args.num_frames,
+        'measurements': rows,
+    }
+    keys = ('config', 'device', 'machine', 'frames')
+    print(*(f'{key}: {content[key]}' for key in keys), sep='\n')
+    print(f'\n{report(rows)}')
     if args.out:
-        with replace_atomically(args.out) as temporary:
-            content = {**settings, 'measurements': rows}
-            temporary.write_text(json.dumps(content, indent=2) + '\n')
+        write_json(args.out, content)
 
 
 if __name__ == '__main__':

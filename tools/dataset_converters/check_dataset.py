@@ -15,10 +15,11 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.utils import ProgressBar
 
 from mmsimtrack.benchmarks import BENCHMARKS, dataset_config
+from mmsimtrack.cli.options import add_cfg_options
 from mmsimtrack.datasets import SequenceDataset
 from mmsimtrack.datasets.archive import is_file, is_folder
 from mmsimtrack.datasets.frames import (
@@ -48,25 +49,15 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument('config', nargs='?', help='config file')
-    parser.add_argument('--type', help='data set, instead of a config')
-    parser.add_argument('--data-root', help='its folder')
-    parser.add_argument('--split', help='its split, if it has any')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        default={},
-        help='change settings of the config, or of the data set of --type',
-    )
-    parser.add_argument(
-        '--workers', type=int, default=8, help='threads, default: 8'
-    )
-    parser.add_argument(
-        '--decode',
-        action='store_true',
-        help='decode every frame; else only its end marker is checked',
-    )
+    add = parser.add_argument
+    add('config', nargs='?', help='config file')
+    add('--type', help='class of a data set, instead of a config')
+    add('--data-root', help='folder of the data set')
+    add('--split', help='split of the data set, if it has any')
+    add('--workers', type=int, default=8, help='threads (default: 8)')
+    text = 'decode every frame; else only its end marker is checked'
+    add('--decode', action='store_true', help=text)
+    add_cfg_options(parser)  # without a config, those of the data set
     args = parser.parse_args(argv)
     if (args.config is None) == (args.type is None):
         parser.error('give a config, or --type and --data-root')
@@ -76,11 +67,11 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 
 def find_datasets(args: argparse.Namespace) -> list[dict]:
-    """Configs of all data sets to check, each once."""
+    """List the configs of all data sets to check, each once."""
     if args.type:
-        cfg = Config(dict(type=args.type, data_root=args.data_root))
-        if args.split:
-            cfg.split = args.split
+        found = dict(type=args.type, data_root=args.data_root)
+        found |= {'split': args.split} if args.split else {}
+        cfg = Config(found)
         cfg.merge_from_dict(args.cfg_options)
         return [cfg.to_dict()]
     cfg = Config.fromfile(args.config)
@@ -95,7 +86,7 @@ def find_datasets(args: argparse.Namespace) -> list[dict]:
 
 
 def _walk(cfg: dict | None) -> Iterator[dict]:
-    """A data set, or those that it draws from."""
+    """Yield a data set of sequences, or those that it draws from."""
     if cfg is None:
         return
     cfg = dataset_config(cfg)
@@ -106,7 +97,7 @@ def _walk(cfg: dict | None) -> Iterator[dict]:
 
 
 class Problems(list):
-    """Messages of errors."""
+    """A list of the messages of errors."""
 
     def attempt(self, function: Callable, *args):
         """Return what the function returns; note its error, if it fails."""
@@ -197,57 +188,57 @@ def check_sequence(
 
 
 def check_dataset(cfg: dict, workers: int, decode: bool) -> int:
-    """Check one data set, print what is wrong; returns the number."""
+    """Check one data set and print what is wrong.
+
+    Returns:
+        How many problems it has.
+    """
     split = cfg.get('split')
     name = f'{cfg["type"]} {split or ""}'.strip() + f' in {cfg["data_root"]}'
     print(f'{name}:', flush=True)
-    problems = Problems()
+    problems, checks, num_frames = Problems(), None, 0
     dataset = problems.attempt(open_unchecked, cfg)
-    read = read_frame if decode else check_frame
-    checks = None
     if dataset is not None:
+        read = read_frame if decode else check_frame
         checks = problems.attempt(list_checks, dataset, read)
-    print(*problems, sep='\n', end='\n' * bool(problems), flush=True)
-    checks, num_problems, num_frames = checks or [], len(problems), 0
+    _print_all(problems)
+    checks, num_problems = checks or [], len(problems)
     bar = ProgressBar(len(checks), file=sys.stderr)
     with ThreadPoolExecutor(workers) as pool:
         for found, frames in pool.map(lambda check: check(), checks):
-            print(*found, sep='\n', end='\n' * bool(found), flush=True)
+            _print_all(found)
             num_problems += len(found)
             num_frames += frames
             bar.update()
     print(file=sys.stderr)
-    print_summary(cfg, dataset, len(checks), num_frames, num_problems)
-    return num_problems
-
-
-def print_summary(
-    cfg: dict, dataset, num_checks: int, num_frames: int, num_problems: int
-) -> None:
-    """A line, and another if the set is not complete."""
     images = dataset is not None and dataset.single_frame
-    sequences = '' if images else f'{num_checks} sequences, '
+    sequences = '' if images else f'{len(checks)} sequences, '
     print(f'  {sequences}{num_frames} frames, {num_problems} problems')
-    split = cfg.get('split')
-    per_chunk = (cfg['type'], split) == ('TrackingNetDataset', 'train')
-    factor = len(dataset.folders) if per_chunk and dataset is not None else 1
-    numbers = [factor * COMPLETE.get((cfg['type'], split), 0)] + [
+    numbers = [COMPLETE.get((cfg['type'], split))] + [
         row.num_sequences
         for row in BENCHMARKS.values()
         if row.dataset['type'] == cfg['type']
         and split in (None, row.dataset.get('split'))
     ]
-    numbers = [number for number in numbers if number]
-    if numbers and num_checks not in numbers and 'indices' not in cfg:
+    factor = len(getattr(dataset, 'folders', '1'))  # chunks of TrackingNet
+    numbers = [number * factor for number in numbers if number]
+    if numbers and len(checks) not in numbers and 'indices' not in cfg:
         expected = ' or '.join(map(str, numbers))
         print(
             f'  Note: the complete set has {expected} sequences. Unpack the '
             'rest, or ignore this if you want a part.'
         )
+    return num_problems
+
+
+def _print_all(problems: list[str]) -> None:
+    """Print one problem a line, at once."""
+    for problem in problems:
+        print(problem, flush=True)
 
 
 def main() -> int:
-    """Check all; the exit code."""
+    """Check all data sets and return the exit code."""
     args = parse_args()
     datasets = find_datasets(args)
     num_problems = sum(

@@ -15,32 +15,23 @@ import multiprocessing
 import os
 import shutil
 import sys
-import time
-from collections.abc import Iterable
 from functools import lru_cache, partial
 from pathlib import Path
 
 import cv2
 import numpy as np
+from mmengine.utils import track_iter_progress
+from synthetic.looks import Textures
 from synthetic.photos import PhotoTextures, describe_photos
 from synthetic.scene import Scene, ScenePainter
-from synthetic.textures import Textures
 
-from mmsimtrack.fileio import replace_atomically
+from mmsimtrack.evaluation.reports import write_json
+from mmsimtrack.fileio import replace_atomically, write_bboxes_xywh
 from mmsimtrack.structures import xyxy_to_xywh
 
-VERSION = 2  # raised when the same options give other sequences
+VERSION = 3  # raised when the same options give other sequences
 SETTINGS = 'generated.json'
 SPLITS = ('train', 'val')
-JPEG_QUALITY = 90
-META_INFO = """[METAINFO]
-object_class: synthetic
-resolution: {size}
-distractors: {distractors}
-own_texture_distractors: {twins}
-occluders: {occluders}
-seed: {seed}
-"""
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -50,45 +41,46 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     add = parser.add_argument
     add('out', type=Path, help='folder to write')
-    for name, value in (
-        ('--num-train', 600),
-        ('--train-frames', 16),
-        ('--num-val', 24),
-        ('--val-frames', 60),
-        ('--seed', 0),
+    for name, value, text in (
+        ('--num-train', 600, 'sequences to train on'),
+        ('--train-frames', 16, 'frames of each of them'),
+        ('--num-val', 24, 'sequences to test on'),
+        ('--val-frames', 60, 'frames of each of them'),
+        ('--seed', 0, 'seed, from which everything follows'),
+        ('--jobs', os.cpu_count(), 'processes'),
     ):
-        add(name, type=int, default=value, help=f'default: {value}')
-    add(
-        '--size',
-        type=int,
-        nargs=2,
-        default=[320, 240],
-        metavar=('WIDTH', 'HEIGHT'),
-        help='of the frames, default: 320 240',
-    )
+        text = f'{text} (default: {value})'
+        add(name, type=int, default=value, help=text)
+    size = dict(type=int, nargs=2, metavar=('WIDTH', 'HEIGHT'))
+    text = 'size of the frames (default: 320 240)'
+    add('--size', **size, default=[320, 240], help=text)
     add('--photos', type=Path, help='folder of photographs to cut textures of')
     add('--coco', type=Path, help='COCO file of segments of these photographs')
-    add('--jobs', type=int, default=os.cpu_count(), help='processes')
-    add(
-        '--overwrite',
-        action='store_true',
-        help='replace what an earlier run wrote to OUT',
-    )
+    text = 'replace what an earlier run wrote to OUT'
+    add('--overwrite', action='store_true', help=text)
     args = parser.parse_args(argv)
-    if min(args.num_train, args.num_val, args.seed, args.jobs) < 0:
-        parser.error('found a negative number, expected 0 or more')
-    if args.coco and not args.photos:
-        parser.error(
+    width, height = args.size
+    for is_wrong, message in (
+        (
+            min(args.num_train, args.num_val, args.seed, args.jobs) < 0,
+            'found a negative number, expected 0 or more',
+        ),
+        (
+            args.coco and not args.photos,
             '--coco names segments of photos: add --photos DIR, the folder '
-            'of the images in this file'
-        )
-    if min(args.size) < 64:
-        width, height = args.size
-        parser.error(
-            f'--size {width} {height} is too small: use 64 64 or more'
-        )
-    if min(args.train_frames, args.val_frames) < 2:
-        parser.error('--train-frames and --val-frames must be 2 or more')
+            'of the images in this file',
+        ),
+        (
+            min(args.size) < 64,
+            f'--size {width} {height} is too small: use 64 64 or more',
+        ),
+        (
+            min(args.train_frames, args.val_frames) < 2,
+            '--train-frames and --val-frames must be 2 or more',
+        ),
+    ):
+        if is_wrong:
+            parser.error(message)
     return args
 
 
@@ -97,10 +89,11 @@ def make_settings(args: argparse.Namespace) -> dict:
     settings = {'version': VERSION, **vars(args)}
     for name in ('out', 'jobs', 'overwrite'):
         del settings[name]
-    settings['photos'] = args.photos and describe_photos(args.photos)
-    settings['coco'] = (
-        args.coco and hashlib.sha256(args.coco.read_bytes()).hexdigest()[:16]
-    )
+    if args.photos:
+        settings['photos'] = describe_photos(args.photos)
+    if args.coco:
+        digest = hashlib.sha256(args.coco.read_bytes()).hexdigest()
+        settings['coco'] = digest[:16]
     return settings
 
 
@@ -126,22 +119,17 @@ def prepare(out: Path, settings: dict, overwrite: bool) -> None:
         old = '*Synthetic_*' if overwrite else '.Synthetic_*'
         for folder in (out / split).glob(old):
             shutil.rmtree(folder)
-        if overwrite:
-            (out / split / 'list.txt').unlink(missing_ok=True)
         (out / split).mkdir(parents=True, exist_ok=True)
-    with replace_atomically(path) as temporary:
-        temporary.write_text(json.dumps(settings, indent=2) + '\n')
+    write_json(path, settings)
 
 
 def check_settings(path: Path, settings: dict) -> None:
     """Compare recorded settings with the present ones; see `prepare`."""
+    advice = 'Choose another folder or add --overwrite.'
     try:
         recorded = json.loads(path.read_text())
     except json.JSONDecodeError as error:
-        raise ValueError(
-            f'{path} is not JSON ({error}). Choose another folder or add '
-            '--overwrite.'
-        ) from error
+        raise ValueError(f'{path} is not JSON ({error}). {advice}') from error
     differences = [
         f'{key}: recorded {recorded.get(key)!r}, now {settings.get(key)!r}'
         for key in sorted({*recorded, *settings})
@@ -150,8 +138,7 @@ def check_settings(path: Path, settings: dict) -> None:
     if differences:
         raise FileExistsError(
             f'{path.parent} was generated with other options '
-            f'({"; ".join(differences)}). Choose another folder or add '
-            '--overwrite.'
+            f'({"; ".join(differences)}). {advice}'
         )
 
 
@@ -177,59 +164,46 @@ def write_sequence(args: argparse.Namespace, job: tuple[int, Path]) -> None:
     """Write frames and labels; the folder appears complete or not at all."""
     index, folder = job
     scene = draw_sequence(args, folder.parent.name, index)
-    exact, limits = scene.target.bboxes, (*scene.size, *scene.size)
-    bboxes = np.clip(exact, 0, limits)
+    exact = scene.target.bboxes
+    bboxes = np.clip(exact, 0, (*scene.size, *scene.size))
     labels = {
         'absence': scene.visible == 0,
         'cover': np.round(8 * scene.visible),
         'cut_by_image': np.abs(bboxes - exact).max(axis=1) > 0.5,
     }
+    about = {
+        'object_class': 'synthetic',
+        'resolution': scene.size,
+        'distractors': scene.count('distractor', 'twin'),
+        'own_texture_distractors': scene.count('twin'),
+        'occluders': scene.count('occluder'),
+        'seed': args.seed,
+    }
+    lines = ['[METAINFO]', *(f'{key}: {about[key]}' for key in about), '']
     with replace_atomically(folder) as temporary:
         temporary.mkdir()
         for t in range(len(bboxes)):
             path = str(temporary / f'{t + 1:08d}.jpg')
-            flags = (cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY)
+            flags = (cv2.IMWRITE_JPEG_QUALITY, 90)
             cv2.imwrite(path, scene.render(t)[..., ::-1], flags)
-        rows = xyxy_to_xywh(bboxes)
-        np.savetxt(temporary / 'groundtruth.txt', rows, '%.4f', ',')
+        write_bboxes_xywh(temporary / 'groundtruth.txt', xyxy_to_xywh(bboxes))
         for name, values in labels.items():
             np.savetxt(temporary / f'{name}.label', values, '%d')
-        text = META_INFO.format(
-            size=scene.size,
-            distractors=scene.count('distractor', 'twin'),
-            twins=scene.count('twin'),
-            occluders=scene.count('occluder'),
-            seed=args.seed,
-        )
-        (temporary / 'meta_info.ini').write_text(text)
+        (temporary / 'meta_info.ini').write_text('\n'.join(lines))
 
 
 def write_all(args: argparse.Namespace, jobs: list) -> None:
     """Write sequences in several processes, showing progress."""
     work = partial(write_sequence, args)
-    if args.jobs <= 1 or len(jobs) == 1:
-        show_progress(map(work, jobs), len(jobs))
-        return
-    # spawn: a forked child would inherit OpenCV's locked threads
-    context = multiprocessing.get_context('spawn')
-    num_processes = min(args.jobs, len(jobs))
-    with context.Pool(num_processes, cv2.setNumThreads, (1,)) as pool:
-        show_progress(pool.imap_unordered(work, jobs), len(jobs))
-
-
-def show_progress(results: Iterable, total: int) -> None:
-    """Consume results and print a line every two seconds."""
-    start = shown = time.monotonic()
-    for done, _ in enumerate(results, start=1):
-        now = time.monotonic()
-        if now - shown > 2 or done == total:
-            shown = now
-            left = (now - start) / done * (total - done)
-            print(
-                f'{done}/{total} sequences, {now - start:.0f} s, '
-                f'{left:.0f} s left',
-                flush=True,
-            )
+    if args.jobs > 1 and len(jobs) > 1:
+        # spawn: a forked child would inherit OpenCV's locked threads
+        context = multiprocessing.get_context('spawn')
+        num = min(args.jobs, len(jobs))
+        with context.Pool(num, cv2.setNumThreads, (1,)) as pool:
+            done = pool.imap_unordered(work, jobs)
+            list(track_iter_progress((done, len(jobs))))
+    else:
+        list(track_iter_progress((map(work, jobs), len(jobs))))
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -12,12 +12,9 @@ from pathlib import Path
 
 import torch
 
+from mmsimtrack.cli.options import add_trust_option
 from mmsimtrack.fileio import replace_atomically
-from mmsimtrack.models.weights import (
-    FORMATS,
-    load_weights,
-    trust_checkpoints,
-)
+from mmsimtrack.models.weights import FORMATS, load_weights, trust_checkpoints
 
 
 def main() -> None:
@@ -26,11 +23,7 @@ def main() -> None:
     parser.add_argument('format', choices=FORMATS, help='who made SRC')
     parser.add_argument('src', help='checkpoint to read: path or address')
     parser.add_argument('dst', help='checkpoint to write')
-    parser.add_argument(
-        '--trust-checkpoint',
-        action='store_true',
-        help='allow Python objects in SRC; loading them can run code in it',
-    )
+    add_trust_option(parser)
     args = parser.parse_args()
     with trust_checkpoints(args.trust_checkpoint):
         weights = load_weights(args.format, args.src)

@@ -10,6 +10,7 @@ is kept under `meta['unused']` and restored by `--reverse`.
 
 import argparse
 
+from mmsimtrack.cli.options import add_trust_option
 from mmsimtrack.models.weights import trust_checkpoints
 from mmsimtrack.models.weights.simtrack import convert_file
 
@@ -19,21 +20,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     parser.add_argument('src', help='checkpoint to read')
     parser.add_argument('dst', help='checkpoint to write')
-    parser.add_argument(
-        '--reverse', action='store_true', help='from mmsimtrack to official'
-    )
-    parser.add_argument(
-        '--rename',
-        action='append',
-        default=[],
-        metavar='OLD=NEW',
-        help='names in SRC that begin with OLD begin with NEW; repeatable',
-    )
-    parser.add_argument(
-        '--trust-checkpoint',
-        action='store_true',
-        help='allow Python objects in SRC; loading them can run code in it',
-    )
+    text = 'from mmsimtrack to official'
+    parser.add_argument('--reverse', action='store_true', help=text)
+    text = 'names in SRC that begin with OLD begin with NEW; repeatable'
+    rename = dict(action='append', default=[], metavar='OLD=NEW')
+    parser.add_argument('--rename', **rename, help=text)
+    add_trust_option(parser)
     args = parser.parse_args()
     with trust_checkpoints(args.trust_checkpoint):
         convert_file(args.src, args.dst, args.reverse, args.rename)

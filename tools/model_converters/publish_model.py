@@ -15,22 +15,22 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 import torch
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from safetensors.torch import save
 from torch import Tensor, nn
 
 from mmsimtrack.apis import SOTInferencer
+from mmsimtrack.cli.options import add_cfg_options
 from mmsimtrack.datasets import fill_pairs
 from mmsimtrack.fileio import replace_atomically
 
 
 def hash_tensors(tensors: dict[str, Tensor]) -> str:
-    """sha256 of all tensors: names, types, shapes and bytes, by name."""
+    """Digest all tensors by name: types, shapes and bytes (sha256)."""
     digest = hashlib.sha256()
-    for name in sorted(tensors):
-        tensor = tensors[name]
+    for name, tensor in sorted(tensors.items()):
         digest.update(f'{name} {tensor.dtype} {tuple(tensor.shape)}'.encode())
         digest.update(tensor.contiguous().numpy().tobytes())
     return digest.hexdigest()
@@ -85,7 +85,7 @@ def publish(
 
 
 def current_commit() -> str:
-    """Commit of the source tree, or `unknown`."""
+    """Name the commit of the source tree, or say `unknown`."""
     result = subprocess.run(
         ['git', '-C', str(Path(__file__).parent), 'rev-parse', 'HEAD'],
         capture_output=True,
@@ -97,40 +97,32 @@ def current_commit() -> str:
 def main(argv: list[str] | None = None) -> None:
     """Read the command line and publish."""
     parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument('config')
-    parser.add_argument('checkpoint')
-    parser.add_argument('out', type=Path, help='a new .safetensors file')
-    parser.add_argument(
-        '--recount',
-        type=int,
-        default=0,
-        metavar='N',
-        help='batches to count the statistics of BatchNorm layers on',
-    )
-    parser.add_argument('--data', default='', help='data sets, as a sentence')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction)
+    add = parser.add_argument
+    add('config', help='config file')
+    add('checkpoint', help='checkpoint of a training')
+    add('out', type=Path, help='a new .safetensors file')
+    text = 'batches to count the statistics of BatchNorm layers on'
+    add('--recount', type=int, default=0, metavar='N', help=text)
+    add('--data', default='', help='data sets, as a sentence')
+    add_cfg_options(parser)
     args = parser.parse_args(argv)
     if args.out.exists():
         parser.error(f'{args.out} exists. Remove it, or give another name.')
     cfg = Config.fromfile(args.config)
-    cfg.merge_from_dict(args.cfg_options or {})
+    cfg.merge_from_dict(args.cfg_options)
     init_default_scope('mmsimtrack')
     model = SOTInferencer(cfg, args.checkpoint, 'cpu').model
     if args.recount:
         recount_statistics(model, cfg, args.recount)
-    header = publish(
-        model,
-        args.out,
-        {
-            'config': Path(args.config).stem,
-            'commit': current_commit(),
-            'data': args.data,
-            'date': datetime.now(timezone.utc).date().isoformat(),
-        },
-    )
+    about = {
+        'config': Path(args.config).stem,
+        'commit': current_commit(),
+        'data': args.data,
+        'date': datetime.now(timezone.utc).date().isoformat(),
+    }
+    header = publish(model, args.out, about)
     print(f'{args.out}: {args.out.stat().st_size} bytes')
     for key, value in header.items():
         print(f'  {key}: {value}')

@@ -1,17 +1,16 @@
 """Looks of objects and backgrounds that are cut from photographs."""
 
-import contextlib
 import hashlib
-import io
-from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 
 import cv2
 import numpy as np
-from pycocotools.coco import COCO
 
-from .textures import Look, Textures, unit_outline
+from mmsimtrack.datasets import CocoDataset
+
+from .looks import Look, Textures, unit_outline
+from .scene import fill
 
 SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp')
 VAL_SHARE = 0.15  # of the photos
@@ -38,34 +37,25 @@ class PhotoTextures(Textures):
         self, folder: Path, annotations: Path | None, held_out: bool, seed: int
     ) -> None:
         self.origin = annotations
-        found, self.mask_of = {}, None
-        if annotations is not None:
-            found, self.mask_of = read_segments(annotations, folder)
-        groups = ([], [])
+        found = read_segments(annotations, folder) if annotations else {}
+        groups = ([], [])  # both splits get some of the annotated photos
         for path in list_photos(folder):
             groups[path in found].append(path)
         self.paths = [
             path
-            for group in groups
-            if group
+            for group in filter(None, groups)
             for path in hold_out(group, held_out, seed)
         ]
         self.segments = [
             (path, one) for path in self.paths for one in found.get(path, ())
         ]
-        areas = np.array([min(one['area'], 3000) for _, one in self.segments])
-        self.chances = areas / max(1, areas.sum())
         self._cut = lru_cache(maxsize=2048)(self._cut)
 
     def texture(
         self, rng: np.random.Generator, height: int, width: int
     ) -> np.ndarray:
-        """Crop a photo where it is not flat."""
-        for _ in range(5):
-            crop = self._crop(rng, height, width, rng.uniform(0.25, 0.7))
-            if crop.std(axis=(0, 1)).mean() > 1.8 * FLAT:
-                break
-        return crop
+        """Crop a part of a photo."""
+        return self._crop(rng, height, width, rng.uniform(0.25, 0.7))
 
     def background(
         self, rng: np.random.Generator, height: int, width: int
@@ -76,7 +66,7 @@ class PhotoTextures(Textures):
     def draw_look(
         self, rng: np.random.Generator, outline: np.ndarray | None = None
     ) -> Look:
-        """Draw a segment, large ones more often, or fill an outline.
+        """Draw a segment, or fill an outline.
 
         Raises:
             ValueError: If no segment of the photos of this split is usable.
@@ -84,8 +74,7 @@ class PhotoTextures(Textures):
         if outline is not None or self.origin is None:
             return super().draw_look(rng, outline)
         for _ in range(100 if self.segments else 0):
-            index = rng.choice(len(self.chances), p=self.chances)
-            look = self._cut(int(index))
+            look = self._cut(int(rng.integers(len(self.segments))))
             if look is not None:
                 return look
         raise ValueError(
@@ -111,28 +100,26 @@ class PhotoTextures(Textures):
         y = int(rng.integers(max(1, rows - part[0] + 1)))
         x = int(rng.integers(max(1, cols - part[1] + 1)))
         crop = photo[y : y + part[0], x : x + part[1]]
-        if rng.random() < 0.5:
-            crop = cv2.flip(crop, 1)
-        return cv2.resize(
-            crop,
-            (width, height),
-            interpolation=cv2.INTER_AREA if scale > 1 else cv2.INTER_CUBIC,
-        )
+        crop = crop[:, :: rng.choice([-1, 1])]
+        area = cv2.INTER_AREA if scale > 1 else cv2.INTER_CUBIC
+        return cv2.resize(crop, (width, height), interpolation=area)
 
     def _cut(self, index: int) -> Look | None:
-        """Cut a segment out; None if it is thin, broken up or flat."""
-        path, annotation = self.segments[index]
-        photo, mask = read_photo(path), self.mask_of(annotation)
-        if mask.shape != photo.shape[:2]:
+        """Cut a segment out; None if it is large, thin, broken up or flat."""
+        path, polygons = self.segments[index]
+        photo, outline = read_photo(path), trace_segment(polygons)
+        height, width = photo.shape[:2]
+        if (np.concatenate(polygons).max(axis=0) > (width, height)).any():
             raise ValueError(
-                f'{path} has {photo.shape[1]} x {photo.shape[0]} px, but the '
-                f'mask of its annotation {annotation.get("id")} has '
-                f'{mask.shape[1]} x {mask.shape[0]}. Give the photos that the '
-                'COCO file was made for.'
+                f'{path} has {width} x {height} px, but a segment of it in '
+                f'{self.origin} reaches beyond. Give the photos that the COCO '
+                'file was made for.'
             )
-        outline = trace_segment(mask)
-        gray = cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY)
-        if outline is None or gray[mask > 0].std() < FLAT:
+        if outline is None:
+            return None
+        mask = fill(outline, width, height) > 127
+        gray = cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY)[mask]
+        if gray.std() < FLAT or mask.mean() > MAX_SHARE:
             return None
         return cut_look(photo, outline)
 
@@ -158,11 +145,8 @@ def list_photos(folder: Path) -> list[Path]:
 def describe_photos(folder: Path) -> str:
     """Count the photos and digest their names and sizes."""
     paths = list_photos(folder)
-    names = '\n'.join(
-        f'{path.relative_to(folder).as_posix()} {path.stat().st_size}'
-        for path in paths
-    )
-    digest = hashlib.sha256(names.encode()).hexdigest()[:16]
+    names = [(str(p.relative_to(folder)), p.stat().st_size) for p in paths]
+    digest = hashlib.sha256(repr(names).encode()).hexdigest()[:16]
     return f'{len(paths)} photos, {digest}'
 
 
@@ -190,99 +174,69 @@ def hold_out(names: list, held_out: bool, seed: int) -> list:
     return [names[i] for i in sorted(chosen)]
 
 
-def read_segments(file: Path, folder: Path) -> tuple[dict, Callable]:
-    """Read the compact segments of reasonable size.
-
-    Returns:
-        The annotations by the path of their photo, and a function from an
-        annotation to its mask, (H, W) uint8 in {0, 1}.
+def read_segments(file: Path, folder: Path) -> dict[Path, list]:
+    """Read the compact segments: lists of polygons by path of their photo.
 
     Raises:
         FileNotFoundError: If the file or one of its photos does not exist.
         ValueError: If the file is no COCO file, or less than two of its
-            photos have usable segments.
+            photos have compact segments.
     """
-    if not file.is_file():
-        raise FileNotFoundError(
-            f'--coco {file} does not exist. Give a COCO annotation file with '
-            'segmentations.'
-        )
+    dataset = CocoDataset(
+        '', ann_file=str(file), data_prefix=str(folder), masks=True
+    )
     found = {}
-    try:
-        with contextlib.redirect_stdout(io.StringIO()):  # it prints
-            coco = COCO(file)
-        for one in coco.dataset['annotations']:
-            if is_usable(one, coco.imgs[one['image_id']]):
-                name = coco.imgs[one['image_id']]['file_name']
-                found.setdefault(folder / name, []).append(one)
-    except (AssertionError, KeyError, TypeError, ValueError) as error:
-        raise ValueError(
-            f'--coco {file} is no COCO annotation file of instances: '
-            f'{error!r}. Give one whose annotations have an image_id of its '
-            'images, a bbox, an area and a segmentation.'
-        ) from error
-    for path in found:
+    for i in map(int, dataset.with_outline()):
+        one = dataset.get_sequence(i)
+        path, (width, height) = Path(one.frame_path(0)), one.bboxes_xywh[0, 2:]
+        area = sum(map(cv2.contourArea, one.outline))
         if not path.is_file():
             raise FileNotFoundError(
                 f'{path}, named in {file}, does not exist. Let --photos be '
                 'the folder of the images of this COCO file.'
             )
+        if area >= max(MIN_AREA, 0.35 * width * height) and max(
+            width, height
+        ) <= MAX_ASPECT * min(width, height):
+            found.setdefault(path, []).append(one.outline)
     if len(found) < 2:
         raise ValueError(
-            f'--coco {file}: {len(found)} photos have usable segments '
-            f'({MIN_AREA} px to {MAX_SHARE:.0%} of the image); at least 2 '
-            'are needed, one for train and one for val. Give a file with '
-            'more segments.'
+            f'--coco {file}: {len(found)} photos have compact segments of '
+            f'{MIN_AREA} px or more; at least 2 are needed, one for train and '
+            'one for val. Give a file with more segments.'
         )
-    return found, coco.annToMask
+    return found
 
 
-def is_usable(annotation: dict, image: dict) -> bool:
-    """Tell whether a segment is compact and of reasonable size."""
-    area, (width, height) = annotation['area'], annotation['bbox'][2:]
-    return (
-        not annotation.get('iscrowd')
-        and bool(annotation['segmentation'])
-        and MIN_AREA <= area <= MAX_SHARE * image['width'] * image['height']
-        and area >= 0.35 * width * height
-        and max(width, height) <= MAX_ASPECT * min(width, height)
-    )
-
-
-def trace_segment(mask: np.ndarray) -> np.ndarray | None:
-    """Trace the outline of the main piece of a mask, without thin parts.
+def trace_segment(polygons: list[np.ndarray]) -> np.ndarray | None:
+    """Trace the outline of the main piece of a segment, without thin parts.
 
     Args:
-        mask: (H, W) uint8 in {0, 1}.
+        polygons: (P, 2) vertices each, in photo pixels.
 
     Returns:
         (N, 2) vertices in continuous photo pixels; None if less than half of
-        the mask is in the main piece.
+        the segment is in the main piece.
     """
-    # annotators draw on the outer side of edges
-    mask = cv2.erode(mask, np.ones((3, 3), np.uint8), borderValue=1)
-    x, y, width, height = cv2.boundingRect(mask)
-    if not width:
-        return None
-    zoom = TRACED / max(width, height)
-    part = cv2.copyMakeBorder(
-        mask[y : y + height, x : x + width] * 255,
-        *[2] * 4,
-        cv2.BORDER_CONSTANT,
-    )
-    part = cv2.resize(part, None, fx=zoom, fy=zoom)
-    part = cv2.GaussianBlur(part, (0, 0), max(0.8, 0.7 * zoom)) > 127
+    main = max(polygons, key=cv2.contourArea)
+    low, sides = main.min(axis=0), np.ptp(main, axis=0)
+    zoom = TRACED / sides.max()
+    width, height = np.ceil(sides * zoom).astype(int).tolist()
+    mask = fill((main - low) * zoom + 2, width + 4, height + 4)
     # a tail thinner than a pixel of the frame would be in the box unseen
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (THIN, THIN))
-    core = cv2.morphologyEx(part.astype(np.uint8), cv2.MORPH_OPEN, kernel)
+    core = cv2.morphologyEx(
+        (mask > 127).astype(np.uint8), cv2.MORPH_OPEN, kernel
+    )
     contours, _ = cv2.findContours(
         core, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE
     )
     main = max(contours, key=cv2.contourArea, default=None)
-    if main is None or cv2.contourArea(main) < 0.5 * part.sum():
+    total = zoom**2 * sum(map(cv2.contourArea, polygons))
+    if main is None or cv2.contourArea(main) < 0.5 * total:
         return None
     points = cv2.approxPolyDP(main, 0.5, True)[:, 0] + 0.5
-    return points * ((width + 4) / part.shape[1]) + (x - 2, y - 2)
+    return (points - 2) / zoom + low
 
 
 def cut_look(photo: np.ndarray, outline: np.ndarray) -> Look:

@@ -13,13 +13,12 @@ import numpy as np
 
 from mmsimtrack.datasets.transforms import effects
 
-from .textures import Look, Textures, draw_bar, draw_outline
+from .looks import SIDE, Look, Textures, draw_bar, draw_outline
 
 SIZES = (28, 88)  # sqrt(w * h) of the target in a frame of 320 x 240
 MAX_STEP = 0.34  # of sqrt(w * h), between two frames
 HIDDEN = (0.12, 0.62)  # largest share of the target behind an occluder
 CANVAS = 1.5  # side of the background over that of the frame
-CONTRAST = 60  # wanted difference of target and background, in levels
 
 
 @dataclass(frozen=True)
@@ -28,7 +27,7 @@ class Sprite:
 
     Args:
         role: `target`, `distractor` (`twin` with the very texture of the
-            target), `occluder` or `still`.
+            target) or `occluder`.
         look: What it looks like.
         matrices: (T, 2, 3) from its unit frame to the frame.
     """
@@ -50,7 +49,7 @@ class Sprite:
             (side, side),
             interpolation=cv2.INTER_AREA if shrink else cv2.INTER_LINEAR,
         )
-        alpha = fill((outline / extent + 1) * side / 2, side, side, zoom=3)
+        alpha = fill((outline / extent + 1) * side / 2, side, side)
         return np.dstack([texture, alpha])
 
     @cached_property
@@ -77,15 +76,11 @@ class Sprite:
         matrix = self.matrices[t].copy()
         matrix[:, 2] -= matrix[:, :2].sum(axis=1) * self.look.extent + low
         matrix[:, :2] *= 2 * self.look.extent / len(self.pixels)
-        pixels = warp(self.pixels, matrix, tuple((high - low).tolist()))
+        pixels = warp(self.pixels, matrix, high - low)
         part = frame[low[1] : high[1], low[0] : high[0]]
         share = pixels[..., 3].astype(np.float32) / 255
-        part[:] = cv2.blendLinear(
-            np.ascontiguousarray(pixels[..., :3]),
-            np.ascontiguousarray(part),
-            share,
-            1 - share,
-        )
+        new, old = map(np.ascontiguousarray, (pixels[..., :3], part))
+        part[:] = cv2.blendLinear(new, old, share, 1 - share)
 
 
 @dataclass(frozen=True)
@@ -98,7 +93,10 @@ class Scene:
         camera: (T, 2, 3) from the background to the frame.
         sprites: Objects, drawn from first to last.
         visible: (T,) share of the target's area that is seen.
-        effects: Numbers of the camera's effects; see `draw_effects`.
+        effects: Functions of `effects` by name, and T of each number that
+            they take; see `draw_effects`.
+        noise: Standard deviation of the noise of all frames.
+        seeds: T seeds of the noise.
     """
 
     size: tuple[int, int]
@@ -106,7 +104,9 @@ class Scene:
     camera: np.ndarray = field(repr=False)
     sprites: tuple[Sprite, ...]
     visible: np.ndarray = field(repr=False)
-    effects: dict[str, np.ndarray] = field(repr=False)
+    effects: dict[str, dict] = field(repr=False)
+    noise: float
+    seeds: np.ndarray = field(repr=False)
 
     @property
     def target(self) -> Sprite:
@@ -122,13 +122,11 @@ class Scene:
         frame = warp(self.background, self.camera[t], self.size)
         for sprite in self.sprites:
             sprite.paste(frame, t)
-        numbers = {key: value[t] for key, value in self.effects.items()}
-        frame = effects.defocus(frame, numbers['defocus'])
-        frame = effects.motion_blur(frame, numbers['length'], numbers['angle'])
-        names = ('gain', 'offset', 'saturation', 'tint')
-        frame = effects.color(frame, **{name: numbers[name] for name in names})
-        rng = np.random.default_rng(numbers['seed'])
-        return effects.noise(frame, numbers['noise'], rng)
+        for name, numbers in self.effects.items():
+            numbers = {key: value[t] for key, value in numbers.items()}
+            frame = getattr(effects, name)(frame, **numbers)
+        rng = np.random.default_rng(self.seeds[t])
+        return effects.noise(frame, self.noise, rng)
 
 
 class ScenePainter:
@@ -146,20 +144,19 @@ class ScenePainter:
     ) -> None:
         self.rng, self.source, self.num_frames = rng, source, num_frames
         self.size = np.array(size)
-        self.unit = np.sqrt(self.size.prod() / (320 * 240))
 
     def draw_scene(self) -> Scene:
         """Draw a scene."""
         rng, size = self.rng, tuple(self.size.tolist())
-        camera = self.draw_camera()
-        side = self.unit * np.exp(rng.uniform(*np.log(SIZES)))
+        unit = np.sqrt(self.size.prod() / (320 * 240))
+        side = unit * np.exp(rng.uniform(*np.log(SIZES)))
         pace = np.exp(rng.uniform(np.log(0.06), np.log(0.16)))
         start = rng.uniform(0.2, 0.8, 2) * self.size
         look = self.source.draw_look(rng)
         walk = self.draw_walk(look, side, pace, start)
         target = Sprite('target', look, walk)
         behind, front = [], []
-        for i in range(int(rng.integers(1, 5))):
+        for i in range(int(rng.integers(1, 6))):
             sprite = self.draw_distractor(target, first=i == 0)
             on_top = rng.random() < 0.35
             if on_top and hidden(target, [*front, sprite], size) < HIDDEN[1]:
@@ -168,34 +165,37 @@ class ScenePainter:
                 behind.append(sprite)
         if rng.random() < 0.55:
             for _ in range(int(rng.integers(1, 2 + self.num_frames // 40))):
-                front += self.draw_occluder(target, front, size)
-        num_still = int(rng.integers(1, 5))
-        still = [self.draw_still(camera) for _ in range(num_still)]
+                front += self.draw_occluder(target, front)
         return Scene(
             size,
             self.pick_background(target),
-            camera,
-            (*still, *behind, target, *front),
+            self.draw_camera(),
+            (*behind, target, *front),
             visible_share(target, front, size),
             self.draw_effects(),
+            noise=rng.choice([0.0, 2.0, 4.0, 7.0]),
+            seeds=rng.integers(2**31, size=self.num_frames),
         )
 
-    def wander(self, *periods: float) -> np.ndarray:
-        """Sum up three sinusoids with random periods, (T,) in [-1, 1]."""
-        rng = self.rng
-        turns = np.arange(self.num_frames) / rng.uniform(*periods, (3, 1))
-        waves = np.sin(2 * np.pi * (turns + rng.random((3, 1))))
-        return rng.dirichlet(np.ones(3)) @ waves
+    def wander(self, num: int, low: float, high: float) -> np.ndarray:
+        """Draw smooth waves, (num, T) in [-1, 1].
+
+        Args:
+            num: How many.
+            low: Shortest period of the three sinusoids of each, in frames.
+            high: Longest period.
+        """
+        rng, parts = self.rng, (num, 3, 1)
+        turns = np.arange(self.num_frames) / rng.uniform(low, high, parts)
+        waves = np.sin(2 * np.pi * (turns + rng.random(parts)))
+        return (rng.dirichlet(np.ones(3), num)[..., None] * waves).sum(axis=1)
 
     def draw_camera(self) -> np.ndarray:
         """Draw pan, zoom and roll: (T, 2, 3) from background to frame."""
-        waves = [self.wander(40, 120) for _ in range(4)]
+        *pan, zoom, roll = self.wander(4, 40, 120)
         reach = self.rng.uniform(0.1, 1) * 0.35 * (CANVAS - 1)
-        centers = CANVAS / 2 + reach * np.stack(waves[:2], axis=1)
-        centers = centers * self.size
-        zoom = np.exp(self.rng.uniform(0, 0.15) * waves[2])
-        linear = rotations(self.rng.uniform(0, 0.08) * waves[3])
-        linear = linear * zoom[:, None, None]
+        centers = (CANVAS / 2 + reach * np.stack(pan, axis=1)) * self.size
+        linear = rotations(0.05 * roll) * np.exp(0.1 * zoom)[:, None, None]
         moved = (linear @ centers[..., None])[..., 0]
         return affine(linear, self.size / 2 - moved)
 
@@ -214,9 +214,8 @@ class ScenePainter:
             (T, 2, 3) matrices from the unit frame to the frame.
         """
         rng = self.rng
-        waves = [self.wander(20, 90) for _ in range(4)]
         spans = rng.uniform([0.08, 0, 0, 0.3], [0.3, 0.22, 0.15, 1])
-        growth, stretch, shear, swing = spans[:, None] * waves
+        growth, stretch, shear, swing = spans[:, None] * self.wander(4, 20, 90)
         swing = np.deg2rad(rng.choice([5, 20, 60])) * swing
         scale = side * np.exp(growth)
         shape = [np.exp(stretch), shear, 0 * shear, np.exp(-stretch)]
@@ -224,9 +223,9 @@ class ScenePainter:
         linear = rotations(swing) @ shape
         points = look.outline @ linear.transpose(0, 2, 1)  # (T, N, 2)
         low, high = points.min(axis=1), points.max(axis=1)
-        steps = pace * np.exp(0.8 * self.wander(12, 50))
+        steps = pace * np.exp(0.8 * self.wander(1, 12, 50)[0])
         steps = np.clip(steps, 0.015, MAX_STEP) * scale.min()
-        turns = rng.uniform(0.05, 0.3) * self.wander(10, 60)
+        turns = rng.uniform(0.05, 0.3) * self.wander(1, 10, 60)[0]
         heading = rng.uniform(0, 2 * np.pi) + turns.cumsum()
         moves = (steps * [np.cos(heading), np.sin(heading)]).T
         moves[0] = 0
@@ -242,116 +241,84 @@ class ScenePainter:
 
     def draw_distractor(self, target: Sprite, first: bool) -> Sprite:
         """Draw one with the target's texture, its outline, or neither."""
-        rng = self.rng
+        rng, role, look = self.rng, 'distractor', target.look
         twin, alike = (0.58, 0.8) if first else (0.12, 0.3)
-        kind, role, look = rng.random(), 'distractor', target.look
-        factor = rng.choice([rng.uniform(0.55, 0.8), rng.uniform(1.2, 1.45)])
+        kind = rng.random()
         if kind < twin:
             role, look = 'twin', self.source.draw_twin(rng, look)
         elif kind < alike:
-            hsv = cv2.cvtColor(look.texture, cv2.COLOR_RGB2HSV)
-            hue = hsv[..., 0].astype(int) + rng.integers(35, 145)
-            hsv[..., 0] = hue % 180
-            hsv[..., 1] = np.maximum(hsv[..., 1], 90)
-            look = replace(look, texture=cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB))
+            look = replace(look, texture=self.source.texture(rng, SIDE, SIDE))
         else:
             look = self.source.draw_look(rng)
-        x1, y1, x2, y2 = target.bboxes[0]
-        side = np.sqrt((x2 - x1) * (y2 - y1))
+        corners = target.bboxes[0].reshape(2, 2)
+        side = np.sqrt(np.prod(corners[1] - corners[0]))
         angle, reach = rng.uniform(0, 2 * np.pi), rng.uniform(1.3, 3) * side
-        start = np.array([x1 + x2, y1 + y2]) / 2
-        start = start + reach * np.array([np.cos(angle), np.sin(angle)])
-        side = min(factor * side, 0.45 * self.size.min())
-        walk = self.draw_walk(look, side, rng.uniform(0, 0.16), start)
+        away = reach * np.array([np.cos(angle), np.sin(angle)])
+        side *= rng.choice([rng.uniform(0.55, 0.8), rng.uniform(1.2, 1.45)])
+        side, pace = min(side, 0.45 * self.size.min()), rng.uniform(0, 0.16)
+        walk = self.draw_walk(look, side, pace, corners.mean(axis=0) + away)
         return Sprite(role, look, walk)
 
     def draw_occluder(
-        self, target: Sprite, front: list[Sprite], size: tuple[int, int]
+        self, target: Sprite, front: list[Sprite]
     ) -> list[Sprite]:
         """Draw a bar or blob that passes in front of the target.
 
         Returns:
             One sprite, or none if all trials hid too little or too much.
         """
-        rng, bboxes = self.rng, target.bboxes
-        bar = rng.random() < 0.6
-        outline = draw_bar(rng) if bar else draw_outline(rng)
-        look = self.source.draw_look(rng, outline)
-        centers = (bboxes[:, :2] + bboxes[:, 2:]) / 2
-        times = np.arange(self.num_frames)[:, None]
+        rng, num = self.rng, self.num_frames
+        draw = draw_bar if rng.random() < 0.6 else draw_outline
+        look = self.source.draw_look(rng, draw(rng))
+        low, high = target.bboxes[:, :2], target.bboxes[:, 2:]
+        centers = (low + high) / 2
         for trial in range(8):
-            t = int(rng.integers(self.num_frames // 5, self.num_frames))
-            side = np.sqrt(np.prod(bboxes[t, 2:] - bboxes[t, :2]))
-            side *= 0.94**trial
+            t = int(rng.integers(num // 5, num))
+            side = 0.94**trial * np.sqrt(np.prod(high[t] - low[t]))
             angle = rng.uniform(0, 2 * np.pi)
             across = np.array([np.cos(angle), np.sin(angle)])
             # from one side of the target to the other in 6 to 16 frames
             speed = (centers[t] - centers[max(0, t - 3)]) / 3
-            speed = speed - 1.5 * side / rng.uniform(6, 16) * across
-            path = centers[t] + (times - t) * speed
-            path = path + rng.normal(0, 0.1, 2) * side
-            scale = side * (rng.uniform(0.6, 0.95) if bar else 0.7)
-            linear = rotations(np.full(self.num_frames, angle)) * scale
+            speed -= 1.5 * side / rng.uniform(6, 16) * across
+            path = centers[t] + (np.arange(num)[:, None] - t) * speed
+            linear = rotations(np.full(num, angle)) * side * 0.75
             sprite = Sprite('occluder', look, affine(linear, path))
-            alone = hidden(target, [sprite], size)
-            if alone > HIDDEN[0] and (
-                hidden(target, [*front, sprite], size) < HIDDEN[1]
-            ):
+            alone, with_others = (
+                hidden(target, sprites, self.size)
+                for sprites in ([sprite], [*front, sprite])
+            )
+            if alone > HIDDEN[0] and with_others < HIDDEN[1]:
                 return [sprite]
         return []
 
-    def draw_still(self, camera: np.ndarray) -> Sprite:
-        """Draw an object that stands on the background."""
-        rng = self.rng
-        side = self.unit * np.exp(rng.uniform(np.log(16), np.log(85)))
-        linear = camera[..., :2] @ rotations(rng.uniform(-1, 1, 1)) * side
-        place = rng.uniform(0.1, 0.9, 2) * CANVAS * self.size
-        shift = camera[..., :2] @ place + camera[..., 2]
-        look = self.source.draw_look(rng)
-        return Sprite('still', look, affine(linear, shift))
-
     def pick_background(self, target: Sprite) -> np.ndarray:
-        """Draw up to four backgrounds until the target stands out."""
+        """Draw two backgrounds and take the one more unlike the target."""
         width, height = np.round(CANVAS * self.size).astype(int).tolist()
-        inside = target.pixels[target.pixels[..., 3] > 127][:, :3]
-        best, most = None, -1.0
-        for _ in range(4):
-            image = self.source.background(self.rng, height, width)
-            outside = image[::8, ::8].reshape(-1, 3)
-            contrast = np.linalg.norm(inside.mean(0) - outside.mean(0))
-            contrast += 0.5 * np.linalg.norm(inside.std(0) - outside.std(0))
-            if contrast > most:
-                best, most = image, contrast
-            if contrast > CONTRAST:
-                break
-        return best
+        inside = target.pixels[target.pixels[..., 3] > 127][:, :3].mean(0)
+        backgrounds = [
+            self.source.background(self.rng, height, width) for _ in range(2)
+        ]
+        return max(
+            backgrounds,
+            key=lambda image: np.linalg.norm(inside - image.mean((0, 1))),
+        )
 
-    def draw_effects(self) -> dict[str, np.ndarray]:
-        """Draw numbers for `effects`: light drifts, blur comes and goes.
-
-        Returns:
-            T of each: `gain`, `offset`, `saturation` and `tint` of the light,
-            `defocus`, `length` and `angle` of the blur, `noise` and its
-            `seed`.
-        """
+    def draw_effects(self) -> dict[str, dict]:
+        """Draw how light drifts, and how blur comes and goes."""
         rng = self.rng
-        waves = [self.wander(25, 120) for _ in range(8)]
+        light, offset, angle, *tint = self.wander(6, 25, 120)
+        blur, streak = np.maximum(self.wander(2, 15, 80), 0)
         drift = rng.uniform(0.1, 1)
-        blur = rng.uniform(0.4, 1.5) * (rng.random() < 0.5)
-        streak = rng.uniform(2, 6) * (rng.random() < 0.35)
-        defocus = blur * np.maximum(self.wander(15, 80), 0)
-        length = streak * np.maximum(self.wander(15, 80), 0)
-        level = rng.choice([0.0, 2.0, 4.0, 7.0])
+        blur *= rng.uniform(0.4, 1.5) * (rng.random() < 0.5)
+        streak *= rng.uniform(2, 6) * (rng.random() < 0.35)
         return {
-            'gain': np.exp(0.3 * drift * waves[0]),
-            'offset': 12 * drift * waves[1],
-            'saturation': np.exp(0.2 * drift * waves[2]),
-            'tint': np.exp(0.1 * drift * np.stack(waves[3:6], axis=1)),
-            'defocus': np.where(defocus > 0.2, defocus, 0),
-            'length': length,
-            'angle': np.pi * waves[6],
-            'noise': np.full(self.num_frames, level),
-            'seed': rng.integers(2**31, size=self.num_frames),
+            'defocus': {'sigma': np.where(blur > 0.2, blur, 0)},
+            'motion_blur': {'length': streak, 'angle': np.pi * angle},
+            'color': {
+                'gain': np.exp(0.3 * drift * light),
+                'offset': 12 * drift * offset,
+                'tint': np.exp(0.1 * drift * np.stack(tint, axis=1)),
+            },
         }
 
 
@@ -371,22 +338,20 @@ def visible_share(
 ) -> np.ndarray:
     """(T,) share of the target that others and the border let one see."""
     shares = []
-    boxes = [sprite.bboxes for sprite in front]
+    frame = np.array([(0, 0), (1, 0), (1, 1), (0, 1)]) * size
     for t, bbox in enumerate(target.bboxes):
         corner = np.floor(bbox[:2]).astype(int)
-        width, height = (np.ceil(bbox[2:]).astype(int) - corner).tolist()
-        mask = fill(target.outline_at(t) - corner, width, height, 3) > 127
-        inside = [
-            (np.arange(extent) + low >= 0) & (np.arange(extent) + low < side)
-            for extent, low, side in zip((width, height), corner, size)
-        ]
-        seen = mask & np.outer(inside[1], inside[0])
-        for sprite, others in zip(front, boxes):
-            low, high = others[t, :2], others[t, 2:]
-            if (low < bbox[2:]).all() and (high > bbox[:2]).all():
-                points = sprite.outline_at(t) - corner
-                seen &= fill(points, width, height, 3) <= 127
-        shares.append(seen.sum() / max(1, mask.sum()))
+        box = (np.ceil(bbox[2:]).astype(int) - corner).tolist()
+        whole, seen, *hiding = (
+            fill(outline - corner, *box) > 127
+            for outline in (
+                target.outline_at(t),
+                frame,
+                *(sprite.outline_at(t) for sprite in front),
+            )
+        )
+        seen = whole & seen & ~np.any([whole & False, *hiding], axis=0)
+        shares.append(seen.sum() / max(1, whole.sum()))
     return np.array(shares)
 
 
@@ -398,18 +363,16 @@ def hidden(
     return float(1 - (visible_share(target, front, size) / alone).min())
 
 
-def fill(
-    points: np.ndarray, width: int, height: int, zoom: int = 1
-) -> np.ndarray:
-    """Fill a polygon.
+def fill(points: np.ndarray, width: int, height: int) -> np.ndarray:
+    """Fill a polygon, with soft edges.
 
     Args:
         points: (N, 2) vertices in continuous pixels.
-        zoom: How much finer to draw, for soft edges.
 
     Returns:
         (height, width) uint8, 255 inside.
     """
+    zoom = 3  # how much finer it is drawn
     mask = np.zeros((height * zoom, width * zoom), np.uint8)
     # OpenCV's integer coordinates are pixel centers; 4 fractional bits
     points = np.round((points * zoom - 0.5) * 16).astype(np.int32)
@@ -417,9 +380,7 @@ def fill(
     return cv2.resize(mask, (width, height), interpolation=cv2.INTER_AREA)
 
 
-def warp(
-    image: np.ndarray, matrix: np.ndarray, size: tuple[int, int]
-) -> np.ndarray:
+def warp(image: np.ndarray, matrix: np.ndarray, size) -> np.ndarray:
     """Warp by a matrix between continuous pixel coordinates.
 
     Around an image with alpha all is transparent; another one is mirrored.
@@ -429,4 +390,6 @@ def warp(
     matrix[:, 2] += matrix[:, :2] @ (0.5, 0.5) - 0.5
     mirror = image.shape[2] == 3
     border = cv2.BORDER_REFLECT_101 if mirror else cv2.BORDER_CONSTANT
-    return cv2.warpAffine(image, matrix, size, borderMode=border)
+    return cv2.warpAffine(
+        image, matrix, list(map(int, size)), borderMode=border
+    )

@@ -11,10 +11,9 @@ import cv2
 import numpy as np
 
 SIDE = 128  # of an object's texture, in px
-GLYPHS = 'ABCDEFGHKLMNPQRSTUVXYZ23456789&#%@?'
-# fields of styles, from two coordinates in units of the texture's grain;
-# their fraction in [0, 1) becomes a color
-FIELDS = (
+# Patterns from two coordinates in units of the texture's grain; the fraction
+# of what they return, in [0, 1), becomes a color.
+PATTERNS = (
     lambda rng, x, y: x,  # stripes
     lambda rng, x, y: np.abs(x % 1 - 0.5) * 2,  # tubes
     lambda rng, x, y: (np.floor(x) + np.floor(y)) % rng.integers(2, 4) / 3,
@@ -42,23 +41,21 @@ class Look:
 
 
 class Textures:
-    """Backgrounds and objects with textures that come from a generator."""
+    """Draws objects and backgrounds with textures from a generator."""
 
     def texture(
         self, rng: np.random.Generator, height: int, width: int
     ) -> np.ndarray:
-        """Draw the texture of an object."""
+        """Draw the texture of an object, (height, width, 3) RGB uint8."""
         grain = min(height, width) * rng.uniform(0.09, 0.25)
         return draw_texture(rng, height, width, grain)
 
     def background(
         self, rng: np.random.Generator, height: int, width: int
     ) -> np.ndarray:
-        """Draw a gradient, or features of 8 px to a quarter of the side."""
-        if rng.random() < 0.4:
-            field = noise_field(rng, height, width, max(height, width))
-            return _colorize(field, _draw_palette(rng), smooth=True)
-        grain = np.exp(rng.uniform(np.log(8), np.log(min(height, width) / 4)))
+        """Draw a background with features of 8 px up to its whole side."""
+        largest = min(height, width) / rng.choice([1, 4])
+        grain = np.exp(rng.uniform(np.log(8), np.log(largest)))
         return draw_texture(rng, height, width, grain)
 
     def draw_look(
@@ -83,26 +80,21 @@ def unit_outline(points: np.ndarray) -> np.ndarray:
 
 
 def draw_outline(rng: np.random.Generator) -> np.ndarray:
-    """Draw an irregular, star-shaped outline of aspect 0.45 to 2.2."""
-    angles = np.linspace(0, 2 * np.pi, 96, endpoint=False)
-    kind = rng.integers(4)
-    if kind == 0:  # ragged polygon
+    """Draw a polygon, a blob or a star, of aspect 0.45 to 2.2."""
+    kind = rng.integers(3)
+    if kind == 0:  # polygon
         num = int(rng.integers(4, 9))
         angles = (np.arange(num) + rng.uniform(-0.3, 0.3, num)) / num
         angles, radius = 2 * np.pi * angles, rng.uniform(0.55, 1, num)
-    elif kind == 1:  # body with limbs
-        limbs = rng.uniform(0, 2 * np.pi, (int(rng.integers(2, 6)), 1))
-        bumps = np.exp(rng.uniform(10, 30) * (np.cos(angles - limbs) - 1))
-        radius = 0.4 + (rng.uniform(0.2, 0.6, limbs.shape) * bumps).max(axis=0)
-    else:  # smooth blob, or star
+    else:
+        angles = np.linspace(0, 2 * np.pi, 96, endpoint=False)
         order = np.arange(2, 7)[:, None]
         waves = np.sin(order * angles + rng.uniform(0, 2 * np.pi, (5, 1)))
         weights = rng.uniform(0.1, 0.4) * rng.normal(0, 1, (5, 1)) / order
         radius = 1 + (weights * waves).sum(axis=0)
-        if kind == 3:
-            spikes = int(rng.integers(3, 8)) * angles / (2 * np.pi)
-            teeth = np.abs(spikes % 1 - 0.5) * 2
-            radius = radius * (1 - rng.uniform(0.25, 0.6) * teeth)
+        if kind == 2:  # star
+            teeth = rng.integers(3, 8) * angles / (2 * np.pi) % 1
+            radius *= 1 - rng.uniform(0.5, 1.2) * np.abs(teeth - 0.5)
         radius = np.maximum(radius, 0.25)
     angles = angles + rng.uniform(0, 2 * np.pi)
     points = radius[:, None] * np.stack([np.cos(angles), np.sin(angles)], 1)
@@ -112,21 +104,15 @@ def draw_outline(rng: np.random.Generator) -> np.ndarray:
 
 
 def draw_bar(rng: np.random.Generator) -> np.ndarray:
-    """Draw the outline of a long bar with wavy sides."""
-    along = np.linspace(-0.5, 0.5, 24)
-    left, right = (
-        0.03 * np.sin(2 * np.pi * (rng.uniform(0.5, 3) * along + rng.random()))
-        + rng.uniform(0.1, 0.17)
-        for _ in range(2)
-    )
-    points = [np.stack([-left, along], 1), np.stack([right, along], 1)[::-1]]
-    return unit_outline(np.concatenate(points))
+    """Draw the outline of a long bar."""
+    x = rng.uniform(0.1, 0.17)
+    return unit_outline(np.array([[-x, -0.5], [x, -0.5], [x, 0.5], [-x, 0.5]]))
 
 
 def draw_texture(
     rng: np.random.Generator, height: int, width: int, grain: float
 ) -> np.ndarray:
-    """Draw a texture: one style, or two mixed by noise.
+    """Draw a pattern, clouds, or clouds with ellipses, under uneven light.
 
     Args:
         grain: Size of its features in px.
@@ -134,17 +120,22 @@ def draw_texture(
     Returns:
         (height, width, 3) RGB uint8.
     """
-    texture = _draw_style(rng, height, width, grain)
-    if rng.random() < 0.35:
-        other = _draw_style(rng, height, width, grain)
-        share = noise_field(rng, height, width, 4 * grain)
-        share = np.clip((share - rng.uniform(0.4, 0.6)) * 12 + 0.5, 0, 1)
-        texture = cv2.blendLinear(texture, other, 1 - share, share)
-    # uneven light; three times as fast as cv2.multiply of uint8 and float32
+    palette = _draw_palette(rng)
+    kind = int(rng.integers(len(PATTERNS) + 3))
+    if kind < len(PATTERNS):
+        x, y = _draw_axes(rng, height, width, grain * rng.uniform(1, 2))
+        field = PATTERNS[kind](rng, x, y) % 1
+    else:
+        field = noise_field(rng, height, width, 2 * grain)
+        field = (2 * field + noise_field(rng, height, width, grain)) / 3
+        field = cv2.normalize(field, None, 0, 1, cv2.NORM_MINMAX)
+    texture = _colorize(field, palette, smooth=rng.random() < 0.5)
+    if kind > len(PATTERNS):
+        _scatter(rng, texture, grain, palette)
+    # three times as fast as cv2.multiply of uint8 and float32
     gain = 1 - rng.uniform(0, 0.4) * noise_field(rng, height, width, 5 * grain)
     gain -= rng.choice([0, 0.2]) * noise_field(rng, height, width, 2)
-    black = np.zeros_like(texture)
-    return cv2.blendLinear(texture, black, gain, 1 - gain)
+    return cv2.blendLinear(texture, np.zeros_like(texture), gain, 1 - gain)
 
 
 def noise_field(
@@ -164,24 +155,6 @@ def noise_field(
     )
     field = cv2.resize(field, (width, height), interpolation=cv2.INTER_CUBIC)
     return np.clip(field, 0, 1)
-
-
-def _draw_style(rng, height, width, grain) -> np.ndarray:
-    palette = _draw_palette(rng)
-    kind = int(rng.integers(10))
-    if kind < len(FIELDS):
-        x, y = _draw_axes(rng, height, width, grain * rng.uniform(1, 2))
-        field = FIELDS[kind](rng, x, y) % 1
-        return _colorize(field, palette, smooth=rng.random() < 0.4)
-    if kind < 7:
-        return _draw_cells(rng, height, width, grain, palette)
-    octaves = sum(
-        noise_field(rng, height, width, 2 * grain / 2**i) / 2**i
-        for i in range(3)
-    )
-    clouds = cv2.normalize(octaves, None, 0, 1, cv2.NORM_MINMAX)
-    clouds = _colorize(clouds, palette, smooth=rng.random() < 0.5)
-    return clouds if kind == 7 else _scatter(rng, clouds, grain, palette)
 
 
 def _draw_palette(rng: np.random.Generator) -> np.ndarray:
@@ -223,44 +196,16 @@ def _draw_axes(rng, height, width, grain) -> tuple[np.ndarray, np.ndarray]:
     )
 
 
-def _draw_cells(rng, height, width, grain, palette) -> np.ndarray:
-    """Draw Voronoi cells, darker towards their borders or not."""
-    num = int(np.clip(height * width / (1.5 * grain) ** 2, 4, 600))
-    points = np.full((height, width), 255, np.uint8)
-    points[rng.integers(0, height, num), rng.integers(0, width, num)] = 0
-    distance, labels = cv2.distanceTransformWithLabels(
-        points, cv2.DIST_L2, cv2.DIST_MASK_3, labelType=cv2.DIST_LABEL_PIXEL
-    )
-    colors = palette[rng.integers(0, len(palette), labels.max() + 1)]
-    colors = colors + rng.normal(0, 14, colors.shape)
-    texture = np.clip(colors, 0, 255).astype(np.uint8)[labels]
-    if rng.random() < 0.5:
-        gain = np.clip(1.1 - 0.5 * distance / np.float32(grain), 0.3, 1)
-        texture = cv2.blendLinear(texture, texture * 0, gain, 1 - gain)
-    return texture
-
-
-def _scatter(rng, texture, grain, palette) -> np.ndarray:
-    """Draw ellipses, rectangles and lines on a texture, or letters."""
+def _scatter(rng, texture, grain, palette) -> None:
+    """Draw ellipses and rectangles on a texture, in place."""
     height, width = texture.shape[:2]
-    letters = rng.random() < 0.4
-    num = height * width / grain**2 / (4 if letters else 2)
-    for _ in range(int(np.clip(num, 6, 120))):
+    num = int(np.clip(height * width / grain**2 / 2, 6, 120))
+    for _ in range(num):
         color = palette[rng.integers(len(palette))].tolist()
         x, y = (rng.random(2) * (width, height)).astype(int).tolist()
         a, b = (1 + rng.uniform(0.2, 1.1, 2) * grain).astype(int).tolist()
-        kind = 3 if letters else rng.integers(3)
-        if kind == 0:
+        if rng.random() < 0.5:
             angle = rng.uniform(0, 180)
             cv2.ellipse(texture, (x, y), (a, b), angle, 0, 360, color, -1)
-        elif kind == 1:
-            cv2.rectangle(texture, (x, y), (x + 2 * a, y + b), color, -1)
-        elif kind == 2:
-            end = (x + rng.choice([-2, 2]) * a, y + rng.choice([-2, 2]) * b)
-            cv2.line(texture, (x, y), end, color, max(1, int(grain / 6)))
         else:
-            glyph = GLYPHS[rng.integers(len(GLYPHS))]
-            font, scale = int(rng.integers(8)), a / 10
-            pen = max(1, int(grain / 7))
-            cv2.putText(texture, glyph, (x, y), font, scale, color, pen, 16)
-    return texture
+            cv2.rectangle(texture, (x, y), (x + 2 * a, y + b), color, -1)
