@@ -52,7 +52,7 @@ VISUALIZERS = Registry(
 INFERENCERS = Registry(
     'inferencer',
     parent=mmengine.INFERENCERS,
-    locations=['mmsimtrack.apis'],
+    locations=['mmsimtrack.apis.sot_inferencer'],
 )
 
 LOG_PROCESSORS = Registry('log processor', parent=mmengine.LOG_PROCESSORS)
