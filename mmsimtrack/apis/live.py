@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
+import warnings
 from collections.abc import Iterator
 from fractions import Fraction
 
 import cv2
 import numpy as np
-from mmengine.logging import MMLogger
 
 
 class LiveReader:
@@ -92,9 +92,10 @@ class LiveReader:
             elif not self.live:
                 break
             elif time.monotonic() - self._latest > self.patience:
-                MMLogger.get_current_instance().warning(
+                warnings.warn(
                     f'{self.source} gave no frame for {self.patience:g} s, '
-                    'so it has ended.'
+                    'so it has ended.',
+                    stacklevel=2,
                 )
                 break
             else:

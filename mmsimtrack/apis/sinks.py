@@ -86,6 +86,8 @@ class Outputs:
         overwrite: Replace own files instead of taking another number.
         model: Name of the tracker, for `json`.
         threshold: Boxes with a lower score are not drawn.
+        taken: Files that are not to be replaced either, those of other
+            sources of the same run; own files are added.
 
     Attributes:
         files: Paths by `boxes` (the first format), `video`, `sheet` and the
@@ -103,9 +105,11 @@ class Outputs:
         overwrite: bool = False,
         model: str = '',
         threshold: float = 0,
+        taken: set[Path] | None = None,
     ) -> None:
         self.footage, self.model, self.threshold = footage, model, threshold
         self.overwrite = overwrite
+        self._taken = set() if taken is None else taken
         self.num_frames = 0
         self._sizes = []  # number of a frame and (W, H), at each change
         suffixes = {}
@@ -164,13 +168,16 @@ class Outputs:
                 for path in created:
                     path.unlink()
                 continue
+            self._taken.update(paths.values())
             with open(folder / MANIFEST, 'a', encoding='utf-8') as manifest:
                 manifest.write(''.join(f'{p.name}\n' for p in paths.values()))
             return paths
 
     def _may_replace(self, path: Path) -> bool:
         """Whether a file is one of ours, and none of the source."""
-        if not self.overwrite or path.name not in written_names(path.parent):
+        if not self.overwrite or path in self._taken:
+            return False
+        if path.name not in written_names(path.parent):
             return False
         return path.is_file() and not any(
             path.samefile(file)

@@ -233,6 +233,8 @@ class SOTInferencer:
             'formats': ('txt',),
             'overwrite': True,
             'model': self.name,
+            'threshold': pred_score_thr,
+            'taken': set(),
             **outputs,
         }
         draws = show or return_vis

@@ -8,6 +8,7 @@ import os
 import re
 import sys
 import time
+import warnings
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from functools import partial
@@ -16,7 +17,6 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from mmengine.logging import MMLogger
 from PIL import Image
 
 from mmsimtrack.apis.live import LiveReader
@@ -235,10 +235,11 @@ def _choose_reading(path: str) -> callable:
     if first is None or first.dtype == np.uint8:
         return read_frame
     low, high = np.percentile(first, (0.1, 99.9)).tolist()
-    MMLogger.get_current_instance().warning(
+    warnings.warn(
         f'{path} has {first.dtype} pixels. Values from {low:g} to {high:g}, '
         'the range of the first frame, become 0 to 255 in all frames. If '
-        'that is not what you want, convert the frames to 8 bits before.'
+        'that is not what you want, convert the frames to 8 bits before.',
+        stacklevel=2,
     )
     return partial(_read_scaled, low, max(high, low + 1e-6))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import warnings
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -10,7 +11,6 @@ from typing import BinaryIO
 
 import cv2
 import numpy as np
-from mmengine.logging import MMLogger
 
 MAX_FAILURES = 100  # of the container in a row, before its end is assumed
 
@@ -123,9 +123,10 @@ class VideoReader:
         if not self._damaged and self._num_packets >= promised:
             return
         total = max(num_placed, promised)
-        MMLogger.get_current_instance().warning(
+        warnings.warn(
             f'{self.name} is damaged: {num_read} of {total} frames could be '
-            'read. They keep their numbers and times.'
+            'read. They keep their numbers and times.',
+            stacklevel=2,
         )
 
 

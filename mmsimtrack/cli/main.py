@@ -5,6 +5,7 @@ from __future__ import annotations
 import runpy
 import sys
 import traceback
+import warnings
 from importlib import import_module
 from pathlib import Path
 
@@ -157,7 +158,9 @@ def main(argv: list[str] | None = None) -> int:
     shows_traceback = '--traceback' in argv
     argv = [each for each in argv if each != '--traceback']
     try:
-        status = command.main(argv, 'mmsimtrack', standalone_mode=False)
+        with warnings.catch_warnings():
+            warnings.showwarning = _show_warning
+            status = command.main(argv, 'mmsimtrack', standalone_mode=False)
     except click.ClickException as error:
         error.show()
         status = error.exit_code
@@ -174,6 +177,14 @@ def main(argv: list[str] | None = None) -> int:
         click.echo(f'mmsimtrack: {explain(error)}', err=True)
         status = 2
     return int(status or 0)
+
+
+def _show_warning(message, category, filename, lineno, *_) -> None:
+    """Write a warning as one line; those of other packages say whose."""
+    package = Path(__file__).parents[1]
+    if category is not UserWarning or package not in Path(filename).parents:
+        message = f'{filename}:{lineno}: {category.__name__}: {message}'
+    click.echo(f'mmsimtrack: {message}', err=True)
 
 
 def explain(error: Exception) -> str:

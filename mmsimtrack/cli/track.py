@@ -209,7 +209,7 @@ class Run:
     ) -> None:
         self.quiet, self.options = quiet, options
         self.signal = None
-        self.outputs, self.problems = {}, []
+        self.outputs, self.problems, self.taken = {}, [], set()
         if options['show'] and not has_display():
             raise click.UsageError(
                 '--show needs a display, and an OpenCV with windows (package '
@@ -334,6 +334,7 @@ class Run:
                 not self.options['no_sheet'],
                 self.options['overwrite'],
                 self.name,
+                taken=self.taken,
             )
         return self.outputs[id(job)]
 

@@ -224,6 +224,7 @@ class VideoWriter:
             options={
                 'movflags': 'frag_keyframe+empty_moov+default_base_moof',
                 'frag_duration': '1000000',  # microseconds
+                'flush_packets': '1',
             },
         )
         codecs = ('libx264', 'libvpx-vp9', 'mpeg4')
@@ -236,7 +237,8 @@ class VideoWriter:
         )
         stream.pix_fmt = 'yuv420p'
         stream.codec_context.time_base = self._tick
-        stream.options = {'crf': '23', 'preset': 'veryfast'}
+        # without B frames, whose order would delay the first time
+        stream.options = {'crf': '23', 'preset': 'veryfast', 'bf': '0'}
 
     def _open_opencv(self, height: int, width: int) -> None:
         for codec in ('vp09', 'mp4v'):
@@ -346,7 +348,7 @@ def _shifted(
         time = float(packet.dts * stream.time_base)
         if time > length:
             return
-        if packet.pts >= 0:
+        if not begin or packet.pts >= 0:
             packet.stream = target
             yield time, packet
 
