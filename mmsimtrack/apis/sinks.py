@@ -145,7 +145,7 @@ class Outputs:
             self._video = VideoWriter(
                 self.files['video'],
                 footage.reader.fps,
-                audio=next(iter(footage.reader.files), None),
+                audio=getattr(footage.reader, 'sound', None),
                 keep_partial=True,
             ).__enter__()
         self._shown = _Shown() if sheet else None

@@ -70,6 +70,8 @@ class VideoReader:
             or Fraction(25)
         )
         self.total = self._stream.frames or self._estimate_total()
+        has_sound = self.files and self._container.streams.audio
+        self.sound = video if has_sound else None
         self._num_packets = 0
         self._damaged = False
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import runpy
 import sys
 import traceback
 import warnings
@@ -79,35 +78,34 @@ def _add(name: str, run, help_: str) -> None:
 def _run_module(name: str):
     def run(args: list[str]) -> int:
         return _with_argv(
-            name, args, import_module(f'mmsimtrack.cli.{name}').main
+            f'mmsimtrack {name}',
+            args,
+            import_module(f'mmsimtrack.cli.{name}').main,
         )
 
     return run
 
 
 def _run_tool(name: str, script: str, before: list[str]):
-    return lambda args: run_script(name, script, before + args)
+    # a script with commands of its own names the command itself
+    title = 'mmsimtrack' if before else f'mmsimtrack {name}'
+    return lambda args: run_script(title, script, before + args)
 
 
 def run_script(name: str, script: str, args: list[str]) -> int:
     """Run a script of `tools/`, which an installed package has as well."""
     path = ROOT / 'tools' / script
-
-    def run() -> int:
-        sys.path.insert(0, str(path.parent))  # for what lies beside it
-        try:
-            runpy.run_path(str(path), run_name='__main__')
-        finally:
-            sys.path.remove(str(path.parent))
-        return 0
-
-    return _with_argv(name, args, run)
+    sys.path.insert(0, str(path.parent))
+    try:
+        return _with_argv(name, args, import_module(path.stem).main)
+    finally:
+        sys.path.remove(str(path.parent))
 
 
 def _with_argv(name: str, args: list[str], function) -> int:
     """Call a function that reads `sys.argv`, and names itself by it."""
     former = sys.argv
-    sys.argv = [f'mmsimtrack {name}', *args]
+    sys.argv = [name, *args]
     try:
         return function()
     finally:
@@ -123,8 +121,8 @@ for _name, (_script, _before, _help) in TOOLS.items():
 def convert(args: list[str]) -> int:
     """Choose the converter by the first argument."""
     if args and args[0] == 'official':
-        return run_script('convert official', OFFICIAL, args[1:])
-    return run_script('convert', BACKBONE, args)
+        return run_script('mmsimtrack convert official', OFFICIAL, args[1:])
+    return run_script('mmsimtrack convert', BACKBONE, args)
 
 
 _add('convert', convert, 'Convert weights of others: FORMAT or official.')

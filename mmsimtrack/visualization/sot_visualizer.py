@@ -223,7 +223,7 @@ class VideoWriter:
             format='mp4',
             options={
                 'movflags': 'frag_keyframe+empty_moov+default_base_moof',
-                'frag_duration': '1000000',  # microseconds
+                'frag_duration': '250000',  # microseconds
                 'flush_packets': '1',
             },
         )
@@ -238,7 +238,12 @@ class VideoWriter:
         stream.pix_fmt = 'yuv420p'
         stream.codec_context.time_base = self._tick
         # without B frames, whose order would delay the first time
-        stream.options = {'crf': '23', 'preset': 'veryfast', 'bf': '0'}
+        stream.options = {
+            'crf': '23',
+            'preset': 'veryfast',
+            'bf': '0',
+            'rc-lookahead': '10',
+        }
 
     def _open_opencv(self, height: int, width: int) -> None:
         for codec in ('vp09', 'mp4v'):

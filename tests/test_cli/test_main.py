@@ -45,13 +45,19 @@ def test_every_command_explains_itself(name, capsys):
 
 def test_a_command_of_tools_runs(tmp_path, capsys):
     args = ['--num-train', '1', '--num-val', '1', '--train-frames', '3']
-    args += ['--val-frames', '3', '--workers', '1']
+    args += ['--val-frames', '3', '--jobs', '1']
     assert main(['generate', str(tmp_path / 'data'), *args]) == 0
     assert (tmp_path / 'data/val/list.txt').exists()
     args = ['--type', 'Got10kDataset', '--split', 'val', '--data-root']
     assert main(['check', *args, str(tmp_path / 'data')]) == 0
     missing = ['--gt', str(tmp_path), '--results', str(tmp_path / 'none')]
-    args = [*missing, '--benchmark', 'custom', '--out', str(tmp_path / 'm')]
+    args = [
+        *missing,
+        '--benchmark',
+        'custom',
+        '--out',
+        str(tmp_path / 'm.json'),
+    ]
     assert main(['score', *args]) == 2
     assert 'no such folder' in capsys.readouterr().err
 
