@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
+from typing import Any
 
 import numpy as np
 
@@ -43,6 +44,7 @@ class Job:
             that is left out; the next one takes its place. An id that is
             followed already starts anew.
         error: What ended the job before its source did.
+        outputs: Files that are written; see `outputs_of`.
     """
 
     footage: Footage
@@ -50,6 +52,7 @@ class Job:
     ids: list[int] = field(default_factory=list)
     state: TrackState | None = None
     error: Exception | None = None
+    outputs: Any = None
 
     def begin(self, model: SOTTracker, number: int, frame: np.ndarray) -> None:
         """Start the targets whose time has come."""

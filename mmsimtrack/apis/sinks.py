@@ -14,7 +14,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from mmsimtrack.apis.follow import Step
+from mmsimtrack.apis.follow import Job, Step
 from mmsimtrack.apis.sources import MANIFEST, Footage, written_names
 from mmsimtrack.fileio import replace_atomically
 from mmsimtrack.structures import xyxy_to_xywh
@@ -313,6 +313,14 @@ class Outputs:
             'annotations': annotations,
             'categories': [{'id': 1, 'name': 'target'}],
         }
+
+
+def outputs_of(job: Job, out_dir: str | os.PathLike, **options) -> Outputs:
+    """The files of a job, created with its first frame; see `Outputs`."""
+    if job.outputs is None:
+        ids = sorted({start[1] for start in job.starts} | set(job.ids))
+        job.outputs = Outputs(job.footage, ids, out_dir, **options)
+    return job.outputs
 
 
 def draw_step(step: Step, threshold: float = 0) -> np.ndarray:

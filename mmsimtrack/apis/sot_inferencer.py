@@ -18,7 +18,7 @@ from mmengine.logging import MMLogger
 from mmengine.runner import load_checkpoint
 
 from mmsimtrack.apis.follow import Job, follow
-from mmsimtrack.apis.sinks import Outputs, draw_step
+from mmsimtrack.apis.sinks import draw_step, outputs_of
 from mmsimtrack.apis.sources import Footage, Source
 from mmsimtrack.apis.zoo import find_model
 from mmsimtrack.models import SOTTracker
@@ -248,7 +248,7 @@ class SOTInferencer:
                     continue
                 drawn = None
                 if out_dir is not None:
-                    drawn = run.outputs_in(out_dir, outputs).add(step)
+                    drawn = outputs_of(job, out_dir, **outputs).add(step)
                 if draws and drawn is None:
                     drawn = draw_step(step, pred_score_thr)
                 if show:
@@ -313,15 +313,9 @@ class _Run:
 
     job: Job
     single: bool
-    outputs: Outputs | None = None
+    closed: bool = False
     steps: list = field(default_factory=list)
     shown: list = field(default_factory=list)
-
-    def outputs_in(self, folder: str | Path, options: dict) -> Outputs:
-        if self.outputs is None:
-            ids = self.job.ids
-            self.outputs = Outputs(self.job.footage, ids, folder, **options)
-        return self.outputs
 
     def add(self, step, drawn: np.ndarray | None) -> None:
         self.steps.append((step.number, step.time, step.bboxes, step.scores))
@@ -329,9 +323,9 @@ class _Run:
             self.shown.append(drawn)
 
     def close(self) -> None:
-        if self.outputs is not None and not self.job.footage.stopped:
-            self.job.footage.stop()
-            self.outputs.close()
+        if self.job.outputs is not None and not self.closed:
+            self.closed = True
+            self.job.outputs.close()
 
     def result(self, with_shown: bool) -> dict:
         if not self.steps:  # ended before it began
@@ -344,7 +338,7 @@ class _Run:
             'scores': scores.astype(np.float64),
             'frames': numbers,
             'times': times,
-            'files': self.outputs.files if self.outputs else {},
+            'files': self.job.outputs.files if self.job.outputs else {},
         }
         if with_shown:
             result['visualization'] = self.shown

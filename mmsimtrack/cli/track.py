@@ -72,6 +72,45 @@ def parse_device(text: str) -> str:
     return text
 
 
+# flag, what becomes of its text, and its help
+OPTIONS = (
+    (
+        '--model',
+        None,
+        'Name (see `mmsimtrack models`) or config file.  '
+        f'[default: that of --weights, or {DEFAULT_MODEL}]',
+    ),
+    ('--weights', None, 'Checkpoint.  [default: of the model]'),
+    ('--start', click.IntRange(0), 'First frame.  [default: 0]'),
+    ('--end', click.IntRange(1), 'Frame to stop before.'),
+    ('--step', click.IntRange(1), 'Take each step-th frame.  [default: 1]'),
+    (
+        '--device',
+        _Parsed('device', parse_device),
+        'cpu, cuda:0 and so on.  [default: choose]',
+    ),
+)
+FLAGS = {
+    '--show': 'Show the frames in a window.',
+    '--no-video': 'Write no video.',
+    '--no-sheet': 'Write no contact sheet.',
+    '--overwrite': 'Replace results of an earlier run, which are numbered '
+    'otherwise.',
+    '--quiet': 'Show no progress.',
+    '--trust-checkpoint': 'Allow Python objects in --weights; loading them '
+    'can run code.',
+}
+
+
+def _options(function):
+    """Add the options of both tables to a command."""
+    for flag, type_, help_ in reversed(OPTIONS):
+        function = click.option(flag, type=type_, help=help_)(function)
+    for flag, help_ in reversed(FLAGS.items()):
+        function = click.option(flag, is_flag=True, help=help_)(function)
+    return function
+
+
 @click.command(short_help='Follow targets in videos, cameras, streams.')
 @click.argument('sources', metavar='SOURCE...', nargs=-1, required=True)
 @click.option(
@@ -91,20 +130,6 @@ def parse_device(text: str) -> str:
     'is followed already, start that one anew.',
 )
 @click.option(
-    '--model',
-    help='Name (see `mmsimtrack models`) or config file.  '
-    f'[default: that of --weights, or {DEFAULT_MODEL}]',
-)
-@click.option('--weights', help='Checkpoint.  [default: of the model]')
-@click.option(
-    '--start', type=click.IntRange(0), default=0, help='First frame.'
-)
-@click.option('--end', type=click.IntRange(1), help='Frame to stop before.')
-@click.option('--step', type=click.IntRange(1), default=1, help='Stride.')
-@click.option('--show', is_flag=True, help='Show the frames in a window.')
-@click.option('--no-video', is_flag=True, help='Write no video.')
-@click.option('--no-sheet', is_flag=True, help='Write no contact sheet.')
-@click.option(
     '--out-dir',
     default='work_dirs/track',
     show_default=True,
@@ -119,28 +144,13 @@ def parse_device(text: str) -> str:
     help=f'Some of {",".join(FORMATS)}.',
 )
 @click.option(
-    '--overwrite',
-    is_flag=True,
-    help='Replace results of an earlier run, which are numbered otherwise.',
-)
-@click.option(
-    '--device',
-    type=_Parsed('device', parse_device),
-    help='cpu, cuda:0 and so on.  [default: choose]',
-)
-@click.option(
     '--precision',
     type=click.Choice(['auto', 'fp32', 'bf16', 'fp16']),
     default='auto',
     show_default=True,
     help='auto is bf16 where the hardware computes with it, else fp32.',
 )
-@click.option('--quiet', is_flag=True, help='Show no progress.')
-@click.option(
-    '--trust-checkpoint',
-    is_flag=True,
-    help='Allow Python objects in --weights; loading them can run code.',
-)
+@_options
 def track(sources, boxes, starts, quiet, **options) -> int:
     """Follow targets from frame to frame, and write their boxes.
 
@@ -209,7 +219,7 @@ class Run:
     ) -> None:
         self.quiet, self.options = quiet, options
         self.signal = None
-        self.outputs, self.problems, self.taken = {}, [], set()
+        self.problems, self.incomplete = [], False
         if options['show'] and not has_display():
             raise click.UsageError(
                 '--show needs a display, and an OpenCV with windows (package '
@@ -223,7 +233,7 @@ class Run:
         from mmsimtrack.apis.follow import Job
         from mmsimtrack.apis.sources import Footage
 
-        span = [options[name] for name in ('start', 'end', 'step')]
+        span = options['start'] or 0, options['end'], options['step'] or 1
         self.jobs = [
             Job(Footage(source, *span), self._plan(own, starts))
             for source, own in zip(sources, boxes)
@@ -258,8 +268,8 @@ class Run:
             click.echo(f'mmsimtrack: {problem}', err=True)
         if self.signal and not (self.live and self.signal == signal.SIGINT):
             return 128 + self.signal
-        if any(isinstance(each, UserProblem) for each in self.problems):
-            return 2
+        if self.problems and not self.incomplete:
+            return 2  # nothing was tracked
         return int(bool(self.problems))
 
     def _stop(self, number: int, _) -> None:
@@ -271,13 +281,22 @@ class Run:
 
     def _follow(self) -> None:
         from mmsimtrack.apis.follow import follow
+        from mmsimtrack.apis.sinks import outputs_of
         from mmsimtrack.apis.sot_inferencer import init_model, show_frame
 
         options = self.options
         name = options['model']
         if name is None and options['weights'] is None:
             name = DEFAULT_MODEL
-        self.name = name or options['weights']
+        writing = {
+            'out_dir': options['out_dir'],
+            'formats': options['formats'],
+            'video': not options['no_video'],
+            'sheet': not options['no_sheet'],
+            'overwrite': options['overwrite'],
+            'model': name or options['weights'],
+            'taken': set(),
+        }
         model = init_model(
             name,
             options['weights'],
@@ -293,7 +312,7 @@ class Run:
                     self._close(job)
                     continue
                 try:
-                    drawn = self._outputs(job).add(step)
+                    drawn = outputs_of(job, **writing).add(step)
                 except OSError as error:
                     job.error = error
                     job.footage.stop()
@@ -320,60 +339,32 @@ class Run:
         types = {'bf16': torch.bfloat16, 'fp16': torch.float16}
         return torch.autocast(device, types[name])
 
-    def _outputs(self, job):
-        from mmsimtrack.apis.sinks import Outputs
-
-        if id(job) not in self.outputs:
-            ids = sorted({start[1] for start in job.starts} | set(job.ids))
-            self.outputs[id(job)] = Outputs(
-                job.footage,
-                ids,
-                self.options['out_dir'],
-                self.options['formats'],
-                not self.options['no_video'],
-                not self.options['no_sheet'],
-                self.options['overwrite'],
-                self.name,
-                taken=self.taken,
-            )
-        return self.outputs[id(job)]
-
     def _close(self, job) -> None:
         """Complete the files of a source, once, and say where they are."""
-        outputs = self.outputs.get(id(job))
-        if outputs is None and job.error is None:
-            return
-        closed, self.outputs[id(job)] = outputs, None
-        if closed is not None:
+        outputs, job.outputs = job.outputs, None
+        num_frames = 0
+        if outputs is not None:
+            num_frames = outputs.num_frames
             try:
-                closed.close()
+                outputs.close()
             except OSError as error:
                 job.error = job.error or error
         error, job.error = job.error, None
-        num_frames = closed.num_frames if closed else 0
         if error is not None:
-            kind = UserProblem
-            if num_frames:
-                error = f'{error}\n{job.footage.source}: stopped after '
-                error += f'{num_frames} frames, whose results are kept.'
-                kind = str
-            self.problems.append(kind(error))
-        elif self.signal:
-            name = signal.Signals(self.signal).name
+            self.problems.append(str(error))
+        if num_frames and (error or self.signal):
+            why = 'an error' if error else signal.Signals(self.signal).name
+            self.incomplete = True
             self.problems.append(
-                f'{job.footage.source}: stopped by {name} after {num_frames} '
+                f'{job.footage.source}: stopped by {why} after {num_frames} '
                 'frames, whose results are kept.'
             )
         if num_frames and not self.quiet:
-            files = dict.fromkeys(map(str, closed.files.values()))
+            files = dict.fromkeys(map(str, outputs.files.values()))
             click.echo(
                 f'{job.footage.source}: {num_frames} frames{lateness(job)} -> '
                 + ', '.join(files)
             )
-
-
-class UserProblem(str):
-    """A problem that kept a source from being tracked at all."""
 
 
 def lateness(job) -> str:
@@ -412,24 +403,11 @@ class Progress:
 
     def __init__(self, quiet: bool) -> None:
         from rich.console import Console
-        from rich.progress import (
-            BarColumn,
-            MofNCompleteColumn,
-            TextColumn,
-            TimeRemainingColumn,
-        )
         from rich.progress import Progress as Bar
 
         console = Console(stderr=True)
-        self._bar = Bar(
-            TextColumn('{task.description}'),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn('{task.fields[note]}'),
-            TimeRemainingColumn(),
-            console=console,
-            disable=quiet or not console.is_terminal,
-        )
+        disable = quiet or not console.is_terminal
+        self._bar = Bar(console=console, disable=disable)
         self._tasks = {}
 
     def __enter__(self) -> Progress:
@@ -441,18 +419,15 @@ class Progress:
 
     def show(self, footage, step) -> None:
         """Count a frame."""
-        now = time.monotonic()
-        if id(footage) not in self._tasks:
-            task = self._bar.add_task(
-                footage.name, total=footage.total, note=''
-            )
-            self._tasks[id(footage)] = task, now
-        task, began = self._tasks[id(footage)]
-        note = ''
+        now, num, reader = time.monotonic(), footage.num_given, footage.reader
+        if footage not in self._tasks:
+            task = self._bar.add_task(footage.name, total=footage.total)
+            self._tasks[footage] = task, now
+        task, began = self._tasks[footage]
+        text = f'{footage.name}: {num} frames'
         if now > began:
-            note = f'{(footage.num_given - 1) / (now - began):.1f} frames/s'
-        if footage.reader.live:
-            late = now - footage.reader.started - step.time
-            note += f', {1000 * late:.0f} ms late, '
-            note += f'{footage.reader.num_dropped} dropped'
-        self._bar.update(task, advance=1, note=note)
+            text += f', {(num - 1) / (now - began):.1f}/s'
+        if reader.live:
+            late = 1000 * (now - reader.started - step.time)
+            text += f', {late:.0f} ms late, {reader.num_dropped} dropped'
+        self._bar.update(task, completed=num, description=text)

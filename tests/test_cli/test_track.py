@@ -154,7 +154,7 @@ def test_one_bad_source_does_not_stop_the_others(called, capsys):
     (folder / '4.jpg').write_bytes(content[:300])
     assert main(['track', 'a', 'clip.mp4', '--box', BOX]) == 1
     error = capsys.readouterr().err
-    assert '4.jpg is truncated' in error and 'stopped after 4 frames' in error
+    assert '4.jpg is truncated' in error and 'an error after 4 frames' in error
     out = Path('work_dirs/track')
     assert len(rows(out / 'a_tracked.csv')) == 4
     assert len(describe(out / 'a_tracked.mp4')['times']) == 4
