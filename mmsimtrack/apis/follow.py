@@ -122,7 +122,8 @@ def follow(
             else:
                 ended.append(index)
                 job.footage.close()
-                if not job.error and not job.footage.num_given:
+                footage = job.footage
+                if not (job.error or footage.num_given or footage.stopped):
                     job.error = ValueError(job.footage.nothing())
                 yield job, None
         running = [job for i, job in enumerate(running) if i not in ended]

@@ -95,7 +95,7 @@ class LiveReader:
                 warnings.warn(
                     f'{self.source} gave no frame for {self.patience:g} s, '
                     'so it has ended.',
-                    stacklevel=2,
+                    stacklevel=1,
                 )
                 break
             else:

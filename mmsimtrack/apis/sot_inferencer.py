@@ -325,7 +325,10 @@ class _Run:
     def close(self) -> None:
         if self.job.outputs is not None and not self.closed:
             self.closed = True
-            self.job.outputs.close()
+            try:
+                self.job.outputs.close()
+            except OSError as error:
+                self.job.error = self.job.error or error
 
     def result(self, with_shown: bool) -> dict:
         if not self.steps:  # ended before it began

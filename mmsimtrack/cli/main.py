@@ -75,21 +75,17 @@ def _add(name: str, run, help_: str) -> None:
         return run(list(args))
 
 
-def _run_module(name: str):
-    def run(args: list[str]) -> int:
-        return _with_argv(
-            f'mmsimtrack {name}',
-            args,
-            import_module(f'mmsimtrack.cli.{name}').main,
-        )
-
-    return run
-
-
 def _run_tool(name: str, script: str, before: list[str]):
     # a script with commands of its own names the command itself
     title = 'mmsimtrack' if before else f'mmsimtrack {name}'
     return lambda args: run_script(title, script, before + args)
+
+
+def _run_module(name: str):
+    module = f'mmsimtrack.cli.{name}'
+    return lambda args: _with_argv(
+        f'mmsimtrack {name}', args, lambda: import_module(module).main()
+    )
 
 
 def run_script(name: str, script: str, args: list[str]) -> int:
@@ -194,15 +190,7 @@ def explain(error: Exception) -> str:
     package = Path(__file__).parents[1]
     if package in Path(where.co_filename).parents:
         return text
-    called = [
-        frame.f_code.co_qualname
-        if hasattr(frame.f_code, 'co_qualname')
-        else frame.f_code.co_name
-        for frame, _ in traceback.walk_tb(error.__traceback__)
-        if package in Path(frame.f_code.co_filename).parents
-    ]
     return (
-        f'{type(error).__name__}: {text}\n(raised outside of mmsimtrack, '
-        f'called by {called[-1] if called else "it"}; add --traceback to see '
-        'where)'
+        f'{type(error).__name__}: {text}\n(raised outside of mmsimtrack; add '
+        '--traceback to see where)'
     )

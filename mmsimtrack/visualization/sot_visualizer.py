@@ -269,16 +269,18 @@ class VideoWriter:
     def __exit__(self, kind, *exception) -> None:
         if self._writer is not None:
             self._writer.release()
-        failed = kind is not None
+        hidden = self._partial != self.path
+        if kind is not None and hidden:
+            with suppress(Exception):
+                self._container.close()
+            self._partial.unlink(missing_ok=True)
+            return
         try:
             if self._container is not None:
                 self._finish()
         finally:
-            if self._partial != self.path:
-                if failed:
-                    self._partial.unlink(missing_ok=True)
-                elif self._num_frames:
-                    os.replace(self._partial, self.path)
+            if hidden and self._num_frames:
+                os.replace(self._partial, self.path)
 
     def _finish(self) -> None:
         """Put the index in front, and the sound in.
@@ -328,23 +330,21 @@ class VideoWriter:
                 found = files.enter_context(
                     av.open(str(source), metadata_errors='ignore')
                 )
+                begin = self._begin if kind == 'audio' else 0.0
                 for stream in getattr(found.streams, kind)[:1]:
                     target = out.add_stream_from_template(stream)
-                    begin = self._begin if kind == 'audio' else 0.0
-                    packets.append(
-                        _shifted(found, stream, target, begin, length)
-                    )
+                    packets.append(_cut(found, stream, target, begin, length))
             for _, packet in heapq.merge(*packets, key=lambda item: item[0]):
                 out.mux(packet)
 
 
-def _shifted(
+def _cut(
     container, stream, target, begin: float, length: float
 ) -> Iterator[tuple]:
-    """Packets of a part of a stream, which then begins at 0."""
-    offset = round(begin / stream.time_base)
-    if begin and container.start_time:  # times of frames count from it
-        offset += round(container.start_time / 1e6 / stream.time_base)
+    """Packets of a part of a stream, with times that begin at 0."""
+    pictures = container.streams.video[0]
+    origin = (pictures.start_time or 0) * pictures.time_base
+    offset = round((float(origin) + begin) / stream.time_base)
     for packet in container.demux(stream):
         if packet.dts is None:
             continue

@@ -1,10 +1,14 @@
 """Streams, against a server in the test."""
 
 import os
+import socket
 import threading
 import time
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import av
+import clips
 import cv2
 import numpy as np
 import pytest
@@ -114,3 +118,39 @@ def test_two_streams_have_names_of_their_own(server):
         next(footage)
         footage.stop()
         assert next(footage, None) is None
+
+
+def test_rtsp(monkeypatch):
+    """The camera calls us, which needs no server."""
+    monkeypatch.setenv('OPENCV_FFMPEG_CAPTURE_OPTIONS', 'rtsp_flags;listen')
+    with socket.socket() as free:
+        free.bind(('127.0.0.1', 0))
+        url = f'rtsp://127.0.0.1:{free.getsockname()[1]}/cam'
+    threading.Thread(target=send_rtsp, args=(url,), daemon=True).start()
+    reader = LiveReader(url)
+    assert reader.live and reader.fps == 25
+    items = iter(reader)
+    indices = [clips.index(next(items)[2]) for _ in range(5)]
+    items.close()
+    steps = np.diff(indices) % clips.LENGTH
+    assert (0 < steps).all() and steps.sum() < clips.LENGTH
+
+
+def send_rtsp(url):
+    """Send 20 seconds of a clip, once somebody listens."""
+    for _ in range(100):
+        with (
+            suppress(av.FFmpegError, OSError),
+            av.open(url, 'w', 'rtsp', {'rtsp_transport': 'tcp'}) as out,
+        ):
+            stream = out.add_stream('libx264', 25)
+            stream.height, stream.width = clips.SIZE
+            stream.options = {'tune': 'zerolatency', 'g': '5'}
+            for i in range(500):
+                picture = clips.picture(i % clips.LENGTH)
+                frame = av.VideoFrame.from_ndarray(picture, 'rgb24')
+                frame.pts = i
+                out.mux(stream.encode(frame))
+                time.sleep(0.04)
+            return
+        time.sleep(0.1)

@@ -128,27 +128,6 @@ def test_a_camera_ends_with_ctrl_c(inferencer, frames, tmp_path):
     assert (tmp_path / 'frames_tracked.mp4').exists()
 
 
-def test_a_long_video_has_a_short_contact_sheet(inferencer, frames, tmp_path):
-    result = inferencer(frames * 9, BBOX, tmp_path)
-    sheet = cv2.imread(str(result['files']['sheet']))
-    assert 8 <= sheet.shape[0] // 240 * 4 <= 16
-
-
-@pytest.mark.parametrize(
-    ('name', 'error', 'message'),
-    [
-        ('nowhere.mp4', FileNotFoundError, 'nowhere.mp4 is missing'),
-        ('empty', ValueError, 'empty holds no frame, expected files ending'),
-        ('text.mp4', ValueError, "reads no frame from '.*text.mp4'"),
-    ],
-)
-def test_bad_sources(inferencer, tmp_path, name, error, message):
-    (tmp_path / 'empty').mkdir()
-    (tmp_path / 'text.mp4').write_text('no video')
-    with pytest.raises(error, match=message):
-        inferencer(tmp_path / name, BBOX)
-
-
 def test_no_frames(inferencer):
     with pytest.raises(ValueError, match=re.escape('[] holds no frame')):
         inferencer([], BBOX)
