@@ -3,12 +3,13 @@ PYTHON ?= python3
 BIN := .venv/bin
 CLIP := $(if $(VIDEO),--video "$(VIDEO)") $(if $(BOX),--bbox "$(BOX)")
 
-.PHONY: help install demo test lint wheel clean
+.PHONY: help install demo test test-stress lint wheel clean
 
 help:
 	@echo "make demo                       the quick start: train, test, track"
 	@echo "make demo VIDEO=... BOX=x,y,w,h the same, tracks your clip"
 	@echo "make test                       the tests"
+	@echo "make test-stress                live video for ten minutes, many kills"
 	@echo "make lint                       style checks"
 	@echo "make install                    the environment in .venv"
 
@@ -30,6 +31,9 @@ demo: install
 
 test: install
 	$(BIN)/python -m pytest -q
+
+test-stress: install
+	MMSIMTRACK_STRESS=20 $(BIN)/python -m pytest -q tests/test_cli tests/test_apis
 
 lint: install
 	$(BIN)/ruff check .

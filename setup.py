@@ -61,5 +61,6 @@ setup(
     python_requires='>=3.10',
     install_requires=read_requirements('runtime.txt'),
     extras_require={'dev': read_requirements('dev.txt')},
+    entry_points={'console_scripts': ['mmsimtrack=mmsimtrack.cli.main:main']},
     cmdclass={'build_py': BuildWithMim},
 )

@@ -23,7 +23,7 @@ METRICS = _child(mmengine.METRICS, 'evaluation')
 LOOPS = _child(mmengine.LOOPS, 'engine.loops')
 HOOKS = _child(mmengine.HOOKS, 'engine.hooks')
 VISUALIZERS = _child(mmengine.VISUALIZERS, 'visualization')
-INFERENCERS = _child(mmengine.INFERENCERS, 'apis')
+INFERENCERS = _child(mmengine.INFERENCERS, 'apis.sot_inferencer')
 OPTIM_WRAPPERS = _child(
     mmengine.OPTIM_WRAPPERS, 'engine.autocast', 'engine.fsdp'
 )

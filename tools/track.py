@@ -5,17 +5,17 @@
 
 MODEL is a name of the model zoo whose weights come with the package, such as
 sim_s16-6l_real. SOURCE is a video file, a folder of frames or the number of a
-camera.
+camera. `mmsimtrack track` has more options.
 """
 
 import argparse
+import sys
 
-from mmsimtrack.apis import SOTInferencer
 from mmsimtrack.cli.options import add_trust_option, parse_bbox, parse_source
 
 
-def main() -> None:
-    """Track, and say where the results are."""
+def main(argv: list[str] | None = None) -> int:
+    """Track, and say where the results are; the exit status."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
@@ -25,25 +25,31 @@ def main() -> None:
     parser.add_argument(
         '--bbox',
         type=parse_bbox,
+        action='append',
         required=True,
-        help='target in the first frame: x,y,w,h in pixels',
+        help='target in the first frame: x,y,w,h in pixels; repeat it for '
+        'more targets',
     )
     parser.add_argument(
         '--out-dir', default='work_dirs/track', help='folder for the results'
     )
     parser.add_argument('--device', help='cpu, cuda:0 ... (default: choose)')
     add_trust_option(parser)
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
+    from mmsimtrack.apis import SOTInferencer
+
     inferencer = SOTInferencer(
         args.config, args.checkpoint, args.device, args.trust_checkpoint
     )
-    result = inferencer(args.source, args.bbox, args.out_dir)
+    bboxes = args.bbox if len(args.bbox) > 1 else args.bbox[0]
+    result = inferencer(args.source, bboxes, args.out_dir)
     print(
         f'Tracked {len(result["bboxes"])} frames, mean score '
         f'{result["scores"].mean():.2f}. Boxes, video and contact sheet are '
         f'in {args.out_dir}.'
     )
+    return 0
 
 
 if __name__ == '__main__':
-    main()
+    sys.exit(main())

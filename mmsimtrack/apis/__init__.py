@@ -1,13 +1,27 @@
-"""Tracking in a few lines."""
+"""Tracking in a few lines.
 
-from .sot_inferencer import SOTInferencer, TrackedFrame
-from .sources import open_source
-from .zoo import find_model, list_models
+Names are imported when they are used, so that listing the models or opening
+a video needs no network library.
+"""
 
-__all__ = [
-    'SOTInferencer',
-    'TrackedFrame',
-    'find_model',
-    'list_models',
-    'open_source',
-]
+from importlib import import_module
+
+_HOMES = {
+    'sot_inferencer': (
+        'SOTInferencer',
+        'TrackedFrame',
+        'Tracker',
+        'inference_sot',
+        'init_model',
+    ),
+    'sources': ('Footage', 'open_source'),
+    'zoo': ('find_model', 'list_models'),
+}
+__all__ = sorted(name for names in _HOMES.values() for name in names)
+
+
+def __getattr__(name: str):
+    for module, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(f'{__name__}.{module}'), name)
+    raise AttributeError(f'module {__name__!r} has no attribute {name!r}')

@@ -1,35 +1,117 @@
-"""Track a target in a video, a folder, a camera or any frames."""
+"""Follow targets in videos, folders, cameras or any frames."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import ast
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
+import cv2
 import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.logging import MMLogger
 
-from mmsimtrack.apis.sources import (
-    Source,
-    open_source,
-    source_fps,
-    source_name,
-)
+from mmsimtrack.apis.follow import Job, follow
+from mmsimtrack.apis.sinks import draw_step, outputs_of
+from mmsimtrack.apis.sources import Footage, Source
 from mmsimtrack.apis.zoo import find_model
-from mmsimtrack.fileio import write_bboxes_xywh
 from mmsimtrack.models import SOTTracker
-from mmsimtrack.models.weights import load_model
+from mmsimtrack.models.weights import load_model, trust_checkpoints
+from mmsimtrack.models.weights.load import read_checkpoint, read_safetensors
 from mmsimtrack.registry import INFERENCERS, MODELS
-from mmsimtrack.structures import xyxy_to_xywh
-from mmsimtrack.visualization import (
-    SOTVisualizer,
-    VideoWriter,
-    contact_sheet,
-    write_image,
-)
+
+Model = str | Path | Config | SOTTracker
+
+
+def init_model(
+    config: Model | None,
+    checkpoint: str | Path | None = None,
+    device: str | torch.device | None = None,
+    cfg_options: dict | None = None,
+    trust_checkpoint: bool = False,
+) -> SOTTracker:
+    """Build a tracker and load its weights.
+
+    Args:
+        config: Name of the model zoo (see `list_models`), path of a config, a
+            `Config`, or a built tracker. None takes the config that a
+            training wrote into the checkpoint.
+        checkpoint: Weights to load. None takes those of the zoo, if the
+            package has them; it keeps the weights of a built model, and
+            those of a config random.
+        device: Such as `cuda:0` or `cpu`; None takes an accelerator if there
+            is one.
+        cfg_options: Changes of the config, such as `{'model.search.size':
+            192}`.
+        trust_checkpoint: Allow Python objects in `checkpoint`; loading them
+            can run code in the file.
+
+    Raises:
+        FileNotFoundError: If there are no such weights.
+        ValueError: If there is no such model, or the weights cannot be read
+            safely or do not fit it.
+    """
+    model = config
+    with trust_checkpoints(trust_checkpoint):
+        if model is None:
+            model = _config_in(checkpoint)
+        if isinstance(model, str) and not model.endswith('.py'):
+            model, shipped = find_model(model)
+            checkpoint = checkpoint or shipped
+        if isinstance(model, (str, Path)):
+            if not Path(model).is_file():
+                raise FileNotFoundError(
+                    f'{model} is missing, expected a config file, or a name '
+                    'of the model zoo.'
+                )
+            model = Config.fromfile(model)
+        if isinstance(model, Config):
+            model.merge_from_dict(cfg_options or {})
+            model = MODELS.build(model.model)
+            if checkpoint is None:
+                MMLogger.get_current_instance().warning(
+                    'SOTInferencer: weights is None, so the network is '
+                    'random. Give a checkpoint to track with.'
+                )
+        if checkpoint is not None:
+            load_model(model, checkpoint, trust_checkpoint)
+    return model.to(device or get_device()).eval()
+
+
+def _config_in(checkpoint: str | Path) -> str | Config:
+    """Find out which model a checkpoint belongs to, without running code."""
+    if str(checkpoint).endswith('.safetensors'):
+        meta = read_safetensors(checkpoint)['meta']
+        if 'config' in meta:  # a name of the zoo
+            return meta['config']
+    else:
+        meta = read_checkpoint(checkpoint).get('meta', {})
+    tree = ast.parse(meta.get('cfg') or '')
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and node.targets[0].id == 'model':
+            return Config({'model': _evaluate(node.value)})
+    raise ValueError(
+        f'{checkpoint} does not say which config it belongs to. Give the '
+        'config, or a name of the model zoo, too (--model).'
+    )
+
+
+def _evaluate(node: ast.expr):
+    """Evaluate a literal of a config, in which dictionaries are calls."""
+    match node:
+        case ast.Call(func=ast.Name(id='dict'), args=[]):
+            return {k.arg: _evaluate(k.value) for k in node.keywords}
+        case ast.Dict():
+            keys = map(ast.literal_eval, node.keys)
+            return dict(zip(keys, map(_evaluate, node.values)))
+        case ast.List() | ast.Tuple():
+            return [_evaluate(item) for item in node.elts]
+    return ast.literal_eval(node)
 
 
 @dataclass(frozen=True)
@@ -38,29 +120,28 @@ class TrackedFrame:
 
     Attributes:
         frame: (H, W, 3) RGB uint8.
-        bbox: (4,) xyxy in frame pixels.
-        score: In [0, 1]; 1 for the first frame.
+        bbox: (4,) xyxy in frame pixels; (N, 4) if N boxes were given.
+        score: In [0, 1]; 1 for the first frame. (N,) if N boxes were given.
+        number: Number of the frame in its source, from 0.
+        time: In seconds since frame 0.
     """
 
     frame: np.ndarray
     bbox: np.ndarray
-    score: float
+    score: float | np.ndarray
+    number: int = 0
+    time: float = 0.0
 
 
 @INFERENCERS.register_module()
 class SOTInferencer:
-    """Follows one target through a video.
+    """Follows targets through videos.
 
     Args:
-        model: Name of the model zoo (see `list_models`), path of a config, a
-            `Config`, or a built `SOTTracker`.
-        weights: Checkpoint to load into it. None takes those of the zoo, if
-            the package has them; it keeps the weights of a built model, and
-            those of a config random.
-        device: Such as `cuda:0` or `cpu`; None takes an accelerator if there
-            is one.
-        trust_checkpoint: Allow Python objects in `weights`; loading them can
-            run code in the file.
+        model: See `config` of `init_model`.
+        weights: See `checkpoint` of `init_model`.
+        device: See `init_model`.
+        trust_checkpoint: See `init_model`.
 
     Raises:
         FileNotFoundError: If there are no such weights.
@@ -70,138 +151,275 @@ class SOTInferencer:
 
     def __init__(
         self,
-        model: str | Path | Config | SOTTracker,
+        model: Model | None = None,
         weights: str | Path | None = None,
         device: str | torch.device | None = None,
         trust_checkpoint: bool = False,
     ) -> None:
-        if isinstance(model, str) and not model.endswith('.py'):
-            model, shipped = find_model(model)
-            weights = weights or shipped
-        if isinstance(model, (str, Path)):
-            model = Config.fromfile(model)
-        if isinstance(model, Config):
-            model = MODELS.build(model.model)
-            if weights is None:
-                MMLogger.get_current_instance().warning(
-                    'SOTInferencer: weights is None, so the network is '
-                    'random. Give a checkpoint to track with.'
-                )
-        if weights is not None:
-            load_model(model, weights, trust_checkpoint)
-        self.model = model.to(device or get_device()).eval()
+        self.name = str(model) if isinstance(model, (str, Path)) else ''
+        self.model = init_model(
+            model, weights, device, trust_checkpoint=trust_checkpoint
+        )
 
     def __call__(
         self,
-        source: Source,
-        bbox,
+        inputs: Source | Sequence[Source],
+        bboxes=None,
         out_dir: str | Path | None = None,
-    ) -> dict:
-        """Track through a whole source.
+        *,
+        bbox=None,
+        batch_size: int = 1,
+        show: bool = False,
+        return_vis: bool = False,
+        pred_score_thr: float = 0,
+        **outputs,
+    ) -> dict | list[dict]:
+        """Track through whole sources.
 
         Args:
-            source: Video file, address of a stream (`rtsp://...`), folder of
-                frames (sorted by name), number of a camera, or an iterable of
-                frames (H, W, 3) RGB uint8. Ctrl-C ends it.
-            bbox: (4,) xyxy of the target in the first frame, in pixels.
-            out_dir: Folder for `<name>.txt` (x,y,w,h per frame), `<name>.mp4`
-                and a contact sheet `<name>.png`; None writes nothing.
+            inputs: A source, or a list of them: video file, address of a
+                stream (`rtsp://...`), folder or pattern of frames, number of
+                a camera. A list of arrays, or any other iterable of frames
+                (H, W, 3) RGB uint8, is one source. Ctrl-C ends it.
+            bboxes: (4,) xyxy of the target in the first frame, in pixels, or
+                (N, 4) of N targets. A list of these for a list of sources.
+            out_dir: Folder for `<name>_tracked.txt` (x,y,w,h per frame), a
+                video `.mp4` and a contact sheet `.png`; None writes nothing.
+            bbox: Another name of `bboxes`.
+            batch_size: Sources to track at a time, in one batch.
+            show: Show the frames in a window; needs OpenCV with a display.
+            return_vis: Return the drawn frames, too.
+            pred_score_thr: Boxes with a lower score are not drawn.
+            **outputs: Other arguments of `Outputs`, such as
+                `formats=('csv', 'json')`.
 
         Returns:
-            `bboxes` (T, 4) xyxy in frame pixels, `scores` (T,) in [0, 1] and
-            `files`, the paths written as `boxes`, `video` and `sheet`.
+            `bboxes` (T, 4) xyxy in frame pixels, `scores` (T,) in [0, 1],
+            `frames` (T,) numbers and `times` (T,) in seconds, and `files`,
+            the paths written as `boxes`, `video` and `sheet`; with
+            `return_vis`, `visualization`, the drawn frames. For N boxes,
+            `bboxes` is (T, N, 4) and `scores` (T, N). For a list of sources,
+            a list of such dictionaries.
 
         Raises:
-            FileNotFoundError: If the source does not exist.
-            ValueError: If it holds no frame, or the box gives no target.
+            FileNotFoundError: If a source does not exist.
+            ValueError: If it holds no frame, or a box gives no target.
         """
-        files, tracked = {}, []
-        frames = self.stream(source, bbox)
-        if out_dir is not None:
-            stem = Path(out_dir) / source_name(source)
-            files = {
-                'boxes': Path(f'{stem}.txt'),
-                'video': Path(f'{stem}.mp4'),
-                'sheet': Path(f'{stem}.png'),
-            }
-            frames = _draw(frames, files, source_fps(source))
-        try:
-            for one in frames:
-                tracked.append((one.bbox, one.score))
-        except KeyboardInterrupt:  # how a camera ends
-            if not tracked:
-                raise
-            frames.close()
-        bboxes, scores = zip(*tracked)
-        bboxes = np.stack(bboxes)
-        if files:
-            write_bboxes_xywh(files['boxes'], xyxy_to_xywh(bboxes))
-        return {
-            'bboxes': bboxes,
-            'scores': np.array(scores),
-            'files': files,
+        bboxes = bbox if bboxes is None else bboxes
+        if bboxes is None:
+            raise TypeError(
+                'SOTInferencer: bboxes is missing. Give the box of the target '
+                'in the first frame, xyxy in pixels.'
+            )
+        many = isinstance(inputs, (list, tuple)) and any(
+            isinstance(one, (str, Path, int)) for one in inputs
+        )
+        sources = inputs if many else [inputs]
+        groups = bboxes if many else [bboxes]
+        if len(groups) != len(sources):
+            raise ValueError(
+                f'SOTInferencer: found {len(groups)} boxes for '
+                f'{len(sources)} sources. Give a box, or a list of boxes, for '
+                'each source.'
+            )
+        runs = [
+            _Run(make_job(source, group), np.ndim(group) == 1)
+            for source, group in zip(sources, groups)
+        ]
+        outputs = {
+            'formats': ('txt',),
+            'overwrite': True,
+            'model': self.name,
+            'threshold': pred_score_thr,
+            'taken': set(),
+            **outputs,
         }
+        draws = show or return_vis
+        by_job = {id(run.job): run for run in runs}
+        steps = follow(self.model, [run.job for run in runs], batch_size)
+        try:
+            for job, step in steps:
+                run = by_job[id(job)]
+                if step is None:
+                    run.close()
+                    continue
+                drawn = None
+                if out_dir is not None:
+                    drawn = outputs_of(job, out_dir, **outputs).add(step)
+                if draws and drawn is None:
+                    drawn = draw_step(step, pred_score_thr)
+                if show:
+                    show_frame(drawn)
+                run.add(step, drawn if return_vis else None)
+        except KeyboardInterrupt:  # how a camera ends
+            if not any(run.steps for run in runs):
+                raise
+        finally:
+            for run in runs:
+                run.job.footage.close()
+                run.close()
+        for run in runs:
+            if run.job.error:
+                raise run.job.error
+        results = [run.result(return_vis) for run in runs]
+        return results if many else results[0]
 
     def stream(self, source: Source, bbox) -> Iterator[TrackedFrame]:
         """Yield frame by frame, in constant memory; see `__call__`."""
-        state = None
-        for frame in open_source(source):
-            if state is None:
-                state = self.model.init([frame], [bbox])
-            else:
-                state = self.model.track([frame], state)
-            yield TrackedFrame(
-                frame, state.bboxes[0].numpy(), state.scores[0].item()
-            )
-        if state is None:
-            raise ValueError(
-                f'{source} holds no frame, expected a video with at least one.'
-            )
-
-
-def _draw(
-    frames: Iterator[TrackedFrame], files: dict[str, Path], fps: float
-) -> Iterator[TrackedFrame]:
-    """Pass tracked frames on, and make a video and a contact sheet of them.
-
-    The files are completed when the frames end, and also when the iterator is
-    closed before.
-    """
-    shown = _Shown()
-    with VideoWriter(files['video'], fps) as video:
-        try:
-            for i, one in enumerate(frames):
-                text = f'#{i}  {one.score:.2f}'
-                drawn = SOTVisualizer.draw_frame(
-                    one.frame, one.bbox, text=text
+        job, single = make_job(source, bbox), np.ndim(bbox) == 1
+        for _, step in follow(self.model, [job]):
+            if step is not None:
+                yield TrackedFrame(
+                    step.frame,
+                    step.bboxes[0] if single else step.bboxes,
+                    step.scores[0].item() if single else step.scores,
+                    step.number,
+                    step.time,
                 )
-                video.write(drawn)
-                shown.add(drawn)
-                yield one
-        except (GeneratorExit, KeyboardInterrupt):
-            if not shown.frames:
-                raise
-    if shown.frames:
-        write_image(files['sheet'], contact_sheet(shown.frames))
+        if job.error:
+            raise job.error
 
 
-class _Shown:
-    """Frames spread over a video whose length is not known: at most 2N.
+def make_job(source: Source, bboxes) -> Job:
+    """Make a job of a source and the boxes, xyxy, in its first frame."""
+    rows = np.asarray(bboxes, np.float64).reshape(-1, 4)
+    starts = [(-math.inf, i + 1, row) for i, row in enumerate(rows)]
+    return Job(Footage(source), starts)
 
-    Every `step`-th frame is kept; when there are too many, every second one
-    goes and `step` doubles.
+
+def show_frame(frame: np.ndarray, window: str = 'mmsimtrack') -> bool:
+    """Show an RGB frame; False if the user wants to end (q or Esc).
+
+    Raises:
+        ValueError: If OpenCV has no display.
+    """
+    try:
+        cv2.imshow(window, frame[..., ::-1])
+        return cv2.waitKey(1) & 0xFF not in (ord('q'), 27)
+    except cv2.error as error:
+        raise ValueError(
+            'Frames cannot be shown: this OpenCV has no window system. '
+            'Install opencv-python instead of opencv-python-headless, or '
+            'leave out show (--show).'
+        ) from error
+
+
+@dataclass
+class _Run:
+    """A job, and what has come of it."""
+
+    job: Job
+    single: bool
+    closed: bool = False
+    steps: list = field(default_factory=list)
+    shown: list = field(default_factory=list)
+
+    def add(self, step, drawn: np.ndarray | None) -> None:
+        self.steps.append((step.number, step.time, step.bboxes, step.scores))
+        if drawn is not None:
+            self.shown.append(drawn)
+
+    def close(self) -> None:
+        if self.job.outputs is not None and not self.closed:
+            self.closed = True
+            try:
+                self.job.outputs.close()
+            except OSError as error:
+                self.job.error = self.job.error or error
+
+    def result(self, with_shown: bool) -> dict:
+        if not self.steps:  # ended before it began
+            return {}
+        numbers, times, bboxes, scores = map(np.array, zip(*self.steps))
+        if self.single:
+            bboxes, scores = bboxes[:, 0], scores[:, 0]
+        result = {
+            'bboxes': bboxes,
+            'scores': scores.astype(np.float64),
+            'frames': numbers,
+            'times': times,
+            'files': self.job.outputs.files if self.job.outputs else {},
+        }
+        if with_shown:
+            result['visualization'] = self.shown
+        return result
+
+
+class Tracker:
+    """Follows one target, for a loop of one's own, as OpenCV's trackers do.
+
+    Args:
+        model: See `config` of `init_model`.
+        weights: See `checkpoint` of `init_model`.
+        device: See `init_model`.
     """
 
-    def __init__(self, num_wanted: int = 8) -> None:
-        self.frames = []
-        self.num_wanted = num_wanted
-        self.step = 1
-        self.count = 0
+    def __init__(
+        self,
+        model: Model = 'sim_s16-6l_real',
+        weights: str | Path | None = None,
+        device: str | torch.device | None = None,
+    ) -> None:
+        self.model = init_model(model, weights, device)
+        self._state = None
 
-    def add(self, frame: np.ndarray) -> None:
-        if self.count % self.step == 0:
-            self.frames.append(frame)
-        self.count += 1
-        if len(self.frames) == 2 * self.num_wanted:
-            self.frames = self.frames[::2]
-            self.step *= 2
+    def init(self, frame: np.ndarray, bbox) -> None:
+        """Start with the target in `bbox`, xyxy, of an RGB frame.
+
+        OpenCV's own trackers take BGR and x, y, w, h.
+        """
+        self._state = self.model.init([frame], [bbox])
+
+    def update(self, frame: np.ndarray) -> tuple[bool, np.ndarray, float]:
+        """Find the target in the next frame.
+
+        Returns:
+            Whether the network gave a finite box (if not, the former one
+            stands), (4,) xyxy in frame pixels, and the score in [0, 1].
+
+        Raises:
+            RuntimeError: If `init` was not called.
+        """
+        if self._state is None:
+            raise RuntimeError(
+                'Tracker.update was called before Tracker.init. Call '
+                'init(frame, bbox) with the first frame.'
+            )
+        former = self._state.extra.get('num_lost')
+        self._state = state = self.model.track([frame], self._state)
+        ok = former is None or bool(state.extra['num_lost'] == former)
+        return ok, state.bboxes[0].numpy(), state.scores[0].item()
+
+
+_STATES = WeakKeyDictionary()  # of `inference_sot`; a model holds no video
+
+
+def inference_sot(
+    model: SOTTracker, image: np.ndarray, init_bbox, frame_id: int
+) -> dict:
+    """Track one frame, called as in mmtracking.
+
+    Args:
+        model: The tracker, of `init_model`.
+        image: (H, W, 3) RGB uint8.
+        init_bbox: (4,) xyxy of the target; used where `frame_id` is 0.
+        frame_id: 0 starts a video.
+
+    Returns:
+        `track_bboxes`, (5,): x1, y1, x2, y2, score.
+    """
+    if frame_id == 0:
+        _STATES[model] = model.init([image], [init_bbox])
+    elif model not in _STATES:
+        raise RuntimeError(
+            f'inference_sot: frame_id is {frame_id}, but this model has seen '
+            'no frame 0. Call it with frame_id=0 and the first frame.'
+        )
+    else:
+        _STATES[model] = model.track([image], _STATES[model])
+    state = _STATES[model]
+    return {
+        'track_bboxes': np.append(
+            state.bboxes[0].numpy(), state.scores[0].item()
+        )
+    }

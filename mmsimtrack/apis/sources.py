@@ -1,16 +1,39 @@
-"""What the inferencer tracks in: videos, folders, cameras, any frames."""
+"""What can be tracked in: videos, folders, cameras, streams, any frames."""
 
+from __future__ import annotations
+
+import fnmatch
+import mimetypes
+import os
+import re
+import sys
+import time
+import warnings
 from collections.abc import Iterable, Iterator
+from fractions import Fraction
+from functools import partial
 from numbers import Integral
 from pathlib import Path
 
 import cv2
 import numpy as np
+from PIL import Image
 
-from mmsimtrack.datasets import FrameReader
-from mmsimtrack.datasets.frames import ENDINGS, list_frames
+from mmsimtrack.apis.live import LiveReader
+from mmsimtrack.apis.video import open_video
+from mmsimtrack.datasets.frames import (
+    ENDINGS,
+    list_frames,
+    map_ahead,
+    read_frame,
+)
 
-FRAME_FOLDERS = ('img', 'imgs')  # of a sequence in LaSOT, OTB, TNL2K
+# where a sequence keeps its frames in LaSOT, OTB, TNL2K, VOT and others
+FRAME_FOLDERS = ('img', 'imgs', 'images', 'frames', 'color')
+# images that we do not read, beside those that Python knows the endings of
+OTHER_IMAGES = ('.avif', '.dng', '.exr', '.heic', '.heif', '.jp2', '.jxl')
+_PATTERN = re.compile(r'[*?]|\[.+\]|%0?\d*d')  # of names
+MANIFEST = '.mmsimtrack_outputs'  # names of our results in a folder
 
 Source = str | Path | int | Iterable[np.ndarray]
 
@@ -21,66 +44,272 @@ def source_name(source: Source) -> str:
         return f'camera{source}'
     if not isinstance(source, (str, Path)):
         return 'frames'
+    if str(source) == '-':
+        return 'stdin'
+    if '://' in str(source):  # neither password nor query in a file's name
+        address = re.sub(r'^\w+://([^/@]*@)?', '', str(source))
+        return re.sub(r'\W+', '_', address.split('?')[0]).strip('_')
     path = Path(source).resolve()
-    if path.is_dir():
-        return path.parent.name if path.name in FRAME_FOLDERS else path.name
-    return path.stem
+    if not path.is_dir():
+        if path.exists() or not _PATTERN.search(path.name):
+            return path.stem
+        path = path.parent
+    return path.parent.name if path.name in FRAME_FOLDERS else path.name
+
+
+def is_live(source: Source) -> bool:
+    """Whether a source is a camera or an address."""
+    if isinstance(source, (str, Path)):
+        return '://' in str(source)
+    return isinstance(source, Integral)
 
 
 def open_source(source: Source) -> Iterator[np.ndarray]:
     """Frames (H, W, 3) RGB uint8 of a source; see `SOTInferencer`."""
-    if isinstance(source, Integral):
-        return _read_video(int(source))
+    return (frame for _, _, frame in Footage(source))
+
+
+def written_names(folder: str | os.PathLike) -> set[str]:
+    """Names of the files in a folder that this library wrote as results."""
+    path = Path(folder, MANIFEST)
+    return set(path.read_text('utf-8').split('\n')) if path.exists() else set()
+
+
+class Footage:
+    """An open source; an iterator of `(number, time, frame)`.
+
+    Numbers count the frames of the source from 0, also those that are left
+    out or lost. Times are seconds since frame 0. Frames are (H, W, 3) RGB
+    uint8.
+
+    Args:
+        source: Video file, animated GIF or WebP, folder of frames, pattern of
+            frames such as `dir/*.png` or `dir/frame%d.jpg`, number of a
+            camera, address of a stream, `-` for a video from standard input,
+            or an iterable of frames.
+        start: Number of the first frame to give.
+        end: Number of the frame to stop before; None is the end.
+        step: Give each step-th frame.
+
+    Attributes:
+        reader: What reads the source; knows `fps`, `total` (frames, None if
+            unknown), `files` that nothing may replace, and `live`.
+        stopped: Set it to end the iteration after the present frame.
+
+    Raises:
+        FileNotFoundError: If there is no such file or folder.
+        ValueError: If nothing can be read from it.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        start: int = 0,
+        end: int | None = None,
+        step: int = 1,
+    ) -> None:
+        self.source = source
+        self.name = source_name(source)
+        self.start, self.end, self.step = start, end, step
+        self.stopped = False
+        self.num_given = 0
+        self._peeked = None
+        self.reader = _open_reader(source)
+        self._items = iter(self.reader)
+        if self.reader.live:  # each recording has files of its own
+            self.name += time.strftime('_%Y%m%d-%H%M%S')
+
+    @property
+    def total(self) -> int | None:
+        """How many frames there will be; None if unknown."""
+        end = self.end
+        if self.reader.total is not None:
+            end = min(self.reader.total, end or self.reader.total)
+        return end and len(range(self.start, end, self.step))
+
+    def __iter__(self) -> Footage:
+        return self
+
+    def __next__(self) -> tuple[int, float, np.ndarray]:
+        if self._peeked is not None:
+            item, self._peeked = self._peeked, None
+            return item
+        for number, moment, frame in self._items:
+            ended = self.end is not None and number >= self.end
+            if ended or self.stopped:
+                break
+            if number >= self.start and not (number - self.start) % self.step:
+                self.num_given += 1
+                return number, moment, frame
+        self.close()
+        raise StopIteration
+
+    def peek(self) -> np.ndarray:
+        """Look at the next frame, which is given again.
+
+        Raises:
+            ValueError: If there is none.
+        """
+        self._peeked = next(self, None)
+        if self._peeked is None:
+            raise ValueError(self.nothing())
+        return self._peeked[2]
+
+    def nothing(self) -> str:
+        """Message for a source of which no frame was given."""
+        within = ''
+        if (self.start, self.end) != (0, None):
+            within = f' from {self.start} to {self.end or "its end"}'
+        return (
+            f'{self.source} holds no frame{within}, expected a video with at '
+            'least one.'
+        )
+
+    def stop(self) -> None:
+        """End the iteration, also while it waits for a live frame."""
+        self.stopped = True
+        if isinstance(self.reader, LiveReader):
+            self.reader.ended = True
+
+    def close(self) -> None:
+        """Close files and connections."""
+        if hasattr(self._items, 'close'):
+            self._items.close()
+
+
+class FolderReader:
+    """Frames of a folder, decoded ahead in threads.
+
+    Args:
+        folder: Folder of image files.
+        pattern: Take only the names that match, such as `*.png` or
+            `frame%d.jpg`.
+    """
+
+    live, fps = False, Fraction(25)
+
+    def __init__(self, folder: Path, pattern: str | None = None) -> None:
+        ours = written_names(folder)
+        names = [name for name in list_frames(folder) if name not in ours]
+        if pattern is None:
+            self._check_types(folder)
+        else:
+            glob = re.sub(r'%0?\d*d', '[0-9]*', pattern)
+            names = [name for name in names if fnmatch.fnmatch(name, glob)]
+        if not names:
+            raise ValueError(
+                f'{folder / (pattern or "")} holds no frame, expected files '
+                f'ending in {", ".join(ENDINGS)}. Give the folder of the '
+                'frames, or a pattern of their names.'
+            )
+        self.names = names
+        self.files = [folder / name for name in names]
+        self.total = len(names)
+        self._read = _choose_reading(str(self.files[0]))
+
+    @staticmethod
+    def _check_types(folder: Path) -> None:
+        for name in sorted(os.listdir(folder) if folder.is_dir() else ()):
+            ending = Path(name).suffix.lower()
+            kind = mimetypes.guess_type(name)[0] or ''
+            is_image = kind.startswith('image/') or ending in OTHER_IMAGES
+            if name[0] != '.' and is_image and ending not in ENDINGS:
+                raise ValueError(
+                    f'{folder} holds {name}, an image of a type that is not '
+                    f'read; expected {", ".join(ENDINGS)}. Convert these '
+                    'images, move them away, or leave them out with a '
+                    "pattern such as 'folder/*.jpg'."
+                )
+
+    def __iter__(self) -> Iterator[tuple[int, float, np.ndarray]]:
+        frames = map_ahead(self._read, map(str, self.files), 2, 4)
+        for number, frame in enumerate(frames):
+            yield number, number / 25, frame
+
+
+def _choose_reading(path: str) -> callable:
+    """Choose how to read frames like this one: 16 bits need a range."""
+    if not path.lower().endswith(('.png', '.tif', '.tiff')):
+        return read_frame
+    first = cv2.imread(path, cv2.IMREAD_UNCHANGED)
+    if first is None or first.dtype == np.uint8:
+        return read_frame
+    low, high = np.percentile(first, (0.1, 99.9)).tolist()
+    warnings.warn(
+        f'{path} has {first.dtype} pixels. Values from {low:g} to {high:g}, '
+        'the range of the first frame, become 0 to 255 in all frames. If '
+        'that is not what you want, convert the frames to 8 bits before.',
+        stacklevel=2,
+    )
+    return partial(_read_scaled, low, max(high, low + 1e-6))
+
+
+def _read_scaled(low: float, high: float, path: str) -> np.ndarray:
+    """Read a frame of more than 8 bits, with a range that becomes 0 to 255."""
+    frame = cv2.imread(path, cv2.IMREAD_UNCHANGED)
+    if frame is None:
+        return read_frame(path)  # which says what is wrong
+    frame = (frame.astype(np.float32) - low) * (255 / (high - low))
+    frame = frame.clip(0, 255).round().astype(np.uint8)
+    if frame.ndim == 2:
+        return cv2.cvtColor(frame, cv2.COLOR_GRAY2RGB)
+    return np.ascontiguousarray(frame[..., 2::-1])
+
+
+class ArrayReader:
+    """Frames that the caller makes."""
+
+    live, fps, files = False, Fraction(25), ()
+
+    def __init__(self, frames: Iterable[np.ndarray]) -> None:
+        self.frames = frames
+        self.total = len(frames) if hasattr(frames, '__len__') else None
+
+    def __iter__(self) -> Iterator[tuple[int, float, np.ndarray]]:
+        return (
+            (number, number / 25, frame)
+            for number, frame in enumerate(self.frames)
+        )
+
+
+class AnimationReader:
+    """Pictures of an animated WebP, which no video library reads."""
+
+    live, fps = False, Fraction(25)
+
+    def __init__(self, path: Path) -> None:
+        self.files = [path]
+        self._image = Image.open(path)
+        self.total = self._image.n_frames
+
+    def __iter__(self) -> Iterator[tuple[int, float, np.ndarray]]:
+        moment = 0.0
+        for number in range(self.total):
+            self._image.seek(number)
+            frame = np.array(self._image.convert('RGB'))
+            yield number, moment, frame
+            moment += (self._image.info.get('duration') or 40) / 1000
+
+
+def _open_reader(source: Source):
+    """Open what reads a source."""
+    if is_live(source):
+        return LiveReader(source)
     if not isinstance(source, (str, Path)):
-        return iter(source)
-    if '://' in str(source):  # a stream, such as rtsp://
-        return _read_video(str(source))
+        return ArrayReader(source)
+    if str(source) == '-':
+        return open_video(sys.stdin.buffer, 'standard input')
     path = Path(source)
     if path.is_dir():
-        path = _frame_folder(path)
-        paths = [str(path / name) for name in list_frames(path)]
-        if not paths:
-            raise ValueError(
-                f'{path} holds no frame, expected files ending in '
-                f'{", ".join(ENDINGS)}. Give the folder of the frames.'
-            )
-        return iter(FrameReader(paths))
-    if not path.exists():
-        raise FileNotFoundError(
-            f'{path} is missing. Expected a video file or a folder of frames.'
-        )
-    return _read_video(str(path))
-
-
-def source_fps(source: Source) -> float:
-    """Frames per second of a video file; 25 for everything else."""
-    if isinstance(source, (str, Path)) and Path(source).is_file():
-        capture = cv2.VideoCapture(str(source))
-        fps = capture.get(cv2.CAP_PROP_FPS)
-        capture.release()
-        return fps if fps > 0 else 25
-    return 25
-
-
-def _frame_folder(path: Path) -> Path:
-    """The folder itself, or the one in it that holds a sequence's frames."""
-    for name in FRAME_FOLDERS:
-        if (path / name).is_dir():
-            return path / name
-    return path
-
-
-def _read_video(source: str | int) -> Iterator[np.ndarray]:
-    capture = cv2.VideoCapture(source)
-    try:
-        ok, frame = capture.read()
-        if not ok:
-            raise ValueError(
-                f'OpenCV reads no frame from {source!r}. Expected a video '
-                'file that it can decode, or the number of a camera.'
-            )
-        while ok:
-            yield cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
-            ok, frame = capture.read()
-    finally:
-        capture.release()
+        inner = [path / n for n in FRAME_FOLDERS if (path / n).is_dir()]
+        return FolderReader((inner or [path])[0])
+    if path.exists():
+        if path.suffix.lower() == '.webp':
+            return AnimationReader(path)
+        return open_video(path)
+    if _PATTERN.search(path.name) and path.parent.is_dir():
+        return FolderReader(path.parent, path.name)
+    raise FileNotFoundError(
+        f'{path} is missing. Expected a video file, a folder of frames, or a '
+        "pattern of their names such as 'folder/*.jpg'."
+    )

@@ -1,1 +1,1 @@
-"""What the command-line tools share."""
+"""The command `mmsimtrack`, and what the tools share with it."""

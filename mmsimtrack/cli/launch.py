@@ -16,6 +16,11 @@ def load_config(args: argparse.Namespace) -> Config:
     named after the config.
     """
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    if not osp.isfile(args.config):
+        raise FileNotFoundError(
+            f'{args.config} is missing, expected a config file. `mmsimtrack '
+            'models NAME` tells where that of a model lies.'
+        )
     cfg = Config.fromfile(args.config)
     cfg.launcher = args.launcher
     if args.cfg_options:

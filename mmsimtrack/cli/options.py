@@ -1,10 +1,11 @@
-"""Options of the command line that several tools have, and their types."""
+"""Options of the command line that several tools have, and their types.
+
+Nothing heavy is imported before an option needs it.
+"""
 
 import argparse
+import math
 from pathlib import Path
-
-import cv2
-from mmengine.config import DictAction
 
 
 def add_common_options(parser: argparse.ArgumentParser) -> None:
@@ -23,6 +24,8 @@ def add_common_options(parser: argparse.ArgumentParser) -> None:
 
 def add_cfg_options(parser: argparse.ArgumentParser) -> None:
     """Add the option of everything that reads a config."""
+    from mmengine.config import DictAction
+
     parser.add_argument(
         '--cfg-options',
         nargs='+',
@@ -52,6 +55,11 @@ def parse_bbox(text: str) -> list[float]:
             f'found {text!r}, expected four numbers x,y,w,h in pixels, such '
             'as 204,150,17,50'
         ) from None
+    if not all(map(math.isfinite, (x, y, w, h))) or w <= 0 or h <= 0:
+        raise argparse.ArgumentTypeError(
+            f'found {text!r}, expected finite numbers x,y,w,h with a width '
+            'and a height above 0'
+        )
     return [x, y, x + w, y + h]
 
 
@@ -62,6 +70,8 @@ def parse_source(text: str) -> str | int:
 
 def parse_image(text: str) -> str:
     """Check that OpenCV can write images with the ending of a path."""
+    import cv2
+
     if not cv2.haveImageWriter(text):
         raise argparse.ArgumentTypeError(
             f'found {text!r}, expected an image file such as attention.png'

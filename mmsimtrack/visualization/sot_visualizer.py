@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import heapq
 import math
-from collections.abc import Iterable
+import os
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, suppress
+from fractions import Fraction
 from pathlib import Path
 
 import cv2
@@ -15,6 +20,14 @@ from mmsimtrack.registry import VISUALIZERS
 
 PRED_COLOR = (255, 64, 32)
 GT_COLOR = (64, 220, 64)
+COLORS = (  # of several targets, told apart also without red and green
+    PRED_COLOR,
+    (64, 160, 255),
+    (255, 208, 0),
+    (0, 200, 160),
+    (224, 96, 224),
+    (160, 112, 64),
+)
 
 
 @VISUALIZERS.register_module()
@@ -40,28 +53,70 @@ class SOTVisualizer(Visualizer):
             (H, W, 3) RGB uint8.
         """
         frame = np.ascontiguousarray(frame).copy()
-        thickness = max(round(min(frame.shape[:2]) / 180), 1)
-        for bbox, color in ((gt_bbox, GT_COLOR), (pred_bbox, PRED_COLOR)):
-            if bbox is None or not np.isfinite(bbox).all():
-                continue
-            # a box ends on the far edge of its last pixel
-            x1, y1, x2, y2 = np.round(bbox).astype(int).tolist()
-            cv2.rectangle(frame, (x1, y1), (x2 - 1, y2 - 1), color, thickness)
+        _draw_box(frame, gt_bbox, GT_COLOR)
+        _draw_box(frame, pred_bbox, PRED_COLOR)
+        scale = _text_scale(frame)
         if text:
-            scale = max(min(frame.shape[:2]) / 480, 0.45)
-            origin = (4, round(26 * scale))
-            for color, width in (((0, 0, 0), 3), ((255, 255, 255), 1)):
-                cv2.putText(
-                    frame,
-                    text,
-                    origin,
-                    cv2.FONT_HERSHEY_SIMPLEX,
-                    scale,
-                    color,
-                    width * max(round(scale), 1),
-                    cv2.LINE_AA,
-                )
+            _write_text(frame, text, (4, round(26 * scale)), scale)
         return frame
+
+    @staticmethod
+    def draw_targets(
+        frame: np.ndarray,
+        ids: Sequence[int],
+        bboxes: np.ndarray,
+        labels: Sequence[str],
+        text: str,
+    ) -> np.ndarray:
+        """Draw several targets on a copy of a frame, each in its color.
+
+        Args:
+            frame: (H, W, 3) RGB uint8.
+            ids: Of the N targets; they choose the colors.
+            bboxes: (N, 4) xyxy in frame pixels; NaN is not drawn.
+            labels: Written above each box.
+            text: Written into the upper left corner.
+
+        Returns:
+            (H, W, 3) RGB uint8.
+        """
+        frame = SOTVisualizer.draw_frame(frame, text=text)
+        scale = 0.7 * _text_scale(frame)
+        for id_, bbox, label in zip(ids, bboxes, labels):
+            color = COLORS[(id_ - 1) % len(COLORS)]
+            if _draw_box(frame, bbox, color):
+                x, y = round(bbox[0]), round(bbox[1] - 4)
+                _write_text(frame, label, (x, y), scale, color)
+        return frame
+
+
+def _draw_box(frame: np.ndarray, bbox, color: tuple) -> bool:
+    """Draw a box in place, if there is one; tells if there is."""
+    if bbox is None or not np.isfinite(bbox).all():
+        return False
+    thickness = max(round(min(frame.shape[:2]) / 180), 1)
+    # a box ends on the far edge of its last pixel
+    x1, y1, x2, y2 = np.round(bbox).astype(int).tolist()
+    cv2.rectangle(frame, (x1, y1), (x2 - 1, y2 - 1), color, thickness)
+    return True
+
+
+def _text_scale(frame: np.ndarray) -> float:
+    return max(min(frame.shape[:2]) / 480, 0.45)
+
+
+def _write_text(
+    frame: np.ndarray,
+    text: str,
+    origin: tuple[int, int],
+    scale: float,
+    color: tuple = (255, 255, 255),
+) -> None:
+    """Write text with a dark rim in place."""
+    font = cv2.FONT_HERSHEY_SIMPLEX
+    for rgb, width in (((0, 0, 0), 3), (color, 1)):
+        width *= max(round(scale), 1)
+        cv2.putText(frame, text, origin, font, scale, rgb, width, cv2.LINE_AA)
 
 
 def write_image(path: str | Path, image: np.ndarray) -> None:
@@ -78,48 +133,237 @@ def write_image(path: str | Path, image: np.ndarray) -> None:
 
 
 class VideoWriter:
-    """A writer of RGB frames to an MP4 that appears once it is closed.
+    """A writer of RGB frames to an MP4 that browsers play.
+
+    It is H.264 (yuv420p, index in front), written by PyAV. Until it is
+    complete, the file consists of fragments, so that what is there plays even
+    if the process dies. Without PyAV, OpenCV writes VP9 or MPEG-4.
 
     Args:
         path: Video file.
-        fps: Frames per second.
+        fps: Frames per second; what no container can hold is rounded.
+        audio: File whose sound is copied, if it has any.
+        keep_partial: Write to ``path`` from the beginning, and keep what is
+            there on errors. By default the file appears once it is complete.
     """
 
-    def __init__(self, path: str | Path, fps: float = 25) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        fps: float | Fraction = 25,
+        audio: str | Path | None = None,
+        keep_partial: bool = False,
+    ) -> None:
         self.path = Path(path)
-        self.fps = fps
-        self._writer = None
-        self._replacement = replace_atomically(self.path)
+        fps = Fraction(fps) if 0 < fps < math.inf else Fraction(25)
+        fps = fps.limit_denominator(1001)
+        self.fps = min(max(fps, Fraction(1, 10)), Fraction(1000))
+        # a tick that divides 1 / fps, and is fine enough for other times
+        ticks = self.fps.numerator
+        self._tick = Fraction(1, ticks * math.ceil(90_000 / ticks))
+        self._audio = audio
+        self._partial = self.path
+        if not keep_partial:
+            self._partial = self.path.with_name(
+                f'.{self.path.stem}.{os.getpid()}{self.path.suffix}'
+            )
+        self._num_frames = 0
+        self._container = self._writer = None
 
     def __enter__(self) -> VideoWriter:
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._temporary = self._replacement.__enter__()
         return self
 
-    def write(self, frame: np.ndarray) -> None:
+    def write(self, frame: np.ndarray, time: float | None = None) -> None:
         """Add a frame, (H, W, 3) RGB uint8.
 
         The first frame sets the size of the video; others are resized to it.
 
-        Raises:
-            OSError: If OpenCV has no encoder for MP4.
-        """
-        if self._writer is None:
-            self._size = height, width = frame.shape[:2]
-            codec = cv2.VideoWriter_fourcc(*'mp4v')
-            self._writer = cv2.VideoWriter(
-                str(self._temporary), codec, self.fps, (width, height)
-            )
-            if not self._writer.isOpened():
-                raise OSError(f'OpenCV cannot write the video {self.path}.')
-        if frame.shape[:2] != self._size:
-            frame = cv2.resize(frame, self._size[::-1])
-        self._writer.write(np.ascontiguousarray(frame[..., ::-1]))
+        Args:
+            frame: The frame.
+            time: When to show it, in seconds; later than the one before. None
+                is the number of the frame over `fps`.
 
-    def __exit__(self, *exception) -> None:
+        Raises:
+            OSError: If the file cannot be written.
+        """
+        if self._num_frames == 0:
+            self._shape = frame.shape[:2]
+            self._begin = time or 0.0
+            self._last = -1
+            self._open(*self._shape)
+        if frame.shape[:2] != self._shape:
+            frame = cv2.resize(frame, self._shape[::-1])
+        if time is None:
+            time = self._begin + float(self._num_frames / self.fps)
+        self._num_frames += 1
+        if self._writer is not None:
+            self._writer.write(np.ascontiguousarray(frame[..., ::-1]))
+            return
+        import av
+
+        # halved color needs even sides
+        height, width = self._stream.height, self._stream.width
+        frame = np.ascontiguousarray(frame[:height, :width])
+        picture = av.VideoFrame.from_ndarray(frame, 'rgb24')
+        ticks = round((time - self._begin) / self._tick)
+        self._last = picture.pts = max(ticks, self._last + 1)
+        picture.time_base = self._tick
+        self._mux(picture)
+
+    def _open(self, height: int, width: int) -> None:
+        try:
+            import av
+        except ImportError:
+            self._open_opencv(height, width)
+            return
+        self._container = av.open(
+            str(self._partial),
+            'w',
+            format='mp4',
+            options={
+                'movflags': 'frag_keyframe+empty_moov+default_base_moof',
+                'frag_duration': '250000',  # microseconds
+                'flush_packets': '1',
+            },
+        )
+        codecs = ('libx264', 'libvpx-vp9', 'mpeg4')
+        codec = next(c for c in codecs if c in av.codecs_available)
+        if codec != codecs[0]:
+            _say_codec(self.path, codec)
+        stream = self._stream = self._container.add_stream(codec, self.fps)
+        stream.width, stream.height = (
+            max(side - side % 2, 2) for side in (width, height)
+        )
+        stream.pix_fmt = 'yuv420p'
+        stream.codec_context.time_base = self._tick
+        # without B frames, whose order would delay the first time
+        stream.options = {
+            'crf': '23',
+            'preset': 'veryfast',
+            'bf': '0',
+            'rc-lookahead': '10',
+        }
+
+    def _open_opencv(self, height: int, width: int) -> None:
+        for codec in ('vp09', 'mp4v'):
+            self._writer = cv2.VideoWriter(
+                str(self._partial),
+                cv2.VideoWriter_fourcc(*codec),
+                float(self.fps),
+                (width, height),
+            )
+            if self._writer.isOpened():
+                _say_codec(self.path, codec)
+                return
+        raise OSError(f'OpenCV cannot write the video {self.path}.')
+
+    def _mux(self, picture) -> None:
+        import av
+
+        try:
+            self._container.mux(self._stream.encode(picture))
+        except av.FFmpegError as error:
+            raise OSError(error.errno, f'{self.path}: {error}') from error
+
+    def __exit__(self, kind, *exception) -> None:
         if self._writer is not None:
             self._writer.release()
-        self._replacement.__exit__(*exception)
+        hidden = self._partial != self.path
+        if kind is not None and hidden:
+            with suppress(Exception):
+                self._container.close()
+            self._partial.unlink(missing_ok=True)
+            return
+        try:
+            if self._container is not None:
+                self._finish()
+        finally:
+            if hidden and self._num_frames:
+                os.replace(self._partial, self.path)
+
+    def _finish(self) -> None:
+        """Put the index in front, and the sound in.
+
+        Raises:
+            OSError: If there is no room for it; the fragments remain, and
+                play as well.
+        """
+        import av
+
+        try:
+            self._mux(None)
+        finally:
+            with suppress(av.FFmpegError, OSError):
+                self._container.close()
+        try:
+            with replace_atomically(self._partial) as temporary:
+                self._copy(temporary, self._audio)
+        except (av.FFmpegError, OSError, ValueError):
+            if self._audio is None:
+                raise
+            warnings.warn(
+                f'{self.path}: the sound of {self._audio} does not fit into '
+                'an MP4, so it is left out.',
+                stacklevel=2,
+            )
+            with replace_atomically(self._partial) as temporary:
+                self._copy(temporary, None)
+
+    def _copy(self, path: Path, audio: str | Path | None) -> None:
+        import av
+
+        length = float(self._last * self._tick + 1 / self.fps)
+        with ExitStack() as files:
+            out = files.enter_context(
+                av.open(
+                    str(path),
+                    'w',
+                    format='mp4',
+                    options={'movflags': 'faststart'},
+                )
+            )
+            packets = []
+            for source, kind in ((self._partial, 'video'), (audio, 'audio')):
+                if source is None:
+                    continue
+                found = files.enter_context(
+                    av.open(str(source), metadata_errors='ignore')
+                )
+                begin = self._begin if kind == 'audio' else 0.0
+                for stream in getattr(found.streams, kind)[:1]:
+                    target = out.add_stream_from_template(stream)
+                    packets.append(_cut(found, stream, target, begin, length))
+            for _, packet in heapq.merge(*packets, key=lambda item: item[0]):
+                out.mux(packet)
+
+
+def _cut(
+    container, stream, target, begin: float, length: float
+) -> Iterator[tuple]:
+    """Packets of a part of a stream, with times that begin at 0."""
+    pictures = container.streams.video[0]
+    origin = (pictures.start_time or 0) * pictures.time_base
+    offset = round((float(origin) + begin) / stream.time_base)
+    for packet in container.demux(stream):
+        if packet.dts is None:
+            continue
+        packet.dts -= offset
+        packet.pts -= offset
+        time = float(packet.dts * stream.time_base)
+        if time > length:
+            return
+        if not begin or packet.pts >= 0:
+            packet.stream = target
+            yield time, packet
+
+
+def _say_codec(path: Path, codec: str) -> None:
+    warnings.warn(
+        f'{path} is written as {codec}, without sound, since there is no '
+        'encoder for H.264; not every player shows it. Run: pip install av',
+        stacklevel=3,
+    )
 
 
 def contact_sheet(

@@ -38,8 +38,8 @@ def test_writes_everything(demo):
     assert len(names) == 3
     for name in names:
         assert (work_dir / f'results/{name}.txt').exists()
-    (clip,) = work_dir.glob('Synthetic_Val_*.mp4')
-    assert clip.stem in names
+    (clip,) = work_dir.glob('Synthetic_Val_*_tracked.mp4')
+    assert clip.stem.removesuffix('_tracked') in names
     for picture in ('success.png', f'{clip.stem}.png'):
         assert cv2.imread(str(work_dir / picture)) is not None
     video = cv2.VideoCapture(str(clip))
@@ -93,4 +93,4 @@ def test_a_second_run_uses_what_exists_and_tracks_a_clip_of_mine(demo):
     assert 'exists and is used again' in done.stdout
     assert 'Tracked Synthetic_Val' not in done.stdout + done.stderr
     assert (root / 'work/epoch_2.pth').stat().st_mtime_ns == before
-    assert (root / f'work/{frames.name}.mp4').exists()
+    assert (root / f'work/{frames.name}_tracked.mp4').exists()

@@ -1,11 +1,12 @@
 """What the options of tools/train.py do to the config."""
 
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
+
+from mmsimtrack.cli import train
 
 ROOT = Path(__file__).parents[2]
 CONFIG = str(ROOT / 'configs/demo/sim_tiny_generated.py')
@@ -14,8 +15,6 @@ CONFIG = str(ROOT / 'configs/demo/sim_tiny_generated.py')
 @pytest.fixture
 def composed(monkeypatch):
     """A function that gives the config that train.py would run with."""
-    monkeypatch.syspath_prepend(str(ROOT / 'tools'))
-    import train
 
     def _composed(*args, accelerator=True):
         found = []
@@ -26,8 +25,7 @@ def composed(monkeypatch):
         monkeypatch.setattr(
             torch.accelerator, 'is_available', lambda: accelerator
         )
-        monkeypatch.setattr(sys, 'argv', ['train.py', CONFIG, *args])
-        train.main()
+        assert train.main([CONFIG, *args]) == 0
         return found[0]
 
     return _composed
@@ -40,17 +38,13 @@ def test_amp_chooses_the_type(composed, recwarn, monkeypatch):
     assert (wrapper.dtype, wrapper.loss_scale) == ('float16', 'dynamic')
     with pytest.raises(SystemExit, match='float16 needs an accelerator'):
         composed('--amp', 'float16', accelerator=False)
-    monkeypatch.setattr(train_module(), 'has_native_bfloat16', lambda: False)
+    monkeypatch.setattr(train, 'has_native_bfloat16', lambda: False)
     with pytest.warns(UserWarning, match='several times as fast'):
         composed('--amp', accelerator=False)
-    monkeypatch.setattr(train_module(), 'has_native_bfloat16', lambda: True)
+    monkeypatch.setattr(train, 'has_native_bfloat16', lambda: True)
     recwarn.clear()
     composed('--amp', accelerator=False)
     assert not [w for w in recwarn if 'bfloat16' in str(w.message)]
-
-
-def train_module():
-    return sys.modules['train']
 
 
 def test_resuming_without_a_checkpoint_begins_as_without(composed, tmp_path):

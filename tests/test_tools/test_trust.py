@@ -8,12 +8,10 @@ import pytest
 import torch
 from mmengine.runner import CheckpointLoader, Runner
 
-from mmsimtrack.apis import SOTInferencer
+from mmsimtrack.apis import SOTInferencer, sot_inferencer
 from mmsimtrack.models.weights.load import trusted
 
 TOOLS = Path(__file__).parents[2] / 'tools'
-sys.path.insert(0, str(TOOLS))
-import track  # noqa: E402
 
 # `test` is a package of Python, and `train` may be anyone's
 DEMO = str(TOOLS.parent / 'configs/demo/sim_tiny_generated.py')
@@ -54,7 +52,8 @@ def run_tool(name, monkeypatch, *args):
 )
 def test_training_and_testing(name, args, trust, runner, monkeypatch):
     option = ['--trust-checkpoint'] if trust else []
-    run_tool(name, monkeypatch, DEMO, *args, *option)
+    with pytest.raises(SystemExit, match='^0$'):
+        run_tool(name, monkeypatch, DEMO, *args, *option)
     assert runner == [trust]
     assert not trusted()
 
@@ -70,11 +69,11 @@ def test_tracking(trust, monkeypatch):
         def __call__(self, *args):
             return {'bboxes': [], 'scores': np.ones(1)}
 
-    monkeypatch.setattr(track, 'SOTInferencer', Fake)
-    args = ['track.py', 'c.py', 'x.pth', 'a.mp4', '--bbox', '1,2,3,4']
+    monkeypatch.setattr(sot_inferencer, 'SOTInferencer', Fake)
+    args = ['c.py', 'x.pth', 'a.mp4', '--bbox', '1,2,3,4']
     option = ['--trust-checkpoint'] if trust else []
-    monkeypatch.setattr(sys, 'argv', args + option)
-    track.main()
+    with pytest.raises(SystemExit, match='^0$'):
+        run_tool('track.py', monkeypatch, *args, *option)
     assert seen == [trust]
 
 

@@ -1,6 +1,10 @@
+from fractions import Fraction
+
+import av
 import cv2
 import numpy as np
 import pytest
+from clips import describe, packets, write_clip
 
 from mmsimtrack.visualization import (
     SOTVisualizer,
@@ -8,7 +12,11 @@ from mmsimtrack.visualization import (
     contact_sheet,
     write_image,
 )
-from mmsimtrack.visualization.sot_visualizer import GT_COLOR, PRED_COLOR
+from mmsimtrack.visualization.sot_visualizer import (
+    COLORS,
+    GT_COLOR,
+    PRED_COLOR,
+)
 
 
 @pytest.fixture
@@ -72,3 +80,111 @@ def test_a_failed_video_leaves_nothing(frame, tmp_path):
 def test_an_unknown_format_is_refused(frame, tmp_path):
     with pytest.raises((OSError, cv2.error)):
         write_image(tmp_path / 'frame.unknown', frame)
+
+
+def test_browsers_play_the_video(frame, tmp_path):
+    """H.264 of the usual kind, with the index in front of the pictures."""
+    path = tmp_path / 'clip.mp4'
+    with VideoWriter(path) as video:
+        for _ in range(3):
+            video.write(frame[:-1, :-1])  # odd sides
+    found = describe(path)
+    assert (found['codec'], found['pix_fmt']) == ('h264', 'yuv420p')
+    content = path.read_bytes()
+    assert 0 < content.index(b'moov') < content.index(b'mdat')
+    assert b'moof' not in content
+
+
+@pytest.mark.parametrize(
+    'fps, expected',
+    [
+        (10, 10),
+        (Fraction(30000, 1001), Fraction(30000, 1001)),
+        (Fraction(24000, 1001), Fraction(24000, 1001)),
+        (0, 25),
+        (float('nan'), 25),
+        (1e6, 1000),
+        (Fraction(1234567, 65537), Fraction(1234567, 65537)),
+    ],
+)
+def test_rates(frame, tmp_path, fps, expected):
+    with VideoWriter(tmp_path / 'clip.mp4', fps) as video:
+        for _ in range(5):
+            video.write(frame)
+    times = describe(tmp_path / 'clip.mp4')['times']
+    np.testing.assert_allclose(
+        times, np.arange(5) / float(expected), atol=1e-5
+    )
+
+
+def test_times_may_vary_but_not_stand_still(frame, tmp_path):
+    with VideoWriter(tmp_path / 'clip.mp4') as video:
+        for time in (3, 3.01, 3.01, 3.5):
+            video.write(frame, time)
+    times = describe(tmp_path / 'clip.mp4')['times']
+    np.testing.assert_allclose(times, [0, 0.01, 0.01, 0.5], atol=1e-4)
+    assert times[2] > times[1]
+
+
+@pytest.mark.parametrize('codec', ['aac', 'pcm_s16le'])
+def test_sound_is_copied_where_it_fits(frame, tmp_path, codec, recwarn):
+    name = 'clip.mp4' if codec == 'aac' else 'clip.avi'
+    source = write_clip(tmp_path / name, audio=codec)
+    with VideoWriter(tmp_path / 'out.mp4', audio=source) as video:
+        for _ in range(24):
+            video.write(frame)
+    sound = {packet[2] for packet in packets(source, 'audio')}
+    found = describe(tmp_path / 'out.mp4')
+    warned = any('does not fit' in str(w.message) for w in recwarn)
+    assert warned != bool(found['audio'])
+    assert found['audio'] or codec != 'aac'
+    if found['audio']:
+        copied = [p[2] for p in packets(tmp_path / 'out.mp4', 'audio')]
+        assert len(copied) >= 38 and set(copied) <= sound
+    assert len(found['times']) == 24
+
+
+def test_sound_stays_in_step_with_a_part(frame, tmp_path):
+    """A transport stream begins at 1.4 s; the part, half a second later."""
+    source = write_clip(tmp_path / 'clip.ts', audio='aac')
+    with VideoWriter(tmp_path / 'out.mp4', audio=source) as video:
+        for i in range(12, 22):
+            video.write(frame, i / 25)
+    with av.open(str(tmp_path / 'out.mp4')) as container:
+        stream = container.streams.audio[0]
+        times = [
+            p.pts * stream.time_base for p in container.demux(stream) if p.size
+        ]
+    assert 0 <= times[0] < 0.03 and 0.3 < times[-1] <= 0.4
+
+
+@pytest.mark.parametrize('sure', [True, False])
+def test_a_part_stays_where_it_is_wanted(frame, tmp_path, sure):
+    path = tmp_path / 'clip.mp4'
+    video = VideoWriter(path, keep_partial=sure).__enter__()
+    for _ in range(80):
+        video.write(frame)
+    assert path.exists() == sure
+    if sure:  # as a killed process leaves it
+        with av.open(str(path)) as container:
+            assert len(list(container.decode(video=0))) >= 25
+    video.__exit__(None, None, None)
+    assert len(describe(path)['times']) == 80
+
+
+def test_without_pyav_opencv_writes(frame, tmp_path, monkeypatch):
+    monkeypatch.setitem(__import__('sys').modules, 'av', None)
+    with (
+        pytest.warns(UserWarning, match='written as vp09, without sound'),
+        VideoWriter(tmp_path / 'clip.mp4') as video,
+    ):
+        video.write(frame)
+    monkeypatch.undo()
+    assert describe(tmp_path / 'clip.mp4')['codec'] == 'vp9'
+
+
+def test_several_targets_have_colors(frame):
+    bboxes = np.array([(20, 30, 61, 71), (100, 60, 120, 90)])
+    drawn = SOTVisualizer.draw_targets(frame, [1, 2], bboxes, 'ab', '#3')
+    assert has_color(drawn, 20, 30, COLORS[0])
+    assert has_color(drawn, 100, 60, COLORS[1])

@@ -1,0 +1,196 @@
+"""The command `mmsimtrack`; what it needs is imported once it is needed."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+import warnings
+from importlib import import_module
+from pathlib import Path
+
+import click
+
+from mmsimtrack.apis.zoo import ROOT, find_model, list_models
+from mmsimtrack.cli.track import track
+from mmsimtrack.version import __version__
+
+# what users can cause: files, values, names, missing packages and memory
+USER_ERRORS = (
+    ArithmeticError,
+    ImportError,
+    LookupError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+PASSED_ON = dict(
+    add_help_option=False,
+    context_settings=dict(
+        ignore_unknown_options=True, allow_interspersed_args=False
+    ),
+)
+RESULTS = 'analysis_tools/results.py'
+# commands of tools/: script, arguments before the user's, and what it does
+TOOLS = {
+    'score': (RESULTS, ['score'], 'Score result files by a kit.'),
+    'plot': (RESULTS, ['plot'], 'Plot the curves of several reports.'),
+    'compare': (RESULTS, ['compare'], 'Compare two reports statistically.'),
+    'check': (
+        'dataset_converters/check_dataset.py',
+        [],
+        'Check that a data set is complete.',
+    ),
+    'generate': (
+        'dataset_converters/generate_sequences.py',
+        [],
+        'Generate sequences to train and test on.',
+    ),
+}
+OFFICIAL = 'model_converters/official_simtrack_to_mmsimtrack.py'
+BACKBONE = 'model_converters/backbone_to_mmsimtrack.py'
+
+
+@click.group(context_settings=dict(help_option_names=['-h', '--help']))
+@click.version_option(__version__)
+@click.option(
+    '--traceback', is_flag=True, help='Show where an error comes from.'
+)
+def command(traceback: bool) -> None:
+    """Follow an object through a video; train and test trackers.
+
+    `mmsimtrack COMMAND --help` tells the options of a command.
+    """
+
+
+command.add_command(track)
+
+
+def _add(name: str, run, help_: str) -> None:
+    """Add a command that reads its arguments itself."""
+
+    @command.command(name, help=help_, short_help=help_, **PASSED_ON)
+    @click.argument('args', nargs=-1, type=click.UNPROCESSED)
+    def _run(args: tuple[str, ...]) -> int:
+        return run(list(args))
+
+
+def _run_tool(name: str, script: str, before: list[str]):
+    # a script with commands of its own names the command itself
+    title = 'mmsimtrack' if before else f'mmsimtrack {name}'
+    return lambda args: run_script(title, script, before + args)
+
+
+def _run_module(name: str):
+    module = f'mmsimtrack.cli.{name}'
+    return lambda args: _with_argv(
+        f'mmsimtrack {name}', args, lambda: import_module(module).main()
+    )
+
+
+def run_script(name: str, script: str, args: list[str]) -> int:
+    """Run a script of `tools/`, which an installed package has as well."""
+    path = ROOT / 'tools' / script
+    sys.path.insert(0, str(path.parent))
+    try:
+        return _with_argv(name, args, import_module(path.stem).main)
+    finally:
+        sys.path.remove(str(path.parent))
+
+
+def _with_argv(name: str, args: list[str], function) -> int:
+    """Call a function that reads `sys.argv`, and names itself by it."""
+    former = sys.argv
+    sys.argv = [name, *args]
+    try:
+        return function()
+    finally:
+        sys.argv = former
+
+
+_add('train', _run_module('train'), 'Train a tracker.')
+_add('test', _run_module('test'), 'Test a tracker on a benchmark.')
+for _name, (_script, _before, _help) in TOOLS.items():
+    _add(_name, _run_tool(_name, _script, _before), _help)
+
+
+def convert(args: list[str]) -> int:
+    """Choose the converter by the first argument."""
+    if args and args[0] == 'official':
+        return run_script('mmsimtrack convert official', OFFICIAL, args[1:])
+    return run_script('mmsimtrack convert', BACKBONE, args)
+
+
+_add('convert', convert, 'Convert weights of others: FORMAT or official.')
+
+
+@command.command()
+@click.argument('name', required=False)
+@click.option('--weights', is_flag=True, help='Only those with weights.')
+def models(name: str | None, weights: bool) -> None:
+    """List the models, or tell where config and weights of NAME lie."""
+    names = [name] if name else list_models(weights)
+    for each in names:
+        config, file = find_model(each)
+        if name:
+            click.echo(f'config   {config}\nweights  {file or "none"}')
+        else:
+            click.echo(f'{each:34}{"with weights" if file else ""}'.rstrip())
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command.
+
+    Args:
+        argv: Arguments; None are those of the process.
+
+    Returns:
+        Exit status: 0, 1 for a result that is not complete, 2 for an error
+        of the user, which ends in one message.
+    """
+    argv = list(sys.argv[1:] if argv is None else argv)
+    shows_traceback = '--traceback' in argv
+    argv = [each for each in argv if each != '--traceback']
+    try:
+        with warnings.catch_warnings():
+            warnings.showwarning = _show_warning
+            status = command.main(argv, 'mmsimtrack', standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        status = error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        status = 130
+    except SystemExit as error:
+        status = error.code
+        if isinstance(status, str):
+            click.echo(status, err=True)
+            status = 2
+    except USER_ERRORS as error:
+        if shows_traceback:
+            traceback.print_exc()
+        click.echo(f'mmsimtrack: {explain(error)}', err=True)
+        status = 2
+    return int(status or 0)
+
+
+def _show_warning(message, category, filename, lineno, *_) -> None:
+    """Write a warning as one line; those of other packages say whose."""
+    package = Path(__file__).parents[1]
+    if category is not UserWarning or package not in Path(filename).parents:
+        message = f'{filename}:{lineno}: {category.__name__}: {message}'
+    click.echo(f'mmsimtrack: {message}', err=True)
+
+
+def explain(error: Exception) -> str:
+    """Message of an error; whoever else raised it is named."""
+    text = str(error)
+    if isinstance(error, KeyError) and error.args:
+        text = str(error.args[0])  # without quotes
+    where = list(traceback.walk_tb(error.__traceback__))[-1][0].f_code
+    package = Path(__file__).parents[1]
+    if package in Path(where.co_filename).parents:
+        return text
+    return (
+        f'{type(error).__name__}: {text}\n(raised outside of mmsimtrack; add '
+        '--traceback to see where)'
+    )

@@ -1,0 +1,118 @@
+"""Test a tracker on a benchmark."""
+
+import argparse
+import contextlib
+import json
+import os.path as osp
+from pathlib import Path
+
+from mmengine.dist import is_main_process
+from mmengine.runner import Runner
+
+from mmsimtrack.benchmarks import BENCHMARKS, use_benchmark
+from mmsimtrack.cli.launch import load_config, set_up_distribution
+from mmsimtrack.cli.options import add_common_options
+from mmsimtrack.evaluation.functional import KITS
+from mmsimtrack.fileio import lock_folder, replace_atomically
+from mmsimtrack.models.weights import load_model
+
+
+def parse_args(argv: list[str] | None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('config', help='config file')
+    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument(
+        '--benchmark',
+        choices=BENCHMARKS,
+        help="test set (default: the config's); the work dir is then a folder "
+        "of that name in the config's",
+    )
+    parser.add_argument(
+        '--profile',
+        choices=KITS,
+        help='whose rules score; see docs/en/evaluate.md (default: the '
+        "benchmark's own kit)",
+    )
+    parser.add_argument(
+        '--work-dir',
+        help='folder for results/, times/, metrics.json and logs',
+    )
+    kept = parser.add_mutually_exclusive_group()
+    kept.add_argument(
+        '--resume',
+        action='store_true',
+        default=None,
+        help='refuse a work dir with results of another test (default: set '
+        'them aside; what this test has finished is kept in any case)',
+    )
+    kept.add_argument(
+        '--overwrite',
+        dest='resume',
+        action='store_false',
+        help='set all results aside and track all sequences again',
+    )
+    parser.add_argument(
+        '--num-slots',
+        type=int,
+        help='sequences to track at a time in each process; 1 (with '
+        '--overwrite) writes the latency of each frame instead of its share '
+        'of a batch (default: test_cfg.num_slots)',
+    )
+    parser.add_argument('--out', help='JSON file to write the metrics to')
+    parser.add_argument(
+        '--show-dir', help='folder for a video of each sequence, boxes drawn'
+    )
+    parser.add_argument(
+        '--amp',
+        action='store_true',
+        help='track with bfloat16 where it is safe (float16: --cfg-options '
+        'test_cfg.amp_dtype=float16)',
+    )
+    add_common_options(parser)
+    return parser.parse_args(argv)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Build a Runner from the config and test."""
+    args = parse_args(argv)
+    if args.out:  # before hours of work
+        if Path(args.out).is_dir():
+            raise SystemExit(f'--out {args.out} is a folder, expected a file')
+        Path(args.out).parent.mkdir(parents=True, exist_ok=True)
+    cfg = load_config(args)
+    use_benchmark(cfg, args.benchmark, args.profile)
+    cfg.merge_from_dict(args.cfg_options or {})  # they come last
+    if args.benchmark and not args.work_dir:
+        cfg.work_dir = osp.join(cfg.work_dir, args.benchmark)
+    cfg.load_from, cfg.resume = args.checkpoint, False
+    if args.resume is not None:
+        cfg.test_cfg.resume = args.resume
+    if args.num_slots is not None:
+        cfg.test_cfg.num_slots = args.num_slots
+    if args.amp:
+        cfg.test_cfg.setdefault('amp_dtype', 'bfloat16')
+    if args.show_dir:
+        cfg.custom_hooks = cfg.get('custom_hooks', []) + [
+            dict(type='SequenceVideoHook', out_dir=args.show_dir)
+        ]
+    # a checkpoint holds the averaged weights where there are any
+    cfg.get('default_hooks', {}).pop('ema', None)
+    cfg.custom_hooks = [
+        hook
+        for hook in cfg.get('custom_hooks', [])
+        if hook['type'] != 'EMAHook'
+    ]
+    set_up_distribution(cfg)
+    runner = Runner.from_cfg(cfg)
+    # what is in the work dir belongs to one test at a time
+    lock = lock_folder if is_main_process() else contextlib.nullcontext
+    with lock(cfg.work_dir):
+        # mmengine would take any file, and test what is left random
+        load_model(runner.model, args.checkpoint, args.trust_checkpoint)
+        runner._has_loaded = True
+        metrics = runner.test()
+    if args.out and is_main_process():
+        with replace_atomically(args.out) as temporary:
+            temporary.write_text(json.dumps(metrics, indent=2) + '\n')
+    return 0

@@ -1,0 +1,102 @@
+"""The command mmsimtrack: its parts, its errors, its exit status."""
+
+import subprocess
+import sys
+
+import pytest
+
+from mmsimtrack.apis import zoo
+from mmsimtrack.cli import main as module
+from mmsimtrack.cli.main import TOOLS, main
+
+COMMANDS = ['track', 'train', 'test', *TOOLS, 'convert', 'models']
+
+
+def run(*command):
+    return subprocess.run(
+        [sys.executable, *command], capture_output=True, text=True
+    )
+
+
+@pytest.mark.parametrize('args', [['--help'], ['track', '--help'], ['models']])
+def test_help_needs_no_network_library(args):
+    code = (
+        'import sys; from mmsimtrack.cli.main import main; main(sys.argv[1:]);'
+        'print(*{"torch", "mmengine", "matplotlib"} & set(sys.modules))'
+    )
+    done = run('-c', code, *args)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == ''
+
+
+def test_the_module_is_the_command():
+    done = run('-m', 'mmsimtrack', '--help')
+    assert done.returncode == 0
+    for name in COMMANDS:
+        assert f'\n  {name} ' in done.stdout
+
+
+@pytest.mark.parametrize('name', [n for n in COMMANDS if n != 'compare'])
+def test_every_command_explains_itself(name, capsys):
+    assert main([name, '--help']) == 0
+    out = capsys.readouterr().out
+    assert 'usage' in out.lower() and name in out
+
+
+def test_a_command_of_tools_runs(tmp_path, capsys):
+    args = ['--num-train', '1', '--num-val', '1', '--train-frames', '3']
+    args += ['--val-frames', '3', '--jobs', '1']
+    assert main(['generate', str(tmp_path / 'data'), *args]) == 0
+    assert (tmp_path / 'data/val/list.txt').exists()
+    args = ['--type', 'Got10kDataset', '--split', 'val', '--data-root']
+    assert main(['check', *args, str(tmp_path / 'data')]) == 0
+    missing = ['--gt', str(tmp_path), '--results', str(tmp_path / 'none')]
+    args = [
+        *missing,
+        '--benchmark',
+        'custom',
+        '--out',
+        str(tmp_path / 'm.json'),
+    ]
+    assert main(['score', *args]) == 2
+    assert 'no such folder' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    'args, message',
+    [
+        (['trakc'], "No such command 'trakc'"),
+        (['train', 'no.py'], 'no.py is missing, expected a config file'),
+        (['test', 'no.py', 'x.pth'], 'no.py is missing, expected a config'),
+        (['models', 'sim_b16_laso'], 'Did you mean sim_b16_lasot'),
+        (['convert', 'timm', 'no.pth', 'out.pth'], 'no.pth does not exist'),
+    ],
+)
+def test_user_errors_end_in_a_message(args, message, capsys):
+    assert main(args) == 2
+    error = capsys.readouterr().err
+    assert message in error and 'Traceback' not in error
+
+
+def test_the_error_of_another_library_is_not_alone(monkeypatch, capsys):
+    monkeypatch.setattr(module, 'list_models', lambda _: int('x'))
+    monkeypatch.setattr(zoo, 'list_models', lambda _: int('x'))
+    assert main(['models']) == 2
+    text = capsys.readouterr().err
+    assert 'raised outside of mmsimtrack' in text
+    assert 'add --traceback' in text and 'Traceback' not in text
+    assert main(['models', '--traceback']) == 2
+    assert 'Traceback (most recent' in capsys.readouterr().err
+
+
+def test_models(capsys):
+    assert main(['models', '--weights']) == 0
+    assert capsys.readouterr().out.split() == [
+        'sim_s16-6l_real',
+        'with',
+        'weights',
+    ]
+    main(['models', 'sim_b16_lasot'])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].endswith('configs/simtrack/sim_b16_lasot.py')
+    assert lines[1].endswith('none')
