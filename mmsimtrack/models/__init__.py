@@ -1,17 +1,26 @@
 """Networks, in the order of Fig. 2: tokenizer, backbone, head, tracker."""
 
-from .backbones import JointPVT, JointSwin, JointViT, OneWayViT, Siamese
+from .backbones import (
+    JointPVT,
+    JointSwin,
+    JointViT,
+    OneWayViT,
+    OSTrackViT,
+    Siamese,
+)
 from .data_preprocessors import SOTDataPreprocessor
-from .heads import CornerHead
+from .heads import CenterHead, CornerHead
 from .tokenizers import FovealTokenizer
 from .trackers import SimTrack, SOTTracker, TrackState
 
 __all__ = [
+    'CenterHead',
     'CornerHead',
     'FovealTokenizer',
     'JointPVT',
     'JointSwin',
     'JointViT',
+    'OSTrackViT',
     'OneWayViT',
     'SOTDataPreprocessor',
     'SOTTracker',

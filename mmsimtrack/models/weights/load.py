@@ -316,10 +316,14 @@ def load_from_http(filename: str, map_location=None) -> dict:
 
 
 def in_our_names(checkpoint: dict, path: str | os.PathLike) -> dict:
-    """Convert a checkpoint of the official SimTrack code, leave others."""
-    if any('backbone.visual.' in str(name) for name in peel(checkpoint)):
-        checkpoint = convert(FORMATS['simtrack'], checkpoint, path)
-        return {'state_dict': checkpoint}
+    """Convert a checkpoint of an official code, leave others."""
+    for format_, mark in (
+        ('simtrack', 'backbone.visual.'),
+        ('ostrack', 'backbone.pos_embed_z'),
+    ):
+        if any(mark in str(name) for name in peel(checkpoint)):
+            checkpoint = convert(FORMATS[format_], checkpoint, path)
+            return {'state_dict': checkpoint}
     return checkpoint
 
 
