@@ -194,6 +194,52 @@ def test_sim_b16_has_the_numbers_of_the_paper():
     assert cfg.model.head.loss_bbox.loss_weight == 5
 
 
+@pytest.mark.parametrize(
+    ('name', 'views', 'jitter', 'epochs', 'warmup'),
+    [
+        ('b256_lasot', (128, 256, 4), (3, 0.25), 300, 80),
+        ('b256_got10k', (128, 256, 4), (3, 0.25), 100, 50),
+        ('b384_lasot', (192, 384, 5), (4.5, 0.5), 300, 80),
+        ('b384_got10k', (192, 384, 5), (4.5, 0.5), 100, 50),
+    ],
+)
+def test_ostrack_has_the_published_numbers(
+    name, views, jitter, epochs, warmup
+):
+    cfg = load(f'ostrack/ostrack_{name}.py')
+    exemplar, search, factor = views
+    assert cfg.model.exemplar == dict(size=exemplar, factor=2)
+    assert cfg.model.search == dict(size=search, factor=factor)
+    assert cfg.model.train_cfg.jitter == dict(
+        center=jitter[0], scale=jitter[1]
+    )
+    assert cfg.model.test_cfg == dict(window='hann')
+    assert cfg.model.backbone.drop_path_rate == 0.1
+    assert cfg.model.backbone.elimination == dict(
+        blocks=(3, 6, 9),
+        keep_ratio=0.7,
+        template_tokens='center',
+        start_epoch=20,
+        warmup_epochs=warmup,
+    )
+    head = cfg.model.head
+    losses = [head.loss_iou, head.loss_bbox, head.loss_score]
+    assert [loss.loss_weight for loss in losses] == [2, 5, 1]
+    assert cfg.train_dataloader.sampler.num_pairs == 60000
+    assert cfg.train_dataloader.batch_size * 4 == 128
+    assert cfg.auto_scale_lr.base_batch_size == 128
+    assert cfg.train_cfg.max_epochs == epochs
+    assert cfg.param_scheduler.milestones == [epochs * 4 // 5]
+    shrink_backbone(cfg.model.backbone)
+    head.channels = 8
+    model = MODELS.build(cfg.model)
+    wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
+    for key, (lr, weight_decay) in rates_by_name(model, wrapper).items():
+        backbone = key.startswith('backbone.')
+        assert lr == pytest.approx(4e-5 if backbone else 4e-4), key
+        assert weight_decay == 1e-4
+
+
 # what no pre-trained file holds
 NEW = {
     'simtrack/sim_b16_lasot.py': ['tokenizer.'],
@@ -307,7 +353,8 @@ def test_metafiles_state_what_configs_hold(monkeypatch):
     counted = {}
     for row in rows_of_the_zoo():
         cfg = load(row['Config'].removeprefix('configs/'))
-        key = str(cfg.model.backbone)
+        # the positions of some backbones fit the crops
+        key = str((cfg.model.backbone, cfg.model.exemplar, cfg.model.search))
         if key not in counted:
             model = MODELS.build(cfg.model)
             counted[key] = sum(p.numel() for p in model.parameters())

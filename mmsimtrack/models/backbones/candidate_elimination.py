@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 
 import torch
-from mmengine.logging import MessageHub
+from mmengine.logging import MessageHub, MMLogger
 from torch import Tensor, nn
 
 RANGES = ('center', 'rectangle', 'all', 'box')
@@ -19,7 +19,8 @@ class CandidateElimination:
 
     Args:
         num_layers: Blocks of the ViT.
-        blocks: Blocks after which tokens are dropped, counted from 0.
+        blocks: Blocks after which tokens are dropped, counted from 0. A
+            warning is logged if the ViT has fewer.
         keep_ratio: Share of the tokens still there that each of these blocks
             keeps; one number for all, or one per block.
         template_tokens: Tokens of the exemplar whose attention ranks:
@@ -51,8 +52,8 @@ class CandidateElimination:
             (
                 'blocks',
                 blocks,
-                f'different numbers from 0 to {num_layers - 1}',
-                len(blocks) == len({*blocks} & {*range(num_layers)}) > 0,
+                'different numbers from 0 on',
+                len(blocks) == len({*blocks}) > 0 <= min(blocks),
             ),
             (
                 'keep_ratio',
@@ -75,6 +76,12 @@ class CandidateElimination:
                     f'model.backbone.elimination.{name} is {found!r}, '
                     f'expected {expected}.'
                 )
+        if max(blocks) >= num_layers:
+            MMLogger.get_current_instance().warning(
+                f'model.backbone.elimination.blocks is {blocks}, but the '
+                f'blocks are 0 to {num_layers - 1}: none of the others drops '
+                'a token.'
+            )
         self.ratios = dict(zip(blocks, keep_ratio))
         self.first_ratio = keep_ratio[0]
         self.template_tokens = template_tokens
