@@ -2,12 +2,13 @@
 
 from .sot_inferencer import SOTInferencer, TrackedFrame
 from .sources import open_source
-from .zoo import find_model, list_models
+from .zoo import find_model, get_model, list_models
 
 __all__ = [
     'SOTInferencer',
     'TrackedFrame',
     'find_model',
+    'get_model',
     'list_models',
     'open_source',
 ]
