@@ -179,6 +179,53 @@ def test_table_11_changes_the_search_size_only(size):
     assert cfg.to_dict() == plain.to_dict()
 
 
+@pytest.mark.parametrize(
+    ('name', 'views', 'jitter', 'epochs', 'warmup'),
+    [
+        ('b256_lasot', (128, 256, 4), (3, 0.25), 300, 80),
+        ('b256_got10k', (128, 256, 4), (3, 0.25), 100, 50),
+        ('b384_lasot', (192, 384, 5), (4.5, 0.5), 300, 80),
+        ('b384_got10k', (192, 384, 5), (4.5, 0.5), 100, 50),
+    ],
+)
+def test_ostrack_has_the_published_numbers(
+    name, views, jitter, epochs, warmup
+):
+    cfg = load(f'ostrack/ostrack_{name}.py')
+    exemplar, search, factor = views
+    assert cfg.model.exemplar == dict(size=exemplar, factor=2)
+    assert cfg.model.search == dict(size=search, factor=factor)
+    assert cfg.model.train_cfg.jitter == dict(
+        center=jitter[0], scale=jitter[1]
+    )
+    assert cfg.model.test_cfg == dict(window='hann')
+    assert cfg.model.backbone.drop_path_rate == 0.1
+    assert cfg.model.backbone.elimination == dict(
+        blocks=(3, 6, 9),
+        keep_ratio=0.7,
+        template_tokens='center',
+        start_epoch=20,
+        warmup_epochs=warmup,
+    )
+    head = cfg.model.head
+    losses = [head.loss_iou, head.loss_bbox, head.loss_score]
+    assert [loss.loss_weight for loss in losses] == [2, 5, 1]
+    assert cfg.train_dataloader.sampler.num_pairs == 60000
+    assert cfg.train_dataloader.batch_size * 4 == 128
+    assert cfg.auto_scale_lr.base_batch_size == 128
+    assert cfg.train_cfg.max_epochs == epochs
+    assert cfg.param_scheduler.milestones == [epochs * 4 // 5]
+    shrink_backbone(cfg.model.backbone)
+    head.channels = 8
+    model = MODELS.build(cfg.model)
+    groups = build_optim_wrapper(model, cfg.optim_wrapper).param_groups
+    rates = {id(p): g['lr'] for g in groups[:-1] for p in g['params']}
+    for key, parameter in model.named_parameters():
+        expected = 4e-5 if key.startswith('backbone.') else 4e-4
+        assert rates[id(parameter)] == pytest.approx(expected), key
+    assert all(group['weight_decay'] == 1e-4 for group in groups)
+
+
 # what no pre-trained file holds
 NEW = {
     'simtrack/sim_b16_lasot.py': ['tokenizer.'],
@@ -256,7 +303,9 @@ def test_metafiles_state_what_configs_hold(monkeypatch):
     counted = {}
     for row in rows_of_the_zoo():
         cfg = load(row['Config'].removeprefix('configs/'))
-        key = f'{cfg.model.type} {cfg.model.backbone}'
+        # the positions of some backbones fit the crops
+        model = cfg.model
+        key = str((model.type, model.backbone, model.exemplar, model.search))
         if key not in counted:
             model = MODELS.build(cfg.model)
             counted[key] = sum(p.numel() for p in model.parameters())

@@ -15,7 +15,7 @@ _HOMES = {
         'init_model',
     ),
     'sources': ('Footage', 'open_source'),
-    'zoo': ('find_model', 'list_models'),
+    'zoo': ('find_model', 'get_model', 'list_models'),
 }
 __all__ = sorted(name for names in _HOMES.values() for name in names)
 

@@ -5,8 +5,12 @@ from __future__ import annotations
 import difflib
 import functools
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import yaml
+
+if TYPE_CHECKING:
+    from mmsimtrack.models import SOTTracker
 
 PACKAGE = Path(__file__).parents[1]
 # an installed package carries configs and metafiles in `.mim`
@@ -34,15 +38,15 @@ def list_models(weights: bool = False) -> list[str]:
     return sorted(n for n in rows if not weights or 'Weights' in rows[n])
 
 
-def find_model(name: str) -> tuple[Path, Path | None]:
-    """Find the config of a model, and its weights.
+def get_row(name: str) -> dict:
+    """Return the row of a model in its metafile.
+
+    `Weights` is the file in the package; or `Download` says which public
+    file to download by hand (`Address`, `File`, `Size`, `License`, maybe
+    `SHA256`) and which `Converter` converts it, or is `none`.
 
     Args:
         name: Name of the model zoo, such as `sim_s16-6l_real`.
-
-    Returns:
-        Paths of the config and of the weights; None if there are no weights
-        in the package.
 
     Raises:
         ValueError: If there is no such model; names the nearest ones.
@@ -55,6 +59,69 @@ def find_model(name: str) -> tuple[Path, Path | None]:
             f'mean {" or ".join(near)}? With weights: '
             f'{", ".join(list_models(weights=True))}.'
         )
-    row = rows[name]
+    return rows[name]
+
+
+def find_model(name: str) -> tuple[Path, Path | None]:
+    """Find the config of a model, and its weights.
+
+    Args:
+        name: See `get_row`.
+
+    Returns:
+        Paths of the config and of the weights; None if there are no weights
+        in the package.
+
+    Raises:
+        ValueError: If there is no such model; names the nearest ones.
+    """
+    row = get_row(name)
     weights = row.get('Weights')
     return ROOT / row['Config'], weights and PACKAGE.parent / weights
+
+
+def get_model(
+    name: str, weights: str | Path | None = None, device: str | None = None
+) -> SOTTracker:
+    """Build a model of the zoo.
+
+    Args:
+        name: See `get_row`.
+        weights: Checkpoint to load, also an official one. None takes the
+            weights in the package; without any, the network is random, and
+            a warning says where there are some.
+        device: Such as `cuda:0` or `cpu`; None takes an accelerator if there
+            is one.
+
+    Raises:
+        FileNotFoundError: If there is no such checkpoint.
+        ValueError: If there is no such model, or the weights cannot be read
+            safely or do not fit it.
+    """
+    # imports this module
+    from mmsimtrack.apis.sot_inferencer import SOTInferencer
+
+    if weights is None and find_model(name)[1] is None:
+        from mmengine.logging import MMLogger
+
+        MMLogger.get_current_instance().warning(
+            f'{name}: {describe_weights(name)}'
+        )
+    return SOTInferencer(name, weights, device).model
+
+
+def describe_weights(name: str) -> str:
+    """Say in a few words where the weights of a model come from."""
+    row = get_row(name)
+    download = row.get('Download')
+    if 'Weights' in row:
+        return f'The weights come with the package: {row["Weights"]}.'
+    if not isinstance(download, dict):
+        return 'There are no public weights.'
+    sha256 = download.get('SHA256', 'not known')
+    return (
+        f'Download {download["File"]} by hand from {download["Address"]} '
+        f'(size: {download["Size"]}; license: {download["License"]}; sha256: '
+        f'{sha256}). It can be loaded as it is; python '
+        f'{download["Converter"]} FILE {name}.pth converts it.'
+    )

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
+from mmengine.logging import MMLogger
 
-from mmsimtrack.apis import find_model, list_models
+from mmsimtrack.apis import find_model, get_model, list_models, zoo
 from mmsimtrack.apis.sot_inferencer import SOTInferencer
 from mmsimtrack.structures import aligned_iou
 
@@ -19,7 +20,7 @@ def test_weights_that_come_with_the_package():
     assert set(list_models(weights=True)) < set(list_models())
 
 
-@pytest.mark.parametrize('call', [find_model, SOTInferencer])
+@pytest.mark.parametrize('call', [find_model, get_model, SOTInferencer])
 def test_unknown_names(call):
     message = "'sim_b16_laso' is no model of the zoo.* sim_b16_lasot or"
     with pytest.raises(ValueError, match=message):
@@ -40,3 +41,23 @@ def test_a_tracker_by_name(tmp_path):
         bboxes.append([x, y, x + 24, y + 24])
     result = SOTInferencer('sim_s16-6l_real', device='cpu')(frames, bboxes[0])
     assert (aligned_iou(result['bboxes'], bboxes) > 0.6).all()
+
+
+def test_get_model_says_where_there_are_weights(caplog):
+    """Shipped weights are loaded; else one learns what to download."""
+    model = get_model('sim_s16-6l_real', device='cpu')
+    assert not model.training
+    assert model.head.top_left[0].weight.abs().sum() > 0
+    logger = MMLogger.get_current_instance()
+    logger.addHandler(caplog.handler)
+    try:
+        get_model('sim_tiny_generated', device='cpu')
+        assert 'There are no public weights.' in caplog.text
+        text = zoo.describe_weights('ostrack_b256_lasot')
+        assert 'OSTrack_ep0300.pth.tar by hand from https://drive' in text
+        assert 'ostrack_to_mmsimtrack.py FILE ostrack_b256_lasot.pth' in text
+        caplog.clear()
+        get_model('sim_s16-6l_real', device='cpu')
+        assert 'public weights' not in caplog.text
+    finally:
+        logger.removeHandler(caplog.handler)

@@ -8,27 +8,13 @@ few is refused by name. CLIP's output projection has no place in our model; it
 is kept under `meta['unused']` and restored by `--reverse`.
 """
 
-import argparse
-
-from mmsimtrack.cli.options import add_trust_option
-from mmsimtrack.models.weights import trust_checkpoints
-from mmsimtrack.models.weights.simtrack import convert_file
+from mmsimtrack.cli.official import convert_official
+from mmsimtrack.models.weights.simtrack import to_official, to_ours
 
 
 def main() -> None:
     """Convert one file."""
-    parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
-    parser.add_argument('src', help='checkpoint to read')
-    parser.add_argument('dst', help='checkpoint to write')
-    text = 'from mmsimtrack to official'
-    parser.add_argument('--reverse', action='store_true', help=text)
-    text = 'names in SRC that begin with OLD begin with NEW; repeatable'
-    rename = dict(action='append', default=[], metavar='OLD=NEW')
-    parser.add_argument('--rename', **rename, help=text)
-    add_trust_option(parser)
-    args = parser.parse_args()
-    with trust_checkpoints(args.trust_checkpoint):
-        convert_file(args.src, args.dst, args.reverse, args.rename)
+    convert_official(__doc__, to_ours, to_official)
 
 
 if __name__ == '__main__':

@@ -9,12 +9,14 @@ from .joint_pvt import JointPVT
 from .joint_swin import JointSwin
 from .joint_vit import JointViT
 from .one_way_vit import OneWayViT
+from .ostrack_vit import OSTrackViT
 from .siamese import Siamese
 
 __all__ = [
     'JointPVT',
     'JointSwin',
     'JointViT',
+    'OSTrackViT',
     'OneWayViT',
     'Siamese',
 ]

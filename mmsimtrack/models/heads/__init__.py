@@ -1,5 +1,6 @@
 """Heads: from the search feature to a box."""
 
+from .center_head import CenterHead, gaussian_target
 from .corner_head import CornerHead, soft_argmax
 
-__all__ = ['CornerHead', 'soft_argmax']
+__all__ = ['CenterHead', 'CornerHead', 'gaussian_target', 'soft_argmax']

@@ -32,7 +32,8 @@ class SOTTracker(BaseModel):
     Args:
         backbone: Config of a backbone with `embed_exemplar`, `forward` and
             `out_channels`. If it has a `patch_size`, the sizes of both crops
-            must be multiples of it.
+            must be multiples of it; if it has `set_crop_sizes`, it is told
+            them.
         head: Config of the head; its `in_channels` are filled in.
         exemplar: `size` of the crop in pixels and `factor`, its side over
             sqrt(w * h) of the target (Sec. 4.1).
@@ -70,6 +71,8 @@ class SOTTracker(BaseModel):
         # built here: mmengine would look it up in its own registry
         super().__init__(MODELS.build(data_preprocessor), init_cfg)
         self.backbone = MODELS.build(backbone)
+        if hasattr(self.backbone, 'set_crop_sizes'):
+            self.backbone.set_crop_sizes(exemplar['size'], search['size'])
         self.head = MODELS.build(
             head, default_args={'in_channels': self.backbone.out_channels}
         )

@@ -272,6 +272,13 @@ def load_from_format(filename: str, map_location=None) -> dict:
     return {'state_dict': load_weights(*filename.split('+', 1))}
 
 
+# what only files of official codes have in their names
+OFFICIAL = {
+    'simtrack': 'backbone.visual.',
+    'ostrack': 'backbone.pos_embed_z',
+}
+
+
 @CheckpointLoader.register_scheme(
     prefixes=('', 'http://', 'https://'), force=True
 )
@@ -294,9 +301,10 @@ def load_from_address(filename: str, map_location=None) -> dict:
         return read_safetensors(path)
     checkpoint = read_checkpoint(path, map_location)
     names = [str(name) for name in rename.peel(checkpoint)]
-    if any('backbone.visual.' in name for name in names):
-        weights = rename.convert(FORMATS['simtrack'], checkpoint, path)
-        return {'state_dict': weights}
+    for format_, mark in OFFICIAL.items():
+        if any(mark in name for name in names):
+            weights = rename.convert(FORMATS[format_], checkpoint, path)
+            return {'state_dict': weights}
     if any(re.match(rename.PARALLEL, name) for name in names):
         return checkpoint | {'state_dict': rename.unwrap(checkpoint, path)}
     return checkpoint

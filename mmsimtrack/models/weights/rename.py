@@ -190,12 +190,29 @@ SIMTRACK = {
     'backbone.pos_fc.2.*': 'backbone.tokenizer.position.fcs.2.*',
     'bottleneck.*': 'head.bottleneck.*',
 }
-for _short, _ours in ('tl', 'top_left'), ('br', 'bottom_right'):
+OSTRACK = {
+    'backbone.pos_embed_z': 'backbone.exemplar_position',
+    'backbone.pos_embed_x': 'backbone.search_position',
+    **{
+        f'backbone.{theirs}': f'backbone.{ours}'
+        for theirs, ours in TIMM.items()
+        if theirs not in ('norm_pre.*', 'blocks.#.attn.*')
+    },
+    'backbone.blocks.#.attn.qkv.*': 'backbone.layers.#.attn.qkv.*',
+    'backbone.blocks.#.attn.proj.*': 'backbone.layers.#.attn.proj.*',
+}
+for _table, _short, _ours in (
+    (SIMTRACK, 'tl', 'top_left'),
+    (SIMTRACK, 'br', 'bottom_right'),
+    (OSTRACK, 'ctr', 'score'),
+    (OSTRACK, 'offset', 'offset'),
+    (OSTRACK, 'size', 'size'),
+):
     for _block in range(4):  # convolution, normalization, ReLU
         _theirs = f'box_head.conv{_block + 1}_{_short}'
-        SIMTRACK[f'{_theirs}.0.*'] = f'head.{_ours}.{3 * _block}.*'
-        SIMTRACK[f'{_theirs}.1.*'] = f'head.{_ours}.{3 * _block + 1}.*'
-    SIMTRACK[f'box_head.conv5_{_short}.*'] = f'head.{_ours}.12.*'
+        _table[f'{_theirs}.0.*'] = f'head.{_ours}.{3 * _block}.*'
+        _table[f'{_theirs}.1.*'] = f'head.{_ours}.{3 * _block + 1}.*'
+    _table[f'box_head.conv5_{_short}.*'] = f'head.{_ours}.12.*'
 
 
 # What is added to the shape of these tensors of CLIP and SimTrack to get ours,
@@ -297,6 +314,7 @@ FORMATS = {
     'simtrack': Format(
         SIMTRACK, drop=r'backbone\.visual\.proj$', reshape=_add_dims
     ),
+    'ostrack': Format(OSTRACK, drop=r'backbone\.(cls_token|pos_embed)$'),
     'swin': Format(SWIN, drop=r'head\.|.*\.attn_mask$', reshape=_swin),
     'pvt': Format(PVT, drop=r'norm\.|head\.', reshape=_pvt),
     'torchvision': Format(drop=r'layer4\.|fc\.'),

@@ -1,7 +1,7 @@
 """Official SimTrack files into ours and back, with nothing left over."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import torch
@@ -13,6 +13,7 @@ from mmsimtrack.models.weights.rename import (
     DIMS,
     FORMATS,
     SIMTRACK,
+    Table,
     Weights,
     convert,
     new_names,
@@ -30,17 +31,17 @@ class WrongKeys(KeyError):
         return str(self.args[0])
 
 
-def simtrack_names(num_layers: int) -> dict[str, str]:
+def simtrack_names(num_layers: int, table: Table = SIMTRACK) -> dict[str, str]:
     """Return official names -> our names, all but that of the unused."""
     names = []
-    for row in SIMTRACK:
+    for row in table:
         parts = ['weight', 'bias']
-        if re.match(r'box_head\.conv\d_..\.1\.', row):  # BatchNorm
+        if re.match(r'box_head\.conv\d_\w+\.1\.', row):  # BatchNorm
             parts += ['running_mean', 'running_var', 'num_batches_tracked']
         for layer in range(num_layers if '#' in row else 1):
             name = row.replace('#', str(layer))
             names += [name.replace('*', part) for part in parts]
-    return new_names(names, SIMTRACK)
+    return new_names(names, table)
 
 
 def to_ours(official: Weights, path: str) -> tuple[Weights, Weights]:
@@ -107,7 +108,11 @@ def _check(weights: Weights, expected: Iterable[str], path: str) -> None:
 
 
 def convert_file(
-    src: str, dst: str, reverse: bool, rename: Iterable[str] = ()
+    src: str,
+    dst: str,
+    reverse: bool,
+    rename: Iterable[str] = (),
+    functions: tuple[Callable, Callable] = (to_ours, to_official),
 ) -> None:
     """Convert a file from official to ours, or the other way.
 
@@ -116,6 +121,7 @@ def convert_file(
         dst: File to write.
         reverse: From ours to official.
         rename: `OLD=NEW`: names in `src` that begin with OLD begin with NEW.
+        functions: `to_ours` and `to_official` of the tracker.
 
     Raises:
         KeyError: If a weight is missing or unknown.
@@ -132,11 +138,11 @@ def convert_file(
         weights = renamed(weights, names, src)
     if reverse:
         unused = checkpoint.get('meta', {}).get('unused', {})
-        result = {'net': to_official(weights, unused, src)}
-        if not unused:
+        result = {'net': functions[1](weights, unused, src)}
+        if not unused and functions[1] is to_official:
             print(f'{UNUSED} is not in {src}, so it is left out.')
     else:
-        weights, unused = to_ours(weights, src)
+        weights, unused = functions[0](weights, src)
         result = {'state_dict': weights, 'meta': {'unused': unused}}
     Path(dst).parent.mkdir(parents=True, exist_ok=True)
     with replace_atomically(dst) as temporary:

@@ -1,0 +1,58 @@
+"""A tracker of the GOT-10k toolkit; `pip install got10k` is up to the user.
+
+See docs/en/toolkits.md.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from PIL import Image
+
+from mmsimtrack.apis import SOTInferencer
+from mmsimtrack.models import SOTTracker
+from mmsimtrack.structures import xywh_to_xyxy, xyxy_to_xywh
+
+try:
+    from got10k.trackers import Tracker
+except ImportError as error:
+    raise ImportError(
+        'mmsimtrack.adapters.got10k needs the GOT-10k toolkit. Install it by '
+        '"pip install got10k".'
+    ) from error
+
+
+class GOT10kTracker(Tracker):
+    """Tracks for the toolkit's experiments.
+
+    Args:
+        name: Name of the folder of results.
+        model: Name of the model zoo, config or built tracker; see
+            `SOTInferencer`.
+        weights: Checkpoint; see `SOTInferencer`.
+        device: Such as `cuda:0`; see `SOTInferencer`.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        model: str | Path | Config | SOTTracker,
+        weights: str | Path | None = None,
+        device: str | torch.device | None = None,
+    ) -> None:
+        # else the toolkit tracks each sequence three times
+        super().__init__(name, is_deterministic=True)
+        self.model = SOTInferencer(model, weights, device).model
+        self.state = None
+
+    def init(self, image: Image.Image, box: np.ndarray) -> None:
+        """Start with the first frame, and the box (x, y, w, h) in it."""
+        frame = np.asarray(image.convert('RGB'))
+        self.state = self.model.init([frame], [xywh_to_xyxy(box)])
+
+    def update(self, image: Image.Image) -> np.ndarray:
+        """Return the box (x, y, w, h) in the next frame."""
+        frame = np.asarray(image.convert('RGB'))
+        self.state = self.model.track([frame], self.state)
+        return xyxy_to_xywh(self.state.bboxes[0])

@@ -1,0 +1,36 @@
+"""docs/en/model_zoo.md is what its tool writes; weights are told in rows."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from mmsimtrack.apis.zoo import ROOT, get_row, list_models
+
+sys.path.insert(0, str(Path(__file__).parents[1] / 'tools/analysis_tools'))
+import model_zoo  # noqa: E402
+
+
+def test_the_document_is_up_to_date():
+    """Else run `python tools/analysis_tools/model_zoo.py`."""
+    assert model_zoo.DOCUMENT.read_text('utf-8') == model_zoo.write_document()
+
+
+@pytest.mark.parametrize('name', list_models())
+def test_every_row_says_where_weights_come_from(name):
+    row = get_row(name)
+    assert ('Weights' in row) != ('Download' in row)
+    download = row.get('Download', 'none')
+    if download == 'none':
+        return
+    assert download.keys() - {'SHA256'} == {
+        'Address',
+        'File',
+        'Size',
+        'License',
+        'Converter',
+    }
+    assert download['Address'].startswith('https://')
+    assert (ROOT / download['Converter']).is_file()
+    line = f'- **{name}**: Download {download["File"]} by hand from '
+    assert line in model_zoo.DOCUMENT.read_text('utf-8')

@@ -1,0 +1,204 @@
+import math
+
+import pytest
+import torch
+
+from mmsimtrack.models.backbones.candidate_elimination import (
+    CandidateElimination,
+    rank_tokens,
+)
+from mmsimtrack.models.backbones.ostrack_vit import OSTrackViT
+
+ARCH = dict(embed_dims=16, num_layers=3, num_heads=2, feedforward_channels=32)
+BBOX = torch.tensor([[0.25, 0.25, 0.75, 0.75]]).expand(2, 4)
+
+
+def build(elimination=None, **kwargs):
+    torch.manual_seed(0)
+    backbone = OSTrackViT(elimination=elimination, arch=ARCH, **kwargs)
+    backbone.set_crop_sizes(64, 96)
+    backbone.init_weights()
+    return backbone.eval()
+
+
+@pytest.fixture
+def images():
+    generator = torch.Generator().manual_seed(1)
+    return (
+        torch.randn(2, 3, 64, 64, generator=generator),
+        torch.randn(2, 3, 96, 96, generator=generator),
+    )
+
+
+@torch.no_grad()
+def test_equals_a_naive_sequence(images):
+    """All tokens attend to all; positions are added, nothing else."""
+    backbone = build()
+    exemplar, search = images
+    assert backbone.exemplar_position.shape == (1, 16, 16)
+    assert backbone.search_position.shape == (1, 36, 16)
+    tokens = torch.cat(
+        [
+            backbone.patch_embed(exemplar)[0] + backbone.exemplar_position,
+            backbone.patch_embed(search)[0] + backbone.search_position,
+        ],
+        dim=1,
+    )
+    for layer in backbone.layers:
+        tokens = layer(tokens)
+    expected = backbone.ln1(tokens)[:, 16:].mT.reshape(2, 16, 6, 6)
+    feature = backbone(backbone.embed_exemplar(exemplar, BBOX), search)
+    torch.testing.assert_close(feature, expected)
+    assert backbone.out_channels == 16
+
+
+@torch.no_grad()
+def test_ranks_are_attention(images):
+    """Beside an attention written out, for all heads and tokens."""
+    layer = build().layers[0]
+    tokens = torch.randn(2, 16 + 36, 16)
+    weights = torch.rand(2, 16)
+    weights /= weights.sum(1, keepdim=True)
+    qkv = layer.attn.qkv(layer.ln1(tokens))
+    expected = torch.zeros(2, 36)
+    for head in range(2):
+        query, key = (
+            qkv[..., part * 16 + head * 8 :][..., :8] for part in (0, 1)
+        )
+        attention = (query @ key.mT / 8**0.5).softmax(-1)
+        for i in range(16):
+            expected += weights[:, i, None] * attention[:, i, 16:] / 2
+    torch.testing.assert_close(rank_tokens(layer, tokens, weights), expected)
+
+
+@torch.no_grad()
+def test_dropped_tokens_do_not_take_part_any_more(images):
+    """Beside a network that masks them instead of dropping them."""
+    backbone = build(dict(blocks=[0, 1], keep_ratio=[0.5, 0.7]))
+    exemplar, search = images
+    memory = backbone.embed_exemplar(exemplar, BBOX)
+    feature = backbone(memory, search)
+    tokens = torch.cat([memory[0], backbone.patch_embed(search)[0]], dim=1)
+    tokens[:, 16:] += backbone.search_position
+    alive = torch.ones(2, 52, dtype=torch.bool)
+    for i, layer in enumerate(backbone.layers):
+        out = []
+        for row in range(2):
+            before = tokens[row][alive[row]][None]
+            after = layer(before)[0]
+            full = torch.zeros(52, 16)
+            full[alive[row]] = after
+            out.append(full)
+            if i < 2:
+                ranks = rank_tokens(layer, before, memory[1][row][None])[0]
+                cells = alive[row].nonzero().flatten()[16:]
+                kept = math.ceil([0.5, 0.7][i] * len(cells))
+                alive[row, cells[ranks.argsort()[: len(cells) - kept]]] = False
+        tokens = torch.stack(out)
+    expected = torch.where(alive[..., None], backbone.ln1(tokens), 0)
+    expected = expected[:, 16:].mT.reshape(2, 16, 6, 6)
+    torch.testing.assert_close(feature, expected)
+    assert (feature.abs().sum(1) > 0).sum((1, 2)).tolist() == [13, 13]
+
+
+@torch.no_grad()
+def test_a_batch_equals_its_images(images):
+    backbone = build(dict(blocks=[1], keep_ratio=0.3, template_tokens='box'))
+    exemplar, search = images
+    boxes = torch.tensor([[0.2, 0.3, 0.9, 0.8], [0.4, 0.1, 0.6, 0.9]])
+    memory = backbone.embed_exemplar(exemplar, boxes)
+    both = backbone(memory, search)
+    for i in range(2):
+        one = backbone(tuple(m[[i]] for m in memory), search[[i]])
+        torch.testing.assert_close(both[[i]], one)
+        alone = backbone.embed_exemplar(exemplar[[i]], boxes[[i]])
+        torch.testing.assert_close(memory[1][[i]], alone[1])
+
+
+def test_lists_of_tokens():
+    """One for all images, or one each."""
+    bbox = torch.zeros(2, 4)
+    for tokens, expected in (
+        ([5], [[5], [5]]),
+        ([[5, 6], [0, 15]], [[5, 6], [0, 15]]),
+    ):
+        elimination = CandidateElimination(3, [0], 0.7, tokens)
+        weights = elimination.template_weights(4, 16, bbox)
+        assert weights.sum(1).tolist() == [1, 1]
+        chosen = [row.nonzero().flatten().tolist() for row in weights]
+        assert chosen == expected
+    for tokens in ([16], [[1]], [-1]):
+        elimination = CandidateElimination(3, [0], 0.7, tokens)
+        with pytest.raises(ValueError, match='from 0 to 15, one list'):
+            elimination.template_weights(4, 16, bbox)
+
+
+def test_a_target_between_the_tokens_is_ranked_by_the_middle():
+    elimination = CandidateElimination(3, [0], 0.7, 'box')
+    bbox = torch.tensor([[0.46, 0.0, 0.54, 1.0]])  # 5 px wide, 27 to 32
+    weights = elimination.template_weights(4, 16, bbox)
+    assert weights.nonzero().tolist() == [[0, 5]]
+
+
+def test_training_keeps_the_same_share_in_every_block(images):
+    backbone = build(
+        dict(
+            blocks=[0, 1],
+            keep_ratio=[0.5, 0.25],
+            start_epoch=math.inf,
+        )
+    )
+    exemplar, search = images
+
+    def count():
+        with torch.no_grad():
+            memory = backbone.embed_exemplar(exemplar, BBOX)
+            feature = backbone(memory, search)
+        return (feature.abs().sum(1) > 0).sum((1, 2)).tolist()
+
+    assert count() == [5, 5]  # 36 -> 18 -> 5, by a share each
+    backbone.train()
+    backbone.elimination.start_epoch = 0
+    assert count() == [9, 9]  # 36 -> 18 -> 9
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        (dict(blocks=[0, 0]), r'blocks is \[0, 0\], expected different'),
+        (dict(blocks=[-1]), r'blocks is \[-1\], expected different'),
+        (dict(blocks=[]), r'blocks is \[\], expected different'),
+        (dict(keep_ratio=0), r'keep_ratio is \[0, 0\], expected a share'),
+        (dict(keep_ratio=[0.5]), r'keep_ratio is \[0.5\], expected a share'),
+        (
+            dict(template_tokens='centre'),
+            "tokens is 'centre', expected one of cen",
+        ),
+        (dict(template_tokens=[]), r'template_tokens is \[\], expected one'),
+    ],
+)
+def test_options_that_make_no_sense(options, message):
+    with pytest.raises(ValueError, match=f'elimination.*{message}'):
+        CandidateElimination(
+            3, **{**dict(blocks=[0, 1], keep_ratio=0.5), **options}
+        )
+
+
+def test_positions_of_other_crops_are_refused():
+    """By name, with both shapes; a whole model is loaded."""
+    weights = build().state_dict()
+    backbone = build()
+    backbone.set_crop_sizes(64, 128)
+    with pytest.raises(ValueError, match=r'search_position: \(1, 36, 16\)'):
+        backbone.load_state_dict(weights)
+
+
+def test_compiled(images):
+    backbone = build(dict(blocks=[1], keep_ratio=0.5))
+    exemplar, search = images
+    memory = backbone.embed_exemplar(exemplar, BBOX)
+    compiled = torch.compile(backbone.forward, backend='eager')
+    with torch.no_grad():
+        torch.testing.assert_close(
+            compiled(memory, search), backbone(memory, search)
+        )

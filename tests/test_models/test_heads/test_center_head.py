@@ -1,0 +1,85 @@
+import pytest
+import torch
+from mmengine.structures import InstanceData
+
+from mmsimtrack.models.heads import CenterHead, gaussian_target
+from mmsimtrack.structures import SOTDataSample
+
+
+@pytest.fixture
+def head():
+    return CenterHead(
+        in_channels=6,
+        channels=16,
+        loss_score=dict(type='mmdet.GaussianFocalLoss'),
+        loss_iou=dict(type='mmdet.GIoULoss', loss_weight=2.0),
+        loss_bbox=dict(type='mmdet.L1Loss', loss_weight=5.0),
+    ).eval()
+
+
+def prescribe(head, score, offset, size):
+    head.maps = lambda feat: (score, offset, size)
+
+
+def test_boxes_by_hand(head):
+    """Row 1, column 2 of 3 x 4 cells; x first, from the cell's corner."""
+    score = torch.zeros(1, 1, 3, 4)
+    score[0, 0, 1, 2], score[0, 0, 0, 0] = 0.9, 0.6
+    offset, size = torch.zeros(2, 1, 2, 3, 4)
+    offset[0, :, 1, 2] = torch.tensor([0.4, -0.25])
+    size[0, :, 1, 2] = torch.tensor([0.2, 0.5])
+    prescribe(head, score, offset, size)
+    pred = head.predict(None)
+    x, y = 2.4 / 4, 0.75 / 3
+    expected = torch.tensor([[x - 0.1, y - 0.25, x + 0.1, y + 0.25]])
+    torch.testing.assert_close(pred.bboxes, expected)
+    assert pred.scores.item() == pytest.approx(0.9)
+    assert torch.equal(head(None), pred.bboxes)
+    # a prior decides where to look, and is no part of the score
+    prior = torch.ones(3, 4)
+    prior[1, 2] = 0.5
+    pred = head.predict(None, prior)
+    assert pred.scores.item() == pytest.approx(0.6)
+    assert pred.bboxes.tolist() == [[0, 0, 0, 0]]
+
+
+def test_target_of_a_box_by_hand():
+    """An 8 x 8 grid and a box of 3 x 3 cells: radius 0, one cell of 1."""
+    bboxes = torch.tensor([[2.5, 4.5, 5.5, 7.5], [0, 0, 16, 16]]) / 8
+    small, large = gaussian_target(bboxes, (8, 8))
+    assert small.nonzero().tolist() == [[6, 4]]
+    assert small[6, 4] == 1
+    # its center, (8, 8), is nearest to no cell
+    assert large.max() < 1
+    assert large[7, 7] == large.max() > 0
+
+
+def test_a_batch_without_any_positive_cell_learns(head):
+    feat = torch.rand(2, 6, 4, 4, requires_grad=True)
+    samples = [
+        SOTDataSample(gt_instances=InstanceData(bboxes=torch.tensor([bbox])))
+        for bbox in ([0.9, 0.9, 1.1, 1.1], [0.95, 0.2, 1.05, 0.4])
+    ]
+    losses = head.loss(feat, samples)
+    assert losses.keys() == {'loss_score', 'loss_iou', 'loss_bbox'}
+    assert all(loss.isfinite() for loss in losses.values())
+    sum(losses.values()).backward()
+    assert feat.grad.abs().sum() > 0
+
+
+def test_float32_under_autocast(head):
+    feat = torch.rand(2, 6, 4, 4)
+    with torch.autocast('cpu', torch.bfloat16):
+        assert {m.dtype for m in head.maps(feat)} == {torch.float32}
+    assert {m.dtype for m in head.double().maps(feat.double())} == {
+        torch.float64
+    }
+
+
+def test_initial_weights(head):
+    """Xavier in the convolutions: mean square 2 / (fan in + fan out)."""
+    head.init_weights()
+    weight = head.score[0].weight
+    expected = 2 / (9 * (6 + 16))
+    assert weight.square().mean().item() == pytest.approx(expected, rel=0.2)
+    assert weight.abs().max() <= (3 * expected) ** 0.5

@@ -1,0 +1,78 @@
+"""Write docs/en/model_zoo.md: every model of the metafiles, and its weights.
+
+python tools/analysis_tools/model_zoo.py
+"""
+
+from collections.abc import Iterator
+from itertools import groupby
+
+from mmsimtrack.apis.zoo import ROOT, describe_weights, get_row, list_models
+from mmsimtrack.fileio import replace_atomically
+
+DOCUMENT = ROOT / 'docs/en/model_zoo.md'
+HEAD = """# Model zoo
+
+Every model by its name. Names work wherever a config does in Python and on the
+command line: `SOTInferencer('sim_s16-6l_real')`, `get_model(NAME, FILE)`,
+`tools/track.py NAME ...`. This page is written by
+`python tools/analysis_tools/model_zoo.py` from the metafiles in `configs/`.
+
+Results are in per cent and, where marked *paper*, those of the authors of the
+method, not measured by us. We have seen none of the files to download: what is
+known of them is in the [FAQ](faq.md#weights).
+"""
+
+
+def write_rows(names: list[str]) -> Iterator[str]:
+    """Yield the lines of one table."""
+    yield '| model | parameters, M | training data | results | weights |'
+    yield '|---|---:|---|---|---|'
+    for name in names:
+        row = get_row(name)
+        about = row['Metadata']
+        results = [
+            f'{result["Dataset"]}: '
+            + ', '.join(f'{k} {v}' for k, v in result['Metrics'].items())
+            for result in row.get('Results', [])
+        ]
+        download = row.get('Download')
+        if 'Weights' in row:
+            weights = 'in the package'
+        elif isinstance(download, dict):
+            weights = '[to download](#downloads)'
+        else:
+            weights = 'none'
+        yield (
+            f'| [{name}](../../{row["Config"]}) '
+            f'| {about["Parameters"] / 1e6:.2f} '
+            f'| {", ".join(about["Training Data"])} '
+            f'| {"; ".join(results)} | {weights} |'
+        )
+
+
+def write_document() -> str:
+    """Return the whole page."""
+    names = list_models()
+    lines = [HEAD]
+
+    def collection(name: str) -> str:
+        return get_row(name)['In Collection']
+
+    for title, group in groupby(sorted(names, key=collection), collection):
+        lines += [f'## {title}', '', *write_rows(list(group)), '']
+    lines += ['<a id="downloads"></a>', '## Files to download', '']
+    for name in names:
+        if isinstance(get_row(name).get('Download'), dict):
+            lines.append(f'- **{name}**: {describe_weights(name)}')
+    return '\n'.join(lines) + '\n'
+
+
+def main() -> None:
+    """Write the page."""
+    with replace_atomically(DOCUMENT) as temporary:
+        temporary.write_text(write_document(), 'utf-8')
+    print(f'Wrote {DOCUMENT}')
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,22 @@
+"""Convert weights between the official OSTrack code and mmsimtrack.
+
+    python tools/model_converters/ostrack_to_mmsimtrack.py \
+        SRC.pth.tar DST.pth [--reverse] [--rename OLD=NEW]
+
+Every key must map and none may be missing. Class token and positions of the
+pre-trained ViT, which OSTrack keeps in its files and never uses, have no place
+in our model; they are kept under `meta['unused']` and restored by `--reverse`.
+Loading SRC.pth.tar straight into a config needs no conversion.
+"""
+
+from mmsimtrack.cli.official import convert_official
+from mmsimtrack.models.weights.ostrack import to_official, to_ours
+
+
+def main() -> None:
+    """Convert one file."""
+    convert_official(__doc__, to_ours, to_official)
+
+
+if __name__ == '__main__':
+    main()
