@@ -4,8 +4,6 @@ A config names the test set of a row: `dict(type='Benchmark', name='lasot')`;
 `tools/test.py --benchmark` and the scores of result files take the same rows.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from mmengine.config import Config

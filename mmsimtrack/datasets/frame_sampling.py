@@ -5,8 +5,6 @@ gives (exemplar frame, search frame), or None if it drew a frame that has no
 partner within the gap.
 """
 
-from __future__ import annotations
-
 import itertools
 from dataclasses import dataclass
 

@@ -6,8 +6,6 @@ numbers less than a second. An index is a folder of `.npy` files in
 nothing runs.
 """
 
-from __future__ import annotations
-
 import contextlib
 import functools
 import hashlib

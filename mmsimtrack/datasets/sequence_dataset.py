@@ -1,7 +1,5 @@
 """Annotated videos: the base of all tracking data sets."""
 
-from __future__ import annotations
-
 import os.path as osp
 import re
 from collections import Counter

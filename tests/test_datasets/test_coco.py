@@ -186,6 +186,6 @@ def test_wrong_file(tmp_path, edit, message):
     with pytest.raises(ValueError, match=f'{path.name} .*{message}'):
         CocoDataset(tmp_path, 'train')
     path.unlink()
-    message = f'CocoDataset: {path} is missing. Unpack the annotations of CO'
+    message = f'{path} is missing. Expected annotations in the format of COCO'
     with pytest.raises(FileNotFoundError, match=message):
         CocoDataset(tmp_path, 'train')

@@ -5,8 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from mmsimtrack.datasets.pair_dataset import PairDataset
-from mmsimtrack.datasets.reading_policy import ReadingPolicy
+from mmsimtrack.datasets.pair_dataset import PairDataset, ReadingPolicy
 from mmsimtrack.structures import CropWindow, xywh_to_xyxy
 
 from . import released_tracking as released

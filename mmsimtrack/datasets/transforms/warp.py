@@ -1,7 +1,5 @@
 """Random geometry of a view, composed into the cut of its crop."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import cv2
