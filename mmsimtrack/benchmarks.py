@@ -1,4 +1,4 @@
-"""What is known of each benchmark, one row each.
+"""The benchmarks: a table with a row for each, and what takes the rows.
 
 A config names the test set of a row: `dict(type='Benchmark', name='lasot')`;
 `tools/test.py --benchmark` and the scores of result files take the same rows.
@@ -15,13 +15,13 @@ _LASOT = 'IV POC DEF MB CM ROT BC VC SV FOC FM OV LR ARC'
 
 @dataclass(frozen=True)
 class Benchmark:
-    """A row of the table.
+    """What this library knows of one benchmark.
 
     Attributes:
         dataset: Config of the test set.
         num_sequences: Number of its sequences; None: any.
-        profile: Kit whose rules score it unless another is asked for; see
-            `get_profile`.
+        profile: Name of the rules by which the benchmark is scored, unless
+            the user asks for others; see `get_profile`.
         attributes: Names of the attributes of sequences, in the order of the
             files that come with the kit.
         server: Whether a server scores the results: only first boxes are

@@ -1,4 +1,4 @@
-"""Pictures with boxes in COCO's format: a set of sequences of one frame."""
+"""Pictures with boxes in the format of COCO, as sequences of one frame."""
 
 import json
 import os.path as osp
@@ -22,7 +22,7 @@ from mmsimtrack.structures import has_area
 
 @DATASETS.register_module()
 class CocoDataset(SequenceDataset):
-    """Objects in pictures, as COCO annotates them.
+    """A data set of objects in pictures, as COCO annotates them.
 
     Every object with a box, but no crowd, is a sequence of one frame, small
     ones included, and is named by the id of its annotation. An object whose
@@ -109,7 +109,7 @@ class CocoDataset(SequenceDataset):
         )
 
     def _outline_of(self, entry: dict) -> list[np.ndarray]:
-        """Read the outline of an annotation; an error names it."""
+        """Read the outline of an annotation, and name it if that fails."""
         try:
             return read_outline(entry.get('segmentation'))
         except (KeyError, TypeError, ValueError) as error:

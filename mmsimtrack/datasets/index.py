@@ -1,4 +1,4 @@
-"""Parsed annotations: arrays on the disk, which all processes map.
+"""Parsed annotations are arrays on the disk, which all processes map.
 
 Parsing the 30,000 text files of TrackingNet takes minutes, mapping their
 numbers less than a second. An index is a folder of `.npy` files in
@@ -79,7 +79,7 @@ class AnnotationIndex:
 def pack_sequences(
     sequences: Iterable[VideoSequence],
 ) -> dict[str, np.ndarray]:
-    """Make the columns of N sequences with R boxes.
+    """Make the columns that hold N sequences with R boxes.
 
     Returns:
         `names` (N,); `templates`, each once, and their `template_ids` (N,);
@@ -237,13 +237,13 @@ def _find_path(dataset, entries, sources: list[str]) -> Path:
 
 
 def _stamp_code(module: str):
-    """Stamp a source; of what is typed in, no two stamps are the same."""
+    """Stamp the file of a module; what is typed in is never the same."""
     path = getattr(sys.modules[module], '__file__', None)
     return _stamp(path) if path else time.time_ns()
 
 
 def _stamp_all(paths: list[str]) -> list:
-    """List times in ns and sizes of files and folders.
+    """List the times of change, in ns, and the sizes of files and folders.
 
     For a path that does not exist, take those of the archives that may
     contain it.

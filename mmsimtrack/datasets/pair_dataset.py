@@ -1,4 +1,4 @@
-"""Training pairs: an exemplar and a search crop of one sequence."""
+"""Training pairs, each an exemplar and a search crop of one sequence."""
 
 import functools
 import logging
@@ -31,7 +31,9 @@ MAX_REDRAWS = 100
 
 @DATASETS.register_module()
 class PairDataset(Dataset):
-    """Pairs as in STARK-S, each a pure function of its key `(seed, k)`.
+    """A data set of pairs, each a pure function of its key `(seed, k)`.
+
+    Frames are drawn and crops are jittered as in STARK-S.
 
     A pair does not depend on the worker, the rank or the pairs before it, so
     training can be resumed and scaled without a change of the data. A set of
@@ -125,10 +127,9 @@ class PairDataset(Dataset):
         )
 
     def draw(self, rng: Generator) -> tuple[VideoSequence, int, int]:
-        """Draw a sequence and two of its frames, both visible.
+        """Draw a sequence and two of its frames that show the target.
 
-        How far apart the frames are depends on the mode. An image is drawn
-        twice.
+        Of a set of images, both are the same image.
         """
         which = rng.choice(len(self.datasets), p=self.shares)
         dataset = self.datasets[which]
@@ -260,7 +261,7 @@ class PairDataset(Dataset):
 
 @dataclass
 class ReadingPolicy:
-    """How a `PairDataset` reads its frames.
+    """The rules by which a `PairDataset` reads frames.
 
     Attributes:
         reduced: Whether to decode JPEGs at 1/2, 1/4 or 1/8 of their size
@@ -302,9 +303,10 @@ class ReadingPolicy:
         return sequence.read_reduced(t, reduction)
 
     def skip(self, error: CorruptFrameError) -> None:
-        """Raise the error, or log it: each frame once in each process.
+        """Raise the error of a corrupt frame, or log it.
 
-        It is logged as an error, so that all ranks show it.
+        Each process logs each frame once, as an error, so that all ranks
+        show it.
         """
         if self.on_corrupt == 'raise':
             raise error
@@ -372,7 +374,7 @@ def jitter_bbox(
     center: float,
     scale: float,
 ) -> np.ndarray:
-    """Displace a box as STARK-S does; it only places the search crop.
+    """Move and scale a box as STARK-S does, to place the search crop.
 
     Args:
         bbox: (4,) xyxy.

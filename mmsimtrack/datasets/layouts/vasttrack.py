@@ -7,7 +7,7 @@ from mmsimtrack.registry import DATASETS
 
 
 def _layouts(*folders: str) -> tuple:
-    """Pairs of paths, with frames in either folder of the releases."""
+    """List layouts below folders, for both names of frame folders."""
     return tuple(
         (
             f'{top}{{class}}/{{}}/{frames}',
