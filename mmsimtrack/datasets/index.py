@@ -57,7 +57,7 @@ class AnnotationIndex:
         names = slice(*arrays['name_offsets'][i : i + 2])
         return VideoSequence(
             os.fsdecode(arrays['names'][i]),
-            os.fsdecode(arrays['templates'][arrays['template_ids'][i]]),
+            os.fsdecode(arrays['templates'][i]),
             int(arrays['first_frames'][i]),
             int(arrays['num_frames'][i]),
             *(arrays[k][rows] for k in ('bboxes_xywh', 'visible', 'scored')),
@@ -82,19 +82,15 @@ def pack_sequences(
     """Make the columns that hold N sequences with R boxes.
 
     Returns:
-        `names` (N,); `templates`, each once, and their `template_ids` (N,);
-        `first_frames` (N,); `num_frames` (N,); `bboxes_xywh` (R, 4),
-        `visible` (R,) and `scored` (R,), of which `offsets[i:i + 2]` are
-        sequence i's; `frame_names`, likewise with `name_offsets`;
-        `outline_points` (P, 2) of all polygons, of which
+        `names`, `templates`, `first_frames` and `num_frames` (N,);
+        `bboxes_xywh` (R, 4), `visible` (R,) and `scored` (R,), of which
+        `offsets[i:i + 2]` are sequence i's; `frame_names`, likewise with
+        `name_offsets`; `outline_points` (P, 2) of all polygons, of which
         `outline_parts[j:j + 2]` are polygon j's, and `outlines[i:i + 2]` are
         the polygons of sequence i. Texts are bytes.
     """
     sequences = list(sequences)
     frame_names = [s.frame_names or () for s in sequences]
-    templates, template_ids = np.unique(
-        encode(s.frame_template for s in sequences), return_inverse=True
-    )
     boxes = {
         name: np.concatenate([getattr(s, name) for s in sequences])
         for name in ('bboxes_xywh', 'visible', 'scored')
@@ -102,8 +98,7 @@ def pack_sequences(
     polygons = [polygon for s in sequences for polygon in s.outline]
     return {
         'names': encode(s.name for s in sequences),
-        'templates': templates,
-        'template_ids': template_ids,
+        'templates': encode(s.frame_template for s in sequences),
         'first_frames': np.array([s.first_frame for s in sequences]),
         'num_frames': np.array([s.num_frames for s in sequences]),
         'offsets': np.cumsum([0, *(len(s.bboxes_xywh) for s in sequences)]),

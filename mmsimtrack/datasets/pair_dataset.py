@@ -139,14 +139,14 @@ class PairDataset(Dataset):
         visible = np.flatnonzero(sequence.visible)
         return sequence, *self.sampling.draw(visible, rng)
 
-    def cut(
-        self,
-        sequence: VideoSequence,
-        t_exemplar: int,
-        t_search: int,
-        rng: Generator,
-    ) -> dict | None:
+    def cut(self, sequence, t_exemplar, t_search, rng) -> dict | None:
         """Read the frames and cut the crops.
+
+        Args:
+            sequence: A `VideoSequence`.
+            t_exemplar: Number of the exemplar frame.
+            t_search: Number of the search frame.
+            rng: Generator of the pair.
 
         Returns:
             `exemplar` and `search`, (size, size, 3) RGB uint8, and their
@@ -183,20 +183,20 @@ class PairDataset(Dataset):
                 if window.padded_share(shape) == 1:
                     _warn_outside(sequence, t)
                 return None
-            pair[f'{view}_padded'] = padded
+            in_crop = window.to_crop(bbox)
+            outline = list(map(window.points_to_crop, sequence.outline))
             if self.warps is None:
                 pair[view] = window.cut(frame, reduction)
-                pair[f'{view}_bbox'] = window.to_crop(bbox)
-                continue
-            warp = self.warps.draw(len(sequence) == 1, view, rng)
-            border = self.warps.draw_border(rng) if padded else 'reflect'
-            fill = self._fill(border, window.size, rng)
-            pair[view] = cut_warped(frame, window, warp, fill, reduction)
-            pair[f'{view}_bbox'] = warp_bbox(window.to_crop(bbox), warp)
-            pair[f'{view}_outline'] = [
-                warp_points(window.points_to_crop(polygon), warp)
-                for polygon in sequence.outline
-            ]
+            else:
+                warp = self.warps.draw(len(sequence) == 1, view, rng)
+                border = self.warps.draw_border(rng) if padded else 'reflect'
+                fill = self._fill(border, window.size, rng)
+                pair[view] = cut_warped(frame, window, warp, fill, reduction)
+                in_crop = warp_bbox(in_crop, warp)
+                outline = [warp_points(polygon, warp) for polygon in outline]
+            pair[f'{view}_padded'] = padded
+            pair[f'{view}_bbox'] = in_crop
+            pair[f'{view}_outline'] = outline
         return pair
 
     def _fill(

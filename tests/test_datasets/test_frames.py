@@ -134,16 +134,6 @@ def test_missing_file(read):
             r'bad.jpg is truncated or no image \(broken PNG',
         ),
     ],
-    ids=[
-        'empty',
-        'text',
-        'text with marker',
-        'jpeg',
-        'jpeg without marker',
-        'png',
-        'jpeg with zeros',
-        'png with zeros',
-    ],
 )
 def test_bad_file(tmp_path, read, content, message):
     path = tmp_path / 'bad.jpg'

@@ -54,7 +54,9 @@ def test_our_pair(case):
     frame = image(case['image'])
     bboxes_xywh = [case[f'{official}_box'] for official, _ in VIEWS]
     sequence = SimpleNamespace(
-        bboxes=xywh_to_xyxy(bboxes_xywh), read_frame=lambda t: frame
+        bboxes=xywh_to_xyxy(bboxes_xywh),
+        read_frame=lambda t: frame,
+        outline=(),
     )
     dataset = SimpleNamespace(
         jitter=dict(center=0, scale=0), reading=ReadingPolicy(), warps=None

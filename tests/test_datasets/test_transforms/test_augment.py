@@ -161,22 +161,6 @@ def test_joint_transforms_keep_or_change_both(make):
     assert draws.count((True, True)) == pytest.approx(90, abs=30)
 
 
-@pytest.mark.parametrize(
-    'transform',
-    [
-        JointGamma(0, largest=3),
-        JointGray(0),
-        RandomMirror(0, joint=True),
-        RandomMirror(0, joint=False),
-        BrightnessJitter(0),
-        JointTranspose(0),
-    ],
-)
-def test_zero_changes_nothing(transform):
-    for seed in range(20):
-        assert_same_views(transform(make_pair(seed)), make_pair())
-
-
 @pytest.mark.parametrize('transform', ALL)
 def test_transforms_are_pure(transform):
     """They draw from the pair only, and write to no view of a caller."""
