@@ -62,13 +62,13 @@ def find_numbers(names: Iterable[str], folder: str) -> dict[int, str]:
     numbers = {}
     for name in names:
         stem = osp.splitext(name)[0]
+        if stem.isdecimal() and int(stem) in numbers:
+            raise ValueError(
+                f'{folder} holds {numbers[int(stem)]} and {name}, expected '
+                'one frame of each number. Remove one of them.'
+            )
         if stem.isdecimal():
-            other = numbers.setdefault(int(stem), name)
-            if other != name:
-                raise ValueError(
-                    f'{folder} holds {other} and {name}, expected one frame '
-                    'of each number. Remove one of them.'
-                )
+            numbers[int(stem)] = name
     return numbers
 
 

@@ -199,12 +199,10 @@ class SequenceDataset(BaseDataset):
         The first sequence that is there decides for all: network disks would
         take long to answer for each of 50,610 at every start.
         """
+        checks = (archive.is_folder, 0), (archive.is_file, 1)
         found = (
             layout
-            for is_there, part in (
-                (archive.is_folder, 0),
-                (archive.is_file, 1),
-            )
+            for is_there, part in checks
             for fields in sequences
             for layout in layouts
             if is_there(self._fill(layout[part], fields))
