@@ -83,7 +83,7 @@ def assert_share(events, share):
 
 
 def test_sequences(build):
-    """Each data set and each usable sequence come alike; images come twice."""
+    """Data sets come by their ratios, usable sequences alike, images twice."""
     full = np.ones(41, bool)
     flags = [
         [np.ones(1000, bool), np.arange(2500) < 99],
@@ -91,12 +91,15 @@ def test_sequences(build):
         [[True]] * 5,
         [full],
     ]
-    pairs, usable = build(flags), (2, 3, 5, 1)
+    with pytest.raises(ValueError, match='1 ratios for 4 data sets'):
+        build(flags, ratios=[1])
+    ratios, usable = (3, 4, 2, 1), (2, 3, 5, 1)
+    pairs = build(flags, ratios=ratios)
     assert len(pairs) == sum(usable)
     drawn = [pairs.draw(np.random.default_rng(k)) for k in range(NUM_DRAWS)]
     names = np.array([list(map(int, s.name.split())) for s, *_ in drawn])
     for which, num in enumerate(usable):
-        assert_share(names[:, 0] == which, 1 / 4)
+        assert_share(names[:, 0] == which, ratios[which] / 10)
         found = names[names[:, 0] == which, 1]
         assert set(found) == set(range(num))
         for i in range(num - 1):

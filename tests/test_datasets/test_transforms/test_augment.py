@@ -1,5 +1,4 @@
 from functools import partial
-from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -92,29 +91,6 @@ def test_mirroring_twice_changes_nothing():
         np.testing.assert_array_equal(pair[view], before[view])
         bbox = before[f'{view}_bbox']
         np.testing.assert_allclose(pair[f'{view}_bbox'], bbox)
-
-
-def test_brightness():
-    factors = iter((0.5, 1.5))
-    limits = []
-
-    def uniform(low, high):
-        limits.append((low, high))
-        return next(factors)
-
-    pair = make_pair()
-    pair['rng'] = SimpleNamespace(uniform=uniform)
-    for view in VIEWS:
-        pair[view] = np.array([[[0, 40, 101], [169, 170, 255]]], np.uint8)
-    BrightnessJitter(0.5)(pair)
-    assert limits == [(0.5, 1.5)] * 2
-    # halves are rounded to even
-    np.testing.assert_array_equal(
-        pair['exemplar'], [[[0, 20, 50], [84, 85, 128]]]
-    )
-    np.testing.assert_array_equal(
-        pair['search'], [[[0, 60, 152], [254, 255, 255]]]
-    )
 
 
 def test_channels_are_permuted_alike():
