@@ -1,10 +1,8 @@
-"""What is known of each benchmark, one row each.
+"""The benchmarks: a table with a row for each, and what takes the rows.
 
 A config names the test set of a row: `dict(type='Benchmark', name='lasot')`;
 `tools/test.py --benchmark` and the scores of result files take the same rows.
 """
-
-from __future__ import annotations
 
 from dataclasses import dataclass
 
@@ -12,18 +10,23 @@ from mmengine.config import Config
 
 from mmsimtrack.registry import DATASETS
 
+# names of attributes, in the order of the files that come with the kits
 _LASOT = 'IV POC DEF MB CM ROT BC VC SV FOC FM OV LR ARC'
+_TNL2K = 'CM ROT DEF FOC IV OV POC VC SV BC MB ARC LR FM AS TC MS'
+_UAV123 = 'SV ARC LR FM FOC POC OV BC IV VC CM SOB'
+_OTB100 = 'IV OPR SV OCC DEF MB FM IPR OV BC LR'
+_VASTTRACK = 'LR SV FM ARC IV INV DEF ROT BC MB'
 
 
 @dataclass(frozen=True)
 class Benchmark:
-    """A row of the table.
+    """What this library knows of one benchmark.
 
     Attributes:
         dataset: Config of the test set.
         num_sequences: Number of its sequences; None: any.
-        profile: Kit whose rules score it unless another is asked for; see
-            `get_profile`.
+        profile: Name of the rules by which the benchmark is scored, unless
+            the user asks for others; see `get_profile`.
         attributes: Names of the attributes of sequences, in the order of the
             files that come with the kit.
         server: Whether a server scores the results: only first boxes are
@@ -37,56 +40,43 @@ class Benchmark:
     server: bool = False
 
 
-def _dataset(type_: str, folder: str, split: str | None = None) -> dict:
-    cfg = dict(type=type_, data_root=f'data/{folder}')
-    return cfg | dict(split=split) if split else cfg
+def _row(
+    name: str,
+    dataset: str,
+    split: str | None,
+    num: int | None,
+    *args,
+    **kwargs,
+) -> tuple[str, Benchmark]:
+    """Make the entry of the table for a benchmark in `data/<name>`."""
+    cfg = dict(type=f'{dataset}Dataset', data_root=f'data/{name}')
+    cfg |= dict(split=split) if split else {}
+    return name, Benchmark(cfg, num, *args, **kwargs)
 
 
-BENCHMARKS = {
-    'lasot': Benchmark(
-        _dataset('LaSOTDataset', 'lasot', 'test'), 280, attributes=_LASOT
-    ),
-    'lasot_ext': Benchmark(
-        _dataset('LaSOTDataset', 'lasot_ext', 'ext'), 150, attributes=_LASOT
-    ),
-    'tnl2k': Benchmark(
-        _dataset('TNL2KDataset', 'tnl2k', 'test'),
-        700,
-        attributes='CM ROT DEF FOC IV OV POC VC SV BC MB ARC LR FM AS TC MS',
-    ),
-    'uav123': Benchmark(
-        _dataset('UAV123Dataset', 'uav123'),
-        123,
-        attributes='SV ARC LR FM FOC POC OV BC IV VC CM SOB',
-    ),
-    'otb100': Benchmark(
-        _dataset('OTB100Dataset', 'otb100'),
-        100,
-        # the Matlab code refuses the shorter results that circulate
-        'pytracking',
-        attributes='IV OPR SV OCC DEF MB FM IPR OV BC LR',
-    ),
-    'nfs': Benchmark(_dataset('NfSDataset', 'nfs'), 100, 'pytracking'),
-    'got10k': Benchmark(
-        _dataset('Got10kDataset', 'got10k', 'test'),
-        180,
-        'got10k',
-        server=True,
-    ),
-    'trackingnet': Benchmark(
-        _dataset('TrackingNetDataset', 'trackingnet', 'test'),
-        511,
-        'trackingnet',
-        server=True,
-    ),
-    'vasttrack': Benchmark(
-        _dataset('VastTrackDataset', 'vasttrack', 'test'),
-        3500,
-        attributes='LR SV FM ARC IV INV DEF ROT BC MB',
-    ),
-    # videos of your own; docs/en/customize_dataset.md lists other layouts
-    'custom': Benchmark(_dataset('FolderDataset', 'custom'), None, 'stark'),
-}
+BENCHMARKS = dict(
+    [
+        _row('lasot', 'LaSOT', 'test', 280, attributes=_LASOT),
+        _row('lasot_ext', 'LaSOT', 'ext', 150, attributes=_LASOT),
+        _row('tnl2k', 'TNL2K', 'test', 700, attributes=_TNL2K),
+        _row('uav123', 'UAV123', None, 123, attributes=_UAV123),
+        # the Matlab code of OTB refuses the shorter results that circulate
+        _row('otb100', 'OTB100', None, 100, 'pytracking', _OTB100),
+        _row('nfs', 'NfS', None, 100, 'pytracking'),
+        _row('got10k', 'Got10k', 'test', 180, 'got10k', server=True),
+        _row(
+            'trackingnet',
+            'TrackingNet',
+            'test',
+            511,
+            'trackingnet',
+            server=True,
+        ),
+        _row('vasttrack', 'VastTrack', 'test', 3500, attributes=_VASTTRACK),
+        # videos of your own; docs/en/customize_dataset.md lists other layouts
+        _row('custom', 'Folder', None, None, 'stark'),
+    ]
+)
 
 
 def dataset_config(cfg: dict) -> dict:

@@ -39,14 +39,7 @@ def test_every_dialect_reads_the_same(path):
     np.testing.assert_array_equal(
         bboxes, np.array(expected['boxes'], dtype=np.float64)
     )
-
-
-def test_there_are_dialects():
     assert len(DIALECTS) == 14
-
-
-def test_one_row_is_two_dimensional(write):
-    assert read_bboxes_xywh(write(b'1,2,3,4')).tolist() == [[1, 2, 3, 4]]
 
 
 @pytest.mark.parametrize(
@@ -72,10 +65,15 @@ def test_bad_box_names_file_and_line(write, content, line, found):
         read_bboxes_xywh(write(content))
 
 
-@pytest.mark.parametrize('read', [read_bboxes_xywh, read_flags])
+@pytest.mark.parametrize('read', [read_bboxes_xywh, read_flags, read_names])
 def test_missing_and_empty_files(write, tmp_path, read):
-    with pytest.raises(FileNotFoundError, match=r'none\.txt is missing'):
+    expected = 'a list of seq' if read is read_names else 'a text file with o'
+    message = rf'none\.txt is missing\. Expected {expected}'
+    with pytest.raises(FileNotFoundError, match=message):
         read(tmp_path / 'none.txt')
+    if read is read_names:
+        assert read(write(b' \n\n')) == []
+        return
     with pytest.raises(ValueError, match=r'boxes\.txt is empty'):
         read(write(b' \n\n'))
 
@@ -88,28 +86,19 @@ def test_flags_in_lines_or_in_one_line(write, content):
     flags = read_flags(write(content))
     assert flags.dtype == np.int64
     assert flags.tolist() == [0, 8, 1]
+    assert read_flags(write(b'1\n')).tolist() == [1]
 
 
 @pytest.mark.parametrize('encoding', ['utf-8', 'utf-8-sig', 'utf-16'])
 def test_marks_of_encodings(tmp_path, encoding):
     """As PowerShell and editors of Windows write them."""
     path = tmp_path / 'file.txt'
-    path.write_text('1\t2,3 4\r\n', encoding=encoding)
+    path.write_text('1\t2,3 4\r\n', encoding=encoding)  # one row
     assert read_bboxes_xywh(path).tolist() == [[1, 2, 3, 4]]
     path.write_text('0\n1\n', encoding=encoding)
     assert read_flags(path).tolist() == [0, 1]
     path.write_text('\nAir Hockey-1\t\n día\r\n', encoding=encoding)
     assert read_names(path) == ['Air Hockey-1', 'día']
-
-
-def test_missing_list(tmp_path):
-    message = r'none\.txt is missing\. Expected a list of sequences, one name'
-    with pytest.raises(FileNotFoundError, match=message):
-        read_names(tmp_path / 'none.txt')
-
-
-def test_single_flag(write):
-    assert read_flags(write(b'1\n')).tolist() == [1]
 
 
 @pytest.mark.parametrize(
@@ -130,12 +119,6 @@ def test_bad_flag_names_file_and_line(write, content, line, found):
         'one integer',
     ):
         read_flags(write(content))
-
-
-def test_lasot_flags():
-    absent = read_flags(DATA / 'lasot' / 'absent' / 'yoyo-17.txt')
-    assert absent.shape == (1035,)
-    assert absent.sum() == 44
 
 
 def test_nfs_has_every_eighth_line(write):

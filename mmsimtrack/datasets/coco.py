@@ -1,4 +1,4 @@
-"""Pictures with boxes in COCO's format: a set of sequences of one frame."""
+"""Pictures with boxes in the format of COCO, as sequences of one frame."""
 
 import json
 import os.path as osp
@@ -8,20 +8,21 @@ import numpy as np
 from mmengine.logging import print_log
 from pycocotools import mask as rle
 
-from mmsimtrack.datasets.archive import is_file, is_folder, read_bytes
+from mmsimtrack.datasets.archive import is_folder, read_bytes
 from mmsimtrack.datasets.index import pack_sequences
 from mmsimtrack.datasets.sequence_dataset import (
     SequenceDataset,
     check_option,
 )
 from mmsimtrack.datasets.video_sequence import VideoSequence
+from mmsimtrack.fileio import read_text
 from mmsimtrack.registry import DATASETS
 from mmsimtrack.structures import has_area
 
 
 @DATASETS.register_module()
 class CocoDataset(SequenceDataset):
-    """Objects in pictures, as COCO annotates them.
+    """A data set of objects in pictures, as COCO annotates them.
 
     Every object with a box, but no crowd, is a sequence of one frame, small
     ones included, and is named by the id of its annotation. An object whose
@@ -108,7 +109,7 @@ class CocoDataset(SequenceDataset):
         )
 
     def _outline_of(self, entry: dict) -> list[np.ndarray]:
-        """Read the outline of an annotation; an error names it."""
+        """Read the outline of an annotation, and name it if that fails."""
         try:
             return read_outline(entry.get('segmentation'))
         except (KeyError, TypeError, ValueError) as error:
@@ -122,14 +123,9 @@ class CocoDataset(SequenceDataset):
     def _read_objects(self) -> tuple[list[dict], dict]:
         """Read the annotations of objects, and the file of each image id."""
         path = self._annotation
-        if not is_file(path):
-            raise FileNotFoundError(
-                f'CocoDataset: {path} is missing. Unpack the annotations of '
-                'COCO 2017 there, or correct data_root and ann_file in the '
-                'config.'
-            )
+        text = read_text(path, 'annotations in the format of COCO', read_bytes)
         try:
-            content = json.loads(read_bytes(path))
+            content = json.loads(text)
             files = {i['id']: i['file_name'] for i in content['images']}
             entries = content['annotations']
             objects = [
@@ -138,7 +134,6 @@ class CocoDataset(SequenceDataset):
                 if entry.get('bbox') and not entry.get('iscrowd')
             ]
         except (AttributeError, KeyError, TypeError, ValueError) as error:
-            # an undecodable byte would print the whole file
             raise ValueError(
                 f'{path} is no COCO annotation file, or not a complete one '
                 f'({repr(error)[:200]}). Expected `images` with `id` and '

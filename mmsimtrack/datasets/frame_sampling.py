@@ -1,11 +1,9 @@
-"""Which sequences are drawn from, and which two frames make a pair.
+"""How a training pair chooses its two frames.
 
-Each mode is a function of the visible frames, the gap and the generator. It
-gives (exemplar frame, search frame), or None if it drew a frame that has no
-partner within the gap.
+Each mode is a function of the visible frames (their numbers, ascending), the
+gap and the generator. It returns the numbers of the exemplar frame and of the
+search frame, or None if it drew a frame that has no partner within the gap.
 """
-
-from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
@@ -20,7 +18,7 @@ Frames = tuple[int, int]
 
 
 def sample_causal(visible, gap: int, rng: Generator) -> Frames | None:
-    """Mode `causal` of STARK-S: the search frame follows the exemplar frame.
+    """Draw as in STARK-S: the search frame follows the exemplar frame.
 
     The exemplar frame is uniform among the visible ones but the last, which
     has no successor; the search frame among the near ones after it.
@@ -31,7 +29,7 @@ def sample_causal(visible, gap: int, rng: Generator) -> Frames | None:
 
 
 def sample_interval(visible, gap: int, rng: Generator) -> Frames | None:
-    """Mode `interval`, as in LoRAT: the search frame lies on either side.
+    """Draw as in LoRAT: the search frame lies on either side.
 
     The exemplar frame is uniform among the visible ones, the search frame
     among the near ones before and after it.
@@ -43,7 +41,7 @@ def sample_interval(visible, gap: int, rng: Generator) -> Frames | None:
 
 
 def sample_order(visible, gap: int, rng: Generator) -> Frames | None:
-    """Mode `order`, as in SeqTrack and SUTrack: forward or backward in time.
+    """Draw as in SeqTrack and SUTrack: forward or backward in time.
 
     Around a visible frame two near ones are drawn (it may be one of them), so
     that they are up to twice the gap apart. With probability 0.5 the earlier
@@ -67,7 +65,7 @@ SAMPLING_MODES = {
 
 @dataclass(frozen=True)
 class SamplingPolicy:
-    """How a `PairDataset` draws sequences and their frames.
+    """The rules by which a `PairDataset` draws sequences and frames.
 
     Attributes:
         max_gap: The frames of a pair are less than this apart; in mode

@@ -1,4 +1,4 @@
-"""The frames of a video: list them, check them, read them ahead."""
+"""The frames of a video: how they are listed, checked and read ahead."""
 
 import io
 import logging
@@ -34,7 +34,7 @@ _FLAGS = {r: cv2.IMREAD_COLOR_RGB | 8 * r * (r > 1) for r in (1, 2, 4, 8)}
 
 
 class CorruptFrameError(ValueError):
-    """A frame is empty, truncated, too large or no image; names the file."""
+    """A frame is empty, truncated, too large or no image."""
 
 
 def list_frames(folder: str | os.PathLike) -> list[str]:
@@ -62,13 +62,13 @@ def find_numbers(names: Iterable[str], folder: str) -> dict[int, str]:
     numbers = {}
     for name in names:
         stem = osp.splitext(name)[0]
+        if stem.isdecimal() and int(stem) in numbers:
+            raise ValueError(
+                f'{folder} holds {numbers[int(stem)]} and {name}, expected '
+                'one frame of each number. Remove one of them.'
+            )
         if stem.isdecimal():
-            other = numbers.setdefault(int(stem), name)
-            if other != name:
-                raise ValueError(
-                    f'{folder} holds {other} and {name}, expected one frame '
-                    'of each number. Remove one of them.'
-                )
+            numbers[int(stem)] = name
     return numbers
 
 
@@ -168,7 +168,7 @@ def image_shape(path: str) -> tuple[int, int]:
 
 
 def missing_frame(path: str, error: OSError | None = None) -> OSError:
-    """Make the error for a frame that is not there, not even packed."""
+    """Make the error for a frame that is neither on the disk nor packed."""
     # the operating system would only repeat the path
     where = f' ({error})' if error and not error.errno else ''
     return FileNotFoundError(
@@ -236,7 +236,7 @@ def _naming(path: str) -> Iterator[None]:
 
 @dataclass(eq=False)
 class FrameReader:
-    """Frames of a video in order, decoded ahead in threads.
+    """The frames of a video in order, decoded ahead in threads.
 
     A plain iterable with a length, and on purpose no `Sequence`: mmengine
     would decode the whole video when it moves a batch to a device. Threads
@@ -256,7 +256,7 @@ class FrameReader:
         return len(self.paths)
 
     def __iter__(self) -> Iterator[np.ndarray]:
-        """Yield (H, W, 3) RGB uint8; raises what `read_frame` raises."""
+        """Yield (H, W, 3) RGB uint8 frames, and raise as `read_frame` does."""
         frames = map_ahead(
             read_frame, self.paths, self.num_threads, self.num_ahead
         )

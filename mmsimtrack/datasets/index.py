@@ -1,12 +1,10 @@
-"""Parsed annotations: arrays on the disk, which all processes map.
+"""Parsed annotations are arrays on the disk, which all processes map.
 
 Parsing the 30,000 text files of TrackingNet takes minutes, mapping their
 numbers less than a second. An index is a folder of `.npy` files in
 `$MMSIMTRACK_CACHE`, by default `~/.cache/mmsimtrack`; it can be deleted when
 nothing runs.
 """
-
-from __future__ import annotations
 
 import contextlib
 import functools
@@ -59,7 +57,7 @@ class AnnotationIndex:
         names = slice(*arrays['name_offsets'][i : i + 2])
         return VideoSequence(
             os.fsdecode(arrays['names'][i]),
-            os.fsdecode(arrays['templates'][arrays['template_ids'][i]]),
+            os.fsdecode(arrays['templates'][i]),
             int(arrays['first_frames'][i]),
             int(arrays['num_frames'][i]),
             *(arrays[k][rows] for k in ('bboxes_xywh', 'visible', 'scored')),
@@ -81,22 +79,18 @@ class AnnotationIndex:
 def pack_sequences(
     sequences: Iterable[VideoSequence],
 ) -> dict[str, np.ndarray]:
-    """Make the columns of N sequences with R boxes.
+    """Make the columns that hold N sequences with R boxes.
 
     Returns:
-        `names` (N,); `templates`, each once, and their `template_ids` (N,);
-        `first_frames` (N,); `num_frames` (N,); `bboxes_xywh` (R, 4),
-        `visible` (R,) and `scored` (R,), of which `offsets[i:i + 2]` are
-        sequence i's; `frame_names`, likewise with `name_offsets`;
-        `outline_points` (P, 2) of all polygons, of which
+        `names`, `templates`, `first_frames` and `num_frames` (N,);
+        `bboxes_xywh` (R, 4), `visible` (R,) and `scored` (R,), of which
+        `offsets[i:i + 2]` are sequence i's; `frame_names`, likewise with
+        `name_offsets`; `outline_points` (P, 2) of all polygons, of which
         `outline_parts[j:j + 2]` are polygon j's, and `outlines[i:i + 2]` are
         the polygons of sequence i. Texts are bytes.
     """
     sequences = list(sequences)
     frame_names = [s.frame_names or () for s in sequences]
-    templates, template_ids = np.unique(
-        encode(s.frame_template for s in sequences), return_inverse=True
-    )
     boxes = {
         name: np.concatenate([getattr(s, name) for s in sequences])
         for name in ('bboxes_xywh', 'visible', 'scored')
@@ -104,8 +98,7 @@ def pack_sequences(
     polygons = [polygon for s in sequences for polygon in s.outline]
     return {
         'names': encode(s.name for s in sequences),
-        'templates': templates,
-        'template_ids': template_ids,
+        'templates': encode(s.frame_template for s in sequences),
         'first_frames': np.array([s.first_frame for s in sequences]),
         'num_frames': np.array([s.num_frames for s in sequences]),
         'offsets': np.cumsum([0, *(len(s.bboxes_xywh) for s in sequences)]),
@@ -239,13 +232,13 @@ def _find_path(dataset, entries, sources: list[str]) -> Path:
 
 
 def _stamp_code(module: str):
-    """Stamp a source; of what is typed in, no two stamps are the same."""
+    """Stamp the file of a module; what is typed in is never the same."""
     path = getattr(sys.modules[module], '__file__', None)
     return _stamp(path) if path else time.time_ns()
 
 
 def _stamp_all(paths: list[str]) -> list:
-    """List times in ns and sizes of files and folders.
+    """List the times of change, in ns, and the sizes of files and folders.
 
     For a path that does not exist, take those of the archives that may
     contain it.

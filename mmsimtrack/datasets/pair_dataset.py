@@ -1,10 +1,9 @@
-"""Training pairs: an exemplar and a search crop of one sequence."""
-
-from __future__ import annotations
+"""Training pairs, each an exemplar and a search crop of one sequence."""
 
 import functools
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
@@ -14,7 +13,7 @@ from torch.utils.data import Dataset
 
 from mmsimtrack.datasets.frame_sampling import SamplingPolicy
 from mmsimtrack.datasets.frames import CorruptFrameError
-from mmsimtrack.datasets.reading_policy import ReadingPolicy
+from mmsimtrack.datasets.sequence_dataset import check_option
 from mmsimtrack.datasets.transforms.warp import (
     PairWarps,
     cut_warped,
@@ -32,7 +31,9 @@ MAX_REDRAWS = 100
 
 @DATASETS.register_module()
 class PairDataset(Dataset):
-    """Pairs as in STARK-S, each a pure function of its key `(seed, k)`.
+    """A data set of pairs, each a pure function of its key `(seed, k)`.
+
+    Frames are drawn and crops are jittered as in STARK-S.
 
     A pair does not depend on the worker, the rank or the pairs before it, so
     training can be resumed and scaled without a change of the data. A set of
@@ -126,10 +127,9 @@ class PairDataset(Dataset):
         )
 
     def draw(self, rng: Generator) -> tuple[VideoSequence, int, int]:
-        """Draw a sequence and two of its frames, both visible.
+        """Draw a sequence and two of its frames that show the target.
 
-        How far apart the frames are depends on the mode. An image is drawn
-        twice.
+        Of a set of images, both are the same image.
         """
         which = rng.choice(len(self.datasets), p=self.shares)
         dataset = self.datasets[which]
@@ -139,14 +139,14 @@ class PairDataset(Dataset):
         visible = np.flatnonzero(sequence.visible)
         return sequence, *self.sampling.draw(visible, rng)
 
-    def cut(
-        self,
-        sequence: VideoSequence,
-        t_exemplar: int,
-        t_search: int,
-        rng: Generator,
-    ) -> dict | None:
+    def cut(self, sequence, t_exemplar, t_search, rng) -> dict | None:
         """Read the frames and cut the crops.
+
+        Args:
+            sequence: A `VideoSequence`.
+            t_exemplar: Number of the exemplar frame.
+            t_search: Number of the search frame.
+            rng: Generator of the pair.
 
         Returns:
             `exemplar` and `search`, (size, size, 3) RGB uint8, and their
@@ -183,20 +183,20 @@ class PairDataset(Dataset):
                 if window.padded_share(shape) == 1:
                     _warn_outside(sequence, t)
                 return None
-            pair[f'{view}_padded'] = padded
+            in_crop = window.to_crop(bbox)
+            outline = list(map(window.points_to_crop, sequence.outline))
             if self.warps is None:
                 pair[view] = window.cut(frame, reduction)
-                pair[f'{view}_bbox'] = window.to_crop(bbox)
-                continue
-            warp = self.warps.draw(len(sequence) == 1, view, rng)
-            border = self.warps.draw_border(rng) if padded else 'reflect'
-            fill = self._fill(border, window.size, rng)
-            pair[view] = cut_warped(frame, window, warp, fill, reduction)
-            pair[f'{view}_bbox'] = warp_bbox(window.to_crop(bbox), warp)
-            pair[f'{view}_outline'] = [
-                warp_points(window.points_to_crop(polygon), warp)
-                for polygon in sequence.outline
-            ]
+            else:
+                warp = self.warps.draw(len(sequence) == 1, view, rng)
+                border = self.warps.draw_border(rng) if padded else 'reflect'
+                fill = self._fill(border, window.size, rng)
+                pair[view] = cut_warped(frame, window, warp, fill, reduction)
+                in_crop = warp_bbox(in_crop, warp)
+                outline = [warp_points(polygon, warp) for polygon in outline]
+            pair[f'{view}_padded'] = padded
+            pair[f'{view}_bbox'] = in_crop
+            pair[f'{view}_outline'] = outline
         return pair
 
     def _fill(
@@ -259,6 +259,67 @@ class PairDataset(Dataset):
         return usable
 
 
+@dataclass
+class ReadingPolicy:
+    """The rules by which a `PairDataset` reads frames.
+
+    Attributes:
+        reduced: Whether to decode JPEGs at 1/2, 1/4 or 1/8 of their size
+            where the crop is at least as much smaller than its window. That
+            is faster, and such a crop averages pixels where the default
+            picks some; see docs/en/throughput.md.
+        on_corrupt: `raise` stops at a frame that is empty, truncated or no
+            image; `skip` logs it, and the pair is drawn again. A missing file
+            always stops the training.
+
+    Raises:
+        ValueError: If `on_corrupt` is neither.
+    """
+
+    reduced: bool = False
+    on_corrupt: str = 'raise'
+    _logged: set[str] = field(default_factory=set, init=False)
+
+    def __post_init__(self) -> None:
+        name = 'PairDataset: reading.on_corrupt'
+        check_option(name, self.on_corrupt, ('raise', 'skip'))
+
+    def read(
+        self, sequence: VideoSequence, t: int, windows: Iterable[CropWindow]
+    ) -> tuple[np.ndarray, int]:
+        """Read frame t of a sequence.
+
+        Args:
+            sequence: The sequence.
+            t: Number of the frame.
+            windows: What will be cut out of the frame.
+
+        Returns:
+            (h, w, 3) RGB uint8, and by how much the frame is reduced.
+        """
+        if not self.reduced:
+            return sequence.read_frame(t), 1
+        reduction = min(window.reduction() for window in windows)
+        return sequence.read_reduced(t, reduction)
+
+    def skip(self, error: CorruptFrameError) -> None:
+        """Raise the error of a corrupt frame, or log it.
+
+        Each process logs each frame once, as an error, so that all ranks
+        show it.
+        """
+        if self.on_corrupt == 'raise':
+            raise error
+        if str(error) not in self._logged:
+            self._logged.add(str(error))
+            print_log(
+                f'{error} The pair is drawn again (on_corrupt=skip); this '
+                f'worker has met {len(self._logged)} corrupt frames.',
+                'current',
+                level=logging.ERROR,
+            )
+
+
 def fill_pairs(dataset: dict | Dataset, model: Mapping) -> dict | Dataset:
     """Fill the config of a pair data set with the crops of a model.
 
@@ -313,7 +374,7 @@ def jitter_bbox(
     center: float,
     scale: float,
 ) -> np.ndarray:
-    """Displace a box as STARK-S does; it only places the search crop.
+    """Move and scale a box as STARK-S does, to place the search crop.
 
     Args:
         bbox: (4,) xyxy.

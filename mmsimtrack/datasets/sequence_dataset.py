@@ -1,6 +1,4 @@
-"""Annotated videos: the base of all tracking data sets."""
-
-from __future__ import annotations
+"""The base of all tracking data sets, whose items are annotated videos."""
 
 import os.path as osp
 import re
@@ -201,12 +199,10 @@ class SequenceDataset(BaseDataset):
         The first sequence that is there decides for all: network disks would
         take long to answer for each of 50,610 at every start.
         """
+        checks = (archive.is_folder, 0), (archive.is_file, 1)
         found = (
             layout
-            for is_there, part in (
-                (archive.is_folder, 0),
-                (archive.is_file, 1),
-            )
+            for is_there, part in checks
             for fields in sequences
             for layout in layouts
             if is_there(self._fill(layout[part], fields))
@@ -222,9 +218,9 @@ class SequenceDataset(BaseDataset):
         return osp.join(self.data_root, re.sub(r'\{(\w*)\}', value, path))
 
     def find_sources(self) -> tuple[list[dict], list[str]]:
-        """List the sequences to take, and what they are parsed from.
+        """List the sequences to take, and the paths that they are parsed from.
 
-        The latter are folders of frames, annotations and files of labels.
+        Those are folders of frames, annotations and files of labels.
         """
         infos = self.load_data_list()
         self._check_names([info['name'] for info in infos])
@@ -333,11 +329,11 @@ class SequenceDataset(BaseDataset):
         return [numbers[n] for n in span if n in numbers], missing
 
     def load_bboxes(self, info: dict) -> np.ndarray:
-        """(num_boxes, 4) xywh of a sequence, from its annotation."""
+        """Read the boxes of a sequence, (num_boxes, 4) xywh."""
         return read_bboxes_xywh(info['annotation'], archive.read_bytes)
 
     def load_labels(self, info: dict, num_boxes: int) -> dict[str, np.ndarray]:
-        """(num_boxes,) bool from each file of labels: what it calls visible.
+        """Read each file of labels, (num_boxes,) bool: what it calls visible.
 
         Raises:
             FileNotFoundError: If a file is missing that is not optional.
@@ -351,7 +347,7 @@ class SequenceDataset(BaseDataset):
 
     @staticmethod
     def load_label(path: str, num_boxes: int) -> np.ndarray:
-        """(num_boxes,) bool from a file of flags: which are above 0."""
+        """Read a file of flags, (num_boxes,) bool: which are above 0."""
         flags = read_flags(path, archive.read_bytes)
         if len(flags) != num_boxes:
             raise ValueError(
@@ -369,7 +365,7 @@ class SequenceDataset(BaseDataset):
         return {name: osp.join(folder, name) for name in self.labels}
 
     def find_scored(self, bboxes_xywh, visible, flags) -> np.ndarray:
-        """(num_boxes,) bool: where the kit takes the target for visible.
+        """Say where the kit takes the target for visible, (num_boxes,) bool.
 
         Args:
             bboxes_xywh: (num_boxes, 4) as annotated.
@@ -441,7 +437,7 @@ class SequenceDataset(BaseDataset):
         return pack_sequences(map(self.load_sequence, infos))
 
     def _check_for_tracking(self) -> None:
-        """Find what would stop a test, before it starts.
+        """Raise what would stop a test, before it starts.
 
         Raises:
             FileNotFoundError: If a frame is missing.
@@ -472,11 +468,11 @@ class SequenceDataset(BaseDataset):
         return self._index[i]
 
     def num_frames(self) -> np.ndarray:
-        """(N,) frames of each sequence."""
+        """Return the number of frames of each sequence, (N,)."""
         return self._index.arrays['num_frames']
 
     def num_visible(self) -> np.ndarray:
-        """(N,) frames of each sequence in which the target is visible."""
+        """Count the frames that show the target, (N,) of each sequence."""
         arrays = self._index.arrays
         starts = arrays['offsets'][:-1]
         return np.add.reduceat(arrays['visible'], starts, dtype=int)

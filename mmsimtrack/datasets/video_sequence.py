@@ -1,7 +1,5 @@
 """One annotated video."""
 
-from __future__ import annotations
-
 import os
 import os.path as osp
 from collections.abc import Sequence

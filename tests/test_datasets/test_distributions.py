@@ -83,7 +83,7 @@ def assert_share(events, share):
 
 
 def test_sequences(build):
-    """Each data set and each usable sequence come alike; images come twice."""
+    """Data sets come by their ratios, usable sequences alike, images twice."""
     full = np.ones(41, bool)
     flags = [
         [np.ones(1000, bool), np.arange(2500) < 99],
@@ -91,12 +91,15 @@ def test_sequences(build):
         [[True]] * 5,
         [full],
     ]
-    pairs, usable = build(flags), (2, 3, 5, 1)
+    with pytest.raises(ValueError, match='1 ratios for 4 data sets'):
+        build(flags, ratios=[1])
+    ratios, usable = (3, 4, 2, 1), (2, 3, 5, 1)
+    pairs = build(flags, ratios=ratios)
     assert len(pairs) == sum(usable)
     drawn = [pairs.draw(np.random.default_rng(k)) for k in range(NUM_DRAWS)]
     names = np.array([list(map(int, s.name.split())) for s, *_ in drawn])
     for which, num in enumerate(usable):
-        assert_share(names[:, 0] == which, 1 / 4)
+        assert_share(names[:, 0] == which, ratios[which] / 10)
         found = names[names[:, 0] == which, 1]
         assert set(found) == set(range(num))
         for i in range(num - 1):
@@ -166,31 +169,21 @@ def test_jitter_by_hand(pairs):
     assert abs(correlation).max() < 4 / math.sqrt(NUM_DRAWS)
 
 
+def of_views(pairs, function):
+    """(N, 2) of what a function says of both views."""
+    return np.array([[function(p[view]) for view in VIEWS] for p in pairs[0]])
+
+
 def test_gray(pairs):
-    gray = np.array(
-        [
-            [
-                (pair[view][..., 1] == pair[view][..., 2]).all()
-                for view in VIEWS
-            ]
-            for pair in pairs[0]
-        ]
-    )
+    gray = of_views(pairs, lambda x: (x[..., 1] == x[..., 2]).all())
     np.testing.assert_array_equal(gray[:, 0], gray[:, 1])
     assert_share(gray[:, 0], 0.05)
 
 
 def test_mirroring(pairs):
     """Each view is mirrored or not, whatever the other is."""
-    mirrored = np.array(
-        [
-            [
-                pair[view][0, 0, 0] > pair[view][0, -1, 0]  # red grows
-                for view in VIEWS
-            ]
-            for pair in pairs[0]
-        ]
-    )
+    # red grows to the right
+    mirrored = of_views(pairs, lambda x: x[0, 0, 0] > x[0, -1, 0])
     codes = mirrored @ (1, 2)
     for code in range(4):
         assert_share(codes == code, 1 / 4)
@@ -198,21 +191,18 @@ def test_mirroring(pairs):
 
 def test_mirroring_step_by_step(build):
     """The pair first, then each view: the second hides the first above."""
-    first, second = (
-        transform
-        for transform in build([[[True]]], ratios=[1]).transforms
-        if type(transform).__name__ == 'RandomMirror'
-    )
-    for transform, joint in ((first, True), (second, False)):
+    transforms = build([[[True]]], ratios=[1]).transforms
+    kinds = [type(transform).__name__ for transform in transforms]
+    for i, joint in zip(
+        np.flatnonzero(np.equal(kinds, 'RandomMirror')), (1, 0)
+    ):
         flips = []
         for k in range(NUM_DRAWS // 2):
-            pair = {
-                view: np.array([[[0] * 3, [9] * 3]], np.uint8)
-                for view in VIEWS
-            }
+            image = np.array([[[0] * 3, [9] * 3]], np.uint8)
+            pair = {view: image for view in VIEWS}
             pair |= {f'{view}_bbox': np.zeros(4) for view in VIEWS}
             pair['rng'] = np.random.default_rng((2, k))
-            transform(pair)
+            transforms[i](pair)
             flips.append([pair[view][0, 0, 0] == 9 for view in VIEWS])
         flips = np.array(flips)
         assert_share(flips[:, 0], 1 / 2)
@@ -221,13 +211,9 @@ def test_mirroring_step_by_step(build):
 
 
 def test_brightness(pairs):
-    factors = np.array(
-        [
-            [pair[view][..., 1].mean() / GREEN for view in VIEWS]
-            for pair in pairs[0]
-            if pair['search'][0, 0, 1] != pair['search'][0, 0, 2]  # not gray
-        ]
-    )
+    factors = of_views(pairs, lambda x: x[..., 1].mean() / GREEN)
+    gray = of_views(pairs, lambda x: x[0, 0, 1] == x[0, 0, 2])
+    factors = factors[~gray[:, 0]]
     # whole gray levels are hundredths here
     assert factors.min() == pytest.approx(0.8, abs=0.006)
     assert factors.max() == pytest.approx(1.2, abs=0.006)

@@ -1,8 +1,8 @@
-import pickle
 import threading
 import time
 import zlib
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -20,7 +20,7 @@ from mmsimtrack.datasets.frames import (
     read_reduced,
 )
 
-READERS = (read_frame, check_frame)
+READERS = (read_frame, check_frame, partial(read_reduced, reduction=2))
 THERMAL = np.linspace(7000, 8200, 48 * 64).reshape(48, 64).astype(np.uint16)
 
 
@@ -63,14 +63,6 @@ def test_channels_are_rgb(paths):
     assert frame.dtype == np.uint8
     # the middle of the target, which is pure red
     np.testing.assert_allclose(frame[18, 24], (255, 0, 0), atol=3)
-
-
-def test_reader_survives_pickling(paths):
-    reader = FrameReader(paths, num_threads=1, num_ahead=3)
-    copy = pickle.loads(pickle.dumps(reader))
-    assert (copy.num_threads, copy.num_ahead) == (1, 3)
-    for frame, other in zip(reader, copy, strict=True):
-        np.testing.assert_array_equal(frame, other)
 
 
 def test_preprocessor_leaves_reader_alone(paths):
@@ -142,16 +134,6 @@ def test_missing_file(read):
             r'bad.jpg is truncated or no image \(broken PNG',
         ),
     ],
-    ids=[
-        'empty',
-        'text',
-        'text with marker',
-        'jpeg',
-        'jpeg without marker',
-        'png',
-        'jpeg with zeros',
-        'png with zeros',
-    ],
 )
 def test_bad_file(tmp_path, read, content, message):
     path = tmp_path / 'bad.jpg'
@@ -160,10 +142,13 @@ def test_bad_file(tmp_path, read, content, message):
         read(str(path))
 
 
-@pytest.mark.parametrize('ending', ['.jpg', '.png'])
+@pytest.mark.parametrize('ending', ['.jpg', '.png', '.bmp'])
 def test_no_cut_goes_unnoticed(tmp_path, ending):
     content = encode(ending)
     path = tmp_path / f'cut{ending}'
+    path.write_bytes(content)
+    check_frame(str(path))
+    assert read_frame(str(path)).shape == (48, 64, 3)
     # the last bytes of a PNG hold no pixel
     for length in range(0, len(content) - 20, 97):
         path.write_bytes(content[:length])
@@ -196,16 +181,6 @@ def test_bytes_after_the_end_are_ignored(tmp_path, ending, num_bytes):
         path.write_bytes(encode(ending) + garbage * num_bytes)
         check_frame(str(path))
         np.testing.assert_array_equal(read_frame(str(path)), frame)
-
-
-def test_format_without_end_marker(tmp_path):
-    path = tmp_path / 'frame.bmp'
-    path.write_bytes(encode('.bmp'))
-    check_frame(str(path))
-    assert read_frame(str(path)).shape == (48, 64, 3)
-    path.write_bytes(encode('.bmp')[:-500])
-    with pytest.raises(ValueError, match='frame.bmp is truncated'):
-        check_frame(str(path))
 
 
 def write_header(path, width, height):
@@ -352,11 +327,3 @@ def test_only_jpegs_are_reduced(tmp_path):
     Image.fromarray(frame).save(turned, exif=exif)
     reduced, done = read_reduced(str(turned), 2)
     assert (done, reduced.shape) == (1, (132, 96, 3))
-
-
-def test_truncated_frames_are_not_reduced(textured_jpg):
-    path = Path(textured_jpg)
-    path.write_bytes(path.read_bytes()[:-500])
-    message = 'textured.jpg is truncated or no image'
-    with pytest.raises(CorruptFrameError, match=message):
-        read_reduced(textured_jpg, 2)

@@ -9,7 +9,12 @@ from layouts import make_coco
 from mmengine.dataset import default_collate
 from torch.utils.data import DataLoader
 
-from mmsimtrack.datasets import PairDataset, VideoSequence, jitter_bbox
+from mmsimtrack.datasets import (
+    PairDataset,
+    VideoSequence,
+    jitter_bbox,
+    pair_dataset,
+)
 
 PARITY = Path(__file__).parents[2] / '../shared/parity/boxes.json'
 AUGMENTATION = [
@@ -80,11 +85,11 @@ def reads(monkeypatch):
 def logged(monkeypatch):
     """What pairs log, with the level."""
     lines = []
-    for module in ('pair_dataset', 'reading_policy'):
-        monkeypatch.setattr(
-            f'mmsimtrack.datasets.{module}.print_log',
-            lambda text, _, level: lines.append((level, text)),
-        )
+    monkeypatch.setattr(
+        pair_dataset,
+        'print_log',
+        lambda text, _, level: lines.append((level, text)),
+    )
     return lines
 
 
@@ -189,31 +194,6 @@ def test_pairs_need_two_visible_frames():
     message = 'sampling.min_visible is 1, expected at least 2'
     with pytest.raises(ValueError, match=message):
         build_pairs('nowhere', min_visible=1)
-
-
-def test_ratios(make_got10k, tmp_path):
-    roots = [tmp_path / name for name in 'ab']
-    for root in roots:
-        make_got10k(root, num_sequences=1)
-    pairs = build_pairs(roots[0])
-    settings = dict(
-        datasets=[
-            dict(type='Got10kDataset', data_root=str(root), split='train')
-            for root in roots
-        ],
-        exemplar=pairs.exemplar,
-        search=pairs.search,
-        jitter=pairs.jitter,
-        sampling=vars(pairs.sampling),
-        transforms=[],
-    )
-    pairs = PairDataset(ratios=[1, 3], **settings)
-    rng = np.random.default_rng(0)
-    paths = [pairs.draw(rng)[0].frame_path(0) for _ in range(2000)]
-    share = np.mean([f'{tmp_path}/b/' in path for path in paths])
-    assert share == pytest.approx(0.75, abs=0.04)
-    with pytest.raises(ValueError, match='1 ratios for 2 data sets'):
-        PairDataset(ratios=[1], **settings)
 
 
 def test_jitter_by_hand():

@@ -5,8 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from mmsimtrack.datasets.pair_dataset import PairDataset
-from mmsimtrack.datasets.reading_policy import ReadingPolicy
+from mmsimtrack.datasets.pair_dataset import PairDataset, ReadingPolicy
 from mmsimtrack.structures import CropWindow, xywh_to_xyxy
 
 from . import released_tracking as released
@@ -55,7 +54,9 @@ def test_our_pair(case):
     frame = image(case['image'])
     bboxes_xywh = [case[f'{official}_box'] for official, _ in VIEWS]
     sequence = SimpleNamespace(
-        bboxes=xywh_to_xyxy(bboxes_xywh), read_frame=lambda t: frame
+        bboxes=xywh_to_xyxy(bboxes_xywh),
+        read_frame=lambda t: frame,
+        outline=(),
     )
     dataset = SimpleNamespace(
         jitter=dict(center=0, scale=0), reading=ReadingPolicy(), warps=None

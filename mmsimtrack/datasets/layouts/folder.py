@@ -46,5 +46,5 @@ class FolderDataset(SequenceDataset):
         super().__init__(data_root, **kwargs)
 
     def parse_row(self, row: str) -> dict[str, str]:
-        """Take a row as the name; results are files of it, in one folder."""
+        """Take a row as the name, without slashes: results are files of it."""
         return {'': row, 'name': row.replace('/', '_')}

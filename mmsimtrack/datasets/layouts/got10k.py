@@ -1,4 +1,4 @@
-"""GOT-10k, and every data set in its layout."""
+"""GOT-10k, and other data sets in its layout."""
 
 import numpy as np
 

@@ -57,8 +57,9 @@ class LaSOTDataset(SequenceDataset):
         return num_boxes if num_boxes <= num_files else None
 
     def find_scored(self, bboxes_xywh, visible, flags) -> np.ndarray:
-        """Take what the flags say, also of a box of zeros.
+        """Score where the flags say so, whatever the box is.
 
-        Three frames of the test split have one and are flagged visible.
+        Three frames of the test split have boxes of zeros that are flagged
+        as visible.
         """
         return np.all(list(flags.values()), axis=0)

@@ -5,17 +5,11 @@ import numpy as np
 from mmsimtrack.datasets.sequence_dataset import SequenceDataset
 from mmsimtrack.registry import DATASETS
 
-
-def _layouts(*folders: str) -> tuple:
-    """Pairs of paths, with frames in either folder of the releases."""
-    return tuple(
-        (
-            f'{top}{{class}}/{{}}/{frames}',
-            f'{top}{{class}}/{{}}/Groundtruth.txt',
-        )
-        for top in folders
-        for frames in ('imgs', 'img')
-    )
+_HERE = tuple(
+    (f'{{class}}/{{}}/{frames}', '{class}/{}/Groundtruth.txt')
+    for frames in ('imgs', 'img')
+)
+_BELOW = tuple((f'test/{frames}', f'test/{boxes}') for frames, boxes in _HERE)
 
 
 @DATASETS.register_module()
@@ -43,10 +37,10 @@ class VastTrackDataset(SequenceDataset):
             annotation is not as long as its sequence.
     """
 
-    layouts = _layouts('')
+    layouts = _HERE
     splits = {
         None: {},
-        'test': dict(official='vasttrack_test', layouts=_layouts('test/', '')),
+        'test': dict(official='vasttrack_test', layouts=_BELOW + _HERE),
     }
 
     def __init__(

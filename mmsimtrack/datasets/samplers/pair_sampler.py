@@ -1,4 +1,4 @@
-"""Keys of training pairs."""
+"""A sampler of the keys of training pairs."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,7 @@ from mmsimtrack.registry import DATA_SAMPLERS
 
 @DATA_SAMPLERS.register_module()
 class PairSampler(Sampler):
-    """Yields keys `(seed, k)`; k runs on through the epochs.
+    """A sampler that yields keys `(seed, k)`; k runs on through the epochs.
 
     Rank r of W takes every W-th key, so a global batch holds the same keys
     whatever the number of ranks, and no key comes twice.
@@ -45,12 +45,12 @@ class PairSampler(Sampler):
         self.set_epoch(0)
 
     def __len__(self) -> int:
-        """Pairs per epoch of this rank."""
+        """Count the pairs of this rank in an epoch."""
         steps = self.num_pairs // (self.world_size * self.step_size)
         return steps * self.step_size
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
-        """Keys of this rank in this epoch."""
+        """Yield the keys of this rank in this epoch."""
         start = self.epoch * self.num_pairs + self.rank
         for i in range(self.first, len(self)):
             yield self.seed, start + i * self.world_size

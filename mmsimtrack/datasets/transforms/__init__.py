@@ -1,4 +1,4 @@
-"""Transforms of pairs."""
+"""Transforms that change training pairs."""
 
 # ruff: noqa: F401
 from .augment import (

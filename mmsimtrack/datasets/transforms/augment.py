@@ -1,4 +1,4 @@
-"""Augmentation of pairs, on the crops.
+"""Transforms that augment training pairs, on the crops.
 
 A pair is a dict with `exemplar` and `search`, (S, S, 3) RGB uint8, their boxes
 `exemplar_bbox` and `search_bbox`, (4,) xyxy in the unit square, and `rng`, the

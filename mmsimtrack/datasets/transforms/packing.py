@@ -1,4 +1,4 @@
-"""From a drawn pair to what the network and the loss take."""
+"""The last transform: it packs a pair for the network and the loss."""
 
 import cv2
 import numpy as np
@@ -42,6 +42,6 @@ class PackPair(BaseTransform):
 
 
 def _to_tensor(image: np.ndarray) -> torch.Tensor:
-    """(H, W, 3) -> (3, H, W)."""
+    """Make a tensor (3, H, W) of an image (H, W, 3)."""
     # three times as fast as permuting a tensor of bytes
     return torch.from_numpy(np.stack(cv2.split(image)))

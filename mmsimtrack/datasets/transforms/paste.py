@@ -85,7 +85,7 @@ class ExchangeBackground(BaseTransform):
 
 
 def fill(outline: list[np.ndarray], size: int) -> np.ndarray:
-    """Mask of an outline.
+    """Draw the mask of an outline.
 
     Args:
         outline: Polygons (P, 2) of x, y in pixels of a crop.
@@ -106,7 +106,7 @@ def fill(outline: list[np.ndarray], size: int) -> np.ndarray:
 
 
 def blend(below: np.ndarray, above: np.ndarray, mask: np.ndarray):
-    """(H, W, 3) uint8: `above` where the mask is 1, `below` where it is 0."""
+    """Mix two images (H, W, 3) uint8: `above` where the mask (H, W) is 1."""
     mask = mask[..., None]
     return np.rint(below * (1 - mask) + above * mask).astype(np.uint8)
 

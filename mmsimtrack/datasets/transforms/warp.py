@@ -1,7 +1,5 @@
 """Random geometry of a view, composed into the cut of its crop."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import cv2
@@ -15,7 +13,7 @@ BORDERS = ('reflect', 'background', 'black')
 
 @dataclass(frozen=True)
 class RandomWarp:
-    """How much the content of a crop is turned, stretched and tilted.
+    """A random warp, which turns, stretches and tilts what a crop shows.
 
     The middle of the crop stays where it is.
 
@@ -52,7 +50,7 @@ class RandomWarp:
 
 
 class PairWarps:
-    """How the views of pairs are warped, and what shows beyond the frame.
+    """The warps of both views, and what they show beyond the frame.
 
     Args:
         still: Arguments of `RandomWarp` for `exemplar` and for `search` where

@@ -1,7 +1,6 @@
 import pytest
 
 from mmsimtrack.datasets.samplers import PairSampler, pair_sampler
-from mmsimtrack.registry import DATA_SAMPLERS
 
 
 @pytest.fixture
@@ -57,12 +56,6 @@ def test_global_batch_does_not_depend_on_ranks(build, world_size):
         assert batch == {(7, k) for k in range(start, start + 8)}
 
 
-def test_epochs_start_alike_for_any_number_of_ranks(build):
-    # 13 pairs are not a multiple of 2 ranks, 3 ranks or 4
-    for world_size in (1, 2, 3, 4):
-        assert next(iter(build(13, 0, world_size, epoch=2))) == (7, 26)
-
-
 def test_a_resumed_epoch_begins_where_it_was_left(build):
     sampler = build(8, rank=1, world_size=2, epoch=3)
     keys = list(sampler)
@@ -89,10 +82,3 @@ def test_no_seed_is_refused():
     message = r'PairSampler: seed is None.*randomness = dict\(seed='
     with pytest.raises(ValueError, match=message):
         PairSampler(None, 10, None)
-
-
-def test_builds_from_the_registry():
-    sampler = DATA_SAMPLERS.build(
-        dict(type='PairSampler', num_pairs=2, dataset=None, seed=1)
-    )
-    assert list(sampler) == [(1, 0), (1, 1)]

@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 import torch
-from mmengine.dataset import default_collate
 
 from mmsimtrack.datasets.transforms import PackPair
 from mmsimtrack.structures import SOTDataSample
@@ -44,16 +43,6 @@ def test_a_packed_pair():
         'frames': (3, 15),
         'num_corrupt': 2,
     }
-
-
-def test_batch():
-    batch = default_collate([PackPair()(make_pair(k)) for k in range(3)])
-    inputs, samples = batch['inputs'], batch['data_samples']
-    assert inputs['exemplar'].shape == (3, 3, 2, 2)
-    assert inputs['search'].shape == (3, 3, 4, 4)
-    assert inputs['exemplar'].dtype == inputs['search'].dtype == torch.uint8
-    assert inputs['search'][:, 0, 0, 0].tolist() == [0, 1, 2]
-    assert [sample.key for sample in samples] == [(7, 0), (7, 1), (7, 2)]
 
 
 @pytest.mark.parametrize('name', ['key', 'sequence', 'frames', 'num_corrupt'])
