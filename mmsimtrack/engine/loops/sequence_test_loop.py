@@ -95,7 +95,6 @@ class SequenceTestLoop(TestLoop):
         self.amp_dtype = amp_dtype
         self.resume = resume
         self.stage = 'test'
-        self.failure: Exception | None = None
         self.folder = ResultsFolder(runner.work_dir)
 
     @property
@@ -122,8 +121,11 @@ class SequenceTestLoop(TestLoop):
         hook(f'before_{self.stage}')
         hook(f'before_{self.stage}_epoch')
         self.runner.model.eval()
+        self.failure = None
         try:
-            self._track_missing(missing[0], self._report_finished(missing[0]))
+            with torch.no_grad(), self._precision():
+                done = self._report_finished(missing[0])
+                self._track_missing(missing[0], done)
             if self.failure:
                 raise self.failure
             metrics = self.evaluator.evaluate(len(dataset))
@@ -173,12 +175,10 @@ class SequenceTestLoop(TestLoop):
         dataset, rank = self.dataloader.dataset, dist.get_rank()
         lengths = dataset.num_frames()[missing]
         share = share_sequences(lengths, dist.get_world_size())[rank]
-        opened = open_sequences(
-            dataset, [missing[i] for i in share], self.num_slots
-        )
-        tracked = track_together(
-            opened, self.num_slots, self.start, self.track
-        )
+        mine = [missing[i] for i in share]
+        opened = open_sequences(dataset, mine, self.num_slots)
+        steps = self.start, self.model.track
+        tracked = track_together(opened, self.num_slots, *steps)
         num_frames, done, num_done = int(lengths[share].sum()), 0, 0
         begin = written = time.monotonic()
         for batch_size, finished in tracked:
@@ -200,26 +200,16 @@ class SequenceTestLoop(TestLoop):
                     f'{fps:.1f} frames/s with reading, {left} left'
                 )
 
-    @torch.no_grad()
     def start(
         self, frames: Sequence[np.ndarray], samples: Sequence[SOTDataSample]
     ) -> TrackState:
         """Return the state of sequences after their first frames."""
         bboxes = torch.cat([s.gt_instances.bboxes[:1] for s in samples])
-        with self._precision():
-            state = self.model.init(frames, bboxes)
+        state = self.model.init(frames, bboxes)
         device = state.memory[0].device
         if device.type != 'cpu':  # its time is not that of the next batch
             torch.accelerator.synchronize(device)
         return state
-
-    @torch.no_grad()
-    def track(
-        self, frames: Sequence[np.ndarray], state: TrackState
-    ) -> TrackState:
-        """Return the state of sequences after their next frames."""
-        with self._precision():
-            return self.model.track(frames, state)
 
     def _precision(self):
         """Return the context in which the network runs."""
@@ -230,29 +220,22 @@ class SequenceTestLoop(TestLoop):
 
     def _write(self, sequence: RunningSequence, idx: int) -> None:
         """Write the files of a finished sequence, and report it."""
-        sample, num_lost = sequence.sample, sequence.num_lost
-        bboxes = np.stack(sequence.bboxes)
-        if num_lost:
+        sample, reader = sequence.sample, sequence.reader
+        if sequence.num_lost:
             self.runner.logger.warning(
-                f'{sample.sequence}: {num_lost} predictions were not finite; '
-                'the previous box was kept.'
+                f'{sample.sequence}: {sequence.num_lost} predictions were not '
+                'finite; the previous box was kept.'
             )
+        bboxes, scores = np.stack(sequence.bboxes), np.array(sequence.scores)
         self.folder.write(sample.sequence, bboxes, np.array(sequence.seconds))
-        scores = np.array(sequence.scores)
-        self._report(idx, sequence.reader, sample, bboxes, scores)
+        self._report(idx, reader, sample, bboxes, scores)
 
     def _report(
-        self,
-        idx: int,
-        reader: FrameReader,
-        sample: SOTDataSample,
-        bboxes: np.ndarray,
-        scores: np.ndarray,
+        self, idx: int, reader: FrameReader, sample: SOTDataSample, *pred
     ) -> None:
-        """Tell metrics and hooks of a sequence that is done."""
-        sample.pred_instances = InstanceData(
-            bboxes=torch.from_numpy(bboxes), scores=torch.from_numpy(scores)
-        )
+        """Tell metrics and hooks of a sequence: its boxes and scores."""
+        bboxes, scores = map(torch.from_numpy, pred)
+        sample.pred_instances = InstanceData(bboxes=bboxes, scores=scores)
         batch = {'inputs': [reader], 'data_samples': [sample]}
         hook = self.runner.call_hook
         about = dict(batch_idx=idx, data_batch=batch)
