@@ -1,4 +1,4 @@
-"""Annotations to score result files with; frames may be missing.
+"""Reading annotations, to score result files without frames.
 
 They are read by the data set class of their benchmark, whether they lie as
 they were downloaded or in a flat folder, `<sequence>.txt`, as kits ship them.
@@ -162,8 +162,8 @@ def _open(gt: Path, benchmark: str) -> tuple[SequenceDataset, list, bool]:
 def _list_rows(dataset: SequenceDataset, boxes: str) -> list[str]:
     """List rows of sequences that may lie in a folder.
 
-    The official list, if it has columns which nobody else knows; otherwise
-    the names of all that looks like an annotation.
+    They are the rows of the official list, if it has columns which nobody
+    else knows, and otherwise the names of all that look like an annotation.
     """
     if dataset.columns:
         return dataset.list_names()
@@ -277,7 +277,7 @@ def _read_shown(
 
 
 def _find_image_size(annotation: Path, frame: str) -> tuple[float, float]:
-    """Find (W, H): in GOT-10k's file, or of the first frame, or no end."""
+    """Find (W, H) in GOT-10k's file or the first frame; else infinity."""
     path = annotation.with_name('meta_info.ini')
     if not path.is_file():
         shape = image_shape(frame) if is_file(frame) else (np.inf, np.inf)

@@ -1,4 +1,4 @@
-"""Loops over pairs: resume anywhere, stop where the loss is lost."""
+"""Loops that train and validate on pairs of crops."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class PairValLoop(ValLoop):
     Args:
         runner: The runner; its config has the model.
         dataloader: Config of the pairs; see `fill_pairs`.
-        **kwargs: Of mmengine's `ValLoop`.
+        **kwargs: Arguments of mmengine's `ValLoop`.
     """
 
     def __init__(self, runner: Runner, dataloader: dict, **kwargs) -> None:
@@ -43,7 +43,7 @@ class PairTrainLoop(EpochBasedTrainLoop):
         runner: The runner.
         dataloader: With a `PairSampler`; see `fill_pairs` for its crops.
         max_epochs: Epochs to train.
-        **kwargs: Of mmengine's `EpochBasedTrainLoop`: `val_begin`,
+        **kwargs: Others of mmengine's `EpochBasedTrainLoop`: `val_begin`,
             `val_interval`, `dynamic_intervals`.
 
     Raises:
@@ -102,7 +102,7 @@ class PairTrainLoop(EpochBasedTrainLoop):
         self._epoch += 1
 
     def run_iter(self, idx: int, data_batch: dict) -> None:
-        """Train on a batch.
+        """Train on a batch, and stop if its loss or gradient is not finite.
 
         Raises:
             FloatingPointError: If the loss or gradient of any process is not

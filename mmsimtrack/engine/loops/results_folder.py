@@ -1,4 +1,4 @@
-"""The files of a test: boxes and times of each sequence."""
+"""The folder in which a test keeps boxes and times of each sequence."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ class ResultsFolder:
         Args:
             dataset: The sequences.
             test: What must be the same for results to belong together.
-            resume: None: as above. True: refuse results of another test.
-                False: set all results aside.
+            resume: None does as the first line says. True refuses results of
+                another test instead, False sets all results aside.
 
         Returns:
             Indices of the sequences without a complete result.

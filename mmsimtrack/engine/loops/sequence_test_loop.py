@@ -1,4 +1,4 @@
-"""Track the sequences of a benchmark, and write down what was tracked."""
+"""The loop that tracks the sequences of a benchmark and writes results."""
 
 from __future__ import annotations
 
@@ -61,8 +61,8 @@ class SequenceTestLoop(TestLoop):
 
     Args:
         runner: The runner.
-        dataloader: Of a `SequenceDataset`; its batches and samplers are not
-            used.
+        dataloader: Holds a `SequenceDataset`; its batches and samplers are
+            not used.
         evaluator: Config of the metrics.
         num_slots: Sequences to track at a time, on each rank.
         amp_dtype: `float16` or `bfloat16` to track under autocast, None for
@@ -104,7 +104,7 @@ class SequenceTestLoop(TestLoop):
         return model.module if is_model_wrapper(model) else model
 
     def run(self) -> dict:
-        """Track all sequences; returns the metrics."""
+        """Track all sequences and return the metrics."""
         # `val_loop` would build a loop that nobody asked for
         self.stage = 'val' if self.runner._val_loop is self else 'test'
         if self.stage == 'val':
@@ -144,7 +144,7 @@ class SequenceTestLoop(TestLoop):
         return metrics
 
     def _prepare(self) -> list[int]:
-        """Make the folders; returns the sequences to track."""
+        """Make the folders, and return indices of the sequences to track."""
         dataset = self.dataloader.dataset
         if self.stage == 'val':
             self.folder.make()
@@ -153,7 +153,7 @@ class SequenceTestLoop(TestLoop):
         return self.folder.prepare(dataset, test, self.resume)
 
     def _report_finished(self, missing: list[int]) -> int:
-        """Report what an interrupted test has finished; returns how much."""
+        """Report the sequences that were finished before; return how many."""
         dataset = self.dataloader.dataset
         finished = sorted({*range(len(dataset))} - {*missing})
         mine = finished[dist.get_rank() :: dist.get_world_size()]
@@ -166,7 +166,7 @@ class SequenceTestLoop(TestLoop):
         return len(mine)
 
     def _track_missing(self, missing: list[int], idx: int) -> None:
-        """Track what is this rank's, write, report and log it.
+        """Track the sequences that fall to this rank; write and report them.
 
         Args:
             missing: Indices of the sequences that are to be tracked.

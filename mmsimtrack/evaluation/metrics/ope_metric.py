@@ -1,4 +1,4 @@
-"""Scores of one-pass evaluation, from result files."""
+"""The metric that scores result files by the rules of a kit."""
 
 import logging
 import math
@@ -29,7 +29,7 @@ from mmsimtrack.registry import METRICS
 
 @METRICS.register_module()
 class OPEMetric(BaseMetric):
-    """Success, precision, normalized precision, AO and SR.
+    """Computes success, precision, normalized precision, AO and SR.
 
     The curves follow the rules of `profile`. AO and SR have one definition,
     that of the GOT-10k kit, and follow it under every profile. Under that of

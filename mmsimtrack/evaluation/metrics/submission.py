@@ -37,7 +37,7 @@ def write_submission(
         benchmark: `got10k` or `trackingnet`.
         results_dir: Folder of the boxes, `<sequence>.txt`.
         times_dir: Folder of the times, only read for GOT-10k.
-        num_frames: Of each sequence of the benchmark.
+        num_frames: Number of frames of each sequence of the benchmark.
         path: Zip file to create or to replace.
         allow_incomplete: Whether to pack fewer sequences than the server
             expects, or more.
