@@ -4,8 +4,6 @@ They are read by the data set class of their benchmark, whether they lie as
 they were downloaded or in a flat folder, `<sequence>.txt`, as kits ship them.
 """
 
-from __future__ import annotations
-
 import logging
 import re
 from collections.abc import Iterable, Sequence

@@ -1,7 +1,5 @@
 """Result files: where they lie, and what looks wrong in them."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Loops that train and validate on pairs of crops."""
 
-from __future__ import annotations
-
 from functools import wraps
 
 import torch
@@ -109,12 +107,13 @@ class PairTrainLoop(EpochBasedTrainLoop):
                 finite; names the pairs and a checkpoint of the state before.
         """
         # BatchNorm takes notice of a batch before its loss is known
-        buffers = [buffer.clone() for buffer in self.runner.model.buffers()]
+        model = self.runner.model
+        before = [buffer.clone() for buffer in model.buffers()]
         try:
             super().run_iter(idx, data_batch)
         except FloatingPointError as error:  # of loss or gradient, by us
-            for buffer, kept in zip(self.runner.model.buffers(), buffers):
-                buffer.copy_(kept)
+            for buffer, old in zip(model.buffers(), before):
+                buffer.copy_(old)
             samples = data_batch['data_samples']
             keys = all_gather_object([str(sample.key) for sample in samples])
             keys = [f'process {i}: {", ".join(x)}' for i, x in enumerate(keys)]

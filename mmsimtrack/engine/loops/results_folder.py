@@ -1,7 +1,5 @@
 """The folder in which a test keeps boxes and times of each sequence."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import logging

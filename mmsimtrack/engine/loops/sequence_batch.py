@@ -1,7 +1,5 @@
 """Functions that track several sequences side by side."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field

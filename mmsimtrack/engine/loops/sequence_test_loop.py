@@ -1,7 +1,5 @@
 """The loop that tracks the sequences of a benchmark and writes results."""
 
-from __future__ import annotations
-
 import contextlib
 import sys
 import time
@@ -91,10 +89,8 @@ class SequenceTestLoop(TestLoop):
                 'least 1. Change test_cfg.num_slots or --num-slots.'
             )
         super().__init__(runner, dataloader, evaluator)
-        self.num_slots = num_slots
-        self.amp_dtype = amp_dtype
-        self.resume = resume
-        self.stage = 'test'
+        self.num_slots, self.amp_dtype = num_slots, amp_dtype
+        self.resume, self.stage = resume, 'test'
         self.folder = ResultsFolder(runner.work_dir)
 
     @property

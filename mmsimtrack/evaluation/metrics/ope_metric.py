@@ -191,17 +191,18 @@ class OPEMetric(BaseMetric):
             }
             groups.setdefault(F.get_profile('got10k', 'got10k'), long)
         self.overall, per_sequence = {}, {name: {} for name in sequences}
+        errors = {}
         for rules, group in groups.items():
-            errors = {k: _compare(v, runs[k], rules) for k, v in group.items()}
-            for name, each in errors.items():
+            found = {k: _compare(v, runs[k], rules) for k, v in group.items()}
+            for name, each in found.items():
                 per_sequence[name] |= F.sequence_scores(each, rules)
-            if errors:
-                self.overall |= F.overall_scores([*errors.values()], rules)
-            groups[rules] = errors
-        errors = groups[self.rules]
-        self.curves = F.overall_curves([*errors.values()], self.rules)
+            if found:
+                self.overall |= F.overall_scores([*found.values()], rules)
+            errors[rules] = found
+        found = errors[self.rules]
+        self.curves = F.overall_curves([*found.values()], self.rules)
         scores = self.overall, per_sequence
-        return errors, report(self.benchmark, self.profile, *scores)
+        return found, report(self.benchmark, self.profile, *scores)
 
     def _read_results(
         self, sequences: dict[str, dict]

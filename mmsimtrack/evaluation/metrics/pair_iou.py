@@ -1,7 +1,5 @@
 """The metric of the validation on pairs."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Archives for the servers that score GOT-10k and TrackingNet."""
 
-from __future__ import annotations
-
 import io
 import os
 import zipfile
