@@ -54,14 +54,15 @@ def read_annotations(
     dataset, infos, is_flat = _open(gt, benchmark)
     infos = _choose(gt, dataset, infos, names)
     pools = profile.measure == 'frames'
+    reads_flags = pools or profile.reads_visible
+    if absent and not reads_flags:
+        _log(f'{absent}: absent flags are ignored, the profile reads none')
     if is_flat and absent is None:
         beside = Path(infos[0]['annotation']).with_name('absent')
         absent = beside if beside.is_dir() else None
-    elif absent and not (pools or profile.reads_visible):
-        _log(f'{absent}: absent flags are ignored, the profile reads none')
-    if not (pools or profile.reads_visible):
-        absent, dataset.labels = None, {}
-    elif absent is None:
+    if absent or not reads_flags:
+        dataset.labels = {}
+    else:
         _prepare_labels(gt, benchmark, dataset, [] if is_flat else infos)
     sequences = []
     for info in infos:
@@ -75,7 +76,7 @@ def read_annotations(
                 sequence = dataset.load_sequence(info)
                 boxes, frame = sequence.bboxes_xywh, sequence.frame_path(0)
                 visible = np.broadcast_to(sequence.scored, len(boxes))
-            if absent:
+            if absent and reads_flags:
                 visible = _read_shown(absent, info['name'], len(boxes), pools)
             each = dict(name=info['name'], gt_xywh=boxes, visible=visible)
             if pools:

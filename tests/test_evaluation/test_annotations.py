@@ -164,6 +164,12 @@ def test_flags(root, files, absent):
     assert scores(root, **options)['op50'] == 75
 
 
+def test_flags_for_a_download_that_lacks_them(tmp_path):
+    touch(tmp_path, 'gt/c/c-1/groundtruth.txt', 'out/c-1.txt')
+    touch(tmp_path, 'flags/c-1.txt', text='0,1,0,0')
+    assert scores(tmp_path, absent=tmp_path / 'flags')['op50'] == 75
+
+
 def test_what_stands_in_for_flags(root, logged):
     scores(root)
     scores(root, benchmark='vasttrack')
