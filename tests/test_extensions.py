@@ -119,23 +119,3 @@ def test_a_file_without_what_is_not_fresh_is_refused(cfg, tmp_path):
     torch.save({'stem.weight': stem['stem.weight']}, path)
     with pytest.raises(ValueError, match="1 are missing.*'stem.bias'"):
         MODELS.build(backbone).init_weights()
-
-
-def test_the_window_moves_the_answer_to_the_middle():
-    """Of two equal peaks the head takes the first; of track, the middle."""
-    head = MODELS.build(dict(type='ToyCenterHead', in_channels=1))
-    with torch.no_grad():
-        head.conv.weight.fill_(1)
-        head.conv.bias.fill_(0)
-    feat = torch.zeros(1, 1, 5, 5)
-    feat[0, 0, 0, 0] = feat[0, 0, 2, 2] = 1
-    window = torch.hann_window(7, periodic=False)[1:-1]
-    for prior, expected in (
-        (None, 0.0),
-        (torch.outer(window, window), 2 / 5),
-    ):
-        pred = head.predict(feat, prior)
-        center = (pred.bboxes[:, :2] + pred.bboxes[:, 2:]) / 2
-        torch.testing.assert_close(center, torch.full((1, 2), expected))
-        # the prior chooses, and is no part of the score
-        assert pred.scores.item() == pytest.approx(0.7311, abs=1e-4)

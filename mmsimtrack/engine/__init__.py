@@ -1,1 +1,1 @@
-"""What mmengine's Runner lacks for tracking."""
+"""Loops and hooks that a tracker needs and mmengine's Runner lacks."""

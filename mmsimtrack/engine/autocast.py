@@ -1,4 +1,4 @@
-"""Mixed precision on every device, CPUs included."""
+"""Mixed precision that runs on every device, CPUs included."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +21,7 @@ class AutocastOptimWrapper(OptimWrapper):
 
     @contextmanager
     def optim_context(self, model: nn.Module) -> Iterator[None]:
-        """Context of the forward pass and its loss."""
+        """Run the forward pass and its loss under autocast."""
         device = next(model.parameters()).device.type
         autocast = torch.autocast(device, torch.bfloat16)
         with super().optim_context(model), autocast:
@@ -29,6 +29,6 @@ class AutocastOptimWrapper(OptimWrapper):
 
 
 def has_native_bfloat16() -> bool:
-    """Whether the CPU computes with bfloat16, faster than with float32."""
+    """Tell whether bfloat16 is fast: the CPU has instructions for it."""
     found = torch.cpu.get_capabilities()
     return any(found.get(name) for name in ('avx512_bf16', 'amx_bf16', 'bf16'))

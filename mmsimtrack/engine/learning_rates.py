@@ -1,4 +1,4 @@
-"""Learning rates of what is pre-trained and of what is fresh."""
+"""Learning rates for pre-trained and for fresh parameters."""
 
 from mmengine.model import is_model_wrapper
 from mmengine.optim import DefaultOptimWrapperConstructor, OptimWrapper
@@ -9,7 +9,7 @@ from mmsimtrack.registry import OPTIM_WRAPPER_CONSTRUCTORS
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()
 class PretrainedConstructor(DefaultOptimWrapperConstructor):
-    """Let the pre-trained parameters of a backbone learn slower.
+    """Lets the pre-trained parameters of a backbone learn slower.
 
     `paramwise_cfg.pretrained_lr_mult` is the factor of their learning rate.
     What the backbone names in `fresh` gets the full rate, like the head. All

@@ -1,4 +1,4 @@
-"""Evaluation of tracking results."""
+"""Metrics, and the scores and reports that they are made of."""
 
 from .metrics import OPEMetric, PairIoU
 

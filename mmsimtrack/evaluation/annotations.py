@@ -1,10 +1,8 @@
-"""Annotations to score result files with; frames may be missing.
+"""Reading annotations, to score result files without frames.
 
 They are read by the data set class of their benchmark, whether they lie as
 they were downloaded or in a flat folder, `<sequence>.txt`, as kits ship them.
 """
-
-from __future__ import annotations
 
 import logging
 import re
@@ -56,18 +54,19 @@ def read_annotations(
     dataset, infos, is_flat = _open(gt, benchmark)
     infos = _choose(gt, dataset, infos, names)
     pools = profile.measure == 'frames'
+    reads_flags = pools or profile.reads_visible
+    if absent and not reads_flags:
+        _log(f'{absent}: absent flags are ignored, the profile reads none')
     if is_flat and absent is None:
         beside = Path(infos[0]['annotation']).with_name('absent')
         absent = beside if beside.is_dir() else None
-    elif absent and not (pools or profile.reads_visible):
-        _log(f'{absent}: absent flags are ignored, the profile reads none')
-    if not (pools or profile.reads_visible):
-        absent, dataset.labels = None, {}
-    elif absent is None:
+    if absent or not reads_flags:
+        dataset.labels = {}
+    else:
         _prepare_labels(gt, benchmark, dataset, [] if is_flat else infos)
     sequences = []
     for info in infos:
-        path = Path(info['annotation'])
+        path, frame = Path(info['annotation']), ''
         with refusing(path):
             if is_flat:
                 boxes = dataset.load_bboxes(info)
@@ -75,13 +74,13 @@ def read_annotations(
                 visible = boxes.any(axis=1) | (benchmark != 'vasttrack')
             else:
                 sequence = dataset.load_sequence(info)
-                boxes = sequence.bboxes_xywh
+                boxes, frame = sequence.bboxes_xywh, sequence.frame_path(0)
                 visible = np.broadcast_to(sequence.scored, len(boxes))
-            if absent:
+            if absent and reads_flags:
                 visible = _read_shown(absent, info['name'], len(boxes), pools)
             each = dict(name=info['name'], gt_xywh=boxes, visible=visible)
             if pools:
-                each['image_size'] = _find_image_size(info)
+                each['image_size'] = _find_image_size(path, frame)
         sequences.append({**each, 'annotation': path})
     if pools and any(np.inf in each['image_size'] for each in sequences):
         _log(f'{gt} lacks meta_info.ini: boxes are clipped to x, y >= 0 only')
@@ -131,16 +130,12 @@ def read_attributes(
     return names, table
 
 
-def _open(
-    gt: Path, benchmark: str
-) -> tuple[SequenceDataset, list[dict], bool]:
+def _open(gt: Path, benchmark: str) -> tuple[SequenceDataset, list, bool]:
     """Find the layout of a folder, all sequences in it, and if it is flat."""
-    cfg = dict(BENCHMARKS[benchmark].dataset, data_root=gt)
-    if benchmark == 'got10k':
-        cfg['split'] = 'val'  # the annotations of the test set are not public
-    dataset = DATASETS.build(
-        {**cfg, 'frames_optional': True, 'lazy_init': True}
-    )
+    changes = dict(data_root=gt, frames_optional=True, lazy_init=True)
+    if benchmark == 'got10k':  # the test set's annotations are not public
+        changes['split'] = 'val'
+    dataset = DATASETS.build({**BENCHMARKS[benchmark].dataset, **changes})
     layouts = [*dataset.layouts, ('{}', '{}/groundtruth.txt')]
     for _, boxes in layouts:
         # the frames, if any, may lie in each of the folders for such boxes
@@ -149,24 +144,25 @@ def _open(
         infos = [info for info in infos if is_file(info['annotation'])]
         if infos:
             return dataset, infos, False
+    prefix = 'nfs_' if benchmark == 'nfs' else ''  # of pytracking
     for folder in (gt / 'TEST/anno', gt / 'anno', gt):
-        infos = [
-            dict(name=path.stem, annotation=str(path))
-            for path in sorted(folder.glob('*.txt'))
-            if path.name != 'list.txt'
-        ]
-        for info in infos if benchmark == 'nfs' else ():  # of pytracking
-            info['name'] = info['name'].removeprefix('nfs_')
-        if infos:
-            return dataset, infos, True
+        paths = sorted({*folder.glob('*.txt')} - {folder / 'list.txt'})
+        if paths:
+            names = [path.stem.removeprefix(prefix) for path in paths]
+            pairs = zip(names, map(str, paths))
+            return (
+                dataset,
+                [dict(name=n, annotation=p) for n, p in pairs],
+                True,
+            )
     raise RefusedFile(gt, 'no annotation is there. Correct the folder.')
 
 
 def _list_rows(dataset: SequenceDataset, boxes: str) -> list[str]:
     """List rows of sequences that may lie in a folder.
 
-    The official list, if it has columns which nobody else knows; otherwise
-    the names of all that looks like an annotation.
+    They are the rows of the official list, if it has columns which nobody
+    else knows, and otherwise the names of all that look like an annotation.
     """
     if dataset.columns:
         return dataset.list_names()
@@ -279,21 +275,21 @@ def _read_shown(
     return np.all(shown, axis=0)
 
 
-def _find_image_size(info: dict) -> tuple[float, float]:
-    """Find (W, H): in GOT-10k's file, or of the first frame, or no end."""
-    path = Path(info['annotation']).with_name('meta_info.ini')
-    if path.is_file():
-        text = read_text(path, 'the description of a sequence')
-        size = re.search(r'resolution\s*[:=]\s*\(([\d.]+), *([\d.]+)\)', text)
-        if size is None:
-            raise RefusedFile(
-                path,
-                "found no 'resolution: (W, H)', the image size to which "
-                'GOT-10k clips boxes. Unpack the sequence again.',
-            )
-        return float(size[1]), float(size[2])
-    frame = info.get('frame_template', '{}').format(info.get('first_frame'))
-    return image_shape(frame)[::-1] if is_file(frame) else (np.inf, np.inf)
+def _find_image_size(annotation: Path, frame: str) -> tuple[float, float]:
+    """Find (W, H) in GOT-10k's file or the first frame; else infinity."""
+    path = annotation.with_name('meta_info.ini')
+    if not path.is_file():
+        shape = image_shape(frame) if is_file(frame) else (np.inf, np.inf)
+        return shape[::-1]
+    text = read_text(path, 'the description of a sequence')
+    size = re.search(r'resolution\s*[:=]\s*\(([\d.]+), *([\d.]+)\)', text)
+    if size is None:
+        raise RefusedFile(
+            path,
+            "found no 'resolution: (W, H)', the image size to which GOT-10k "
+            'clips boxes. Unpack the sequence again.',
+        )
+    return float(size[1]), float(size[2])
 
 
 def _log(text: str, level: int = logging.INFO) -> None:

@@ -1,7 +1,5 @@
 """Reports of scores: JSON for programs, CSV for sheets, Markdown to read."""
 
-from __future__ import annotations
-
 import csv
 import io
 import json
@@ -87,18 +85,15 @@ def write_report(
     """
     check_report_path(path)
     path = Path(path)
-    shares = [
-        [kind, f'{threshold:g}', f'{share:.6f}']
-        for kind, values in curves.items()
-        for threshold, share in zip(
-            np.linspace(0, LIMITS[kind], len(values)), values
-        )
-    ]
+    rows = [['curve', 'threshold', 'share']]
+    for kind, values in curves.items():
+        steps = np.linspace(0, LIMITS[kind], len(values))
+        rows += [[kind, f'{x:g}', f'{y:.6f}'] for x, y in zip(steps, values)]
     # the JSON file says that the others are there, and whole
     path.unlink(missing_ok=True)
     scores = _table('sequence', content['per_sequence'])
     _write(path.with_suffix('.csv'), _csv(scores))
-    _write(curves_file(path), _csv([['curve', 'threshold', 'share'], *shares]))
+    _write(curves_file(path), _csv(rows))
     _write(path.with_suffix('.md'), markdown(content))
     write_json(path, content)
 

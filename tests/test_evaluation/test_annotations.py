@@ -164,6 +164,12 @@ def test_flags(root, files, absent):
     assert scores(root, **options)['op50'] == 75
 
 
+def test_flags_for_a_download_that_lacks_them(tmp_path):
+    touch(tmp_path, 'gt/c/c-1/groundtruth.txt', 'out/c-1.txt')
+    touch(tmp_path, 'flags/c-1.txt', text='0,1,0,0')
+    assert scores(tmp_path, absent=tmp_path / 'flags')['op50'] == 75
+
+
 def test_what_stands_in_for_flags(root, logged):
     scores(root)
     scores(root, benchmark='vasttrack')
@@ -327,3 +333,18 @@ def test_paddle_1_ends_as_in_the_kit(tmp_path, file):
     write(tmp_path, **{'out__paddle-1': '1,1,9,9\n' * 2500})
     found = scores(tmp_path, benchmark='lasot_ext')
     assert found['precision20'] == 100
+
+
+@pytest.mark.parametrize(
+    ('file', 'rows'),
+    [
+        ('a.txt', '1,1,10,10\n0,0,0,0\n'),  # SAMURAI, an empty mask
+        ('a.txt', '1.00,1.00,10.00,10.00\n' + '-1.00,' * 3 + '-1.00\n'),
+        ('a/a.txt', '1 1 10 10\n0 0 0 0\n'),  # SAM2-Plus
+    ],
+)
+def test_results_of_trackers_of_masks(tmp_path, file, rows):
+    """The official kit repeats the box before an empty mask."""
+    touch(tmp_path, f'out/{file}', text=rows * 2)
+    write(tmp_path, gt__a=ROWS)
+    assert scores(tmp_path)['op50'] == 100

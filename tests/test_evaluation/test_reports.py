@@ -6,6 +6,7 @@ import pytest
 
 from mmsimtrack.evaluation.reports import (
     per_cent,
+    read_reports,
     report,
     worst_sequences,
     write_report,
@@ -13,112 +14,74 @@ from mmsimtrack.evaluation.reports import (
 
 PER_SEQUENCE = {
     'b': {'auc': 50.0, 'op50': 60.0},
-    'a': {'auc': 1 / 3, 'op50': np.nan},
-    'c d': {'auc': np.nan, 'op50': 1.0},
+    'Piñata-1': {'auc': 1 / 3, 'op50': np.nan},
+    'c|d': {'auc': np.nan, 'op50': 1.0},
+    'e': {'auc': 70.0},  # a short sequence may lack scores
 }
 
 
-def make(**changes):
+def write(path, kinds=('success', 'precision'), attributes=None, **changes):
     content = dict(
         benchmark='lasot',
         profile='stark',
         overall={'auc': 100 / 3, 'ao': 0.12345, 'op50': np.nan},
         per_sequence=PER_SEQUENCE,
     )
-    return report(**{**content, **changes})
+    content = report(**{**content, **changes})
+    if attributes:
+        content['per_attribute'] = attributes
+    curve = np.array([1, 1 / 3, 0])
+    write_report(path, content, dict.fromkeys(kinds, curve))
 
 
-def write(path, content=None):
-    curves = {'success': np.array([1, 1 / 3, 0]), 'precision': np.ones(51)}
-    write_report(path, content or make(), curves)
-
-
-def test_json(tmp_path):
-    path = tmp_path / 'deep/metrics.json'
-    write(path)
+def test_files(tmp_path):
+    path = tmp_path / 'deep/x.json'
+    write(path, attributes={'IV': {'num_sequences': 2, 'auc': 25.0}})
+    names = ['x.csv', 'x.json', 'x.md', 'x_curves.csv']
+    assert sorted(p.name for p in path.parent.iterdir()) == names
     assert json.loads(path.read_text()) == {
         'benchmark': 'lasot',
         'profile': 'stark',
         'overall': {'auc': 33.3333, 'ao': 0.1235, 'op50': None},
         'per_sequence': {
             'b': {'auc': 50, 'op50': 60},
-            'a': {'auc': 0.3333, 'op50': None},
-            'c d': {'auc': None, 'op50': 1},
+            'Piñata-1': {'auc': 0.3333, 'op50': None},
+            'c|d': {'auc': None, 'op50': 1},
+            'e': {'auc': 70},
         },
+        'per_attribute': {'IV': {'num_sequences': 2, 'auc': 25.0}},
     }
-    assert sorted(p.name for p in path.parent.iterdir()) == [
-        'metrics.csv',
-        'metrics.json',
-        'metrics.md',
-        'metrics_curves.csv',
-    ]
-
-
-def test_csv(tmp_path):
-    write(tmp_path / 'metrics.json')
-    with open(tmp_path / 'metrics.csv', newline='') as file:
+    with open(path.with_suffix('.csv'), newline='', encoding='utf-8') as file:
         assert list(csv.reader(file)) == [
             ['sequence', 'auc', 'op50'],
             ['b', '50.0', '60.0'],
-            ['a', '0.3333', ''],
-            ['c d', '', '1.0'],
+            ['Piñata-1', '0.3333', ''],
+            ['c|d', '', '1.0'],
+            ['e', '70.0', ''],
         ]
-
-
-def test_curves(tmp_path):
-    write(tmp_path / 'metrics.json')
-    lines = (tmp_path / 'metrics_curves.csv').read_text().splitlines()
-    assert lines[:5] == [
-        'curve,threshold,share',
-        'success,0,1.000000',
-        'success,0.5,0.333333',
-        'success,1,0.000000',
-        'precision,0,1.000000',
-    ]
-    assert lines[-1] == 'precision,50,1.000000'
-
-
-def test_markdown(tmp_path):
-    content = make()
-    content['per_attribute'] = {'IV': {'num_sequences': 2, 'auc': 25.0}}
-    write(tmp_path / 'x.json', content)
-    assert (tmp_path / 'x.md').read_text() == (
-        '# lasot, profile stark, 3 sequences\n\n'
+    assert path.with_name('x_curves.csv').read_text() == (
+        'curve,threshold,share\n'
+        'success,0,1.000000\nsuccess,0.5,0.333333\nsuccess,1,0.000000\n'
+        'precision,0,1.000000\nprecision,25,0.333333\nprecision,50,0.000000\n'
+    )
+    assert path.with_suffix('.md').read_text('utf-8') == (
+        '# lasot, profile stark, 4 sequences\n\n'
         '| auc | ao | op50 |\n| --- | --- | --- |\n| 33.33 | 0.1235 | - |\n\n'
         '## Attributes\n\n'
         '| attribute | num_sequences | auc |\n| --- | --- | --- |\n'
         '| IV | 2 | 25 |\n\n'
         '## Lowest auc\n\n'
         '| sequence | auc | op50 |\n| --- | --- | --- |\n'
-        '| a | 0.3333 | - |\n| b | 50 | 60 |\n'
+        '| Piñata-1 | 0.3333 | - |\n| b | 50 | 60 |\n| e | 70 | - |\n'
     )
 
 
 @pytest.mark.parametrize('key', ['auc', 'success_auc', 'ao'])
 def test_worst_sequences_by_the_main_score(key):
     each = {name: {'coverage': 1.0, key: i} for i, name in enumerate('cab')}
-    content = make(overall={'coverage': 1.0, key: 1.0}, per_sequence=each)
-    assert worst_sequences(content) == ['c', 'a', 'b']
+    content = report('x', 'y', {'coverage': 1.0, key: 1.0}, each)
     assert worst_sequences(content, 2) == ['c', 'a']
-
-
-def test_a_short_sequence_may_lack_scores(tmp_path):
-    """One frame has curves, but no AO."""
-    each = {'a': {'auc': 1.0}, 'b': {'auc': 2.0, 'ao': 0.5}}
-    write(tmp_path / 'metrics.json', make(per_sequence=each))
-    assert (tmp_path / 'metrics.csv').read_text() == (
-        'sequence,auc,ao\na,1.0,\nb,2.0,0.5\n'
-    )
-    table = (tmp_path / 'metrics.md').read_text().split('## Lowest auc\n\n')[1]
-    assert table.splitlines()[2:] == ['| a | 1 | - |', '| b | 2 | 0.5 |']
-
-
-def test_names_in_any_alphabet(tmp_path):
-    each = {'Piñata-1': {'auc': 1.0}, 'a|b': {'auc': 2.0}}
-    write(tmp_path / 'metrics.json', make(per_sequence=each))
-    for name in ('metrics.csv', 'metrics.md'):
-        assert 'Piñata-1'.encode() in (tmp_path / name).read_bytes()
-    assert '| a\\|b | 2 |' in (tmp_path / 'metrics.md').read_text('utf-8')
+    assert per_cent(key, 0.25) == (25 if key == 'ao' else 0.25)
 
 
 @pytest.mark.parametrize('name', ['sim.b16', 'metrics', 'x.csv', 'x.md'])
@@ -131,15 +94,96 @@ def test_names_that_would_collide(tmp_path, name):
 
 def test_an_old_report_does_not_stand_beside_new_curves(tmp_path, monkeypatch):
     write(tmp_path / 'metrics.json')
-
-    def die(content):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr('mmsimtrack.evaluation.reports.markdown', die)
-    with pytest.raises(KeyboardInterrupt):
+    monkeypatch.setattr('mmsimtrack.evaluation.reports.markdown', None)
+    with pytest.raises(TypeError):
         write(tmp_path / 'metrics.json')
     assert not (tmp_path / 'metrics.json').exists()
 
 
-def test_fractions_in_per_cent():
-    assert per_cent('ao', 0.25) == per_cent('auc', 25) == 25
+def test_names_of_trackers(tmp_path):
+    write(tmp_path / 'sim/metrics.json')
+    write(tmp_path / 'stark.json')
+    paths = [tmp_path / 'sim', tmp_path / 'stark.json']
+    reports = read_reports(paths, with_curves=True)
+    assert list(reports) == ['sim', 'stark']
+    assert reports['sim']['overall']['auc'] == 33.3333
+    assert reports['sim']['curves']['success'].tolist() == [1, 0.333333, 0]
+    assert list(read_reports(paths, ['A', 'B'])) == ['A', 'B']
+    for names in (['A'], ['A', 'A'], ['A', 'B', 'C']):
+        with pytest.raises(ValueError, match=r'found names .* for 2 reports'):
+            read_reports(paths, names)
+
+
+@pytest.mark.parametrize(
+    ('changes', 'message'),
+    [
+        ({'benchmark': 'uav123'}, r"b.json has benchmark 'uav123', but .*a\."),
+        ({'profile': 'pysot'}, r"b.json has profile 'pysot', but .* 'stark'"),
+        (
+            {'per_sequence': {k: PER_SEQUENCE[k] for k in ('b', 'e')}},
+            r"other sequences: only one of them has 'Piñata-1'\. Score both",
+        ),
+        (
+            {'kinds': ['success']},
+            r"b.json has curves \['success'\], but .*/a.json has \['suc",
+        ),
+    ],
+)
+def test_what_cannot_be_compared(tmp_path, changes, message):
+    paths = tmp_path / 'a.json', tmp_path / 'b.json'
+    write(paths[0])
+    write(paths[1], **changes)
+    with pytest.raises(ValueError, match=message):
+        read_reports(paths, with_curves=True)
+
+
+@pytest.mark.parametrize('text', ['[]', 'null', 'a\n1,2\n', '"' + 'x' * 10**6])
+@pytest.mark.parametrize(
+    ('file', 'message'),
+    [
+        ('metrics.json', r'is no report of scores\. Write it again'),
+        ('metrics_curves.csv', r'holds no curves\. Write it again'),
+    ],
+)
+def test_broken_files(tmp_path, file, text, message):
+    write(tmp_path / 'metrics.json')
+    (tmp_path / file).write_text(text)
+    with pytest.raises(ValueError, match=f'/{file} {message}'):
+        read_reports([tmp_path], with_curves=True)
+    if 'curves' in file:  # which are read only where they are needed
+        assert 'curves' not in read_reports([tmp_path])[tmp_path.name]
+
+
+@pytest.mark.parametrize(
+    'change',
+    [
+        dict(benchmark=None),
+        dict(overall=None),
+        dict(overall={'coverage': 1}),
+        dict(per_sequence={}),
+        dict(per_sequence={'a': {}}),
+        dict(per_sequence=[1]),
+    ],
+)
+def test_half_a_report(tmp_path, change):
+    path = tmp_path / 'metrics.json'
+    write(path)
+    content = {**json.loads(path.read_text()), **change}
+    content = {k: v for k, v in content.items() if v is not None}
+    path.write_text(json.dumps(content))
+    with pytest.raises(ValueError, match=r'metrics.json is no report of sc'):
+        read_reports([tmp_path])
+
+
+@pytest.mark.parametrize(
+    ('file', 'message'),
+    [
+        ('metrics.json', r'No such file or directory\. Give a metrics\.json'),
+        ('metrics_curves.csv', r'No such file or directory\. It must lie bes'),
+    ],
+)
+def test_missing_files(tmp_path, file, message):
+    write(tmp_path / 'metrics.json')
+    (tmp_path / file).unlink()
+    with pytest.raises(ValueError, match=rf'/{file}: {message}'):
+        read_reports([tmp_path], with_curves=True)

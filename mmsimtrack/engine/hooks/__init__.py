@@ -1,4 +1,4 @@
-"""Hooks: checkpoints, dropout, compilation, data reports, test videos."""
+"""Hooks for checkpoints, compilation, data, dropout and test videos."""
 
 from .atomic_checkpoint_hook import AtomicCheckpointHook
 from .compile_hook import CompileHook

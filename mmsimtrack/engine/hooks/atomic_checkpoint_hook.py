@@ -1,4 +1,4 @@
-"""Checkpoints that a kill cannot harm."""
+"""A hook that saves checkpoints which a kill cannot harm."""
 
 import os
 from pathlib import Path
@@ -56,7 +56,7 @@ class AtomicCheckpointHook(CheckpointHook):
     work dir may be moved between two runs.
 
     Args:
-        **kwargs: Of mmengine's `CheckpointHook`.
+        **kwargs: Arguments of mmengine's `CheckpointHook`.
     """
 
     def __init__(self, **kwargs) -> None:

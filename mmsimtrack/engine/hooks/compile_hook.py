@@ -1,4 +1,4 @@
-"""`torch.compile`, for training and testing."""
+"""A hook that compiles the network with `torch.compile`."""
 
 import torch
 from mmcv.cnn.bricks import DropPath
@@ -19,14 +19,14 @@ class CompileHook(Hook):
     Parameters keep their names.
 
     Args:
-        **options: Of `torch.compile`, such as `mode='max-autotune'`.
+        **options: Options of `torch.compile`, such as `mode='max-autotune'`.
     """
 
     def __init__(self, **options) -> None:
         self.options = options
 
     def before_train(self, runner: Runner) -> None:
-        """Compile for training, and the validation in it."""
+        """Compile for training, the validation in it, or testing."""
         model = runner.model
         if is_model_wrapper(model):
             model = model.module

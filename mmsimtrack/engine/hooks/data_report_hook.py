@@ -1,4 +1,4 @@
-"""Tells what the data cost: waiting, and pairs that were drawn again."""
+"""A hook that tells what reading the data costs a training."""
 
 import torch
 from mmengine.dist import all_reduce
@@ -12,20 +12,20 @@ WINDOW = 50  # steps; LoggerHook writes as often
 
 @HOOKS.register_module()
 class DataReportHook(Hook):
-    """Log `data_share`, and how often an epoch met a corrupt frame.
+    """Logs `data_share`, and how often an epoch met a corrupt frame.
 
     `data_share` is the share of the time of the last 50 steps in which the
     step waited for its batch, in [0, 1]. Needs mmengine's `IterTimerHook`.
     """
 
     def before_train_epoch(self, runner: Runner) -> None:
-        """Begin to count."""
+        """Set the count of corrupt frames to 0."""
         self.num_corrupt = 0
 
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch=None, outputs=None
     ) -> None:
-        """Give the share to the log, and count."""
+        """Give the share of waiting to the log, and count corrupt frames."""
         hub = runner.message_hub
         wait, total = (
             hub.get_scalar(f'train/{name}').mean(WINDOW)

@@ -1,4 +1,4 @@
-"""Dropout that does not depend on where a training was interrupted."""
+"""A hook that makes dropout independent of interruptions."""
 
 import numpy as np
 import torch
@@ -11,7 +11,7 @@ from mmsimtrack.registry import HOOKS
 
 @HOOKS.register_module()
 class DropoutSeedHook(Hook):
-    """Seed torch from (seed, iteration, rank) before every training step.
+    """Seeds torch from (seed, iteration, rank) before every training step.
 
     Checkpoints do not hold the state of torch's generators, so dropout (in
     STARK's transformer and the decoders of Table 9) would differ after a

@@ -1,4 +1,4 @@
-"""Videos of tracked sequences."""
+"""A hook that writes videos of tracked sequences."""
 
 from pathlib import Path
 

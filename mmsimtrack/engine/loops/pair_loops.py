@@ -1,6 +1,4 @@
-"""Loops over pairs: resume anywhere, stop where the loss is lost."""
-
-from __future__ import annotations
+"""Loops that train and validate on pairs of crops."""
 
 from functools import wraps
 
@@ -21,7 +19,7 @@ class PairValLoop(ValLoop):
     Args:
         runner: The runner; its config has the model.
         dataloader: Config of the pairs; see `fill_pairs`.
-        **kwargs: Of mmengine's `ValLoop`.
+        **kwargs: Arguments of mmengine's `ValLoop`.
     """
 
     def __init__(self, runner: Runner, dataloader: dict, **kwargs) -> None:
@@ -43,7 +41,7 @@ class PairTrainLoop(EpochBasedTrainLoop):
         runner: The runner.
         dataloader: With a `PairSampler`; see `fill_pairs` for its crops.
         max_epochs: Epochs to train.
-        **kwargs: Of mmengine's `EpochBasedTrainLoop`: `val_begin`,
+        **kwargs: Others of mmengine's `EpochBasedTrainLoop`: `val_begin`,
             `val_interval`, `dynamic_intervals`.
 
     Raises:
@@ -102,19 +100,20 @@ class PairTrainLoop(EpochBasedTrainLoop):
         self._epoch += 1
 
     def run_iter(self, idx: int, data_batch: dict) -> None:
-        """Train on a batch.
+        """Train on a batch, and stop if its loss or gradient is not finite.
 
         Raises:
             FloatingPointError: If the loss or gradient of any process is not
                 finite; names the pairs and a checkpoint of the state before.
         """
         # BatchNorm takes notice of a batch before its loss is known
-        buffers = [buffer.clone() for buffer in self.runner.model.buffers()]
+        model = self.runner.model
+        before = [buffer.clone() for buffer in model.buffers()]
         try:
             super().run_iter(idx, data_batch)
         except FloatingPointError as error:  # of loss or gradient, by us
-            for buffer, kept in zip(self.runner.model.buffers(), buffers):
-                buffer.copy_(kept)
+            for buffer, old in zip(model.buffers(), before):
+                buffer.copy_(old)
             samples = data_batch['data_samples']
             keys = all_gather_object([str(sample.key) for sample in samples])
             keys = [f'process {i}: {", ".join(x)}' for i, x in enumerate(keys)]

@@ -1,6 +1,4 @@
-"""The files of a test: boxes and times of each sequence."""
-
-from __future__ import annotations
+"""The folder in which a test keeps boxes and times of each sequence."""
 
 import hashlib
 import json
@@ -44,8 +42,8 @@ class ResultsFolder:
         Args:
             dataset: The sequences.
             test: What must be the same for results to belong together.
-            resume: None: as above. True: refuse results of another test.
-                False: set all results aside.
+            resume: None does as the first line says. True refuses results of
+                another test instead, False sets all results aside.
 
         Returns:
             Indices of the sequences without a complete result.
@@ -68,17 +66,16 @@ class ResultsFolder:
         self.make()
         with replace_atomically(self.note) as temporary:
             temporary.write_text(json.dumps(test, indent=2) + '\n')
-        sequences = map(dataset.get_sequence, range(len(dataset)))
-        missing = [
-            i
-            for i, sequence in enumerate(sequences)
-            if self.read(sequence.name, len(sequence)) is None
-        ]
-        if len(missing) < len(dataset):
+        missing = []
+        for i in range(len(dataset)):
+            sequence = dataset.get_sequence(i)
+            if self.read(sequence.name, len(sequence)) is None:
+                missing.append(i)
+        finished = len(dataset) - len(missing)
+        if finished:
             print_log(
-                f'{self.results}: {len(dataset) - len(missing)} of '
-                f'{len(dataset)} sequences are finished and kept; --overwrite '
-                'tracks them again.',
+                f'{self.results}: {finished} of {len(dataset)} sequences are '
+                'finished and kept; --overwrite tracks them again.',
                 'current',
             )
         return missing
@@ -94,13 +91,7 @@ class ResultsFolder:
         """Move the results and what was made of them to `earlier/<date>`."""
         # in this order: if a kill stops this, a result without times counts as
         # not finished, and the note says which test the rest belongs to
-        names = (
-            'submission.zip',
-            'metrics*',
-            'results',
-            'times',
-            'results.json',
-        )
+        names = 'submission.zip metrics* results times results.json'.split()
         paths = [path for name in names for path in self.work_dir.glob(name)]
         if not paths:
             return
@@ -146,11 +137,10 @@ class ResultsFolder:
         try:
             bboxes = xywh_to_xyxy(read_bboxes_xywh(path))
             seconds = np.loadtxt(self.times / path.name, ndmin=1)
-            sound = len(bboxes) == len(seconds) == num_frames
-            sound &= bool(np.isfinite(bboxes).all())
-            sound &= bool(np.isfinite(seconds).all())
-            if sound and (bboxes[:, 2:] >= bboxes[:, :2]).all():
-                return bboxes
+            if len(bboxes) == len(seconds) == num_frames:
+                sound = np.isfinite(np.c_[bboxes, seconds]).all()
+                if sound and (bboxes[:, 2:] >= bboxes[:, :2]).all():
+                    return bboxes
             problem = (
                 f'{path} has {len(bboxes)} rows and {len(seconds)} times for '
                 f'{num_frames} frames, NaN or negative sizes.'

@@ -1,6 +1,4 @@
-"""Sequences that are tracked side by side."""
-
-from __future__ import annotations
+"""Functions that track several sequences side by side."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -22,12 +20,12 @@ class RunningSequence:
     """A sequence that is being tracked.
 
     Attributes:
-        reader: Its frames.
+        reader: All frames of the sequence.
         sample: Its annotation.
-        frames: The frames that are left.
-        bboxes: (4,) xyxy of each frame that is done, in frame pixels.
-        scores: Their scores.
-        seconds: Their share of the time of their batches.
+        frames: The frames that are still to be tracked.
+        bboxes: (4,) xyxy in frame pixels, one for each frame that is done.
+        scores: The score of each of these frames.
+        seconds: What each of them took: its share of the time of its batch.
         num_lost: In how many frames the tracker kept the box of the frame
             before, if it counts them; see `TrackState.extra`.
     """
@@ -42,20 +40,20 @@ class RunningSequence:
 
     @property
     def finished(self) -> bool:
-        """Whether all frames are done."""
+        """Tell whether all frames are done."""
         return len(self.bboxes) == len(self.reader)
 
 
 def share_sequences(
     num_frames: Sequence[int], world_size: int
 ) -> list[list[int]]:
-    """Deal sequences out to the ranks, so that all have as much to do.
+    """Deal sequences out to the ranks, so that all track as many frames.
 
     The longest comes first, and each goes to the rank that has the fewest
     frames so far. Depends on nothing else.
 
     Args:
-        num_frames: Of each sequence.
+        num_frames: Number of frames of each sequence.
         world_size: Number of ranks.
 
     Returns:
@@ -102,7 +100,7 @@ def track_together(
     start: Callable[[list, list], TrackState],
     track: Callable[[list, TrackState], TrackState],
 ) -> Iterator[tuple[int, list[RunningSequence]]]:
-    """Track sequences, the next frame of each in one batch.
+    """Track sequences together: a batch holds the next frame of each.
 
     A slot is refilled as soon as its sequence ends. The time of a frame is
     that of its batch, over the frames in it and without the wait for the
@@ -139,7 +137,7 @@ def track_together(
 def _step(
     sequences: list[RunningSequence], function: Callable, *args
 ) -> TrackState:
-    """Give a function the next frames, and note what it returns."""
+    """Track the next frame of each sequence, and note boxes and times."""
     frames = [next(sequence.frames) for sequence in sequences]
     begin = time.perf_counter()
     state = function(frames, *args)

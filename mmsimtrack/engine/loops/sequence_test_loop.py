@@ -1,6 +1,4 @@
-"""Track the sequences of a benchmark, and write down what was tracked."""
-
-from __future__ import annotations
+"""The loop that tracks the sequences of a benchmark and writes results."""
 
 import contextlib
 import sys
@@ -61,8 +59,8 @@ class SequenceTestLoop(TestLoop):
 
     Args:
         runner: The runner.
-        dataloader: Of a `SequenceDataset`; its batches and samplers are not
-            used.
+        dataloader: Holds a `SequenceDataset`; its batches and samplers are
+            not used.
         evaluator: Config of the metrics.
         num_slots: Sequences to track at a time, on each rank.
         amp_dtype: `float16` or `bfloat16` to track under autocast, None for
@@ -91,11 +89,8 @@ class SequenceTestLoop(TestLoop):
                 'least 1. Change test_cfg.num_slots or --num-slots.'
             )
         super().__init__(runner, dataloader, evaluator)
-        self.num_slots = num_slots
-        self.amp_dtype = amp_dtype
-        self.resume = resume
-        self.stage = 'test'
-        self.failure: Exception | None = None
+        self.num_slots, self.amp_dtype = num_slots, amp_dtype
+        self.resume, self.stage = resume, 'test'
         self.folder = ResultsFolder(runner.work_dir)
 
     @property
@@ -105,7 +100,7 @@ class SequenceTestLoop(TestLoop):
         return model.module if is_model_wrapper(model) else model
 
     def run(self) -> dict:
-        """Track all sequences; returns the metrics."""
+        """Track all sequences and return the metrics."""
         # `val_loop` would build a loop that nobody asked for
         self.stage = 'val' if self.runner._val_loop is self else 'test'
         if self.stage == 'val':
@@ -122,8 +117,11 @@ class SequenceTestLoop(TestLoop):
         hook(f'before_{self.stage}')
         hook(f'before_{self.stage}_epoch')
         self.runner.model.eval()
+        self.failure = None
         try:
-            self._track_missing(missing[0], self._report_finished(missing[0]))
+            with torch.no_grad(), self._precision():
+                done = self._report_finished(missing[0])
+                self._track_missing(missing[0], done)
             if self.failure:
                 raise self.failure
             metrics = self.evaluator.evaluate(len(dataset))
@@ -142,7 +140,7 @@ class SequenceTestLoop(TestLoop):
         return metrics
 
     def _prepare(self) -> list[int]:
-        """Make the folders; returns the sequences to track."""
+        """Make the folders, and return indices of the sequences to track."""
         dataset = self.dataloader.dataset
         if self.stage == 'val':
             self.folder.make()
@@ -151,7 +149,7 @@ class SequenceTestLoop(TestLoop):
         return self.folder.prepare(dataset, test, self.resume)
 
     def _report_finished(self, missing: list[int]) -> int:
-        """Report what an interrupted test has finished; returns how much."""
+        """Report the sequences that were finished before; return how many."""
         dataset = self.dataloader.dataset
         finished = sorted({*range(len(dataset))} - {*missing})
         mine = finished[dist.get_rank() :: dist.get_world_size()]
@@ -164,7 +162,7 @@ class SequenceTestLoop(TestLoop):
         return len(mine)
 
     def _track_missing(self, missing: list[int], idx: int) -> None:
-        """Track what is this rank's, write, report and log it.
+        """Track the sequences that fall to this rank; write and report them.
 
         Args:
             missing: Indices of the sequences that are to be tracked.
@@ -173,12 +171,10 @@ class SequenceTestLoop(TestLoop):
         dataset, rank = self.dataloader.dataset, dist.get_rank()
         lengths = dataset.num_frames()[missing]
         share = share_sequences(lengths, dist.get_world_size())[rank]
-        opened = open_sequences(
-            dataset, [missing[i] for i in share], self.num_slots
-        )
-        tracked = track_together(
-            opened, self.num_slots, self.start, self.track
-        )
+        mine = [missing[i] for i in share]
+        opened = open_sequences(dataset, mine, self.num_slots)
+        steps = self.start, self.model.track
+        tracked = track_together(opened, self.num_slots, *steps)
         num_frames, done, num_done = int(lengths[share].sum()), 0, 0
         begin = written = time.monotonic()
         for batch_size, finished in tracked:
@@ -200,26 +196,16 @@ class SequenceTestLoop(TestLoop):
                     f'{fps:.1f} frames/s with reading, {left} left'
                 )
 
-    @torch.no_grad()
     def start(
         self, frames: Sequence[np.ndarray], samples: Sequence[SOTDataSample]
     ) -> TrackState:
         """Return the state of sequences after their first frames."""
         bboxes = torch.cat([s.gt_instances.bboxes[:1] for s in samples])
-        with self._precision():
-            state = self.model.init(frames, bboxes)
+        state = self.model.init(frames, bboxes)
         device = state.memory[0].device
         if device.type != 'cpu':  # its time is not that of the next batch
             torch.accelerator.synchronize(device)
         return state
-
-    @torch.no_grad()
-    def track(
-        self, frames: Sequence[np.ndarray], state: TrackState
-    ) -> TrackState:
-        """Return the state of sequences after their next frames."""
-        with self._precision():
-            return self.model.track(frames, state)
 
     def _precision(self):
         """Return the context in which the network runs."""
@@ -230,29 +216,22 @@ class SequenceTestLoop(TestLoop):
 
     def _write(self, sequence: RunningSequence, idx: int) -> None:
         """Write the files of a finished sequence, and report it."""
-        sample, num_lost = sequence.sample, sequence.num_lost
-        bboxes = np.stack(sequence.bboxes)
-        if num_lost:
+        sample, reader = sequence.sample, sequence.reader
+        if sequence.num_lost:
             self.runner.logger.warning(
-                f'{sample.sequence}: {num_lost} predictions were not finite; '
-                'the previous box was kept.'
+                f'{sample.sequence}: {sequence.num_lost} predictions were not '
+                'finite; the previous box was kept.'
             )
+        bboxes, scores = np.stack(sequence.bboxes), np.array(sequence.scores)
         self.folder.write(sample.sequence, bboxes, np.array(sequence.seconds))
-        scores = np.array(sequence.scores)
-        self._report(idx, sequence.reader, sample, bboxes, scores)
+        self._report(idx, reader, sample, bboxes, scores)
 
     def _report(
-        self,
-        idx: int,
-        reader: FrameReader,
-        sample: SOTDataSample,
-        bboxes: np.ndarray,
-        scores: np.ndarray,
+        self, idx: int, reader: FrameReader, sample: SOTDataSample, *pred
     ) -> None:
-        """Tell metrics and hooks of a sequence that is done."""
-        sample.pred_instances = InstanceData(
-            bboxes=torch.from_numpy(bboxes), scores=torch.from_numpy(scores)
-        )
+        """Tell metrics and hooks of a sequence: its boxes and scores."""
+        bboxes, scores = map(torch.from_numpy, pred)
+        sample.pred_instances = InstanceData(bboxes=bboxes, scores=scores)
         batch = {'inputs': [reader], 'data_samples': [sample]}
         hook = self.runner.call_hook
         about = dict(batch_idx=idx, data_batch=batch)

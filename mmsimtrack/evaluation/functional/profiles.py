@@ -14,12 +14,13 @@ class Profile:
             curves per sequence, then their mean), ``'frames'`` (GOT-10k: the
             overlaps of all frames in one pool) or ``'server'``
             (TrackingNet). The rules below are those of curves.
-        valid: A frame has a valid annotation if ``'box'``: x, y, w, h > 0,
-            ``'size'``: w, h > 0, ``'center'``: w, h > 0 (success) or center
-            > 0 (precision), ``'any'``: always, ``'number'``: it is not NaN;
-            other frames are dropped. Invalid frames miss in success and hit
-            in normalized precision.
-        invalid_hits: They hit in precision too; otherwise they miss.
+        valid: When the annotation of a frame is valid. ``'box'``: x, y, w, h
+            > 0. ``'size'``: w, h > 0. ``'center'``: w, h > 0 (success) or
+            center > 0 (precision). ``'any'``: always. ``'number'``: it is
+            not NaN; other frames are dropped. Invalid frames miss in success
+            and hit in normalized precision.
+        invalid_hits: Invalid frames hit in precision too; otherwise they
+            miss there.
         reads_visible: A frame without visible target misses everywhere.
             Otherwise flags are not read.
         keeps_first: The first row of the result counts. Otherwise it is

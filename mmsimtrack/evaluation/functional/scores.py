@@ -1,4 +1,4 @@
-"""From frames to curves and scores, of a sequence and of a benchmark."""
+"""Curves and scores, of a sequence and of a benchmark, from frames."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Scores of one-pass evaluation, from result files."""
+"""The metric that scores result files by the rules of a kit."""
 
 import logging
 import math
@@ -29,7 +29,7 @@ from mmsimtrack.registry import METRICS
 
 @METRICS.register_module()
 class OPEMetric(BaseMetric):
-    """Success, precision, normalized precision, AO and SR.
+    """Computes success, precision, normalized precision, AO and SR.
 
     The curves follow the rules of `profile`. AO and SR have one definition,
     that of the GOT-10k kit, and follow it under every profile. Under that of
@@ -100,17 +100,15 @@ class OPEMetric(BaseMetric):
         for sample in data_samples:
             if isinstance(sample, BaseDataElement):
                 sample = sample.to_dict()
-            gt_xywh, visible = (
-                torch.as_tensor(sample['gt_instances'][key]).cpu().numpy()
-                for key in ('bboxes_xywh', 'visible')
-            )
-            kept = dict(name=sample['sequence'])
+            kept, gt = dict(name=sample['sequence']), sample['gt_instances']
+            gt_xywh = torch.as_tensor(gt['bboxes_xywh']).cpu().numpy()
             num_frames = sample.get('num_frames', len(gt_xywh))
             if len(gt_xywh) < num_frames:
-                kept.update(num_frames=num_frames)
+                kept['num_frames'] = num_frames
             else:
-                size = tuple(sample['img_shape'][1::-1])  # (H, W) -> (W, H)
-                kept.update(gt_xywh=gt_xywh, visible=visible, image_size=size)
+                kept['gt_xywh'] = gt_xywh
+                kept['visible'] = torch.as_tensor(gt['visible']).cpu().numpy()
+                kept['image_size'] = sample['img_shape'][1::-1]  # (W, H)
             self.results.append(kept)
 
     def before_tracking(
@@ -155,10 +153,9 @@ class OPEMetric(BaseMetric):
         Raises:
             ValueError: If a result file is missing, or the rules refuse it.
         """
-        unscored = {
-            r['name']: r['num_frames'] for r in results if 'num_frames' in r
-        }
         folder = self._find_results_dir()
+        unscored = [r for r in results if 'num_frames' in r]
+        unscored = {r['name']: r['num_frames'] for r in unscored}
         if unscored:
             done = pack_unscored(self.benchmark, folder, unscored)
             _log(done)
@@ -194,53 +191,47 @@ class OPEMetric(BaseMetric):
             }
             groups.setdefault(F.get_profile('got10k', 'got10k'), long)
         self.overall, per_sequence = {}, {name: {} for name in sequences}
+        errors = {}
         for rules, group in groups.items():
-            errors = {k: _compare(v, runs[k], rules) for k, v in group.items()}
-            for name, each in errors.items():
+            found = {k: _compare(v, runs[k], rules) for k, v in group.items()}
+            for name, each in found.items():
                 per_sequence[name] |= F.sequence_scores(each, rules)
-            if errors:
-                self.overall |= F.overall_scores([*errors.values()], rules)
-            groups[rules] = errors
-        errors = groups[self.rules]
-        self.curves = F.overall_curves([*errors.values()], self.rules)
+            if found:
+                self.overall |= F.overall_scores([*found.values()], rules)
+            errors[rules] = found
+        found = errors[self.rules]
+        self.curves = F.overall_curves([*found.values()], self.rules)
         scores = self.overall, per_sequence
-        return errors, report(self.benchmark, self.profile, *scores)
+        return found, report(self.benchmark, self.profile, *scores)
 
     def _read_results(
         self, sequences: dict[str, dict]
     ) -> dict[str, dict[Path | None, np.ndarray]]:
         """Read the boxes of each run of each sequence; warn of odd ones."""
-        folder, server = (
-            self._find_results_dir(),
-            self.rules.measure == 'server',
-        )
-        paths = {
-            name: find_results(folder, name, server) for name in sequences
-        }
+        folder = self._find_results_dir()
+        server = self.rules.measure == 'server'
+        paths = {k: find_results(folder, k, server) for k in sequences}
         if not any(paths.values()):
             raise F.RefusedFile(
                 folder, 'no result is there. Correct the folder.'
             )
         results, oddities = {}, []
         for name, sequence in sequences.items():
-            runs = {path: self._read(path, sequence) for path in paths[name]}
-            taken = {path.stem for path in runs} & sequences.keys() - {name}
-            if taken:
-                raise F.RefusedFile(
-                    paths[name][0],
-                    f"is a run of '{name}', or the result of '{min(taken)}'. "
-                    f"Name the result of '{name}' {name}.txt.",
-                )
-            found = {
-                k: find_oddity(v, sequence['gt_xywh']) for k, v in runs.items()
-            }
-            oddities += [
-                f'{path}: {text}' for path, text in found.items() if text
-            ]
+            runs = results[name] = {}
+            for path in paths[name]:
+                if path.stem != name and path.stem in sequences:
+                    raise F.RefusedFile(
+                        path,
+                        f"is a run of '{name}', or the result of "
+                        f"'{path.stem}'. Name the result of '{name}' "
+                        f'{name}.txt.',
+                    )
+                runs[path] = self._read(path, sequence)
+                oddity = find_oddity(runs[path], sequence['gt_xywh'])
+                oddities += [f'{path}: {oddity}'] if oddity else []
             if not runs:  # TrackingNet's server takes it for zeros
                 _log(f'{name}: no result, scored as boxes of zeros')
-                runs = {None: np.zeros_like(sequence['gt_xywh'])}
-            results[name] = runs
+                runs[None] = np.zeros_like(sequence['gt_xywh'])
         if oddities:
             more = f', and {len(oddities) - 1} more' if oddities[1:] else ''
             _log(f'{oddities[0]}{more}', logging.WARNING)

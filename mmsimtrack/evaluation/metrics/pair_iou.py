@@ -1,6 +1,4 @@
-"""How well the boxes of pairs are predicted."""
-
-from __future__ import annotations
+"""The metric of the validation on pairs."""
 
 from collections.abc import Sequence
 
@@ -15,7 +13,7 @@ from mmsimtrack.structures import aligned_iou
 
 @METRICS.register_module()
 class PairIoU(BaseMetric):
-    """`pair/iou`: mean IoU of predicted and true boxes in search crops.
+    """Computes `pair/iou`, the mean IoU of boxes in search crops.
 
     As in the loss, parts of the true box outside of the crop do not count.
     """
@@ -37,14 +35,14 @@ class PairIoU(BaseMetric):
         self.results += aligned_iou(pred, gt.clamp(0, 1)).tolist()
 
     def evaluate(self, size: int) -> dict:
-        """Mean over all processes, which see equally many pairs.
+        """Take the mean over all processes, which see equally many pairs.
 
         Args:
-            size: Sequences of the data set, says the loop; unused, since
-                that is not the number of pairs.
+            size: Not used: the loop gives the number of sequences, which is
+                not that of pairs.
         """
         return super().evaluate(len(self.results) * get_world_size())
 
     def compute_metrics(self, results: list) -> dict:
-        """Mean of the pairs of all processes."""
+        """Take the mean over the pairs of all processes."""
         return {'iou': float(np.mean(results))}

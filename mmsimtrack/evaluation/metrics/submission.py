@@ -1,7 +1,5 @@
 """Archives for the servers that score GOT-10k and TrackingNet."""
 
-from __future__ import annotations
-
 import io
 import os
 import zipfile
@@ -37,7 +35,7 @@ def write_submission(
         benchmark: `got10k` or `trackingnet`.
         results_dir: Folder of the boxes, `<sequence>.txt`.
         times_dir: Folder of the times, only read for GOT-10k.
-        num_frames: Of each sequence of the benchmark.
+        num_frames: Number of frames of each sequence of the benchmark.
         path: Zip file to create or to replace.
         allow_incomplete: Whether to pack fewer sequences than the server
             expects, or more.
@@ -61,27 +59,24 @@ def write_submission(
     results, times = Path(results_dir), Path(times_dir)
     texts, problems = {}, []
     for name, length in sorted(num_frames.items()):
-        boxes, seconds = results / f'{name}.txt', times / f'{name}.txt'
-        files = {f'{name}.txt': (boxes, '%.4f')}
-        if benchmark == 'got10k':
-            files = {
-                f'{name}/{name}_001.txt': (boxes, '%.4f'),
-                f'{name}/{name}_time.txt': (seconds, '%.8f'),
-            }
-        for in_archive, (file, fmt) in files.items():
-            try:
-                texts[in_archive] = _format(file, fmt, length)
-            except (OSError, ValueError) as error:
-                problems.append(str(error))
-                break
+        boxes = results / f'{name}.txt', '%.4f', length
+        seconds = times / f'{name}.txt', '%.8f', length
+        try:
+            if benchmark == 'trackingnet':
+                texts[f'{name}.txt'] = _format(*boxes)
+            else:
+                texts[f'{name}/{name}_001.txt'] = _format(*boxes)
+                texts[f'{name}/{name}_time.txt'] = _format(*seconds)
+        except (OSError, ValueError) as error:
+            problems.append(str(error))
     if problems:
-        more = len(problems) - SHOWN
+        shown = problems[:SHOWN]
+        if len(problems) > SHOWN:
+            shown.append(f'... and {len(problems) - SHOWN} more.')
         raise ValueError(
             f'{len(problems)} of {len(num_frames)} sequences are not ready, '
             'no archive is written. Run the test again, it tracks what is '
-            'missing:\n'
-            + '\n'.join(problems[:SHOWN])
-            + (f'\n... and {more} more.' if more > 0 else '')
+            'missing:\n' + '\n'.join(shown)
         )
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     with (
@@ -108,19 +103,19 @@ def pack_unscored(
     Raises:
         ValueError: If a result is not complete.
     """
-    count = len(num_frames)
+    count, expected = len(num_frames), SERVERS.get(benchmark)
     done = f'{count} sequences have their first box only and are not scored.'
-    if benchmark not in SERVERS:
+    if expected is None:
         return done
-    if count != SERVERS[benchmark]:
+    if count != expected:
         return (
             f'{done} No submission.zip, since the server of {benchmark} '
-            f'expects {SERVERS[benchmark]}: results.py pack '
-            '--allow-incomplete packs what is there.'
+            f'expects {expected}: results.py pack --allow-incomplete packs '
+            'what is there.'
         )
     path = results_dir.with_name('submission.zip')
-    times_dir = results_dir.with_name('times')
-    write_submission(benchmark, results_dir, times_dir, num_frames, path)
+    folders = results_dir, results_dir.with_name('times')
+    write_submission(benchmark, *folders, num_frames, path)
     return f'{done} For the server: {path}'
 
 

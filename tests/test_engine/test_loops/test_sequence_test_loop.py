@@ -101,10 +101,10 @@ def test_writes_boxes_times_and_metrics(tmp_path, data_root):
         ('results/seq_1.txt', None),
     ],
 )
-@pytest.mark.parametrize('resume', [None, True])
 def test_the_same_test_tracks_only_what_is_not_whole(
-    tmp_path, data_root, file, text, resume
+    tmp_path, data_root, file, text
 ):
+    resume = True if text else None  # which makes no difference here
     work_dir = tmp_path / 'work'
     full = make_runner(work_dir, data_root).test()
     (work_dir / file).unlink()
@@ -154,15 +154,9 @@ def test_overwriting_sets_all_results_aside(tmp_path, data_root):
         assert runner.model.tracked == 3 * 4
     first, second = sorted((work_dir / 'earlier').iterdir())
     for folder in (first, second):
-        assert sorted(os.listdir(folder)) == [
-            'metrics.csv',
-            'metrics.json',
-            'metrics.md',
-            'metrics_curves.csv',
-            'results',
-            'results.json',
-            'times',
-        ]
+        files = {'metrics.csv', 'metrics.json', 'metrics.md', 'results.json'}
+        files |= {'metrics_curves.csv', 'results', 'times'}
+        assert {*os.listdir(folder)} == files
         assert len(os.listdir(folder / 'results')) == 3
 
 

@@ -1,4 +1,4 @@
-import subprocess
+import re
 import sys
 import zipfile
 from pathlib import Path
@@ -12,6 +12,9 @@ from mmsimtrack.evaluation.metrics.submission import (
 )
 
 ROOT = Path(__file__).parents[3]
+sys.path.insert(0, str(ROOT / 'tools/analysis_tools'))
+import results  # noqa: E402
+
 LENGTHS = {'b': 3, 'a': 2}
 
 
@@ -28,9 +31,9 @@ def work_dir(tmp_path):
     return tmp_path
 
 
-def pack(benchmark, work_dir, *args):
+def pack(benchmark, work_dir, *args, allow_incomplete=True):
     folders = work_dir / 'results', work_dir / 'times'
-    write_submission(benchmark, *folders, *args, allow_incomplete=True)
+    write_submission(benchmark, *folders, *args, allow_incomplete)
 
 
 def read(path):
@@ -41,30 +44,33 @@ def read(path):
         }
 
 
-def test_got10k(work_dir):
-    """As the kit's `ExperimentGOT10k` packs them."""
+@pytest.mark.parametrize(
+    ('benchmark', 'expected'),
+    [
+        (  # as the kit's `ExperimentGOT10k` packs them
+            'got10k',
+            {
+                'a/a_001.txt': '0.2500,1.2500,2.2500,3.2500\n'
+                '4.2500,5.2500,6.2500,7.2500\n',
+                'a/a_time.txt': '0.50000000\n' * 2,
+            },
+        ),
+        (  # as the devkit's example: no folder, commas
+            'trackingnet',
+            {
+                'a.txt': '0.2500,1.2500,2.2500,3.2500\n'
+                '4.2500,5.2500,6.2500,7.2500\n',
+            },
+        ),
+    ],
+)
+def test_archive(work_dir, benchmark, expected):
     path = work_dir / 'new/submission.zip'
-    pack('got10k', work_dir, LENGTHS, path)
+    pack(benchmark, work_dir, LENGTHS, path)
     files = read(path)
-    assert list(files) == [
-        'a/a_001.txt',
-        'a/a_time.txt',
-        'b/b_001.txt',
-        'b/b_time.txt',
-    ]
-    assert files['a/a_001.txt'] == (
-        '0.2500,1.2500,2.2500,3.2500\n4.2500,5.2500,6.2500,7.2500\n'
-    )
-    assert files['b/b_time.txt'] == '0.50000000\n' * 3
-
-
-def test_trackingnet(work_dir):
-    """As the devkit's example: no folder, commas."""
-    path = work_dir / 'submission.zip'
-    pack('trackingnet', work_dir, LENGTHS, path)
-    files = read(path)
-    assert list(files) == ['a.txt', 'b.txt']
-    assert files['b.txt'].splitlines()[2] == '8.2500,9.2500,10.2500,11.2500'
+    assert [*files][: len(expected)] == [*expected]
+    assert len(files) == 2 * len(expected)
+    assert expected.items() <= files.items()
 
 
 @pytest.mark.parametrize(
@@ -112,79 +118,39 @@ def test_benchmarks_without_a_server(tmp_path):
 
 def test_as_many_sequences_as_the_server_expects(work_dir, monkeypatch):
     path = work_dir / 'submission.zip'
-    folders = work_dir / 'results', work_dir / 'times'
     message = r'Found 2 sequences of got10k, but its server expects 180\. Com'
     with pytest.raises(ValueError, match=message):
-        write_submission('got10k', *folders, LENGTHS, path)
+        pack('got10k', work_dir, LENGTHS, path, allow_incomplete=False)
     assert not path.exists()
     monkeypatch.setitem(SERVERS, 'got10k', 2)
-    write_submission('got10k', *folders, LENGTHS, path)
+    pack('got10k', work_dir, LENGTHS, path, allow_incomplete=False)
     assert len(read(path)) == 4
 
 
-def test_tool(tmp_path, make_got10k):
-    make_got10k(tmp_path / 'data', 'test', num_sequences=2, num_frames=4)
-    work_dir = tmp_path / 'work'
-    for folder, row in (('results', '1,2,3,4\n'), ('times', '0.1\n')):
-        (work_dir / folder).mkdir(parents=True)
-        for name in ('seq_0', 'seq_1'):
-            (work_dir / folder / f'{name}.txt').write_text(row * 4)
-    out = tmp_path / 'got10k.zip'
-    done = subprocess.run(
-        [
-            sys.executable,
-            'tools/analysis_tools/results.py',
-            'pack',
-            'configs/simtrack/sim_b16_got10k.py',
-            work_dir,
-            '--out',
-            out,
-            '--allow-incomplete',
-            '--cfg-options',
-            f'test_dataloader.dataset.data_root={tmp_path / "data"}',
-        ],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
+def run_tool(work_dir, data, *options):
+    command = 'pack configs/simtrack/sim_b16_got10k.py'.split()
+    options = [f'test_dataloader.dataset.data_root={data}', *options]
+    out = ['--out', str(work_dir / 'x.zip'), '--allow-incomplete']
+    return results.main(
+        [*command, str(work_dir), *out, '--cfg-options', *options]
     )
-    assert done.returncode == 0, done.stderr
-    assert f'{out}: 2 sequences of got10k' in done.stdout
-    files = read(out)
+
+
+def test_tool(tmp_path, make_got10k, capsys, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    for split in ('test', 'val'):
+        make_got10k(tmp_path / 'data', split, num_sequences=2, num_frames=4)
+    for folder, row in (('results', '1,2,3,4\n'), ('times', '0.1\n')):
+        (tmp_path / folder).mkdir()
+        for name in ('seq_0', 'seq_1'):
+            (tmp_path / folder / f'{name}.txt').write_text(row * 4)
+    assert run_tool(tmp_path, tmp_path / 'data') == 0
+    assert f'{tmp_path}/x.zip: 2 sequences of got' in capsys.readouterr().out
+    files = read(tmp_path / 'x.zip')
     assert len(files) == 4
     assert files['seq_1/seq_1_001.txt'].count('\n') == 4
-
-
-def run_tool(config, root, *options):
-    return subprocess.run(
-        [
-            sys.executable,
-            'tools/analysis_tools/results.py',
-            'pack',
-            config,
-            root,
-            '--out',
-            root / 'x.zip',
-            *options,
-        ],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-    )
-
-
-def test_annotated_sequences_are_not_for_the_server(tmp_path, make_got10k):
-    make_got10k(tmp_path, 'val')
-    data = f'test_dataloader.dataset.data_root={tmp_path}'
-    config = 'configs/simtrack/sim_b16_got10k.py'
-    done = run_tool(
-        config,
-        tmp_path,
-        '--cfg-options',
-        data,
-        'test_dataloader.dataset.split=val',
-    )
-    assert done.returncode == 2
-    assert 'seq_0 of ' in done.stderr and 'is annotated, so' in done.stderr
-    done = run_tool(config, tmp_path, '--cfg-options', data)
-    assert done.returncode == 2
-    assert f'{tmp_path}/test/list.txt is missing' in done.stderr
+    split = 'test_dataloader.dataset.split=val'
+    assert run_tool(tmp_path, tmp_path / 'data', split) == 2
+    assert re.search('seq_0 of .* is annotated, so', capsys.readouterr().err)
+    assert run_tool(tmp_path, tmp_path) == 2
+    assert f'{tmp_path}/test' in capsys.readouterr().err
