@@ -62,6 +62,9 @@ SETTINGS = [
 ]
 # Packages of trackers, whose trainings save objects beside the weights
 TRACKERS = ('lib.', 'ltr.', 'pytracking.')
+# Format of whole models, and a part of a name by which it is recognized
+OFFICIAL = {'simtrack': 'backbone.visual.'}
+URLS = ('http://', 'https://')
 TRUST = 'If you trust where it comes from, add --trust-checkpoint'
 
 
@@ -112,7 +115,7 @@ def read_checkpoint(
         ValueError: If the file holds other objects, is cut, or is no
             checkpoint.
     """
-    _check_file(path)
+    path = _local(str(path))
     refused = []
     try:
         with serialization.safe_globals([*TRAINING_LOG, *allowed]):
@@ -122,11 +125,8 @@ def read_checkpoint(
             if stubs and trusted():  # full unpickling would import them
                 stubs += [(resolve_name(name), name) for name in refused]
             with serialization.safe_globals(stubs):
-                checkpoint = torch.load(
-                    path,
-                    map_location,
-                    weights_only=bool(stubs) or not trusted(),
-                )
+                safe = bool(stubs) or not trusted()
+                checkpoint = torch.load(path, map_location, weights_only=safe)
     except Exception as error:  # no limit to what a broken file can cause
         if isinstance(error, UnpicklingError) and refused:
             raise ValueError(
@@ -145,14 +145,6 @@ def read_checkpoint(
             'dictionary with weights.'
         )
     return checkpoint
-
-
-def _check_file(path: str | os.PathLike) -> None:
-    if not os.path.isfile(path):
-        raise FileNotFoundError(
-            f'{path} does not exist, or is no file. Check the path of the '
-            'checkpoint.'
-        )
 
 
 def _unreadable(
@@ -217,10 +209,8 @@ def read_safetensors(path: str | os.PathLike) -> dict:
         `state_dict`, and `meta`, the texts of the header.
 
     Raises:
-        FileNotFoundError: If there is no such file.
         ValueError: If the file is cut, or of another kind.
     """
-    _check_file(path)
     try:
         with safe_open(path, 'pt') as file:
             weights = {name: file.get_tensor(name) for name in file.keys()}
@@ -242,16 +232,14 @@ def load_weights(format_: str, source: str) -> Weights:
         ValueError: If the file is broken, holds Python objects, has another
             hash, or (CLIP) its address names none.
     """
-    is_url = source.startswith(('http://', 'https://'))
+    is_url = source.startswith(URLS)
     if format_ == 'clip' and is_url and len(split_hash(source)[2]) < 64:
         raise ValueError(
             f'{source} names no whole sha256. Expected an address of CLIP, in '
             'which the folder of the file is its sha256, or #sha256= with all '
             '64 digits at the end.'
         )
-    path = fetch(source) if is_url else source.removeprefix('file://')
-    path = os.path.expanduser(path)
-    _check_file(path)
+    path = _local(source.removeprefix('file://'))
     if format_ == 'clip':
         checkpoint = read_archive(path)
     elif path.endswith('.onnx'):
@@ -260,6 +248,20 @@ def load_weights(format_: str, source: str) -> Weights:
         allowed = SETTINGS if format_ == 'timm' else ()
         checkpoint = read_checkpoint(path, allowed=allowed)
     return rename.convert(FORMATS[format_], checkpoint, path)
+
+
+def _local(source: str) -> str:
+    """Path of a local file, or of the local copy of a file in the net."""
+    path = source
+    if source.startswith(URLS):
+        path = fetch(source)
+    path = os.path.expanduser(path)
+    if not os.path.isfile(path):
+        raise FileNotFoundError(
+            f'{path} does not exist, or is no file. Check the path of the '
+            'checkpoint.'
+        )
+    return path
 
 
 @CheckpointLoader.register_scheme(prefixes=rf'({"|".join(FORMATS)})\+')
@@ -272,15 +274,13 @@ def load_from_format(filename: str, map_location=None) -> dict:
     return {'state_dict': load_weights(*filename.split('+', 1))}
 
 
-@CheckpointLoader.register_scheme(
-    prefixes=('', 'http://', 'https://'), force=True
-)
+@CheckpointLoader.register_scheme(prefixes=('', *URLS), force=True)
 def load_from_address(filename: str, map_location=None) -> dict:
     """Load a checkpoint from the disk or the net, running no code in it.
 
-    mmengine's own functions fall back to full unpickling. Weights of the
-    official SimTrack code get the names of this package, and names lose what
-    DataParallel and `torch.compile` put before them.
+    mmengine's own functions fall back to full unpickling. Weights of official
+    code get the names of this package, and names lose what DataParallel and
+    `torch.compile` put before them.
     """
     unknown = re.match(r'(\w+)\+\w+://', filename)
     if unknown:
@@ -288,15 +288,15 @@ def load_from_address(filename: str, map_location=None) -> dict:
             f'{filename}: {unknown[1]} is no format of weights. Expected one '
             f'of {", ".join(FORMATS)}.'
         )
-    is_url = filename.startswith(('http://', 'https://'))
-    path = str(fetch(filename)) if is_url else os.path.expanduser(filename)
+    path = _local(filename)
     if path.endswith('.safetensors'):
         return read_safetensors(path)
     checkpoint = read_checkpoint(path, map_location)
     names = [str(name) for name in rename.peel(checkpoint)]
-    if any('backbone.visual.' in name for name in names):
-        weights = rename.convert(FORMATS['simtrack'], checkpoint, path)
-        return {'state_dict': weights}
+    for format_, mark in OFFICIAL.items():
+        if any(mark in name for name in names):
+            weights = rename.convert(FORMATS[format_], checkpoint, path)
+            return {'state_dict': weights}
     if any(re.match(rename.PARALLEL, name) for name in names):
         return checkpoint | {'state_dict': rename.unwrap(checkpoint, path)}
     return checkpoint

@@ -207,7 +207,8 @@ DIMS = {
 }
 
 
-def _add_dims(weights: Weights) -> Weights:
+def add_dims(weights: Weights) -> Weights:
+    """Give tensors of CLIP and SimTrack the dimensions of ours."""
     weights = dict(weights)
     for name, tensor in weights.items():
         for end, index in DIMS.items():
@@ -218,7 +219,7 @@ def _add_dims(weights: Weights) -> Weights:
 
 def _clip(weights: Weights) -> Weights:
     """Make float32 of float16, in our shapes."""
-    return _add_dims({k: tensor.float() for k, tensor in weights.items()})
+    return add_dims({k: tensor.float() for k, tensor in weights.items()})
 
 
 def _join(weights: Weights, parts: tuple[str, ...]) -> Weights:
@@ -295,7 +296,7 @@ FORMATS = {
         reshape=partial(_join, parts=('query', 'key', 'value')),
     ),
     'simtrack': Format(
-        SIMTRACK, drop=r'backbone\.visual\.proj$', reshape=_add_dims
+        SIMTRACK, drop=r'backbone\.visual\.proj$', reshape=add_dims
     ),
     'swin': Format(SWIN, drop=r'head\.|.*\.attn_mask$', reshape=_swin),
     'pvt': Format(PVT, drop=r'norm\.|head\.', reshape=_pvt),

@@ -13,6 +13,7 @@ from mmsimtrack.models.weights.rename import (
     DIMS,
     FORMATS,
     SIMTRACK,
+    Table,
     Weights,
     convert,
     new_names,
@@ -30,17 +31,17 @@ class WrongKeys(KeyError):
         return str(self.args[0])
 
 
-def simtrack_names(num_layers: int) -> dict[str, str]:
+def simtrack_names(num_layers: int, table: Table = SIMTRACK) -> dict[str, str]:
     """Return official names -> our names, all but that of the unused."""
     names = []
-    for row in SIMTRACK:
+    for row in table:
         parts = ['weight', 'bias']
-        if re.match(r'box_head\.conv\d_..\.1\.', row):  # BatchNorm
+        if re.match(r'box_head\.conv\d_\w+\.1\.', row):  # BatchNorm
             parts += ['running_mean', 'running_var', 'num_batches_tracked']
         for layer in range(num_layers if '#' in row else 1):
             name = row.replace('#', str(layer))
             names += [name.replace('*', part) for part in parts]
-    return new_names(names, SIMTRACK)
+    return new_names(names, table)
 
 
 def to_ours(official: Weights, path: str) -> tuple[Weights, Weights]:

@@ -2,7 +2,7 @@ import pytest
 import torch
 from mmengine.structures import InstanceData
 
-from mmsimtrack.models.heads import CornerHead, corner_head, soft_argmax
+from mmsimtrack.models.heads import CornerHead, soft_argmax
 from mmsimtrack.structures import SOTDataSample
 
 FEAT = torch.zeros(1, 6, 4, 4)
@@ -148,13 +148,3 @@ def test_finer_heat_maps_and_their_loss(head):
     assert losses['loss_heatmap'].item() == pytest.approx(
         1.5 * by_hand.item(), rel=1e-4
     )
-
-
-def test_divergence_of_the_gaussian_itself_is_zero():
-    x, y = torch.arange(12) - 6.2, torch.arange(12)[:, None] - 3.1
-    gaussian = torch.exp(-(x**2 + y**2) / 8)[None]
-    gaussian /= gaussian.sum()
-    corner = torch.tensor([[6.2 / 12, 3.1 / 12]])
-    divergence = corner_head.heatmap_divergence(gaussian, corner, 2.0)
-    assert divergence.item() == pytest.approx(0, abs=1e-6)
-    assert corner_head.heatmap_divergence(gaussian, corner, 1.0) > 0.1
