@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from mmsimtrack.models.weights.dinov2 import fit_dinov2
 
-# Buffers that follow from the config or count steps: no loss if missing.
+# Ends of the names of buffers that may be missing: they follow from the config
+# or count steps.
 DERIVED = ('num_batches_tracked', 'relative_position_index')
 WHOLE = (
     "This is a whole model: add prefix='backbone.' to init_cfg, or load it "
@@ -59,7 +60,7 @@ def _check(
     new: tuple[str, ...],
     config: str,
 ) -> None:
-    """Check all shapes, and the names if nothing else is loaded."""
+    """Check all shapes, and the names unless it is part of a model."""
     own = {  # a state dict, made without running its hooks
         f'{path}.{name}' if path else name: tensor
         for path, part in module.named_modules(remove_duplicate=False)
@@ -81,7 +82,7 @@ def _check(
 
 
 def _check_shapes(own: dict, found: dict, prefix: str, config: str) -> None:
-    """Refuse tensors of other shapes, but positions that will be resized.
+    """Refuse tensors of other shapes, except positions, which are resized.
 
     mmpretrain would resize tables of relative positions as well, by a
     function that SciPy no longer has.
@@ -111,7 +112,7 @@ def _check_shapes(own: dict, found: dict, prefix: str, config: str) -> None:
 
 
 def _leave_out_deeper_layers(own: dict, found: dict, kind: str) -> None:
-    """Take the weights of layers or stages out that a network has not.
+    """Remove weights of layers or stages beyond the depth of the network.
 
     Sim-B/16* takes the first eight layers of CLIP's twelve.
     """

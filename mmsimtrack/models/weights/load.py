@@ -83,7 +83,7 @@ def trust_checkpoints(trust: bool = True) -> Iterator[None]:
 
 
 def trusted() -> bool:
-    """Whether code in checkpoints may run now."""
+    """Tell whether code in checkpoints may run now."""
     return _TRUST.get()
 
 
@@ -160,14 +160,14 @@ def _unreadable(
 
 
 def _foreign_types(path: str | os.PathLike) -> list[str]:
-    """Names of classes and functions in a checkpoint that are not allowed.
+    """List classes and functions in a checkpoint that are not allowed.
 
     Nothing is loaded.
     """
     if zipfile.is_zipfile(path):
         try:
             return serialization.get_unsafe_globals_in_checkpoint(path)
-        except UnpicklingError:  # not decoded
+        except UnpicklingError:  # torch decodes protocol 2 only
             return ['those of a pickle protocol above 2']
     names = {}
     with open(path, 'rb') as file:
@@ -251,7 +251,7 @@ def load_weights(format_: str, source: str) -> Weights:
 
 
 def _local(source: str) -> str:
-    """Path of a local file, or of the local copy of a file in the net."""
+    """Return the path of a local file, or of a local copy from the net."""
     path = source
     if source.startswith(URLS):
         path = fetch(source)
@@ -338,4 +338,7 @@ def load_model(model: nn.Module, path: str, trust: bool = False) -> None:
             f'{path} does not hold the weights of this model: {problem}. Give '
             'the config with which the checkpoint was trained.'
         )
-    model.load_state_dict(weights, strict=False)
+    try:
+        model.load_state_dict(weights, strict=False)
+    except ValueError as error:  # of the guards
+        raise ValueError(f'{path}: {error}') from error

@@ -111,7 +111,7 @@ def renamed(weights: Weights, names: dict[str, str], path: str) -> Weights:
 
 
 def new_names(names: Iterable[str], table: Table) -> dict[str, str]:
-    """Old names -> new names, by the rows of a table."""
+    """Return new names by old names, by the rows of a table."""
     rows = [
         (re.escape(old).replace(r'\#', r'(\d+)').replace(r'\*', '(.+)'), new)
         for old, new in table.items()
@@ -201,7 +201,7 @@ def add_dims(weights: Weights) -> Weights:
 
 
 def _clip(weights: Weights) -> Weights:
-    """Make float32 of float16, in our shapes."""
+    """Convert float16 to float32, and shapes to ours."""
     return add_dims({k: tensor.float() for k, tensor in weights.items()})
 
 

@@ -477,6 +477,15 @@ def test_a_whole_model_is_loaded_or_refused_in_one_line(path, prefix):
     assert '\n' not in str(info.value) and '5.bias' not in str(info.value)
 
 
+def test_a_whole_model_of_other_shapes_is_refused_by_file(path):
+    torch.save({'tokenizer.x': torch.zeros(1), **vit().state_dict()}, path)
+    with pytest.raises(ValueError, match='x.pth does not hold .* 1 are unkn'):
+        load_model(vit(), path)
+    torch.save(dict(vit().state_dict(), cls_token=torch.zeros(1, 1, 3)), path)
+    with pytest.raises(ValueError, match=r'x.pth: 1 weight\(s\) do not fit'):
+        load_model(vit(), path)
+
+
 CONFIGS = Path(__file__).parents[3] / 'configs/_base_/models'
 
 
