@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from functools import partial
 
 from mmengine.logging import MMLogger
-from torch import Tensor, nn
+from torch import nn
 
 from mmsimtrack.models.weights.dinov2 import fit_dinov2
 
@@ -24,9 +24,7 @@ FOREIGN = (
 
 
 def guard(
-    module: nn.Module,
-    new: tuple[str, ...] = (),
-    config: str = 'model.backbone',
+    module: nn.Module, new: tuple[str, ...] = (), config='model.backbone'
 ) -> None:
     """Check all weights that are loaded into a module from now on.
 
@@ -52,14 +50,7 @@ def guard(
     module._load_state_dict_pre_hooks.move_to_end(handle.id, last=False)
 
 
-def _check(
-    module: nn.Module,
-    found: dict[str, Tensor],
-    prefix: str,
-    *_,
-    new: tuple[str, ...],
-    config: str,
-) -> None:
+def _check(module, found: dict, prefix: str, *_, new: tuple, config: str):
     """Check all shapes, and the names unless it is part of a model."""
     own = {  # a state dict, made without running its hooks
         f'{path}.{name}' if path else name: tensor

@@ -39,27 +39,21 @@ def _statistic(owner: type, name: str):
     return HistoryBuffer.__dict__[name]
 
 
-_arrays = np._core.multiarray
+BUILTINS = ('__builtin__', 'builtins')  # of Python 2 and 3
 # Types, beside tensors, that mmengine stores in a checkpoint of a training
-TRAINING_LOG = [
-    HistoryBuffer,
-    np.ndarray,
-    np.dtype,
-    *(type(np.dtype(name)) for name in ('float32', 'float64', 'int64')),
-    *(
-        (function, f'numpy.{core}.multiarray.{function.__name__}')
-        for function in (_arrays._reconstruct, _arrays.scalar)
-        for core in ('_core', 'core')  # numpy 2 and 1
-    ),
-    (_statistic, '__builtin__.getattr'),
-    (_statistic, 'builtins.getattr'),
-]
+TRAINING_LOG = [HistoryBuffer, np.ndarray, np.dtype]
+TRAINING_LOG += [type(np.dtype(x)) for x in ('float32', 'float64', 'int64')]
+TRAINING_LOG += [(_statistic, f'{x}.getattr') for x in BUILTINS]
+for _core in ('_core', 'core'):  # of numpy 2 and 1
+    _module = f'numpy.{_core}.multiarray'
+    TRAINING_LOG += [
+        (np._core.multiarray._reconstruct, f'{_module}._reconstruct'),
+        (np._core.multiarray.scalar, f'{_module}.scalar'),
+    ]
 # Types, beside tensors, in the files of SLIP: names with values, and paths,
 # which are read without the methods that touch a disk
-SETTINGS = [
-    argparse.Namespace,
-    (pathlib.PurePosixPath, 'pathlib.PosixPath'),
-]
+POSIX_PATH = (pathlib.PurePosixPath, 'pathlib.PosixPath')
+SETTINGS = [argparse.Namespace, POSIX_PATH]
 # Packages of trackers, whose trainings save objects beside the weights
 TRACKERS = ('lib.', 'ltr.', 'pytracking.')
 # Format of whole models, and a part of a name by which it is recognized
