@@ -9,9 +9,6 @@ from mmsimtrack.models.backbones import joint_pvt
 from mmsimtrack.models.backbones.pyramid import join_last_stages
 from mmsimtrack.models.tokenizers import patch_boxes
 
-WIDTHS = (4, 8, 12, 16)
-RATIOS = (8, 4, 2, 1)
-
 
 @pytest.fixture
 def backbone():

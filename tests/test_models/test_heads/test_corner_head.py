@@ -5,8 +5,6 @@ from mmengine.structures import InstanceData
 from mmsimtrack.models.heads import CornerHead, soft_argmax
 from mmsimtrack.structures import SOTDataSample
 
-FEAT = torch.zeros(1, 6, 4, 4)
-
 
 def make(in_channels=6, **options):
     torch.manual_seed(0)
