@@ -486,12 +486,12 @@ def test_a_whole_model_of_other_shapes_is_refused_by_file(path):
         load_model(vit(), path)
 
 
-CONFIGS = Path(__file__).parents[3] / 'configs/_base_/models'
+CONFIGS = Path(__file__).parents[3] / 'configs'
 
 
 def test_addresses_in_configs_are_understood():
     found = set()
-    for path in CONFIGS.glob('*.py'):
+    for path in CONFIGS.rglob('*_lasot.py'):
         backbone = Config.fromfile(path).get('model', {}).get('backbone', {})
         for part in (backbone, backbone.get('features', {})):
             if (part.get('init_cfg') or {}).get('checkpoint'):
