@@ -39,8 +39,8 @@ def _statistic(owner: type, name: str):
     return HistoryBuffer.__dict__[name]
 
 
-BUILTINS = ('__builtin__', 'builtins')  # of Python 2 and 3
 # Types, beside tensors, that mmengine stores in a checkpoint of a training
+BUILTINS = ('__builtin__', 'builtins')  # of Python 2 and 3
 TRAINING_LOG = [HistoryBuffer, np.ndarray, np.dtype]
 TRAINING_LOG += [type(np.dtype(x)) for x in ('float32', 'float64', 'int64')]
 TRAINING_LOG += [(_statistic, f'{x}.getattr') for x in BUILTINS]
@@ -246,9 +246,7 @@ def load_weights(format_: str, source: str) -> Weights:
 
 def _local(source: str) -> str:
     """Return the path of a local file, or of a local copy from the net."""
-    path = source
-    if source.startswith(URLS):
-        path = fetch(source)
+    path = fetch(source) if source.startswith(URLS) else source
     path = os.path.expanduser(path)
     if not os.path.isfile(path):
         raise FileNotFoundError(
@@ -315,9 +313,9 @@ def load_model(model: nn.Module, path: str, trust: bool = False) -> None:
     """Load the weights of a whole tracker: none missing, none left over.
 
     Args:
-        model: The tracker; a wrapper around it is no matter.
-        path: Of a checkpoint: all that mmengine's `load_from` takes.
-        trust: Allow code in the file.
+        model: The tracker, also in a wrapper for several processes.
+        path: Path or address of a checkpoint.
+        trust: Whether to allow code in the file.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -334,5 +332,5 @@ def load_model(model: nn.Module, path: str, trust: bool = False) -> None:
         )
     try:
         model.load_state_dict(weights, strict=False)
-    except ValueError as error:  # of the guards
+    except (ValueError, RuntimeError) as error:  # guards, or torch itself
         raise ValueError(f'{path}: {error}') from error

@@ -484,6 +484,9 @@ def test_a_whole_model_of_other_shapes_is_refused_by_file(path):
     torch.save(dict(vit().state_dict(), cls_token=torch.zeros(1, 1, 3)), path)
     with pytest.raises(ValueError, match=r'x.pth: 1 weight\(s\) do not fit'):
         load_model(vit(), path)
+    torch.save({'weight': torch.zeros(3)}, path)
+    with pytest.raises(ValueError, match='(?s)x.pth: .*size mismatch'):
+        load_model(nn.PReLU(), path)
 
 
 CONFIGS = Path(__file__).parents[3] / 'configs'
