@@ -1,7 +1,4 @@
-_base_ = [
-    '../_base_/models/sim_b16-8l.py',
-    '../_base_/datasets/train_full.py',
-    '../_base_/datasets/test_lasot.py',
-    '../_base_/schedules/adamw_500e.py',
-    '../_base_/default_runtime.py',
-]
+# Sim-B/16*: without the last four layers (Sec. 4.1).
+_base_ = './sim_b16_lasot.py'
+
+model = dict(backbone=dict(arch=dict(num_layers=8)))

@@ -84,18 +84,6 @@ def test_deviations_from_the_paper():
         assert f'{100 * (float(ours) / float(paper) - 1):+.1f}' == deviation
 
 
-def test_tiny_sim_by_hand():
-    """16 exemplar, 1 foveal, 1 class and 64 search tokens of width 128."""
-    modules = get_flops.count_config(ROOT / TINY)['modules']
-    layers = 4 * (82 * (4 * 128**2 + 2 * 128 * 256) + 2 * 128 * 82**2)
-    assert modules['backbone.layers']['macs'] == layers
-    embed = (17 + 64) * 3 * 16 * 16 * 128
-    assert modules['backbone.patch_embed.projection']['macs'] == embed
-    expected = {'macs': 64 * 128 * 64, 'params': 128 * 64 + 64}
-    assert modules['head.bottleneck'] == expected
-    assert modules['backbone.layers.0.attn.qkv']['macs'] == 82 * 3 * 128**2
-
-
 def test_the_command(monkeypatch, capsys, tmp_path):
     out = tmp_path / 'new/flops.json'
     option = 'model.backbone.tokenizer.foveal_size=0'

@@ -7,7 +7,7 @@ import torch
 
 from mmsimtrack.datasets import PairDataset
 
-from .released_pairs import ReleasedPairs, is_valid
+from .released_pairs import ReleasedPairs
 
 
 @pytest.fixture
@@ -54,15 +54,6 @@ def test_both_make_the_same_pairs(pairs):
         assert found['search'].dtype == torch.float32
         assert found['search'].shape == (3, 224, 224)
         assert found['exemplar_mask'].shape == (112, 112)
-
-
-def test_masks_without_image_are_invalid():
-    mask = np.ones((112, 112), bool)
-    assert not is_valid(mask)
-    mask[0, 0] = False  # looked at by the reduction to 7 x 7
-    assert is_valid(mask)
-    mask[0, :2] = True, False
-    assert not is_valid(mask)
 
 
 def test_augmentation(pairs):

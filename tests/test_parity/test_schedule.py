@@ -90,8 +90,3 @@ def test_learning_rates(optimizer, name):
         expected = [e['lr'] for e in entries if e['epoch'] <= epoch][-1]
         assert found == pytest.approx(expected, rel=1e-12), epoch
     assert epoch == max_epochs
-
-
-def test_number_of_epochs():
-    assert PAPER in SCHEDULES
-    assert Config.fromfile(SCHEDULE).train_cfg.max_epochs == 500

@@ -52,21 +52,6 @@ def test_aligned_iou(bbox, other, iou):
     assert aligned_iou([bbox], [other])[0] == pytest.approx(iou)
 
 
-@pytest.mark.parametrize(
-    ('bbox', 'expected'),
-    [
-        ((20, 20, 60, 50), (20, 20, 60, 50)),
-        ((-5, -5, 15, 15), (0, 0, 15, 15)),
-        ((155, 50, 170, 60), (150, 50, 160, 60)),  # 10 px stay inside
-        ((60, 50, 40, 40), (60, 50, 70, 60)),  # inverted: 10 px long
-        ((500, 500, 600, 600), (150, 110, 160, 120)),
-    ],
-)
-def test_clip_by_hand(bbox, expected):
-    clipped = clip_bboxes([bbox], (120, 160), margin=10)
-    np.testing.assert_array_equal(clipped, [expected])
-
-
 def test_clip_in_a_frame_smaller_than_the_margin():
     clipped = clip_bboxes([(-3, 1, 20, 30)], (8, 6), margin=10)
     np.testing.assert_array_equal(clipped, [(0, 0, 6, 8)])

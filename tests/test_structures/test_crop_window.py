@@ -4,16 +4,6 @@ import pytest
 from mmsimtrack.structures import CropWindow
 
 
-def synth(seed, height, width):
-    """Cells of 8 px with noise; the recipe of the parity fixtures."""
-    rng = np.random.RandomState(seed)
-    cells = (-(-height // 8), -(-width // 8), 3)
-    image = rng.randint(0, 256, cells, dtype=np.int64)
-    image = image.repeat(8, 0).repeat(8, 1)[:height, :width]
-    image = image + rng.randint(-20, 21, image.shape, dtype=np.int64)
-    return np.clip(image, 0, 255).astype(np.uint8)
-
-
 def test_around_follows_the_definition():
     # sqrt(30 * 20) * 2 = 48.99 -> 49; centre (75, 50) - 24.5 = (50.5, 25.5),
     # rounded half to even

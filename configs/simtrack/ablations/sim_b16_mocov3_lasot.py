@@ -1,7 +1,12 @@
-_base_ = [
-    '../../_base_/models/sim_b16_mocov3.py',
-    '../../_base_/datasets/train_full.py',
-    '../../_base_/datasets/test_lasot.py',
-    '../../_base_/schedules/adamw_500e.py',
-    '../../_base_/default_runtime.py',
-]
+# Sim-B/16 from MoCo-v3 (Table 5).
+_base_ = './sim_b16_deit_lasot.py'
+
+model = dict(
+    backbone=dict(
+        init_cfg=dict(
+            # no hash is published
+            checkpoint='timm+https://dl.fbaipublicfiles.com/moco-v3/vit-b-300ep/'
+            'vit-b-300ep.pth.tar',
+        ),
+    )
+)

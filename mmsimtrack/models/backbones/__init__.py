@@ -3,6 +3,7 @@
 A backbone names in `fresh` the beginnings of the names of its parameters that
 no pre-trained file holds. Strict loading (`guard`) lets them be missing, and
 `PretrainedConstructor` gives them the full learning rate.
+If it has `layers`, FSDP shards each of them by itself.
 """
 
 from .joint_pvt import JointPVT

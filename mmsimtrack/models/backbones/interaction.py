@@ -11,7 +11,7 @@ from torch import Tensor, nn
 def _build(
     kind: str, num_layers: int, embed_dims: int, num_heads: int, dropout: float
 ) -> nn.Module:
-    """Layers of DETR: a `DetrTransformerEncoder` or `...Decoder` of mmdet."""
+    """Build the encoder or the decoder of DETR, as mmdet has them."""
     from mmdet.models import layers
 
     attention = {
@@ -138,7 +138,7 @@ class SearchDecoder(BaseModule):
         _init_xavier(self.layers)
 
     def forward(self, search: Tensor, exemplar: Tensor) -> Tensor:
-        """(B, Ns, C) search, (B, Ne, C) exemplar tokens -> (B, Ns, D)."""
+        """Let (B, Ns, C) ask (B, Ne, C) exemplar tokens: (B, Ns, D)."""
         memory = self.projection(exemplar)
         (out,) = self.layers(
             self.projection(search),

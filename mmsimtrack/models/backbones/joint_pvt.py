@@ -114,7 +114,7 @@ class JointPVT(BaseModule):
 
 
 def _halve(embed: nn.Module, tokens: Tensor) -> Tensor:
-    """Exemplar tokens of one stage -> of the next, (B, N, C) -> (B, N', C').
+    """Embed exemplar tokens for the next stage, (B, N, C) -> (B, N', C').
 
     A side of 7 becomes 4: the last row and column are padded, not dropped.
     """
@@ -126,7 +126,7 @@ def _halve(embed: nn.Module, tokens: Tensor) -> Tensor:
 def _run(
     block: nn.Module, exemplar: Tensor, search: Tensor, grid: tuple[int, int]
 ) -> tuple[Tensor, Tensor]:
-    """One layer, Eq. (4): (B, Ne, C), (B, Ns, C) -> the same shapes."""
+    """Run one layer, Eq. (4): (B, Ne, C), (B, Ns, C) -> the same shapes."""
     attn = block.attn
     side = isqrt(exemplar.shape[1])
     normed = [block.norm1(exemplar), block.norm1(search)]
@@ -152,7 +152,7 @@ def _reduce(
     grid: tuple[int, int],
     halved: bool = False,
 ) -> Tensor:
-    """Spatial reduction before keys and values: (B, N, C) -> (B, M, C).
+    """Reduce tokens before keys and values: (B, N, C) -> (B, M, C).
 
     The pre-trained kernel has the side of the full ratio R. For the halved
     one its 2x2 blocks are summed up: the same as reducing by R a map enlarged

@@ -113,7 +113,7 @@ class JointSwin(SwinTransformer):
 def _pooled_keys_values(
     block: nn.Module, tokens: Tensor, grid: tuple[int, int]
 ) -> Tensor:
-    """(B, N, C) exemplar tokens -> (B, 2, heads, M, C / heads)."""
+    """Pool (B, N, C) exemplar tokens; return (B, 2, heads, M, C / heads)."""
     msa = block.attn.w_msa
     features = block.norm1(tokens).mT.unflatten(2, grid)
     side = [min(n, block.attn.window_size) for n in grid]
@@ -139,7 +139,7 @@ def _run(
     grid: tuple[int, int],
     exemplar: Tensor | None = None,
 ) -> Tensor:
-    """One block; tokens attend to their window and to the exemplar.
+    """Run one block; tokens attend to their window and to the exemplar.
 
     Without an exemplar it is mmpretrain's block, except that nothing attends
     to the padding of maps which no whole number of windows fills.
@@ -160,7 +160,7 @@ def _run(
     padded = [n + extra for n, extra in zip(grid, padding)]
 
     def split(x: Tensor, fill: float) -> Tensor:
-        """(B, h, w, C) -> (B * windows, size * size, C)."""
+        """Split (B, h, w, C) into (B * windows, size * size, C)."""
         x = F.pad(x, (0, 0, 0, padding[1], 0, padding[0]), value=fill)
         x = x.roll((-shift, -shift), (1, 2))
         return attn.window_partition(x, size).flatten(1, 2)
@@ -185,7 +185,7 @@ def _run(
 def _attend(
     msa: nn.Module, windows: Tensor, bias: Tensor, exemplar: Tensor | None
 ) -> Tensor:
-    """Second line of Eq. (6) in every window: (B * windows, N, C) -> same.
+    """Compute the second line of Eq. (6) in every window.
 
     Args:
         msa: `WindowMSA`.
@@ -193,6 +193,9 @@ def _attend(
         bias: (1 or windows, heads, N, N), added to the scores in a window.
         exemplar: Its keys and values, or None. It has no relative position to
             a window, so it gets no bias.
+
+    Returns:
+        (B * windows, N, C).
     """
     qkv = msa.qkv(windows).unflatten(2, (3, msa.num_heads, -1))
     query, key, value = qkv.permute(2, 0, 3, 1, 4)

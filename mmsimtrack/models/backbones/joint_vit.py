@@ -18,9 +18,9 @@ from mmsimtrack.registry import MODELS
 class JointViT(VisionTransformer):
     """One ViT for the exemplar, its foveal window and the search image.
 
-    The network, its arguments and its parameter names are mmpretrain's, so
-    that pre-trained weights load unchanged; new are the tokenizer and the
-    sequence that the layers see. Attention among all tokens is Eq. (5).
+    The network, its options and its parameter names are mmpretrain's, so
+    that pre-trained weights load unchanged; the tokenizer is new, and so is
+    the sequence that the layers see. Attention among all tokens is Eq. (5).
 
     Args:
         tokenizer: Options of `FovealTokenizer`: `foveal_size`, and
@@ -145,7 +145,7 @@ class JointViT(VisionTransformer):
         return feature.mT.unflatten(2, grid)  # (B, N, C) -> (B, C, h, w)
 
     def _exemplar_tokens(self, exemplar: Tensor, bbox: Tensor) -> Tensor:
-        """Exemplar and foveal tokens as they enter the first layer."""
+        """Make exemplar and foveal tokens as they enter the first layer."""
         tokens = self.tokenizer(exemplar, bbox, self.patch_embed)
         if not self.tokenizer.target_position:
             n = exemplar.shape[-1] // self.patch_size
@@ -153,7 +153,7 @@ class JointViT(VisionTransformer):
         return self.pre_norm(self.drop_after_pos(tokens))
 
     def _search_tokens(self, search: Tensor) -> tuple[Tensor, tuple[int, int]]:
-        """Class token and search tokens as they enter the first layer.
+        """Make class token and search tokens as they enter the first layer.
 
         Returns:
             (B, 1 + Nx, C), and the grid (h, w) of the search tokens.
@@ -168,7 +168,7 @@ class JointViT(VisionTransformer):
         return self.pre_norm(tokens), grid
 
     def _position(self, h: int, w: int) -> Tensor:
-        """p_0 without the class token's, (1, h * w, C).
+        """Return p_0 without that of the class token, (1, h * w, C).
 
         Resized bilinearly where the grid is not that of the pre-training, as
         in the official code; mmpretrain's helper is bicubic by default.

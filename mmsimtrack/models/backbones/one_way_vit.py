@@ -65,7 +65,7 @@ class OneWayViT(JointViT):
 
 
 def _project(layer, tokens: Tensor) -> Tensor:
-    """Queries, keys, values: (B, N, C) -> (B, 3, heads, N, C / heads)."""
+    """Make queries, keys, values: (B, 3, heads, N, C / heads)."""
     qkv = layer.attn.qkv(layer.ln1(tokens))
     qkv = qkv.unflatten(2, (3, layer.attn.num_heads, -1))
     return qkv.permute(0, 2, 3, 1, 4)

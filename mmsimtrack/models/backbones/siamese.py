@@ -10,7 +10,7 @@ from mmsimtrack.registry import MODELS
 
 @MODELS.register_module()
 class Siamese(BaseModule):
-    """STARK-S and STARK-SV, Fig. 2(a), under the contract of all backbones.
+    """STARK-S or STARK-SV, Fig. 2(a), with the methods of all backbones.
 
     Exemplar and search image pass the same feature extractor, Eq. (1)-(2),
     without knowing of each other, and then interact in a transformer. The box

@@ -120,7 +120,7 @@ class CornerHead(BaseModule):
 
     @cached_property
     def losses(self) -> list[nn.Module]:
-        """L_iou and L_1 of Eq. (3)."""
+        """The losses L_iou and L_1 of Eq. (3)."""
         return [MODELS.build(cfg) for cfg in self.loss_cfgs]
 
     def forward(self, feat: Tensor) -> Tensor:

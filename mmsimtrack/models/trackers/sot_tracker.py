@@ -80,32 +80,48 @@ class SOTTracker(BaseModel):
         self.search = dict(search)
         self.clip_margin = clip_margin
         self.train_cfg = dict(train_cfg or {})
-        self.window, self.size_smoothing, self.calibrate = _read_test_cfg(
-            **(test_cfg or {})
-        )
-        self._check_geometry()
+        self._set_test_cfg(**(test_cfg or {}))
+        self._check_settings()
 
-    def _check_geometry(self) -> None:
-        """Refuse sizes, factors and margins that give no sensible crop."""
+    def _set_test_cfg(
+        self,
+        window: str | None = None,
+        size_smoothing: float = 0,
+        calibrate: bool = False,
+    ) -> None:
+        self.window, self.size_smoothing = window, size_smoothing
+        self.calibrate = calibrate
+
+    def _check_settings(self) -> None:
+        """Refuse numbers that give no sensible crop or box."""
         patch = getattr(self.backbone, 'patch_size', 1)
+        whole = f'a multiple of the patch of the backbone, {patch} px'
+        margin, share = self.clip_margin, self.size_smoothing
+        window_fits = self.window in (None, 'hann')
+        checks = [
+            ('clip_margin', f'{margin} px', margin >= 0, '0 or more'),
+            ('test_cfg.window', self.window, window_fits, "None or 'hann'"),
+            (
+                'test_cfg.size_smoothing',
+                share,
+                0 <= share < 1,
+                'within [0, 1)',
+            ),
+        ]
         views = {'exemplar': self.exemplar, 'search': self.search}
         for name, view in views.items():
             size, factor = view['size'], view['factor']
-            if size <= 0 or size % patch:
+            fits = size > 0 and size % patch == 0
+            checks += [
+                (f'{name}.size', f'{size} px', fits, whole),
+                (f'{name}.factor', factor, factor > 0, 'more than 0'),
+            ]
+        for name, value, fits, expected in checks:
+            if not fits:
                 raise ValueError(
-                    f'model.{name}.size is {size} px, expected a multiple of '
-                    f'the patch of {type(self.backbone).__name__}, {patch} px.'
+                    f'model.{name} is {value}, expected {expected}. Change it '
+                    'in the config.'
                 )
-            if not factor > 0:
-                raise ValueError(
-                    f'model.{name}.factor is {factor}, expected more than 0: '
-                    'the side of the crop over that of the target.'
-                )
-        if not self.clip_margin >= 0:
-            raise ValueError(
-                f'model.clip_margin is {self.clip_margin} px, expected 0 or '
-                'more.'
-            )
 
     def forward(
         self,
@@ -268,14 +284,14 @@ class SOTTracker(BaseModel):
         shapes = [frame.shape[:2] for frame in frames]
         bboxes = clip_bboxes(bboxes, shapes, self.clip_margin)
         bboxes[lost] = previous[lost]
-        lost = torch.from_numpy(lost)
         num_lost = state.extra['num_lost']
-        for row in torch.nonzero(lost & (num_lost == 0)).flatten().tolist():
+        for row in np.flatnonzero(lost & (num_lost.numpy() == 0)):
             MMLogger.get_current_instance().warning(
                 f'SOTTracker.track: non-finite prediction for video {row} of '
                 'the batch; the previous box is kept, here and in its later '
                 'frames. Check the weights and the precision (fp16?).'
             )
+        lost = torch.from_numpy(lost)
         return replace(
             state,
             bboxes=torch.from_numpy(bboxes),
@@ -300,8 +316,7 @@ class SOTTracker(BaseModel):
         """Cut normalized crops (B, 3, size, size); return them and windows."""
         windows = [CropWindow.around(bbox, **view) for bbox in bboxes]
         crops = np.stack([w.cut(f) for w, f in zip(windows, frames)])
-        # (B, H, W, 3) -> (B, 3, H, W)
-        crops = torch.from_numpy(crops).permute(0, 3, 1, 2)
+        crops = torch.from_numpy(crops).permute(0, 3, 1, 2)  # channels first
         return self.data_preprocessor.normalize(crops), windows
 
 
@@ -375,24 +390,6 @@ def smooth_sizes(
     return np.concatenate([center - half, center + half], axis=1)
 
 
-def _read_test_cfg(
-    window: str | None = None,
-    size_smoothing: float = 0,
-    calibrate: bool = False,
-) -> tuple[str | None, float, bool]:
-    """Check the options of `track`."""
-    if window not in (None, 'hann'):
-        raise ValueError(
-            f"model.test_cfg.window is {window!r}, expected None or 'hann'."
-        )
-    if not 0 <= size_smoothing < 1:
-        raise ValueError(
-            f'model.test_cfg.size_smoothing is {size_smoothing}, expected a '
-            'share in [0, 1); 1 would never change a size.'
-        )
-    return window, size_smoothing, calibrate
-
-
 def _check_frames(frames: Sequence[np.ndarray], num_videos: int) -> None:
     """Refuse frames that do not fit the videos, or are no RGB images."""
     if len(frames) != num_videos:
@@ -401,8 +398,7 @@ def _check_frames(frames: Sequence[np.ndarray], num_videos: int) -> None:
             'with the next frame of each video.'
         )
     for row, frame in enumerate(frames):
-        rgb = frame.ndim == 3 and frame.shape[2] == 3
-        if not rgb or frame.dtype != np.uint8:
+        if frame.shape[2:] != (3,) or frame.dtype != np.uint8:
             raise ValueError(
                 f'Video {row}: the frame has shape {frame.shape} and dtype '
                 f'{frame.dtype}, expected (H, W, 3) RGB uint8.'

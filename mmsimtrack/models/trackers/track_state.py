@@ -50,7 +50,7 @@ class TrackState:
 def _combine(
     function: Callable[[list[Tensor]], Tensor], states: Sequence[TrackState]
 ) -> TrackState:
-    """Make one state of several, by a function of tensors that correspond."""
+    """Apply a function to the tensors with the same place in all states."""
 
     def combine(parts: list):
         if isinstance(parts[0], Tensor):

@@ -60,10 +60,10 @@ def fetch(address: str) -> Path:
 
 
 def split_hash(address: str) -> tuple[str, str, str]:
-    """Address -> address, hash function and first digits of the hash.
+    """Split an address into address, hash function and digits of the hash.
 
     Returns:
-        Without digits if the address names no hash.
+        All three; the digits are empty if the address names no hash.
 
     Raises:
         ValueError: If what follows `#` is no hash.

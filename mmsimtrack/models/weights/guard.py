@@ -5,11 +5,12 @@ from collections.abc import Iterable
 from functools import partial
 
 from mmengine.logging import MMLogger
-from torch import Tensor, nn
+from torch import nn
 
 from mmsimtrack.models.weights.dinov2 import fit_dinov2
 
-# Buffers that follow from the config or count steps: no loss if missing.
+# Ends of the names of buffers that may be missing: they follow from the config
+# or count steps.
 DERIVED = ('num_batches_tracked', 'relative_position_index')
 WHOLE = (
     "This is a whole model: add prefix='backbone.' to init_cfg, or load it "
@@ -23,9 +24,7 @@ FOREIGN = (
 
 
 def guard(
-    module: nn.Module,
-    new: tuple[str, ...] = (),
-    config: str = 'model.backbone',
+    module: nn.Module, new: tuple[str, ...] = (), config='model.backbone'
 ) -> None:
     """Check all weights that are loaded into a module from now on.
 
@@ -51,15 +50,8 @@ def guard(
     module._load_state_dict_pre_hooks.move_to_end(handle.id, last=False)
 
 
-def _check(
-    module: nn.Module,
-    found: dict[str, Tensor],
-    prefix: str,
-    *_,
-    new: tuple[str, ...],
-    config: str,
-) -> None:
-    """Check all shapes, and the names if nothing else is loaded."""
+def _check(module, found: dict, prefix: str, *_, new: tuple, config: str):
+    """Check all shapes, and the names unless it is part of a model."""
     own = {  # a state dict, made without running its hooks
         f'{path}.{name}' if path else name: tensor
         for path, part in module.named_modules(remove_duplicate=False)
@@ -81,7 +73,7 @@ def _check(
 
 
 def _check_shapes(own: dict, found: dict, prefix: str, config: str) -> None:
-    """Refuse tensors of other shapes, but positions that will be resized.
+    """Refuse tensors of other shapes, except positions, which are resized.
 
     mmpretrain would resize tables of relative positions as well, by a
     function that SciPy no longer has.
@@ -111,7 +103,7 @@ def _check_shapes(own: dict, found: dict, prefix: str, config: str) -> None:
 
 
 def _leave_out_deeper_layers(own: dict, found: dict, kind: str) -> None:
-    """Take the weights of layers or stages out that a network has not.
+    """Remove weights of layers or stages beyond the depth of the network.
 
     Sim-B/16* takes the first eight layers of CLIP's twelve.
     """

@@ -39,29 +39,26 @@ def _statistic(owner: type, name: str):
     return HistoryBuffer.__dict__[name]
 
 
-_arrays = np._core.multiarray
 # Types, beside tensors, that mmengine stores in a checkpoint of a training
-TRAINING_LOG = [
-    HistoryBuffer,
-    np.ndarray,
-    np.dtype,
-    *(type(np.dtype(name)) for name in ('float32', 'float64', 'int64')),
-    *(
-        (function, f'numpy.{core}.multiarray.{function.__name__}')
-        for function in (_arrays._reconstruct, _arrays.scalar)
-        for core in ('_core', 'core')  # numpy 2 and 1
-    ),
-    (_statistic, '__builtin__.getattr'),
-    (_statistic, 'builtins.getattr'),
-]
+BUILTINS = ('__builtin__', 'builtins')  # of Python 2 and 3
+TRAINING_LOG = [HistoryBuffer, np.ndarray, np.dtype]
+TRAINING_LOG += [type(np.dtype(x)) for x in ('float32', 'float64', 'int64')]
+TRAINING_LOG += [(_statistic, f'{x}.getattr') for x in BUILTINS]
+for _core in ('_core', 'core'):  # of numpy 2 and 1
+    _module = f'numpy.{_core}.multiarray'
+    TRAINING_LOG += [
+        (np._core.multiarray._reconstruct, f'{_module}._reconstruct'),
+        (np._core.multiarray.scalar, f'{_module}.scalar'),
+    ]
 # Types, beside tensors, in the files of SLIP: names with values, and paths,
 # which are read without the methods that touch a disk
-SETTINGS = [
-    argparse.Namespace,
-    (pathlib.PurePosixPath, 'pathlib.PosixPath'),
-]
+POSIX_PATH = (pathlib.PurePosixPath, 'pathlib.PosixPath')
+SETTINGS = [argparse.Namespace, POSIX_PATH]
 # Packages of trackers, whose trainings save objects beside the weights
 TRACKERS = ('lib.', 'ltr.', 'pytracking.')
+# Format of whole models, and a part of a name by which it is recognized
+OFFICIAL = {'simtrack': 'backbone.visual.'}
+URLS = ('http://', 'https://')
 TRUST = 'If you trust where it comes from, add --trust-checkpoint'
 
 
@@ -80,7 +77,7 @@ def trust_checkpoints(trust: bool = True) -> Iterator[None]:
 
 
 def trusted() -> bool:
-    """Whether code in checkpoints may run now."""
+    """Tell whether code in checkpoints may run now."""
     return _TRUST.get()
 
 
@@ -112,7 +109,7 @@ def read_checkpoint(
         ValueError: If the file holds other objects, is cut, or is no
             checkpoint.
     """
-    _check_file(path)
+    path = _local(str(path))
     refused = []
     try:
         with serialization.safe_globals([*TRAINING_LOG, *allowed]):
@@ -122,11 +119,8 @@ def read_checkpoint(
             if stubs and trusted():  # full unpickling would import them
                 stubs += [(resolve_name(name), name) for name in refused]
             with serialization.safe_globals(stubs):
-                checkpoint = torch.load(
-                    path,
-                    map_location,
-                    weights_only=bool(stubs) or not trusted(),
-                )
+                safe = bool(stubs) or not trusted()
+                checkpoint = torch.load(path, map_location, weights_only=safe)
     except Exception as error:  # no limit to what a broken file can cause
         if isinstance(error, UnpicklingError) and refused:
             raise ValueError(
@@ -147,14 +141,6 @@ def read_checkpoint(
     return checkpoint
 
 
-def _check_file(path: str | os.PathLike) -> None:
-    if not os.path.isfile(path):
-        raise FileNotFoundError(
-            f'{path} does not exist, or is no file. Check the path of the '
-            'checkpoint.'
-        )
-
-
 def _unreadable(
     path: str | os.PathLike, kind: str, error: Exception
 ) -> ValueError:
@@ -168,14 +154,14 @@ def _unreadable(
 
 
 def _foreign_types(path: str | os.PathLike) -> list[str]:
-    """Names of classes and functions in a checkpoint that are not allowed.
+    """List classes and functions in a checkpoint that are not allowed.
 
     Nothing is loaded.
     """
     if zipfile.is_zipfile(path):
         try:
             return serialization.get_unsafe_globals_in_checkpoint(path)
-        except UnpicklingError:  # not decoded
+        except UnpicklingError:  # torch decodes protocol 2 only
             return ['those of a pickle protocol above 2']
     names = {}
     with open(path, 'rb') as file:
@@ -217,10 +203,8 @@ def read_safetensors(path: str | os.PathLike) -> dict:
         `state_dict`, and `meta`, the texts of the header.
 
     Raises:
-        FileNotFoundError: If there is no such file.
         ValueError: If the file is cut, or of another kind.
     """
-    _check_file(path)
     try:
         with safe_open(path, 'pt') as file:
             weights = {name: file.get_tensor(name) for name in file.keys()}
@@ -242,16 +226,14 @@ def load_weights(format_: str, source: str) -> Weights:
         ValueError: If the file is broken, holds Python objects, has another
             hash, or (CLIP) its address names none.
     """
-    is_url = source.startswith(('http://', 'https://'))
+    is_url = source.startswith(URLS)
     if format_ == 'clip' and is_url and len(split_hash(source)[2]) < 64:
         raise ValueError(
             f'{source} names no whole sha256. Expected an address of CLIP, in '
             'which the folder of the file is its sha256, or #sha256= with all '
             '64 digits at the end.'
         )
-    path = fetch(source) if is_url else source.removeprefix('file://')
-    path = os.path.expanduser(path)
-    _check_file(path)
+    path = _local(source.removeprefix('file://'))
     if format_ == 'clip':
         checkpoint = read_archive(path)
     elif path.endswith('.onnx'):
@@ -260,6 +242,18 @@ def load_weights(format_: str, source: str) -> Weights:
         allowed = SETTINGS if format_ == 'timm' else ()
         checkpoint = read_checkpoint(path, allowed=allowed)
     return rename.convert(FORMATS[format_], checkpoint, path)
+
+
+def _local(source: str) -> str:
+    """Return the path of a local file, or of a local copy from the net."""
+    path = fetch(source) if source.startswith(URLS) else source
+    path = os.path.expanduser(path)
+    if not os.path.isfile(path):
+        raise FileNotFoundError(
+            f'{path} does not exist, or is no file. Check the path of the '
+            'checkpoint.'
+        )
+    return path
 
 
 @CheckpointLoader.register_scheme(prefixes=rf'({"|".join(FORMATS)})\+')
@@ -279,15 +273,13 @@ OFFICIAL = {
 }
 
 
-@CheckpointLoader.register_scheme(
-    prefixes=('', 'http://', 'https://'), force=True
-)
+@CheckpointLoader.register_scheme(prefixes=('', *URLS), force=True)
 def load_from_address(filename: str, map_location=None) -> dict:
     """Load a checkpoint from the disk or the net, running no code in it.
 
-    mmengine's own functions fall back to full unpickling. Weights of the
-    official SimTrack code get the names of this package, and names lose what
-    DataParallel and `torch.compile` put before them.
+    mmengine's own functions fall back to full unpickling. Weights of official
+    code get the names of this package, and names lose what DataParallel and
+    `torch.compile` put before them.
     """
     unknown = re.match(r'(\w+)\+\w+://', filename)
     if unknown:
@@ -295,8 +287,7 @@ def load_from_address(filename: str, map_location=None) -> dict:
             f'{filename}: {unknown[1]} is no format of weights. Expected one '
             f'of {", ".join(FORMATS)}.'
         )
-    is_url = filename.startswith(('http://', 'https://'))
-    path = str(fetch(filename)) if is_url else os.path.expanduser(filename)
+    path = _local(filename)
     if path.endswith('.safetensors'):
         return read_safetensors(path)
     checkpoint = read_checkpoint(path, map_location)
@@ -329,9 +320,9 @@ def load_model(model: nn.Module, path: str, trust: bool = False) -> None:
     """Load the weights of a whole tracker: none missing, none left over.
 
     Args:
-        model: The tracker; a wrapper around it is no matter.
-        path: Of a checkpoint: all that mmengine's `load_from` takes.
-        trust: Allow code in the file.
+        model: The tracker, also in a wrapper for several processes.
+        path: Path or address of a checkpoint.
+        trust: Whether to allow code in the file.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -346,4 +337,7 @@ def load_model(model: nn.Module, path: str, trust: bool = False) -> None:
             f'{path} does not hold the weights of this model: {problem}. Give '
             'the config with which the checkpoint was trained.'
         )
-    model.load_state_dict(weights, strict=False)
+    try:
+        model.load_state_dict(weights, strict=False)
+    except (ValueError, RuntimeError) as error:  # guards, or torch itself
+        raise ValueError(f'{path}: {error}') from error

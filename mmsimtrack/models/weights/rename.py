@@ -111,7 +111,7 @@ def renamed(weights: Weights, names: dict[str, str], path: str) -> Weights:
 
 
 def new_names(names: Iterable[str], table: Table) -> dict[str, str]:
-    """Old names -> new names, by the rows of a table."""
+    """Return new names by old names, by the rows of a table."""
     rows = [
         (re.escape(old).replace(r'\#', r'(\d+)').replace(r'\*', '(.+)'), new)
         for old, new in table.items()
@@ -167,23 +167,6 @@ DINOV2 = {
     'encoder.layer.#.mlp.fc1.*': 'layers.#.ffn.layers.0.0.*',
     'encoder.layer.#.mlp.fc2.*': 'layers.#.ffn.layers.1.*',
 }
-SWIN = {
-    'patch_embed.proj.*': 'patch_embed.projection.*',
-    'layers.#.blocks.#.attn.*': 'stages.#.blocks.#.attn.w_msa.*',
-    'layers.#.blocks.#.mlp.fc1.*': 'stages.#.blocks.#.ffn.layers.0.0.*',
-    'layers.#.blocks.#.mlp.fc2.*': 'stages.#.blocks.#.ffn.layers.1.*',
-    'layers.*': 'stages.*',
-}
-PVT = {
-    'patch_embed#.proj.*': 'layers.#.0.projection.*',
-    'patch_embed#.norm.*': 'layers.#.0.norm.*',
-    'pos_embed#': 'layers.#.1.0.pos_embed',
-    'block#.#.attn.proj.*': 'layers.#.1.#.attn.attn.out_proj.*',
-    'block#.#.attn.qkv.*': 'layers.#.1.#.attn.attn.in_proj_*',
-    'block#.#.mlp.fc1.*': 'layers.#.1.#.ffn.layers.0.*',
-    'block#.#.mlp.fc2.*': 'layers.#.1.#.ffn.layers.3.*',
-    'block#.#.*': 'layers.#.1.#.*',
-}
 SIMTRACK = {
     **{f'backbone.visual.{k}': f'backbone.{v}' for k, v in CLIP.items()},
     'backbone.pos_fc.0.*': 'backbone.tokenizer.position.fcs.0.*',
@@ -224,7 +207,8 @@ DIMS = {
 }
 
 
-def _add_dims(weights: Weights) -> Weights:
+def add_dims(weights: Weights) -> Weights:
+    """Give tensors of CLIP and SimTrack the dimensions of ours."""
     weights = dict(weights)
     for name, tensor in weights.items():
         for end, index in DIMS.items():
@@ -234,8 +218,8 @@ def _add_dims(weights: Weights) -> Weights:
 
 
 def _clip(weights: Weights) -> Weights:
-    """Make float32 of float16, in our shapes."""
-    return _add_dims({k: tensor.float() for k, tensor in weights.items()})
+    """Convert float16 to float32, and shapes to ours."""
+    return add_dims({k: tensor.float() for k, tensor in weights.items()})
 
 
 def _join(weights: Weights, parts: tuple[str, ...]) -> Weights:
@@ -260,37 +244,19 @@ def _number_norm(weights: Weights) -> Weights:
 
 
 def _swin(weights: Weights) -> Weights:
-    """Reorder the 4 C channels of each patch merging, its last dimension.
+    """Convert Microsoft's names and order of channels as mmdet does."""
+    from mmdet.models.backbones.swin import swin_converter
 
-    Microsoft concatenates the four patches column by column; mmpretrain
-    unfolds them row by row, and with the patch as the faster index.
-    """
-    return {
-        name: tensor.unflatten(-1, (4, -1))[..., [0, 2, 1, 3], :].mT.flatten(
-            -2
-        )
-        if '.downsample.' in name
-        else tensor
-        for name, tensor in _number_norm(weights).items()
-    }
+    weights = swin_converter(_number_norm(weights))
+    return {k.removeprefix('backbone.'): t for k, t in weights.items()}
 
 
 def _pvt(weights: Weights) -> Weights:
-    """Count as mmdet does, join attention, cut the class token's position."""
-    result = {}
-    with_class = weights.pop('cls_token', None) is not None
-    last = max((k for k in weights if k.startswith('pos_embed')), default='')
-    for name, tensor in _join(weights, ('q', 'kv')).items():
-        if name == last and with_class:
-            tensor = tensor[:, 1:]
-        if '.mlp.' in name and name.endswith('.weight'):
-            tensor = tensor[..., None, None]  # a 1 x 1 convolution
-        for pattern, step in (r'^[a-z_]+(\d+)', -1), (r'^block\d+\.(\d+)', 1):
-            if match := re.match(pattern, name):
-                number = int(match[1]) + step
-                name = f'{name[: match.start(1)]}{number}{name[match.end() :]}'
-        result[name] = tensor
-    return result
+    """Convert as mmdet does, which needs queries, keys and values."""
+    from mmdet.models.backbones.pvt import pvt_convert
+
+    whole = [k for k in weights if k.replace('.q.', '.kv.') in weights]
+    return pvt_convert({name: weights[name] for name in whole})
 
 
 FORMATS = {
@@ -312,10 +278,10 @@ FORMATS = {
         reshape=partial(_join, parts=('query', 'key', 'value')),
     ),
     'simtrack': Format(
-        SIMTRACK, drop=r'backbone\.visual\.proj$', reshape=_add_dims
+        SIMTRACK, drop=r'backbone\.visual\.proj$', reshape=add_dims
     ),
     'ostrack': Format(OSTRACK, drop=r'backbone\.(cls_token|pos_embed)$'),
-    'swin': Format(SWIN, drop=r'head\.|.*\.attn_mask$', reshape=_swin),
-    'pvt': Format(PVT, drop=r'norm\.|head\.', reshape=_pvt),
+    'swin': Format(drop=r'head\.|.*\.attn_mask$', reshape=_swin),
+    'pvt': Format(reshape=_pvt),
     'torchvision': Format(drop=r'layer4\.|fc\.'),
 }

@@ -1,4 +1,4 @@
-"""Official SimTrack files into ours and back, with nothing left over."""
+"""Convert official SimTrack files to ours and back, nothing left over."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -25,14 +25,14 @@ UNUSED = 'backbone.visual.proj'  # CLIP's projection into the space of texts
 
 
 class WrongKeys(KeyError):
-    """Names that do not fit; unlike a `KeyError`, it prints as text."""
+    """Raised for names that do not fit; prints as text, unlike `KeyError`."""
 
     def __str__(self) -> str:
         return str(self.args[0])
 
 
 def simtrack_names(num_layers: int, table: Table = SIMTRACK) -> dict[str, str]:
-    """Return official names -> our names, all but that of the unused."""
+    """Return our names by official names, without the unused one."""
     names = []
     for row in table:
         parts = ['weight', 'bias']

@@ -7,7 +7,6 @@ from mmpretrain.models import SwinTransformer
 from small_backbones import SWIN, make_inputs, randomized, swin
 
 from mmsimtrack.models import JointSwin
-from mmsimtrack.models.backbones.joint_swin import _run
 from mmsimtrack.models.backbones.pyramid import join_last_stages
 from mmsimtrack.models.tokenizers import patch_boxes
 
@@ -63,30 +62,6 @@ def naive_block(block, tokens, grid, kept=None):
     out = (weights @ value).transpose(1, 2).flatten(2)
     tokens = tokens + msa.proj(out)
     return block.ffn(block.norm2(tokens), identity=tokens), weights.mean(1)
-
-
-@pytest.mark.parametrize('shift', [0, 1], ids=['window', 'shifted'])
-@pytest.mark.parametrize('num_kept', [0, 4, 16])
-@pytest.mark.parametrize(
-    'grid',
-    [
-        (8, 8),
-        (8, 12),
-        (4, 4),  # one window: not shifted
-        (2, 2),  # smaller than a window: padding gets no attention
-        (6, 9),  # windows that reach into the padding
-    ],
-)
-def test_block_equals_a_naive_equation_6(backbone, grid, num_kept, shift):
-    block = backbone.stages[2].blocks[shift]
-    assert block.attn.shift_size == 2 * shift
-    tokens = torch.randn(2, grid[0] * grid[1], 32, dtype=torch.float64)
-    kept = torch.randn(2, 2, 2, num_kept, 16, dtype=torch.float64)
-    found = _run(block, tokens, grid, kept)
-    expected, _ = naive_block(block, tokens, grid, kept)
-    torch.testing.assert_close(found, expected)
-    if not num_kept:
-        torch.testing.assert_close(_run(block, tokens, grid), expected)
 
 
 def test_without_exemplar_it_is_mmpretrains_network(backbone, inputs):

@@ -1,6 +1,5 @@
 import pytest
 import torch
-import torch.nn.functional as F
 from small_backbones import (
     RESNET,
     SIAMESE_VIT,
@@ -34,20 +33,6 @@ def test_both_images_pass_the_same_network_alone(backbone, inputs):
     expected = backbone.interaction(*reduced)
     assert expected.shape == (2, 8, 4, 6)
     torch.testing.assert_close(run(backbone, *inputs), expected)
-
-
-def test_features_of_the_vit_are_those_of_the_last_layer(inputs):
-    # position of 4 x 4 for 2 x 2: the mean of each 2 x 2
-    net = siamese(SIAMESE_VIT).features
-    exemplar = inputs[0]
-    position = net.pos_embed[:, 1:].mT.unflatten(2, (4, 4))
-    position = F.avg_pool2d(position, 2).flatten(2).mT
-    tokens = net.patch_embed(exemplar)[0] + position
-    cls = (net.cls_token + net.pos_embed[:, :1]).expand(2, -1, -1)
-    tokens = torch.cat([cls, tokens], dim=1)
-    states, _ = vit_layers(net.layers, tokens, [None] * 3)
-    expected = net.ln1(states[-1])[:, 1:]
-    torch.testing.assert_close(net(exemplar)[0].flatten(2).mT, expected)
 
 
 def test_batch_norm_and_the_first_layers_of_resnet_are_frozen(inputs):

@@ -477,12 +477,24 @@ def test_a_whole_model_is_loaded_or_refused_in_one_line(path, prefix):
     assert '\n' not in str(info.value) and '5.bias' not in str(info.value)
 
 
-CONFIGS = Path(__file__).parents[3] / 'configs/_base_/models'
+def test_a_whole_model_of_other_shapes_is_refused_by_file(path):
+    torch.save({'tokenizer.x': torch.zeros(1), **vit().state_dict()}, path)
+    with pytest.raises(ValueError, match='x.pth does not hold .* 1 are unkn'):
+        load_model(vit(), path)
+    torch.save(dict(vit().state_dict(), cls_token=torch.zeros(1, 1, 3)), path)
+    with pytest.raises(ValueError, match=r'x.pth: 1 weight\(s\) do not fit'):
+        load_model(vit(), path)
+    torch.save({'weight': torch.zeros(3)}, path)
+    with pytest.raises(ValueError, match='(?s)x.pth: .*size mismatch'):
+        load_model(nn.PReLU(), path)
+
+
+CONFIGS = Path(__file__).parents[3] / 'configs'
 
 
 def test_addresses_in_configs_are_understood():
     found = set()
-    for path in CONFIGS.glob('*.py'):
+    for path in CONFIGS.rglob('*_lasot.py'):
         backbone = Config.fromfile(path).get('model', {}).get('backbone', {})
         for part in (backbone, backbone.get('features', {})):
             if (part.get('init_cfg') or {}).get('checkpoint'):

@@ -1,4 +1,0 @@
-# Table 11: a search image of 384 px; the region stays the same.
-_base_ = './sim_b16.py'
-
-model = dict(search=dict(size=384))
