@@ -94,7 +94,7 @@ class WrongExemplarLoop(SequenceTestLoop):
 
 
 class Demo:
-    """The steps of the quick start.
+    """A quick start, whose steps are methods.
 
     Args:
         work_dir: Folder for everything that is made from the data.
@@ -201,7 +201,7 @@ class Demo:
         Runner.from_cfg(cfg).test()
 
     def score(self) -> dict[str, dict]:
-        """Scores of tracker and baselines -> metrics.json and a plot."""
+        """Score tracker and baselines; write metrics.json and a plot."""
         self.say('5/6 Compare it with three baselines')
         dataset = DATASETS.build(self.cfg.test_dataloader.dataset)
         samples = [item['data_samples'] for item in dataset]
@@ -264,7 +264,7 @@ class Demo:
 
 
 def main() -> None:
-    """Make all steps."""
+    """Read the command line and make all steps."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )

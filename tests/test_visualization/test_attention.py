@@ -189,12 +189,6 @@ def test_rows_of_several_models_are_stacked():
     assert image[164:].min() < 150  # legend
 
 
-def test_long_titles_shrink():
-    """Nothing is cut off: the last columns stay white."""
-    bar = module.text_bar('a' * 60, 128)
-    assert bar.min() < 200 and (bar[:, 127:] == 255).all()
-
-
 @pytest.mark.parametrize('cell', [(0, 0), (2, 5), (7, 3)])
 def test_overlay_is_hottest_where_the_map_is(cell):
     grid = np.full((8, 8), 0.25, np.float32)

@@ -38,7 +38,7 @@ NANO = ('nanotrack_backbone.onnx', 'nanotrack_head.onnx')
 
 @dataclass(frozen=True)
 class Clip:
-    """Frames of a clip, (H, W, 3) RGB uint8, and boxes (T, 4) xyxy."""
+    """A clip: T frames (H, W, 3) RGB uint8, and boxes (T, 4) xyxy."""
 
     name: str
     frames: list[np.ndarray]
