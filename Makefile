@@ -6,8 +6,9 @@ CLIP := $(if $(VIDEO),--video "$(VIDEO)") $(if $(BOX),--bbox "$(BOX)")
 .PHONY: help install demo test test-stress lint wheel clean
 
 help:
-	@echo "make demo                       the quick start: train, test, track"
-	@echo "make demo VIDEO=... BOX=x,y,w,h the same, tracks your clip"
+	@echo "make demo                       the quick start: the shipped tracker"
+	@echo "                                tracks a clip, a small one is trained"
+	@echo "make demo VIDEO=... BOX=x,y,w,h the same, on your clip"
 	@echo "make test                       the tests"
 	@echo "make test-stress                live video for ten minutes, many kills"
 	@echo "make lint                       style checks"

@@ -22,24 +22,14 @@ import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
 
+from mmsimtrack import fileio, structures
 from mmsimtrack.apis import SOTInferencer, open_source
 from mmsimtrack.cli.options import parse_bbox, parse_source
 from mmsimtrack.engine.loops import SequenceTestLoop
 from mmsimtrack.evaluation import OPEMetric
 from mmsimtrack.evaluation.reports import markdown_table, write_json
-from mmsimtrack.fileio import (
-    read_bboxes_xywh,
-    replace_atomically,
-    write_bboxes_xywh,
-)
 from mmsimtrack.models import TrackState
 from mmsimtrack.registry import DATASETS, LOOPS, MODELS
-from mmsimtrack.structures import (
-    aligned_iou,
-    check_first_box,
-    xywh_to_xyxy,
-    xyxy_to_xywh,
-)
 from mmsimtrack.visualization import plot_curves
 
 TOOLS = Path(__file__).parent
@@ -94,7 +84,7 @@ class WrongExemplarLoop(SequenceTestLoop):
 
 
 class Demo:
-    """The steps of the quick start.
+    """A quick start, whose steps are methods.
 
     Args:
         work_dir: Folder for everything that is made from the data.
@@ -151,14 +141,14 @@ class Demo:
             root = self.data_root.with_name(f'{self.data_root.name}_clip')
             self.run(GENERATOR, root, *CLIP)
             (folder,) = (root / 'val').glob('Synthetic_Val_*')
-            truth = xywh_to_xyxy(read_bboxes_xywh(folder / 'groundtruth.txt'))
+            truth = read_truth(folder)
             clip = str(folder), truth[0]
         tracker = SOTInferencer(SHIPPED)
         found = tracker(*clip, self.work_dir / 'shipped')
         print('It was trained on photos and short videos. Look at the result:')
         print(*(f'  {path}' for path in found['files'].values()), sep='\n')
         if truth is not None:
-            iou = aligned_iou(found['bboxes'], truth).mean()
+            iou = structures.aligned_iou(found['bboxes'], truth).mean()
             print(f'Mean IoU with the rendered truth: {iou:.2f}')
 
     def generate(self) -> None:
@@ -176,9 +166,9 @@ class Demo:
         elif torch.accelerator.is_available():
             self.run_with_config('train.py', self.work_dir, ('--resume',))
         else:
-            tool = 'dist_train.sh'
-            args = (2, '--resume')
-            self.run_with_config(tool, self.work_dir, args, TWO_PROCESSES)
+            self.run_with_config(
+                'dist_train.sh', self.work_dir, (2, '--resume'), TWO_PROCESSES
+            )
 
     def test(self) -> None:
         """Track the held-out sequences, with the tracker and baselines."""
@@ -189,7 +179,7 @@ class Demo:
             torch.manual_seed(self.cfg.randomness.seed)
             model = MODELS.build(self.cfg.model)
             model.init_weights()
-            with replace_atomically(untrained) as temporary:
+            with fileio.replace_atomically(untrained) as temporary:
                 torch.save({'state_dict': model.state_dict()}, temporary)
         weights = {'trained': self.checkpoint, 'untrained': untrained}
         for name, path in weights.items():
@@ -201,7 +191,7 @@ class Demo:
         Runner.from_cfg(cfg).test()
 
     def score(self) -> dict[str, dict]:
-        """Scores of tracker and baselines -> metrics.json and a plot."""
+        """Score tracker and baselines; write metrics.json and a plot."""
         self.say('5/6 Compare it with three baselines')
         dataset = DATASETS.build(self.cfg.test_dataloader.dataset)
         samples = [item['data_samples'] for item in dataset]
@@ -229,9 +219,9 @@ class Demo:
         folder = self.work_dirs['first_box'] / 'results'
         folder.mkdir(parents=True, exist_ok=True)
         for sample in samples:
-            first = xyxy_to_xywh(sample.gt_instances.bboxes[:1])
+            first = np.asarray(sample.gt_instances.bboxes_xywh[:1])
             rows = first.repeat(sample.num_frames, axis=0)
-            write_bboxes_xywh(folder / f'{sample.sequence}.txt', rows)
+            fileio.write_bboxes_xywh(folder / f'{sample.sequence}.txt', rows)
 
     def track(self, clip: tuple | None) -> dict[str, Path]:
         """Track the clip of the user, or the median held-out sequence."""
@@ -241,8 +231,7 @@ class Demo:
             each = report['per_sequence']
             name = sorted(each, key=lambda n: each[n]['auc'])[len(each) // 2]
             folder = self.data_root / 'val' / name
-            boxes = read_bboxes_xywh(folder / 'groundtruth.txt')
-            clip = str(folder), xywh_to_xyxy(boxes)[0]
+            clip = str(folder), read_truth(folder)[0]
         inferencer = SOTInferencer(self.cfg, str(self.checkpoint))
         return inferencer(*clip, self.work_dir)['files']
 
@@ -263,8 +252,14 @@ class Demo:
         )
 
 
+def read_truth(folder: Path) -> np.ndarray:
+    """Read the boxes of a generated sequence, (T, 4) xyxy."""
+    boxes = fileio.read_bboxes_xywh(folder / 'groundtruth.txt')
+    return structures.xywh_to_xyxy(boxes)
+
+
 def main() -> None:
-    """Make all steps."""
+    """Read the command line and make all steps."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
@@ -283,7 +278,7 @@ def main() -> None:
     clip = None
     if args.video is not None:  # refuse in the first second
         frame = next(open_source(args.video))
-        check_first_box(args.bbox, frame.shape, str(args.video))
+        structures.check_first_box(args.bbox, frame.shape, str(args.video))
         clip = args.video, args.bbox
     name = 'demo_quick' if args.quick else 'demo'
     demo = Demo(

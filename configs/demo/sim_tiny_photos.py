@@ -3,7 +3,7 @@
 # scratch the same network needs 3,000 steps of these to leave the mean box.
 _base_ = './sim_tiny_generated.py'
 data_root = 'data/photos'
-load_from = 'work_dirs/demo/epoch_13.pth'
+load_from = 'work_dirs/demo/epoch_6.pth'
 
 # 20 epochs of 160 steps of 32 pairs = 3,200 steps
 train_dataloader = dict(

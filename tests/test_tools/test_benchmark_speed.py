@@ -1,7 +1,7 @@
 import json
-import sys
-import time
 from pathlib import Path
+from time import perf_counter, sleep
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -36,17 +36,12 @@ def frames(tmp_path, make_got10k):
     return folder
 
 
-def run(monkeypatch, *args):
-    monkeypatch.setattr(sys, 'argv', ['speed.py', *map(str, args)])
-    speed.main()
-
-
 def test_writes_tables_that_say_what_they_are(
-    config, frames, tmp_path, monkeypatch, capsys
+    config, frames, tmp_path, run_tool, capsys
 ):
     out = tmp_path / 'speed.json'
-    run(
-        monkeypatch,
+    run_tool(
+        speed,
         config,
         *('--video', frames, '--bbox-xywh', 16, 12, 16, 12, '--out', out),
         *('--precision', 'fp32', 'bf16', '--slots', 1, 3),
@@ -68,42 +63,29 @@ def test_writes_tables_that_say_what_they_are(
     assert any(line.startswith('| eager, bf16 | 3 |') for line in lines)
 
 
-class Stub:
-    """What a subject has, with stages of known lengths."""
-
-    paths = ['a', 'b']
-
-    def __init__(self, model):
-        self.model = model
-        self.read = []
-
-    now = staticmethod(time.perf_counter)
-
-    def start(self, frames, samples):
-        return None
-
-    def track(self, frames, state):
-        self.model.data_preprocessor.normalize(0.01)
-        self.model.backbone.forward(0.03)
-        self.model.head.predict(0.02)
-        time.sleep(0.015)
-
-
 def test_stages_add_up_to_the_frame(monkeypatch):
-    class Part:
-        forward = predict = normalize = staticmethod(time.sleep)
+    """A tracker whose stages take known times."""
+    part = SimpleNamespace(normalize=sleep, forward=sleep, predict=sleep)
+    model = SimpleNamespace(data_preprocessor=part, backbone=part, head=part)
 
-    class Model:
-        data_preprocessor, backbone, head = Part(), Part(), Part()
+    def track(frames, state):
+        part.normalize(0.01)
+        part.forward(0.03)
+        part.predict(0.02)
+        sleep(0.015)
 
+    subject = SimpleNamespace(
+        model=model,
+        paths=['a', 'b'],
+        now=perf_counter,
+        start=lambda *_: None,
+        track=track,
+    )
     read = []
-
-    def read_frame(path):
-        read.append(path)
-        time.sleep(0.005)
-
-    monkeypatch.setattr(speed, 'read_frame', read_frame)
-    found = speed.time_latency(Stub(Model()), 3, 1)
+    monkeypatch.setattr(
+        speed, 'read_frame', lambda path: (read.append(path), sleep(0.005))
+    )
+    found = speed.time_latency(subject, 3, 1)
     expected = dict(decode=5, crop=0, copy=10, network=50, rest=15)
     assert max(found['stages'], key=found['stages'].get) == 'network'
     for stage, milliseconds in expected.items():

@@ -93,11 +93,17 @@ def test_interval_is_reproducible_and_bounded():
 
 
 @pytest.mark.parametrize(
-    'option',
-    ['--confidence 100.0', '--num-resamples 0', '--seed -1', '--num-shown -1'],
+    'command, option',
+    [
+        ('compare a b', '--confidence 100.0'),
+        ('compare a b', '--num-resamples 0'),
+        ('compare a b', '--seed -1'),
+        ('worst a b --out-dir c', '--num-frames 1'),
+        ('worst a b --out-dir c', '--num-sequences 0'),
+    ],
 )
-def test_wrong_numbers(option, capsys):
+def test_wrong_numbers(command, option, capsys):
     with pytest.raises(SystemExit):
-        results.main(['compare', 'a', 'b', *option.split()])
+        results.main([*command.split(), *option.split()])
     option = option.replace(' ', ': ')
-    assert f'argument {option}, expected' in capsys.readouterr().err
+    assert f'argument {option}, expected >= ' in capsys.readouterr().err

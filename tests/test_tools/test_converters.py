@@ -121,21 +121,6 @@ def lib(monkeypatch):
         yield
 
 
-def test_names_by_hand():
-    names = simtrack.simtrack_names(num_layers=12)
-    assert len(names) == 217  # of B/16, without CLIP's projection
-    assert len(set(names.values())) == 217
-    for theirs, ours in {
-        'backbone.visual.transformer.resblocks.3.mlp.c_fc.bias': (
-            'backbone.layers.3.ffn.layers.0.0.bias'
-        ),
-        'backbone.pos_fc.2.weight': 'backbone.tokenizer.position.fcs.2.weight',
-        'box_head.conv2_br.1.running_var': 'head.bottom_right.4.running_var',
-        'box_head.conv5_tl.bias': 'head.top_left.12.bias',
-    }.items():
-        assert names[theirs] == ours
-
-
 @pytest.mark.parametrize('wrap', WRAPPERS)
 def test_there_and_back(official, tmp_path, convert, wrap, lib, capsys):
     torch.save(wrap(official), tmp_path / 'src.pth')

@@ -17,6 +17,8 @@ from synthetic.photos import PhotoTextures, hold_out
 from synthetic.scene import ScenePainter, Sprite
 
 from mmsimtrack.datasets.coco import read_outline
+from mmsimtrack.fileio import read_bboxes_xywh
+from mmsimtrack.structures import aligned_iou, xyxy_to_xywh
 
 SMALL = (
     '--num-train 3 --train-frames 4 --num-val 1 --val-frames 5 '
@@ -126,71 +128,55 @@ def test_box_and_visible_share_by_hand(x, occluder_x, visible):
 
 
 def test_layout(generated):
-    names = (generated / 'train' / 'list.txt').read_text().split()
-    assert names == [f'Synthetic_Train_{i:06d}' for i in (1, 2, 3)]
-    assert (generated / 'val' / 'list.txt').read_text() == (
-        'Synthetic_Val_000001\n'
-    )
     args = tool.parse_args([str(generated), *SMALL])
-    for split, num in (('train', 4), ('val', 5)):
-        scene = tool.draw_sequence(args, split, 0)
-        folder = generated / split / f'Synthetic_{split.capitalize()}_000001'
-        assert [path.name for path in sorted(folder.glob('*.jpg'))] == [
-            f'{i:08d}.jpg' for i in range(1, num + 1)
+    for split, num, frames in (('train', 3, 4), ('val', 1, 5)):
+        names = [f'Synthetic_{split.title()}_{i + 1:06d}' for i in range(num)]
+        listed = (generated / split / 'list.txt').read_text().split()
+        assert listed == names
+        scene, folder = (
+            tool.draw_sequence(args, split, 0),
+            generated / split / names[0],
+        )
+        assert [path.stem for path in sorted(folder.glob('*.jpg'))] == [
+            f'{i + 1:08d}' for i in range(frames)
         ]
         image = cv2.imread(str(folder / '00000003.jpg'))[..., ::-1]
         assert np.abs(image - scene.render(2).astype(int)).mean() < 12
-        xywh = np.loadtxt(folder / 'groundtruth.txt', delimiter=',')
+        xywh = read_bboxes_xywh(folder / 'groundtruth.txt')
         bboxes = np.clip(scene.target.bboxes, 0, (96, 72, 96, 72))
-        bboxes[:, 2:] -= bboxes[:, :2]
-        np.testing.assert_allclose(xywh, bboxes, atol=1e-4)
+        np.testing.assert_allclose(xywh, xyxy_to_xywh(bboxes), atol=1e-4)
         assert (xywh[:, 2:] > 0).all()
         for label, high in (('absence', 1), ('cover', 8), ('cut_by_image', 1)):
             values = (folder / f'{label}.label').read_text().split()
-            assert len(values) == num
+            assert len(values) == frames
             assert set(values) <= {str(i) for i in range(high + 1)}
         info = (folder / 'meta_info.ini').read_text()
         assert info.startswith('[METAINFO]\n')
         assert 'resolution: (96, 72)\n' in info
         assert f'own_texture_distractors: {scene.count("twin")}\n' in info
-        assert f'occluders: {scene.count("occluder")}\n' in info
 
 
 def test_the_data_stay_hard(scenes):
     aucs, steps = [], []
     for scene in scenes:
         bboxes = scene.target.bboxes
-        sides = bboxes[:, 2:] - bboxes[:, :2]
+        sides = bboxes[1:, 2:] - bboxes[1:, :2]
         centers = (bboxes[:, :2] + bboxes[:, 2:]) / 2
         moves = np.linalg.norm(np.diff(centers, axis=0), axis=1)
-        steps.append(moves / np.sqrt(sides[1:].prod(axis=1)))
+        steps.append(moves / np.sqrt(sides.prod(axis=1)))
         bboxes = np.clip(bboxes, 0, (320, 240) * 2)
-        sides = bboxes[:, 2:] - bboxes[:, :2]
-        low = np.maximum(bboxes[:, :2], bboxes[0, :2])
-        high = np.minimum(bboxes[:, 2:], bboxes[0, 2:])
-        inter = np.clip(high - low, 0, None).prod(axis=1)
-        areas = sides.prod(axis=1)
-        ious = inter / (areas + areas[0] - inter)
+        ious = aligned_iou(bboxes, bboxes[0])
         aucs.append(np.mean(ious[:, None] > IOUS))
         assert scene.visible.min() > 0.15
-    steps = np.concatenate(steps)
-    assert steps.max() <= 0.4 and 0.05 < np.median(steps) < 0.25
-    assert np.mean(aucs) <= 0.25  # of the first box kept still
-    assert all(scene.count('distractor', 'twin') >= 1 for scene in scenes)
-    assert np.mean([scene.count('twin') > 0 for scene in scenes]) >= 0.5
-    occluded = [scene.count('occluder') > 0 for scene in scenes]
-    assert np.mean(occluded) >= 0.25
-    for scene in scenes:
+        assert scene.count('distractor', 'twin') >= 1
         front = scene.sprites[scene.sprites.index(scene.target) + 1 :]
         hidden = scene_module.hidden(scene.target, front, scene.size)
         assert hidden <= scene_module.HIDDEN[1]
-
-
-def test_twins_have_the_texture_of_the_target(scenes):
-    scene = next(scene for scene in scenes if scene.count('twin'))
-    twin = next(s for s in scene.sprites if s.role == 'twin')
-    assert twin.look.texture is scene.target.look.texture
-    assert twin.look.outline is not scene.target.look.outline
+    steps = np.concatenate(steps)
+    assert steps.max() <= 0.4 and 0.05 < np.median(steps) < 0.25
+    assert np.mean(aucs) <= 0.25  # of the first box kept still
+    for role, share in (('twin', 0.5), ('occluder', 0.25)):
+        assert np.mean([scene.count(role) > 0 for scene in scenes]) >= share
 
 
 # Resuming
@@ -212,16 +198,6 @@ def test_a_killed_run_is_continued(generated, tmp_path, capsys):
     tool.main([str(folder), *SMALL])
     assert '3 of 4 sequences exist, generating 1' in capsys.readouterr().out
     assert contents(folder) == contents(generated)
-
-
-def test_a_failed_sequence_leaves_nothing(tmp_path, monkeypatch):
-    def fail(self, t):
-        raise OSError('no space')
-
-    monkeypatch.setattr(scene_module.Scene, 'render', fail)
-    with pytest.raises(OSError, match='no space'):
-        tool.main([str(tmp_path / 'out'), *SMALL])
-    assert not list((tmp_path / 'out').rglob('*Synthetic*'))
 
 
 def test_other_options_are_refused(generated):
@@ -335,12 +311,9 @@ def edited(photos, tmp_path, change):
 
 def test_photo_and_coco_modes_write_sequences(photos, tmp_path):
     written = []
-    for mode, extra in (
-        ('photos', ()),
-        ('coco', ('--coco', str(photos / 'ann.json'))),
-    ):
-        out = tmp_path / mode
-        tool.main([str(out), *SMALL, '--photos', str(photos), *extra])
+    for mode in ((), ('--coco', str(photos / 'ann.json'))):
+        out = tmp_path / str(len(mode))
+        tool.main([str(out), *SMALL, '--photos', str(photos), *mode])
         written.append(contents(out / 'train'))
         assert len(list(out.rglob('*.jpg'))) == 17
     assert written[0] != written[1]
@@ -398,29 +371,26 @@ def test_targets_are_cut_from_photos(photos):
 
 
 def test_wrong_photos_are_named(tmp_path):
-    with pytest.raises(
-        FileNotFoundError, match=r'holds 0 photos.*Give a folder with more'
-    ):
-        tool.main([str(tmp_path / 'o'), '--photos', str(tmp_path / 'none')])
+    options = [str(tmp_path / 'o'), *SMALL, '--photos', str(tmp_path)]
+    message = r'holds 0 photos.*Give a folder with more'
+    with pytest.raises(FileNotFoundError, match=message):
+        tool.main(options)
     for name in 'ab':
         (tmp_path / f'{name}.jpg').write_text('no image')
-    with pytest.raises(
-        ValueError, match=r'[ab]\.jpg cannot be read as an image\. Remove'
-    ):
-        tool.main([str(tmp_path / 'o'), *SMALL, '--photos', str(tmp_path)])
+    message = r'[ab]\.jpg cannot be read as an image\. Remove'
+    with pytest.raises(ValueError, match=message):
+        tool.main(options)
 
 
 @pytest.mark.parametrize(
     'change, error, message',
     [
         (lambda c: c.pop('images'), ValueError, r'no COCO.*KeyError'),
-        (lambda c: c.pop('annotations'), ValueError, "'annotations'"),
         (
             lambda c: c['images'][3].update(file_name='gone.png'),
             FileNotFoundError,
             r'gone\.png, named in .*, does not exist\. Let',
         ),
-        (lambda c: c['images'].pop(), ValueError, 'image_id 7 is not among'),
         (
             lambda c: [a.update(bbox=[0, 0, 99, 9]) for a in c['annotations']],
             ValueError,
@@ -436,25 +406,21 @@ def test_wrong_coco_files_are_named(photos, tmp_path, change, error, message):
     assert not out.exists()
 
 
-def test_missing_and_unusable_segments_are_named(photos, tmp_path):
-    path = tmp_path / 'ann.json'
-    with pytest.raises(FileNotFoundError, match=r'ann\.json is missing'):
-        PhotoTextures(photos, path, False, 0)
-    path.write_text('{')
-    with pytest.raises(ValueError, match=r'ann\.json is no COCO'):
-        PhotoTextures(photos, path, False, 0)
+@pytest.mark.parametrize(
+    'shape, message',
+    [
+        ((90, 120, 3), 'none of the 2 segments .* usable'),
+        ((60, 100, 3), 'has 100 x 60 px, but a segment'),
+    ],
+)
+def test_unusable_segments_are_named(photos, tmp_path, shape, message):
     path = edited(
         photos, tmp_path, lambda c: c.update(annotations=c['annotations'][:3])
     )
-    rng = np.random.default_rng(0)
-    for shape, message in (
-        ((90, 120, 3), 'none of the 2 segments .* usable'),
-        ((60, 100, 3), 'has 100 x 60 px, but a segment'),
-    ):
-        photos_module.read_photo.cache_clear()
-        for i in range(3):
-            image = np.full(shape, 90, np.uint8)  # flat
-            cv2.imwrite(str(tmp_path / f'{i}.png'), image)
-        source = PhotoTextures(tmp_path, path, False, 0)
-        with pytest.raises(ValueError, match=message):
-            source.draw_look(rng)
+    photos_module.read_photo.cache_clear()
+    for i in range(3):
+        image = np.full(shape, 90, np.uint8)  # flat
+        cv2.imwrite(str(tmp_path / f'{i}.png'), image)
+    source = PhotoTextures(tmp_path, path, False, 0)
+    with pytest.raises(ValueError, match=message):
+        source.draw_look(np.random.default_rng(0))

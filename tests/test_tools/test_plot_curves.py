@@ -45,30 +45,21 @@ def test_legends_show_the_scores(tmp_path, drawn):
     ]
 
 
-def test_got10k_has_one_plot_in_per_cent(tmp_path, drawn):
-    path = write_scores(
-        tmp_path / 'sim.json',
-        [1.0],
-        benchmark='got10k',
-        profile='got10k',
-        overall={'ao': 0.686, 'sr_0_5': 0.789},
-        kinds=['success'],
-    )
-    results.main(['plot', path, '--out-dir', str(tmp_path)])
-    title = 'Success on got10k (got10k)'
-    assert drawn == [('success', {'sim': pytest.approx(68.6)}, title)]
-
-
-def test_trackingnet_shows_areas(tmp_path, drawn):
-    overall = {
-        'coverage': 99.0,
+def test_servers_have_scores_of_their_own(tmp_path, drawn):
+    """GOT-10k has one plot, in per cent; TrackingNet shows areas."""
+    areas = {
         'success_auc': 80.0,
         'precision_auc_0_50px': 70.0,
         'norm_precision_auc_0_0_5': 60.0,
     }
-    path = write_scores(tmp_path / 'sim.json', [1.0], overall=overall)
-    results.main(['plot', path, '--out-dir', str(tmp_path)])
-    assert [call[1]['sim'] for call in drawn] == [80, 70, 60]
+    for changes, expected in (
+        (dict(overall={'ao': 0.686}, kinds=['success']), [68.6]),
+        (dict(overall={'coverage': 99.0, **areas}), [80, 70, 60]),
+    ):
+        path = write_scores(tmp_path / 'sim.json', [1.0], **changes)
+        results.main(['plot', path, '--out-dir', str(tmp_path)])
+        assert [call[1]['sim'] for call in drawn] == pytest.approx(expected)
+        drawn.clear()
 
 
 def test_other_formats(tmp_path):

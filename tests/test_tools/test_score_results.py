@@ -91,12 +91,16 @@ def test_ignored_flags_are_logged(corner, monkeypatch):
     ]
 
 
-def test_chosen_sequences(corner):
+def test_chosen_sequences(corner, capsys):
     root = corner('plain', 'ties')
-    (root / 'list.txt').write_text('ties\n\n')
-    _, content = run(root, 'custom', '--sequences', root / 'list.txt')
+    chosen = root / 'list.txt'
+    chosen.write_text('ties\n\n')
+    _, content = run(root, 'custom', '--sequences', chosen)
     assert list(content['per_sequence']) == ['ties']
     assert content['overall']['auc'] == pytest.approx(59.2593)
+    chosen.write_text('\n')
+    assert run(root, 'custom', '--sequences', chosen)[0] == 2
+    assert 'list.txt: is empty. Write one name' in capsys.readouterr().err
 
 
 def test_attributes(corner):
@@ -128,13 +132,6 @@ def test_refusals(corner, capsys, monkeypatch, case, options, file, reason):
     assert error.startswith('refused: ')
     assert f'{file}: {reason}' in error
     assert error.count('\n') == 1
-
-
-def test_empty_list(corner, capsys):
-    root = corner('plain')
-    (root / 'list.txt').write_text('\n')
-    assert run(root, 'custom', '--sequences', root / 'list.txt')[0] == 2
-    assert 'list.txt: is empty. Write one name' in capsys.readouterr().err
 
 
 needs_shared = pytest.mark.skipif(

@@ -27,7 +27,7 @@ CONVENTION = (
 
 
 class Pair(nn.Module):
-    """One exemplar and one search image that pass a tracker."""
+    """A module that sends an exemplar and a search image through a tracker."""
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()

@@ -152,7 +152,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def run_score(args: argparse.Namespace) -> None:
-    """Score, print and write.
+    """Score result files, print the scores and write them.
 
     Raises:
         RefusedFile: If something is missing, damaged, or refused.

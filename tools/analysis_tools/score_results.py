@@ -6,7 +6,7 @@ from results import main as run
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Score; the exit status."""
+    """Score and return the exit status."""
     return run(['score', *(sys.argv[1:] if arguments is None else arguments)])
 
 

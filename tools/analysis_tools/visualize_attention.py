@@ -99,8 +99,13 @@ def parse_args() -> argparse.Namespace:
     other = dict(nargs=2, action='append', default=[], metavar=names)
     text = 'another model, drawn below the first; may be repeated'
     add('--compare', **other, help=text)
-    add('--out', type=parse_image, default='attention.png', help='picture')
-    add('--device', help='cpu, cuda:0 ... (default: choose)')
+    add(
+        '--out',
+        type=parse_image,
+        default='attention.png',
+        help='picture to write',
+    )
+    add('--device', help='such as cpu or cuda:0 (default: what there is)')
     add_cfg_options(parser)
     add_trust_option(parser)
     args = parser.parse_args()

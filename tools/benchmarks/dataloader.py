@@ -45,7 +45,7 @@ STAGES = (
 
 
 class Pipeline(NamedTuple):
-    """What to time.
+    """A way from keys to batches that is timed.
 
     Attributes:
         dataset: Pairs by key.

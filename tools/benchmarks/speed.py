@@ -43,7 +43,7 @@ SIDE = 120  # of the default target, in pixels
 
 @dataclass
 class Subject:
-    """What is timed: a tracker, the frames and the box of its target.
+    """A tracker that is timed, with frames and the box of its target.
 
     The box is put back after each frame, so that windows keep their size
     whatever the weights.

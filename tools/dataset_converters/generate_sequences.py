@@ -119,6 +119,8 @@ def prepare(out: Path, settings: dict, overwrite: bool) -> None:
         old = '*Synthetic_*' if overwrite else '.Synthetic_*'
         for folder in (out / split).glob(old):
             shutil.rmtree(folder)
+        if overwrite:
+            (out / split / 'list.txt').unlink(missing_ok=True)
         (out / split).mkdir(parents=True, exist_ok=True)
     write_json(path, settings)
 

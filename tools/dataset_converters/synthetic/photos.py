@@ -23,7 +23,7 @@ FLAT = 14  # standard deviation of gray levels, below it is a plain area
 
 
 class PhotoTextures(Textures):
-    """Backgrounds and objects from the photos of one split.
+    """Cuts backgrounds and objects out of the photos of one split.
 
     Args:
         folder: The photos.

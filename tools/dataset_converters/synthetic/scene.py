@@ -23,7 +23,7 @@ CANVAS = 1.5  # side of the background over that of the frame
 
 @dataclass(frozen=True)
 class Sprite:
-    """One object and where it is in each frame.
+    """An object, and where it is in each frame.
 
     Args:
         role: `target`, `distractor` (`twin` with the very texture of the
@@ -38,7 +38,7 @@ class Sprite:
 
     @cached_property
     def pixels(self) -> np.ndarray:
-        """(S, S, 4) RGB and alpha, in the size that it has at most."""
+        """Draw (S, S, 4) RGB and alpha, in the size that it has at most."""
         outline, extent = self.look.outline, self.look.extent
         # px per unit: the longest column of the matrices, over all frames
         density = np.sqrt((self.matrices[..., :2] ** 2).sum(axis=1)).max()
@@ -54,12 +54,12 @@ class Sprite:
 
     @cached_property
     def bboxes(self) -> np.ndarray:
-        """(T, 4) tight boxes xyxy, not clipped to the frame."""
+        """Compute (T, 4) tight boxes xyxy, not clipped to the frame."""
         points = self.outline_at(slice(None))
         return np.concatenate([points.min(axis=1), points.max(axis=1)], axis=1)
 
     def outline_at(self, t: int | slice) -> np.ndarray:
-        """(..., N, 2) vertices of the outline in frame pixels."""
+        """Compute (..., N, 2) vertices of the outline in frame pixels."""
         matrix = self.matrices[t]
         points = self.look.outline @ np.swapaxes(matrix[..., :2], -1, -2)
         return points + matrix[..., None, :, 2]
@@ -110,7 +110,7 @@ class Scene:
 
     @property
     def target(self) -> Sprite:
-        """The object to track."""
+        """Find the object to track."""
         return next(s for s in self.sprites if s.role == 'target')
 
     def count(self, *roles: str) -> int:
@@ -146,7 +146,7 @@ class ScenePainter:
         self.size = np.array(size)
 
     def draw_scene(self) -> Scene:
-        """Draw a scene."""
+        """Draw all objects, the camera and its effects."""
         rng, size = self.rng, tuple(self.size.tolist())
         unit = np.sqrt(self.size.prod() / (320 * 240))
         side = unit * np.exp(rng.uniform(*np.log(SIZES)))
@@ -336,7 +336,7 @@ def affine(linear: np.ndarray, shift: np.ndarray) -> np.ndarray:
 def visible_share(
     target: Sprite, front: Sequence[Sprite], size: tuple[int, int]
 ) -> np.ndarray:
-    """(T,) share of the target that others and the border let one see."""
+    """Compute which share of the target one sees in each frame, (T,)."""
     shares = []
     frame = np.array([(0, 0), (1, 0), (1, 1), (0, 1)]) * size
     for t, bbox in enumerate(target.bboxes):
@@ -358,7 +358,7 @@ def visible_share(
 def hidden(
     target: Sprite, front: Sequence[Sprite], size: tuple[int, int]
 ) -> float:
-    """Largest share of what the frame shows of the target behind others."""
+    """Find the largest share of the target that others hide in a frame."""
     alone = visible_share(target, [], size)
     return float(1 - (visible_share(target, front, size) / alone).min())
 
