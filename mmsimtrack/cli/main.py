@@ -14,16 +14,9 @@ from mmsimtrack.apis.zoo import ROOT, find_model, list_models
 from mmsimtrack.cli.track import track
 from mmsimtrack.version import __version__
 
-# what users can cause: files, values, names, missing packages and memory
-USER_ERRORS = (
-    ArithmeticError,
-    ImportError,
-    LookupError,
-    OSError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-)
+USER_ERRORS = (ImportError, LookupError, OSError, ValueError)
+# raised on purpose where the package itself raises them
+OUR_ERRORS = (ArithmeticError, RuntimeError)
 PASSED_ON = dict(
     add_help_option=False,
     context_settings=dict(
@@ -145,8 +138,9 @@ def main(argv: list[str] | None = None) -> int:
         argv: Arguments; None are those of the process.
 
     Returns:
-        Exit status: 0, 1 for a result that is not complete, 2 for an error
-        of the user, which ends in one message.
+        Exit status: 0, 1 for a result that is not complete or an error that
+        nobody expected, 2 for an error of the user, which ends in one
+        message.
     """
     argv = list(sys.argv[1:] if argv is None else argv)
     shows_traceback = '--traceback' in argv
@@ -165,11 +159,13 @@ def main(argv: list[str] | None = None) -> int:
         if isinstance(status, str):
             click.echo(status, err=True)
             status = 2
-    except USER_ERRORS as error:
-        if shows_traceback:
+    except Exception as error:
+        ours = is_ours(error)
+        expected = USER_ERRORS + (OUR_ERRORS if ours else ())
+        status = 2 if isinstance(error, expected) else 1
+        if shows_traceback or status == 1:
             traceback.print_exc()
-        click.echo(f'mmsimtrack: {explain(error)}', err=True)
-        status = 2
+        click.echo(f'mmsimtrack: {explain(error, ours)}', err=True)
     return int(status or 0)
 
 
@@ -181,16 +177,20 @@ def _show_warning(message, category, filename, lineno, *_) -> None:
     click.echo(f'mmsimtrack: {message}', err=True)
 
 
-def explain(error: Exception) -> str:
-    """Message of an error; whoever else raised it is named."""
+def is_ours(error: Exception) -> bool:
+    """Whether this package raised an error."""
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    return Path(__file__).parents[1] in Path(frame.f_code.co_filename).parents
+
+
+def explain(error: Exception, ours: bool) -> str:
+    """Message of an error; that of another library is not left alone."""
     text = str(error)
     if isinstance(error, KeyError) and error.args:
         text = str(error.args[0])  # without quotes
-    where = list(traceback.walk_tb(error.__traceback__))[-1][0].f_code
-    package = Path(__file__).parents[1]
-    if package in Path(where.co_filename).parents:
+    if ours:
         return text
     return (
-        f'{type(error).__name__}: {text}\n(raised outside of mmsimtrack; add '
-        '--traceback to see where)'
+        f'{type(error).__name__}: {text}\n(raised outside of mmsimtrack; '
+        '--traceback shows where)'
     )

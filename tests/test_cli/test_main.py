@@ -5,7 +5,6 @@ import sys
 
 import pytest
 
-from mmsimtrack.apis import zoo
 from mmsimtrack.cli import main as module
 from mmsimtrack.cli.main import TOOLS, main
 
@@ -80,12 +79,16 @@ def test_user_errors_end_in_a_message(args, message, capsys):
 
 def test_the_error_of_another_library_is_not_alone(monkeypatch, capsys):
     monkeypatch.setattr(module, 'list_models', lambda _: int('x'))
-    monkeypatch.setattr(zoo, 'list_models', lambda _: int('x'))
     assert main(['models']) == 2
     text = capsys.readouterr().err
-    assert 'raised outside of mmsimtrack' in text
-    assert 'add --traceback' in text and 'Traceback' not in text
+    assert 'raised outside of mmsimtrack' in text and 'Traceback' not in text
     assert main(['models', '--traceback']) == 2
+    assert 'Traceback (most recent' in capsys.readouterr().err
+
+
+def test_what_nobody_expected_shows_where(monkeypatch, capsys):
+    monkeypatch.setattr(module, 'list_models', lambda _: None.x)
+    assert main(['models']) == 1
     assert 'Traceback (most recent' in capsys.readouterr().err
 
 
