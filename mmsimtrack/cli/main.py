@@ -40,8 +40,7 @@ TOOLS = {
         'Generate sequences to train and test on.',
     ),
 }
-OFFICIAL = 'model_converters/official_simtrack_to_mmsimtrack.py'
-BACKBONE = 'model_converters/backbone_to_mmsimtrack.py'
+CONVERTERS = ROOT / 'tools/model_converters'
 
 
 @click.group(context_settings=dict(help_option_names=['-h', '--help']))
@@ -108,13 +107,22 @@ for _name, (_script, _before, _help) in TOOLS.items():
 
 
 def convert(args: list[str]) -> int:
-    """Choose the converter by the first argument."""
-    if args and args[0] == 'official':
-        return run_script('mmsimtrack convert official', OFFICIAL, args[1:])
-    return run_script('mmsimtrack convert', BACKBONE, args)
+    """Choose the converter by the first argument, else that of backbones."""
+    name = args[0] if args else ''
+    for path in sorted(CONVERTERS.glob('*_to_mmsimtrack.py')):
+        if name and path.name.startswith(f'{name}_'):
+            script = f'{CONVERTERS.name}/{path.name}'
+            return run_script(f'mmsimtrack convert {name}', script, args[1:])
+    script = f'{CONVERTERS.name}/backbone_to_mmsimtrack.py'
+    return run_script('mmsimtrack convert', script, args)
 
 
-_add('convert', convert, 'Convert weights of others: FORMAT or official.')
+_add(
+    'convert',
+    convert,
+    'Convert weights of others: of whole trackers (`convert official`), or '
+    'of backbones (`convert FORMAT`).',
+)
 
 
 @command.command()

@@ -42,6 +42,14 @@ def test_every_command_explains_itself(name, capsys):
     assert 'usage' in out.lower() and name in out
 
 
+@pytest.mark.parametrize(
+    'args, usage', [([], ' convert [-h]'), (['official'], ' official [-h]')]
+)
+def test_converters(args, usage, capsys):
+    assert main(['convert', *args, '--help']) == 0
+    assert usage in capsys.readouterr().out
+
+
 def test_a_command_of_tools_runs(tmp_path, capsys):
     args = ['--num-train', '1', '--num-val', '1', '--train-frames', '3']
     args += ['--val-frames', '3', '--jobs', '1']
