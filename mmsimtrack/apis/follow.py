@@ -56,16 +56,16 @@ class Job:
 
     def begin(self, model: SOTTracker, number: int, frame: np.ndarray) -> None:
         """Start the targets whose time has come."""
-        due = [start for start in self.starts if start[0] <= number]
+        self.starts.sort(key=lambda start: start[0])  # the latest one counts
+        due = {id_: box for at, id_, box in self.starts if at <= number}
         if not due:
             return
         self.starts = [start for start in self.starts if start[0] > number]
-        _, ids, bboxes = zip(*due)
-        state = model.init([frame] * len(due), bboxes)
-        others = [i for i, id_ in enumerate(self.ids) if id_ not in ids]
+        state = model.init([frame] * len(due), list(due.values()))
+        others = [i for i, id_ in enumerate(self.ids) if id_ not in due]
         if others:
             state = TrackState.cat([self.state[others], state])
-        self.ids = [self.ids[i] for i in others] + list(ids)
+        self.ids = [self.ids[i] for i in others] + list(due)
         order = np.argsort(self.ids)
         self.ids = [self.ids[i] for i in order]
         self.state = state[order.tolist()]

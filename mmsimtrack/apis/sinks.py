@@ -162,6 +162,13 @@ class Outputs:
             try:
                 for path in paths.values():
                     if not self._may_replace(path):
+                        if path.exists():
+                            raise FileExistsError
+                        # noted before it can be taken for a frame
+                        with (folder / MANIFEST).open(
+                            'a', encoding='utf-8'
+                        ) as manifest:
+                            manifest.write(f'{path.name}\n')
                         path.open('x').close()
                         created.append(path)
             except FileExistsError:
@@ -169,8 +176,6 @@ class Outputs:
                     path.unlink()
                 continue
             self._taken.update(paths.values())
-            with open(folder / MANIFEST, 'a', encoding='utf-8') as manifest:
-                manifest.write(''.join(f'{p.name}\n' for p in paths.values()))
             return paths
 
     def _may_replace(self, path: Path) -> bool:

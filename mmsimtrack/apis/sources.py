@@ -8,25 +8,17 @@ import os
 import re
 import sys
 import time
-import warnings
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
-from functools import partial
 from numbers import Integral
 from pathlib import Path
 
-import cv2
 import numpy as np
 from PIL import Image
 
 from mmsimtrack.apis.live import LiveReader
 from mmsimtrack.apis.video import open_video
-from mmsimtrack.datasets.frames import (
-    ENDINGS,
-    list_frames,
-    map_ahead,
-    read_frame,
-)
+from mmsimtrack.datasets.frames import ENDINGS, FrameReader, list_frames
 
 # where a sequence keeps its frames in LaSOT, OTB, TNL2K, VOT and others
 FRAME_FOLDERS = ('img', 'imgs', 'images', 'frames', 'color')
@@ -205,7 +197,6 @@ class FolderReader:
         self.names = names
         self.files = [folder / name for name in names]
         self.total = len(names)
-        self._read = _choose_reading(str(self.files[0]))
 
     @staticmethod
     def _check_types(folder: Path) -> None:
@@ -222,38 +213,9 @@ class FolderReader:
                 )
 
     def __iter__(self) -> Iterator[tuple[int, float, np.ndarray]]:
-        frames = map_ahead(self._read, map(str, self.files), 2, 4)
+        frames = FrameReader([str(file) for file in self.files])
         for number, frame in enumerate(frames):
             yield number, number / 25, frame
-
-
-def _choose_reading(path: str) -> callable:
-    """Choose how to read frames like this one: 16 bits need a range."""
-    if not path.lower().endswith(('.png', '.tif', '.tiff')):
-        return read_frame
-    first = cv2.imread(path, cv2.IMREAD_UNCHANGED)
-    if first is None or first.dtype == np.uint8:
-        return read_frame
-    low, high = np.percentile(first, (0.1, 99.9)).tolist()
-    warnings.warn(
-        f'{path} has {first.dtype} pixels. Values from {low:g} to {high:g}, '
-        'the range of the first frame, become 0 to 255 in all frames. If '
-        'that is not what you want, convert the frames to 8 bits before.',
-        stacklevel=2,
-    )
-    return partial(_read_scaled, low, max(high, low + 1e-6))
-
-
-def _read_scaled(low: float, high: float, path: str) -> np.ndarray:
-    """Read a frame of more than 8 bits, with a range that becomes 0 to 255."""
-    frame = cv2.imread(path, cv2.IMREAD_UNCHANGED)
-    if frame is None:
-        return read_frame(path)  # which says what is wrong
-    frame = (frame.astype(np.float32) - low) * (255 / (high - low))
-    frame = frame.clip(0, 255).round().astype(np.uint8)
-    if frame.ndim == 2:
-        return cv2.cvtColor(frame, cv2.COLOR_GRAY2RGB)
-    return np.ascontiguousarray(frame[..., 2::-1])
 
 
 class ArrayReader:

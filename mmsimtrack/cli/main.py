@@ -14,16 +14,9 @@ from mmsimtrack.apis.zoo import ROOT, find_model, list_models
 from mmsimtrack.cli.track import track
 from mmsimtrack.version import __version__
 
-# what users can cause: files, values, names, missing packages and memory
-USER_ERRORS = (
-    ArithmeticError,
-    ImportError,
-    LookupError,
-    OSError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-)
+USER_ERRORS = (ImportError, LookupError, OSError, ValueError)
+# raised on purpose where the package itself raises them
+OUR_ERRORS = (ArithmeticError, RuntimeError)
 PASSED_ON = dict(
     add_help_option=False,
     context_settings=dict(
@@ -47,8 +40,7 @@ TOOLS = {
         'Generate sequences to train and test on.',
     ),
 }
-OFFICIAL = 'model_converters/official_simtrack_to_mmsimtrack.py'
-BACKBONE = 'model_converters/backbone_to_mmsimtrack.py'
+CONVERTERS = ROOT / 'tools/model_converters'
 
 
 @click.group(context_settings=dict(help_option_names=['-h', '--help']))
@@ -115,13 +107,22 @@ for _name, (_script, _before, _help) in TOOLS.items():
 
 
 def convert(args: list[str]) -> int:
-    """Choose the converter by the first argument."""
-    if args and args[0] == 'official':
-        return run_script('mmsimtrack convert official', OFFICIAL, args[1:])
-    return run_script('mmsimtrack convert', BACKBONE, args)
+    """Choose the converter by the first argument, else that of backbones."""
+    name = args[0] if args else ''
+    for path in sorted(CONVERTERS.glob('*_to_mmsimtrack.py')):
+        if name and path.name.startswith(f'{name}_'):
+            script = f'{CONVERTERS.name}/{path.name}'
+            return run_script(f'mmsimtrack convert {name}', script, args[1:])
+    script = f'{CONVERTERS.name}/backbone_to_mmsimtrack.py'
+    return run_script('mmsimtrack convert', script, args)
 
 
-_add('convert', convert, 'Convert weights of others: FORMAT or official.')
+_add(
+    'convert',
+    convert,
+    'Convert weights of others: of whole trackers (`convert official`), or '
+    'of backbones (`convert FORMAT`).',
+)
 
 
 @command.command()
@@ -145,8 +146,9 @@ def main(argv: list[str] | None = None) -> int:
         argv: Arguments; None are those of the process.
 
     Returns:
-        Exit status: 0, 1 for a result that is not complete, 2 for an error
-        of the user, which ends in one message.
+        Exit status: 0, 1 for a result that is not complete or an error that
+        nobody expected, 2 for an error of the user, which ends in one
+        message.
     """
     argv = list(sys.argv[1:] if argv is None else argv)
     shows_traceback = '--traceback' in argv
@@ -165,11 +167,13 @@ def main(argv: list[str] | None = None) -> int:
         if isinstance(status, str):
             click.echo(status, err=True)
             status = 2
-    except USER_ERRORS as error:
-        if shows_traceback:
+    except Exception as error:
+        ours = is_ours(error)
+        expected = USER_ERRORS + (OUR_ERRORS if ours else ())
+        status = 2 if isinstance(error, expected) else 1
+        if shows_traceback or status == 1:
             traceback.print_exc()
-        click.echo(f'mmsimtrack: {explain(error)}', err=True)
-        status = 2
+        click.echo(f'mmsimtrack: {explain(error, ours)}', err=True)
     return int(status or 0)
 
 
@@ -181,16 +185,20 @@ def _show_warning(message, category, filename, lineno, *_) -> None:
     click.echo(f'mmsimtrack: {message}', err=True)
 
 
-def explain(error: Exception) -> str:
-    """Message of an error; whoever else raised it is named."""
+def is_ours(error: Exception) -> bool:
+    """Whether this package raised an error."""
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    return Path(__file__).parents[1] in Path(frame.f_code.co_filename).parents
+
+
+def explain(error: Exception, ours: bool) -> str:
+    """Message of an error; that of another library is not left alone."""
     text = str(error)
     if isinstance(error, KeyError) and error.args:
         text = str(error.args[0])  # without quotes
-    where = list(traceback.walk_tb(error.__traceback__))[-1][0].f_code
-    package = Path(__file__).parents[1]
-    if package in Path(where.co_filename).parents:
+    if ours:
         return text
     return (
-        f'{type(error).__name__}: {text}\n(raised outside of mmsimtrack; add '
-        '--traceback to see where)'
+        f'{type(error).__name__}: {text}\n(raised outside of mmsimtrack; '
+        '--traceback shows where)'
     )

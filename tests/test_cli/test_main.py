@@ -5,7 +5,6 @@ import sys
 
 import pytest
 
-from mmsimtrack.apis import zoo
 from mmsimtrack.cli import main as module
 from mmsimtrack.cli.main import TOOLS, main
 
@@ -41,6 +40,14 @@ def test_every_command_explains_itself(name, capsys):
     assert main([name, '--help']) == 0
     out = capsys.readouterr().out
     assert 'usage' in out.lower() and name in out
+
+
+@pytest.mark.parametrize(
+    'args, usage', [([], ' convert [-h]'), (['official'], ' official [-h]')]
+)
+def test_converters(args, usage, capsys):
+    assert main(['convert', *args, '--help']) == 0
+    assert usage in capsys.readouterr().out
 
 
 def test_a_command_of_tools_runs(tmp_path, capsys):
@@ -80,12 +87,16 @@ def test_user_errors_end_in_a_message(args, message, capsys):
 
 def test_the_error_of_another_library_is_not_alone(monkeypatch, capsys):
     monkeypatch.setattr(module, 'list_models', lambda _: int('x'))
-    monkeypatch.setattr(zoo, 'list_models', lambda _: int('x'))
     assert main(['models']) == 2
     text = capsys.readouterr().err
-    assert 'raised outside of mmsimtrack' in text
-    assert 'add --traceback' in text and 'Traceback' not in text
+    assert 'raised outside of mmsimtrack' in text and 'Traceback' not in text
     assert main(['models', '--traceback']) == 2
+    assert 'Traceback (most recent' in capsys.readouterr().err
+
+
+def test_what_nobody_expected_shows_where(monkeypatch, capsys):
+    monkeypatch.setattr(module, 'list_models', lambda _: None.x)
+    assert main(['models']) == 1
     assert 'Traceback (most recent' in capsys.readouterr().err
 
 

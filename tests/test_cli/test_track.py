@@ -86,6 +86,14 @@ def test_options(called):
     ]
 
 
+def test_of_two_starts_the_later_one_counts(called):
+    args = ['--box', BOX, '--box-at', '2:8,8,8,8:1', '--start', '5']
+    assert main(['track', 'clip.mp4', *args]) == 0
+    found = rows('work_dirs/track/clip_tracked.csv')
+    assert found[0] == [5, 0.2, 1, 8, 8, 8, 8, 1]
+    assert len(found) == LENGTH - 5
+
+
 def test_a_target_starts_anew(called):
     args = ['--box', BOX, '--box-at', '10:8,8,8,8:1', '--out-dir', 'out']
     assert main(['track', 'clip.mp4', *args]) == 0
