@@ -1,26 +1,17 @@
 """Networks, in the order of Fig. 2: tokenizer, backbone, head, tracker."""
 
-from .backbones import (
-    JointPVT,
-    JointSwin,
-    JointViT,
-    OneWayViT,
-    OSTrackViT,
-    Siamese,
-)
+from .backbones import JointPVT, JointSwin, JointViT, OneWayViT, Siamese
 from .data_preprocessors import SOTDataPreprocessor
-from .heads import CenterHead, CornerHead
+from .heads import CornerHead
 from .tokenizers import FovealTokenizer
 from .trackers import SimTrack, SOTTracker, TrackState
 
 __all__ = [
-    'CenterHead',
     'CornerHead',
     'FovealTokenizer',
     'JointPVT',
     'JointSwin',
     'JointViT',
-    'OSTrackViT',
     'OneWayViT',
     'SOTDataPreprocessor',
     'SOTTracker',
