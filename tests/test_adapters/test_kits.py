@@ -158,7 +158,7 @@ def workspace(clip, kits, tmp_path):
         '[ours]\nlabel = ours\nprotocol = traxpython\n'
         'command = mmsimtrack.adapters.trax\n'
         f'paths = {ROOT}:{kits / "beside"}\n'
-        f'python = {sys.executable}\ntimeout = 120\n'
+        f'python = {sys.executable}\ntimeout = 600\n'
         f'env_MMSIMTRACK_MODEL = {MODEL}\nenv_MMSIMTRACK_DEVICE = cpu\n'
     )
     return tmp_path
