@@ -5,28 +5,19 @@ from mmsimtrack.compat import import_mmpretrain
 
 import_mmpretrain()
 
-from .backbones import (
-    JointPVT,
-    JointSwin,
-    JointViT,
-    OneWayViT,
-    OSTrackViT,
-    Siamese,
-)
+from .backbones import JointPVT, JointSwin, JointViT, OneWayViT, Siamese
 from .data_preprocessors import SOTDataPreprocessor
-from .heads import CenterHead, CornerHead
+from .heads import CornerHead
 from .tokenizers import FovealTokenizer
 from .trackers import DistilledTracker, SimTrack, SOTTracker, TrackState
 
 __all__ = [
-    'CenterHead',
     'CornerHead',
     'DistilledTracker',
     'FovealTokenizer',
     'JointPVT',
     'JointSwin',
     'JointViT',
-    'OSTrackViT',
     'OneWayViT',
     'SOTDataPreprocessor',
     'SOTTracker',

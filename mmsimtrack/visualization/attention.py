@@ -89,7 +89,8 @@ def attention_layers(
     """
     vit = getattr(backbone, 'features', backbone)
     found = getattr(vit, 'layers', [None])
-    if not hasattr(getattr(found[0], 'attn', None), 'qkv'):
+    is_vit = hasattr(getattr(found[0], 'attn', None), 'qkv')
+    if not is_vit or getattr(vit, 'cls_token', None) is None:
         raise TypeError(
             f'Attention maps: found {type(vit).__name__}, expected the layers '
             'of a ViT of mmpretrain. Give a model with JointViT, OneWayViT '

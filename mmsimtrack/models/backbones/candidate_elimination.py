@@ -48,42 +48,24 @@ class CandidateElimination:
     ) -> None:
         if isinstance(keep_ratio, (int, float)):
             keep_ratio = [keep_ratio] * len(blocks)
-        for name, found, expected, fits in (
-            (
-                'blocks',
-                blocks,
-                'different numbers from 0 on',
-                len(blocks) == len({*blocks}) > 0 <= min(blocks),
-            ),
-            (
-                'keep_ratio',
-                keep_ratio,
-                'a share in (0, 1], or one for each of the blocks',
-                len(keep_ratio) == len(blocks)
-                and all(0 < share <= 1 for share in keep_ratio),
-            ),
-            (
-                'template_tokens',
-                template_tokens,
-                f'one of {", ".join(RANGES)}, or a list of numbers',
-                template_tokens in RANGES
-                if isinstance(template_tokens, str)
-                else len(template_tokens) > 0,
-            ),
+        if not blocks or len({*blocks}) < len(blocks) or min(blocks) < 0:
+            raise _wrong('blocks', blocks, 'different numbers from 0 on')
+        if len(keep_ratio) != len(blocks) or not all(
+            0 < share <= 1 for share in keep_ratio
         ):
-            if not fits:
-                raise ValueError(
-                    f'model.backbone.elimination.{name} is {found!r}, '
-                    f'expected {expected}.'
-                )
+            expected = 'a share in (0, 1], or one for each of the blocks'
+            raise _wrong('keep_ratio', keep_ratio, expected)
+        if not template_tokens or (
+            isinstance(template_tokens, str) and template_tokens not in RANGES
+        ):
+            expected = f'one of {", ".join(RANGES)}, or a list of numbers'
+            raise _wrong('template_tokens', template_tokens, expected)
         if max(blocks) >= num_layers:
             MMLogger.get_current_instance().warning(
-                f'model.backbone.elimination.blocks is {blocks}, but the '
-                f'blocks are 0 to {num_layers - 1}: none of the others drops '
-                'a token.'
+                f'model.backbone.elimination.blocks is {blocks}: beyond '
+                f'{num_layers - 1}, there is no block to drop tokens after.'
             )
         self.ratios = dict(zip(blocks, keep_ratio))
-        self.first_ratio = keep_ratio[0]
         self.template_tokens = template_tokens
         self.start_epoch = start_epoch
         self.warmup_epochs = warmup_epochs
@@ -100,11 +82,11 @@ class CandidateElimination:
             epoch = math.inf if epoch is None else epoch + 1
         if epoch < self.start_epoch:
             return 1.0
-        done = epoch - self.start_epoch
+        done, last = epoch - self.start_epoch, next(iter(self.ratios.values()))
         if done >= self.warmup_epochs:
-            return self.first_ratio
+            return last
         falling = (1 + math.cos(math.pi * done / self.warmup_epochs)) / 2
-        return self.first_ratio + (1 - self.first_ratio) * falling
+        return last + (1 - last) * falling
 
     def num_kept(self, block: int, num_left: int, training: bool) -> int:
         """Return how many of the search tokens stay after a block."""
@@ -127,43 +109,38 @@ class CandidateElimination:
         Raises:
             ValueError: If there is no such token, or not one list per image.
         """
+        tokens, middle = self.template_tokens, (grid - 1) // 2
         chosen = bbox.new_zeros(len(bbox), grid, grid)
-        middle = slice((grid - 1) // 2, (grid - 1) // 2 + 1)
-        match self.template_tokens:
-            case 'all':
-                chosen += 1
-            case 'center':
-                chosen[:, middle, middle] = 1
-            case 'rectangle':
-                wider = slice(middle.start, grid // 2 + 1)
-                chosen[:, wider, wider] = 1
-            case 'box':
-                x, y = _inside(grid, patch, bbox).unbind(1)
-                chosen = (y[:, :, None] & x[:, None]).to(bbox)
-                # a target so thin that it lies between the middles
-                none = chosen.sum((1, 2)) == 0
-                chosen[none, middle, middle] = 1
-            case tokens:
-                self._mark(chosen.flatten(1), tokens)
+        if tokens == 'all':
+            chosen += 1
+        elif tokens == 'rectangle':
+            wide = slice(middle, grid // 2 + 1)
+            chosen[:, wide, wide] = 1
+        elif tokens == 'box':
+            x, y = _inside(grid, patch, bbox).unbind(1)
+            chosen = (y[:, :, None] & x[:, None]).to(bbox)
+        elif tokens != 'center':
+            each = isinstance(tokens[0], Sequence)
+            rows = tokens if each else [tokens] * len(bbox)
+            numbers = {number for row in rows for number in row}
+            if len(rows) != len(bbox) or not numbers <= {*range(grid**2)}:
+                expected = (
+                    f'numbers from 0 to {grid**2 - 1}, one list for all '
+                    f'images or one for each of {len(bbox)}'
+                )
+                raise _wrong('template_tokens', tokens, expected)
+            for row, numbers in zip(chosen.flatten(1), rows):
+                row[list(numbers)] = 1
+        # also of a target so thin that it lies between the tokens
+        chosen[chosen.sum((1, 2)) == 0, middle, middle] = 1
         chosen = chosen.flatten(1)
         return chosen / chosen.sum(1, keepdim=True)
 
-    @staticmethod
-    def _mark(chosen: Tensor, tokens: Sequence) -> None:
-        """Set the listed tokens of (B, N) to 1."""
-        if isinstance(tokens[0], int):
-            tokens = [tokens] * len(chosen)
-        numbers = {number for row in tokens for number in row}
-        if len(tokens) != len(chosen) or not (
-            numbers <= {*range(chosen.shape[1])}
-        ):
-            raise ValueError(
-                f'model.backbone.elimination.template_tokens is {tokens}, '
-                f'expected numbers from 0 to {chosen.shape[1] - 1}, one list '
-                f'for all images or one for each of {len(chosen)}.'
-            )
-        for row, numbers in zip(chosen, tokens):
-            row[list(numbers)] = 1
+
+def _wrong(name: str, found, expected: str) -> ValueError:
+    return ValueError(
+        f'model.backbone.elimination.{name} is {found!r}, expected {expected}.'
+    )
 
 
 def _inside(grid: int, patch: int, bbox: Tensor) -> Tensor:
@@ -195,5 +172,5 @@ def rank_tokens(layer: nn.Module, tokens: Tensor, weights: Tensor) -> Tensor:
     query, key, _ = qkv.permute(2, 0, 3, 1, 4)  # each (B, heads, N, d)
     query = query[:, :, :num_exemplar] * query.shape[-1] ** -0.5
     attention = (query @ key.mT).softmax(-1).mean(1)  # (B, Nz, N)
-    ranks = weights[:, None].to(attention) @ attention
-    return ranks[:, 0, num_exemplar:]
+    ranks = torch.einsum('bz,bzn->bn', weights.to(attention), attention)
+    return ranks[:, num_exemplar:]

@@ -39,40 +39,25 @@ class OSTrackViT(VisionTransformer):
         self.register_parameter('pos_embed', None)
         self.patch_size = self.patch_embed.projection.kernel_size[0]
         self.out_channels = self.embed_dims
-        self.elimination = None
-        if elimination is not None:
-            self.elimination = CandidateElimination(
-                self.num_layers, **elimination
-            )
+        self.elimination = elimination and CandidateElimination(
+            self.num_layers, **elimination
+        )
         guard(self, new=self.fresh)
         # before the guard and the hook of mmpretrain look at the positions
         handle = self._register_load_state_dict_pre_hook(self._fill_tables)
         self._load_state_dict_pre_hooks.move_to_end(handle.id, last=False)
 
     def set_crop_sizes(self, exemplar: int, search: int) -> None:
-        """Make the tables of positions.
+        """Make the tables of positions, random ones.
 
         Args:
             exemplar: Side of the exemplar in pixels.
             search: Side of the search image in pixels.
         """
         for name, size in zip(self.tables, (exemplar, search)):
-            table = torch.zeros(
-                1, (size // self.patch_size) ** 2, self.embed_dims
-            )
+            shape = 1, (size // self.patch_size) ** 2, self.embed_dims
+            table = nn.init.trunc_normal_(torch.empty(shape), std=0.02)
             setattr(self, name, nn.Parameter(table))
-
-    def init_weights(self) -> None:
-        """Initialize; positions that no file fills are random."""
-        super().init_weights()
-        if not self.init_cfg or self.init_cfg['type'] != 'Pretrained':
-            for name in self.tables:
-                nn.init.trunc_normal_(getattr(self, name), std=0.02)
-
-    def train(self, mode: bool = True) -> 'OSTrackViT':
-        """Set the mode; mmpretrain's backbones forget to return themselves."""
-        super().train(mode)
-        return self
 
     def embed_exemplar(
         self, exemplar: Tensor, exemplar_bbox: Tensor
@@ -113,28 +98,23 @@ class OSTrackViT(VisionTransformer):
         cells = cells.expand(len(tokens), -1)  # (B, Nx), of the tokens left
         for i, layer in enumerate(self.layers):
             before, tokens = tokens, layer(tokens)
-            if self.elimination is None:
-                continue
-            num_left = cells.shape[1]
-            kept = self.elimination.num_kept(i, num_left, self.training)
+            kept = num_left = cells.shape[1]
+            if self.elimination is not None:
+                kept = self.elimination.num_kept(i, num_left, self.training)
             if kept < num_left:
                 # The release drops before the MLP of the block, which works
                 # on each token alone: what stays is the same.
                 ranks = rank_tokens(layer, before, *weights)
                 best = ranks.topk(kept, dim=1).indices
                 cells = cells.gather(1, best)
-                exemplar, search_tokens = tokens.tensor_split(
-                    [num_exemplar], dim=1
-                )
-                search_tokens = _rows(search_tokens, best)
-                tokens = torch.cat([exemplar, search_tokens], dim=1)
+                exemplar, rest = tokens.tensor_split([num_exemplar], dim=1)
+                rest = rest.take_along_dim(best[..., None], dim=1)
+                tokens = torch.cat([exemplar, rest], dim=1)
         feature = self.ln1(tokens)[:, num_exemplar:]
         if cells.shape[1] < num_search:
             index = cells[..., None].expand_as(feature)
-            empty = feature.new_zeros(
-                len(feature), num_search, self.embed_dims
-            )
-            feature = empty.scatter(1, index, feature)
+            shape = len(feature), num_search, self.embed_dims
+            feature = feature.new_zeros(shape).scatter(1, index, feature)
         side = math.isqrt(num_search)
         return feature.mT.unflatten(2, (side, side))  # -> (B, C, h, w)
 
@@ -159,8 +139,3 @@ class OSTrackViT(VisionTransformer):
             own = math.isqrt(getattr(self, name).shape[1])
             resized = F.interpolate(grid, (own, own), mode='bicubic')
             found[f'{prefix}{name}'] = resized.flatten(2).mT
-
-
-def _rows(tokens: Tensor, index: Tensor) -> Tensor:
-    """Select tokens of each image: (B, N, C), (B, M) -> (B, M, C)."""
-    return tokens.gather(1, index[..., None].expand(-1, -1, tokens.shape[2]))

@@ -1,5 +1,6 @@
 """The head of OSTrack: where the center is, and how large the target."""
 
+from functools import cached_property
 from itertools import pairwise
 
 import torch
@@ -32,16 +33,13 @@ def gaussian_target(bboxes: Tensor, grid: tuple[int, int]) -> Tensor:
     scale = bboxes.new_tensor([w, h])
     size = (bboxes[:, 2:] - bboxes[:, :2]) * scale
     center = (bboxes[:, :2] * scale + size / 2).round()  # half to even
-    total, area = size.sum(1), size.prod(1)
-    roots = [
-        (b + (b**2 - 4 * a * c).clamp(min=0).sqrt()) / 2
-        for a, b, c in (
-            (1, total, area * (1 - OVERLAP) / (1 + OVERLAP)),
-            (4, 2 * total, area * (1 - OVERLAP)),
-            (4 * OVERLAP, -2 * OVERLAP * total, area * (OVERLAP - 1)),
-        )
-    ]
-    radius = torch.stack(roots).amin(0).clamp(min=0).trunc()
+    t, area, o = size.sum(1), size.prod(1), OVERLAP
+    roots = (
+        t + (t**2 - 4 * area * (1 - o) / (1 + o)).sqrt(),
+        2 * (t + (t**2 - 4 * area * (1 - o)).sqrt()),
+        ((2 * o * t) ** 2 + 16 * o * (1 - o) * area).sqrt() - 2 * o * t,
+    )
+    radius = (torch.stack(roots).amin(0) / 2).clamp(min=0).trunc()
     sigma = (2 * radius + 1) / 6
     lines = []
     for position, length in zip(center.T, (w, h)):
@@ -85,10 +83,16 @@ class CenterHead(BaseModule):
         self.score = self._branch(widths, 1)
         self.offset = self._branch(widths, 2)
         self.size = self._branch(widths, 2)
-        self.loss_score = MODELS.build(loss_score)
-        self.loss_iou = MODELS.build(loss_iou)
-        self.loss_bbox = MODELS.build(loss_bbox)
+        self.loss_cfgs = loss_score, loss_iou, loss_bbox
         guard(self, config='model.head')
+
+    @cached_property
+    def losses(self) -> list[nn.Module]:
+        """The losses of the score map, of the IoU and of the coordinates.
+
+        They are built when they are first needed: tracking needs none.
+        """
+        return [MODELS.build(cfg) for cfg in self.loss_cfgs]
 
     @staticmethod
     def _branch(widths: list[int], out_channels: int) -> nn.Sequential:
@@ -139,14 +143,11 @@ class CenterHead(BaseModule):
 
         In float32 at least. Scores and sizes lie in [1e-4, 1 - 1e-4].
         """
-        score, offset, size = (
-            branch(feat) for branch in (self.score, self.offset, self.size)
-        )
-        dtype = torch.promote_types(score.dtype, torch.float32)
-        score, size = (
-            x.to(dtype).sigmoid().clamp(1e-4, 1 - 1e-4) for x in (score, size)
-        )
-        return score, offset.to(dtype), size
+        parts = self.score(feat), self.size(feat)
+        dtype = torch.promote_types(parts[0].dtype, torch.float32)
+        parts = (part.to(dtype).sigmoid() for part in parts)
+        score, size = (part.clamp(1e-4, 1 - 1e-4) for part in parts)
+        return score, self.offset(feat).to(dtype), size
 
     @staticmethod
     def read_boxes(cells: Tensor, offset: Tensor, size: Tensor) -> Tensor:
@@ -185,17 +186,16 @@ class CenterHead(BaseModule):
             `loss_score`, `loss_iou` and `loss_bbox`.
         """
         score, offset, size = self.maps(feat)
+        loss_score, loss_iou, loss_bbox = self.losses
         with torch.autocast(feat.device.type, enabled=False):
             truth = torch.cat([s.gt_instances.bboxes for s in data_samples])
             truth = truth.to(score)
             target = gaussian_target(truth, score.shape[-2:])[:, None]
             pred = self.read_boxes(score.flatten(1).argmax(1), offset, size)
-            positives = (target == 1).sum().clamp(min=1)
+            count = (target == 1).sum().clamp(min=1)
             truth = truth.clamp(0, 1)
             return {
-                'loss_score': self.loss_score(
-                    score, target, avg_factor=positives
-                ),
-                'loss_iou': self.loss_iou(pred, truth),
-                'loss_bbox': self.loss_bbox(pred, truth),
+                'loss_score': loss_score(score, target, avg_factor=count),
+                'loss_iou': loss_iou(pred, truth),
+                'loss_bbox': loss_bbox(pred, truth),
             }

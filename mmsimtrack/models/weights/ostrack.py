@@ -1,7 +1,6 @@
 """Official OSTrack files into ours and back, with nothing left over."""
 
 import re
-from collections.abc import Iterable
 
 import torch
 
@@ -32,7 +31,7 @@ def to_ours(official: Weights, path: str) -> tuple[Weights, Weights]:
     """
     unused = {name: official[name] for name in UNUSED if name in official}
     used = {k: t for k, t in official.items() if k not in unused}
-    _check(used, _names(used, 'blocks'), path)
+    _check(used, False, path)
     return convert(FORMATS['ostrack'], used, path), unused
 
 
@@ -44,7 +43,7 @@ def to_official(ours: Weights, unused: Weights, path: str) -> Weights:
     Raises:
         KeyError: If a weight is missing or unknown.
     """
-    _check(ours, _names(ours, 'layers').values(), path)
+    _check(ours, True, path)
     back = new_names(ours, {new: old for old, new in OSTRACK.items()})
     width = len(ours['backbone.ln1.weight'])
     empty = {
@@ -53,21 +52,24 @@ def to_official(ours: Weights, unused: Weights, path: str) -> Weights:
     return renamed(ours, back, path) | empty | unused
 
 
-def _names(weights: Iterable[str], layers: str) -> dict[str, str]:
-    """Official names -> ours, for as many layers as there are."""
-    found = re.findall(rf'backbone\.{layers}\.(\d+)\.', ' '.join(weights))
-    return simtrack_names(1 + max(map(int, found), default=0), OSTRACK)
-
-
-def _check(weights: Weights, expected: Iterable[str], path: str) -> None:
+def _check(weights: Weights, ours: bool, path: str) -> None:
     """Refuse a set of weights with a name too many or too few.
 
     BatchNorm's counters may be missing.
 
+    Args:
+        weights: All but the unused ones.
+        ours: Whether they have our names.
+        path: Of the file.
+
     Raises:
         KeyError: Names what is missing and what is unknown.
     """
-    if problem := compare_names(sorted(expected), sorted(weights)):
+    layers = rf'backbone\.{"layers" if ours else "blocks"}\.(\d+)\.'
+    numbers = map(int, re.findall(layers, ' '.join(weights)))
+    names = simtrack_names(1 + max(numbers, default=0), OSTRACK)
+    expected = sorted(names.values() if ours else names)
+    if problem := compare_names(expected, sorted(weights)):
         raise WrongKeys(
             f'{path} does not hold an OSTrack network: {problem}. Was the '
             'file cut, or does it belong to another network? --rename '

@@ -18,7 +18,8 @@ def build(elimination=None, **kwargs):
     backbone = OSTrackViT(elimination=elimination, arch=ARCH, **kwargs)
     backbone.set_crop_sizes(64, 96)
     backbone.init_weights()
-    return backbone.eval()
+    backbone.eval()  # of mmpretrain, which does not return itself
+    return backbone
 
 
 @pytest.fixture

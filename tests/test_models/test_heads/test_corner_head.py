@@ -113,7 +113,7 @@ def test_finer_heat_maps_and_their_loss(head):
 def test_heat_maps_learn_from_given_ones():
     head = make(loss_heatmap=dict(sigma=1.0, loss_weight=1.0)).eval()
     feat, target = torch.randn(2, 6, 4, 5), samples([[0.1, 0.1, 0.6, 0.6]] * 2)
-    own = [corner_head.soft_argmax(s)[1] for s in head.heatmap_scores(feat)]
+    own = [soft_argmax(s)[1] for s in head.heatmap_scores(feat)]
     same = head.loss(feat, target, own)['loss_heatmap'].item()
     assert same == pytest.approx(0, abs=1e-6)
     ones = [torch.full_like(h, 0.0) for h in own]
