@@ -162,7 +162,10 @@ def image_shape(path: str) -> tuple[int, int]:
         CorruptFrameError: If the file is no image, or too large.
     """
     image = _open_image(path, _read(path))
-    turned = 5 <= image.getexif().get(_ORIENTATION, 1) <= 8
+    with _naming(path):
+        turned = image.getexif().get(_ORIENTATION) in range(5, 9)
+    # OpenCV does not turn WebP, and Pillow's size of a TIFF is turned already
+    turned &= image.format not in ('WEBP', 'TIFF')
     width, height = image.size[::-1] if turned else image.size
     return height, width
 

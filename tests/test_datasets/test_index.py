@@ -375,4 +375,6 @@ def test_one_process_parses_for_all(got10k, parsed, monkeypatch, locks):
     args = got10k, expected, FORK.Barrier(4)
     assert run_processes(4, check_contents, *args) == [0] * 4
     assert len(parsed()) in ([2] if locks else range(2, 9))
+    assert contents(got10k()) == contents(got10k()) == expected
+    assert len(parsed()) in ([0] if locks else [0, 2])
     assert len(find_indices()) == 1
