@@ -175,6 +175,7 @@ def test_vot(workspace, kits, clip, ours):
             [vot, command[0], '--workspace', workspace, *command[1:]],
             capture_output=True,
             text=True,
+            env={**os.environ, 'VOT_RESULTS_BINARY': 'false'},
         )
         print(result.stdout[-2000:], result.stderr[-2000:])
         assert result.returncode == 0, command
@@ -190,8 +191,22 @@ def test_vot(workspace, kits, clip, ours):
         ours[1][1:],
         atol=1e-3,
     )
-    (report,) = workspace.glob('analysis/*/*.json')
-    text = report.read_text()
-    print(text[:3000])
+    (report,) = (workspace / 'analysis').rglob('report.json')
+    experiments = json.loads(report.read_text())['results']
+    (accuracy,) = numbers(experiments['unsupervised']['results'])
     overlap = aligned_iou(ours[0], xywh_to_xyxy(clip[2]))[1:].mean()
-    print(f'our mean overlap after the first frame: {overlap:.4f}')
+    print(f'VOT toolkit: accuracy {accuracy:.4f}; ours: {overlap:.4f}')
+    # the toolkit counts whole pixels
+    assert accuracy == pytest.approx(overlap, abs=0.02)
+    accuracy_and_robustness = numbers(experiments['baseline']['results'])
+    print(f'VOT toolkit, multistart: {accuracy_and_robustness}')
+    assert all(0 < value <= 1 for value in accuracy_and_robustness)
+
+
+def numbers(data):
+    """All numbers in nested lists and dictionaries."""
+    if isinstance(data, dict):
+        data = list(data.values())
+    if isinstance(data, list):
+        return [x for part in data for x in numbers(part)]
+    return [data] if isinstance(data, (int, float)) else []
