@@ -25,18 +25,9 @@ def test_ops_import_and_refuse_to_work():
         lambda: types.new_class('Child', (RoIAlign,)),
     ):
         with pytest.raises(
-            ImportError, match=r'mmcv\.ops\.\S+ is a compiled op'
+            ImportError, match=r'mmcv\.ops\.\S+ is a compiled op.* install an'
         ):
             use()
-
-
-@without_ops
-def test_an_op_is_named():
-    from mmcv.ops import deform_conv2d
-
-    message = 'mmcv.ops.deform_conv2d is .* install an mmcv with ops'
-    with pytest.raises(ImportError, match=message):
-        deform_conv2d(1)
 
 
 def test_compiled_ops_are_left_alone(tmp_path):

@@ -3,7 +3,6 @@ import pickle
 
 import pytest
 import torch
-from mmdet.models.backbones.pvt import PyramidVisionTransformer
 from mmengine.logging import MMLogger
 from mmengine.model import BaseModule
 from mmengine.runner import load_checkpoint
@@ -32,13 +31,6 @@ class Whole(nn.Module):
     def __init__(self, backbone):
         super().__init__()
         self.backbone = backbone
-
-
-class PVT(PyramidVisionTransformer):
-    def __init__(self, **kwargs):
-        small = dict(num_layers=[1, 1, 1, 1], embed_dims=4)
-        super().__init__(**(small | kwargs))
-        guard(self)
 
 
 class Swin(SwinTransformer):
@@ -86,29 +78,18 @@ def test_other_shapes_are_refused_on_every_way(way, strict, tmp_path):
     [
         (make_vit(), weights(patch_size=8), 'patch_embed.projection.weight'),
         (make_vit(), weights(feedforward_channels=8), 'layers.0.ffn'),
-        (PVT(), PVT(sr_ratios=[4, 4, 2, 1]).state_dict(),
-         'layers.0.1.1.attn.sr.weight'),
-        (PVT(), PVT(pretrain_img_size=64).state_dict(),
-         'layers.0.1.0.pos_embed'),
         (Swin(), Swin(window_size=4).state_dict(),
          'w_msa.relative_position_bias_table'),
         (make_vit(), weights() | {'pos_embed': torch.zeros(1, 4, 16)},
          'pos_embed'),
-        (make_vit(), weights(embed_dims=32, img_size=64),
-         r'pos_embed: \(1, 17, 32\) in the file'),
+        (make_vit(config='model.vit'), weights(embed_dims=32, img_size=64),
+         r'pos_embed: \(1, 17, 32\) in the file.*Change model.vit'),
     ],
 )  # fmt: skip
 def test_other_shapes_are_named(model, found, key):
-    message = rf'(?s){key}\S*.* \(.*Change model\.backbone in the config'
+    message = f'(?s){key}'
     with pytest.raises(ValueError, match=message):
         model.load_state_dict(found, strict=False)
-
-
-def test_the_part_of_the_config_is_named():
-    head = nn.Conv2d(2, 3, 1)
-    guard(head, config='model.head')
-    with pytest.raises(ValueError, match='Change model.head in the config'):
-        head.load_state_dict(nn.Conv2d(2, 4, 1).state_dict())
 
 
 def test_positions_are_resized_before_they_are_checked():
@@ -162,16 +143,13 @@ def test_layers_beyond_the_depth_are_left_out_and_logged(monkeypatch):
         vit.load_state_dict(found)
 
 
-def test_too_few_layers_are_refused():
-    with pytest.raises(ValueError, match='12 are missing'):
-        make_vit(num_layers=3).load_state_dict(weights(), strict=False)
-
-
-def test_stages_beyond_the_depth_are_left_out():
+def test_other_depths():
     found = Swin(depths=(1, 1, 1)).state_dict()
     # the last stage of the shorter network has no merging
     found = {k: t for k, t in found.items() if 'stages.1.down' not in k}
     Swin().load_state_dict(found, strict=False)
+    with pytest.raises(ValueError, match='12 are missing'):
+        make_vit(num_layers=3).load_state_dict(weights(), strict=False)
 
 
 def test_in_a_whole_model_only_shapes_are_checked():
