@@ -130,7 +130,7 @@ experiments:
     analyses:
       - type: average_accuracy
         name: accuracy
-        burnin: 1
+        burnin: 1  # codespell:ignore burnin
 """
 
 
