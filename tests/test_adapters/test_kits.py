@@ -130,7 +130,7 @@ experiments:
     analyses:
       - type: average_accuracy
         name: accuracy
-        burnin: 1
+        burnin: 1  # codespell:ignore burnin
 """
 
 
@@ -146,7 +146,7 @@ def workspace(clip, kits, tmp_path):
     (sequence / 'sequence').write_text(
         'name=moving\nfps=30\nformat=default\nchannels.color=color/%08d.jpg\n'
     )
-    anchors = [1, *[0] * (NUM_FRAMES - 2), -1]
+    anchors = [1, *[0] * (NUM_FRAMES - 1)]
     np.savetxt(sequence / 'anchor.value', anchors, '%d')
     (tmp_path / 'sequences/list.txt').write_text('moving\n')
     (tmp_path / 'stack.yaml').write_text(STACK)
@@ -198,9 +198,11 @@ def test_vot(workspace, kits, clip, ours):
     print(f'VOT toolkit: accuracy {accuracy:.4f}; ours: {overlap:.4f}')
     # the toolkit counts whole pixels
     assert accuracy == pytest.approx(overlap, abs=0.02)
-    accuracy_and_robustness = numbers(experiments['baseline']['results'])
-    print(f'VOT toolkit, multistart: {accuracy_and_robustness}')
-    assert all(0 < value <= 1 for value in accuracy_and_robustness)
+    # started once, from the first frame, it is the same run
+    accuracy, robustness = numbers(experiments['baseline']['results'])[:2]
+    print(f'multistart: accuracy {accuracy:.4f}, robustness {robustness}')
+    assert accuracy > 0.5
+    assert robustness == 1
 
 
 def numbers(data):
