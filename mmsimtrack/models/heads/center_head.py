@@ -1,13 +1,13 @@
 """The head of OSTrack: where the center is, and how large the target."""
 
 from functools import cached_property
-from itertools import pairwise
 
 import torch
 from mmengine.model import BaseModule
 from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
+from mmsimtrack.models.heads.corner_head import tower
 from mmsimtrack.models.weights.guard import guard
 from mmsimtrack.registry import MODELS
 
@@ -79,10 +79,9 @@ class CenterHead(BaseModule):
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
-        widths = [in_channels, *(channels // 2**i for i in range(4))]
-        self.score = self._branch(widths, 1)
-        self.offset = self._branch(widths, 2)
-        self.size = self._branch(widths, 2)
+        self.score = tower(in_channels, channels, 1)
+        self.offset = tower(in_channels, channels, 2)
+        self.size = tower(in_channels, channels, 2)
         self.loss_cfgs = loss_score, loss_iou, loss_bbox
         guard(self, config='model.head')
 
@@ -93,17 +92,6 @@ class CenterHead(BaseModule):
         They are built when they are first needed: tracking needs none.
         """
         return [MODELS.build(cfg) for cfg in self.loss_cfgs]
-
-    @staticmethod
-    def _branch(widths: list[int], out_channels: int) -> nn.Sequential:
-        layers = []
-        for width_in, width_out in pairwise(widths):
-            layers += [
-                nn.Conv2d(width_in, width_out, 3, padding=1),
-                nn.BatchNorm2d(width_out),
-                nn.ReLU(inplace=True),
-            ]
-        return nn.Sequential(*layers, nn.Conv2d(widths[-1], out_channels, 1))
 
     def init_weights(self) -> None:
         """Initialize as the release does; biases keep torch's defaults."""

@@ -112,8 +112,8 @@ class CornerHead(BaseModule):
             else nn.Conv2d(in_channels, channels * upsample**2, 1)
         )
         self.shuffle = nn.PixelShuffle(upsample)
-        self.top_left = _branch(channels)
-        self.bottom_right = _branch(channels)
+        self.top_left = tower(channels, channels, 1)
+        self.bottom_right = tower(channels, channels, 1)
         self.loss_cfgs = loss_iou, loss_bbox
         self.loss_heatmap = loss_heatmap
         guard(self, config='model.head')
@@ -219,14 +219,18 @@ class CornerHead(BaseModule):
         return losses
 
 
-def _branch(channels: int) -> nn.Sequential:
-    """Make the convolutions from the feature to one heat map."""
+def tower(in_channels: int, channels: int, out_channels: int) -> nn.Sequential:
+    """Make the convolutions from a feature to a map of cells.
+
+    Four 3x3 convolutions of `channels` and, each time, half of them; then a
+    1x1 convolution to `out_channels`.
+    """
     layers = []
-    widths = [channels, channels, channels // 2, channels // 4, channels // 8]
+    widths = [in_channels, *(channels // 2**i for i in range(4))]
     for width_in, width_out in pairwise(widths):
         layers += [
             nn.Conv2d(width_in, width_out, 3, padding=1),
             nn.BatchNorm2d(width_out),
             nn.ReLU(inplace=True),
         ]
-    return nn.Sequential(*layers, nn.Conv2d(widths[-1], 1, 1))
+    return nn.Sequential(*layers, nn.Conv2d(widths[-1], out_channels, 1))
