@@ -5,7 +5,7 @@ CLIP := $(if $(VIDEO),--video "$(VIDEO)") $(if $(BOX),--bbox "$(BOX)")
 
 KITS := .venv-kits
 
-.PHONY: help install demo test test-kits test-stress lint wheel clean
+.PHONY: help install demo test test-kits test-stress docs lint wheel clean
 
 help:
 	@echo "make demo                       the quick start: the shipped tracker"
@@ -14,6 +14,7 @@ help:
 	@echo "make test                       the tests"
 	@echo "make test-stress                live video for ten minutes, many kills"
 	@echo "make test-kits                  ours inside the kits of GOT-10k and VOT"
+	@echo "make docs                       the documentation as a site in site/"
 	@echo "make lint                       style checks"
 	@echo "make install                    the environment in .venv"
 
@@ -52,6 +53,10 @@ $(KITS)/.installed:
 test-kits: install $(KITS)/.installed
 	MMSIMTRACK_KITS=$(KITS) $(BIN)/python -m pytest -q -s tests/test_adapters/test_kits.py
 
+docs: install
+	$(BIN)/python -m pip install -q -r requirements/docs.txt
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build
+
 lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -59,4 +64,4 @@ lint: install
 	$(BIN)/interrogate -q mmsimtrack tools
 
 clean:
-	rm -rf .venv .venv-kits build dist *.egg-info
+	rm -rf .venv .venv-kits build dist site *.egg-info

@@ -318,7 +318,8 @@ def test_metafiles_state_what_configs_hold(monkeypatch):
         cfg = load(row['Config'].removeprefix('configs/'))
         # the positions of some backbones fit the crops
         model = cfg.model
-        key = str((model.type, model.backbone, model.exemplar, model.search))
+        parts = model.type, model.backbone, model.head.type
+        key = str((*parts, model.exemplar, model.search))
         if key not in counted:
             model = MODELS.build(cfg.model)
             counted[key] = sum(p.numel() for p in model.parameters())

@@ -12,10 +12,11 @@ from mmsimtrack.fileio import replace_atomically
 DOCUMENT = ROOT / 'docs/en/model_zoo.md'
 HEAD = """# Model zoo
 
-Every model by its name. Names work wherever a config does in Python and on the
-command line: `SOTInferencer('sim_s16-6l_real')`, `get_model(NAME, FILE)`,
-`tools/track.py NAME ...`. This page is written by
-`python tools/analysis_tools/model_zoo.py` from the metafiles in `configs/`.
+This page lists every model by its name. `SOTInferencer(NAME)`,
+`get_model(NAME, FILE)` and `mmsimtrack track --model NAME` take names;
+`mmsimtrack models NAME` tells where the config lies, which the other commands
+take. `python tools/analysis_tools/model_zoo.py` writes this page from the
+metafiles in `configs/`.
 
 Results are in per cent and, where marked *paper*, those of the authors of the
 method, not measured by us. We have seen none of the files to download: what is
