@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import traceback
 import warnings
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 
@@ -17,30 +18,26 @@ from mmsimtrack.version import __version__
 USER_ERRORS = (ImportError, LookupError, OSError, ValueError)
 # raised on purpose where the package itself raises them
 OUR_ERRORS = (ArithmeticError, RuntimeError)
-PASSED_ON = dict(
-    add_help_option=False,
-    context_settings=dict(
-        ignore_unknown_options=True, allow_interspersed_args=False
-    ),
-)
-RESULTS = 'analysis_tools/results.py'
-# commands of tools/: script, arguments before the user's, and what it does
-TOOLS = {
+RESULTS = 'analysis_tools/results'
+# what has a `main` that reads its arguments itself: a module, or a script of
+# tools/; arguments before those of the user; what it does
+COMMANDS = {
+    'train': ('mmsimtrack.cli.train', [], 'Train a tracker.'),
+    'test': ('mmsimtrack.cli.test', [], 'Test a tracker on a benchmark.'),
     'score': (RESULTS, ['score'], 'Score result files by a kit.'),
     'plot': (RESULTS, ['plot'], 'Plot the curves of several reports.'),
     'compare': (RESULTS, ['compare'], 'Compare two reports statistically.'),
     'check': (
-        'dataset_converters/check_dataset.py',
+        'dataset_converters/check_dataset',
         [],
         'Check that a data set is complete.',
     ),
     'generate': (
-        'dataset_converters/generate_sequences.py',
+        'dataset_converters/generate_sequences',
         [],
         'Generate sequences to train and test on.',
     ),
 }
-CONVERTERS = ROOT / 'tools/model_converters'
 
 
 @click.group(context_settings=dict(help_option_names=['-h', '--help']))
@@ -58,70 +55,69 @@ def command(traceback: bool) -> None:
 command.add_command(track)
 
 
-def _add(name: str, run, help_: str) -> None:
+def run_main(path: str, title: str, args: list[str]) -> int:
+    """Run `main` of a module, or of a script of `tools/`.
+
+    An installed package has the scripts as well.
+
+    Args:
+        path: Name of the module, or path of the script without its ending.
+        title: What it calls itself.
+        args: Arguments, of which it reads those of the process.
+    """
+    folder, _, module = path.rpartition('/')
+    former = sys.argv, sys.path
+    sys.argv = [title, *args]
+    if folder:
+        sys.path = [str(ROOT / 'tools' / folder), *sys.path]
+    try:
+        return import_module(module).main()
+    finally:
+        sys.argv, sys.path = former
+
+
+def _add(name: str, help_: str, function: Callable) -> None:
     """Add a command that reads its arguments itself."""
 
-    @command.command(name, help=help_, short_help=help_, **PASSED_ON)
+    @command.command(
+        name,
+        help=help_,
+        short_help=help_,
+        add_help_option=False,
+        context_settings={
+            'ignore_unknown_options': True,
+            'allow_interspersed_args': False,
+        },
+    )
     @click.argument('args', nargs=-1, type=click.UNPROCESSED)
     def _run(args: tuple[str, ...]) -> int:
-        return run(list(args))
+        return function(list(args))
 
 
-def _run_tool(name: str, script: str, before: list[str]):
+def _add_main(name: str, path: str, before: list[str], help_: str) -> None:
     # a script with commands of its own names the command itself
     title = 'mmsimtrack' if before else f'mmsimtrack {name}'
-    return lambda args: run_script(title, script, before + args)
+    _add(name, help_, lambda args: run_main(path, title, before + args))
 
 
-def _run_module(name: str):
-    module = f'mmsimtrack.cli.{name}'
-    return lambda args: _with_argv(
-        f'mmsimtrack {name}', args, lambda: import_module(module).main()
-    )
-
-
-def run_script(name: str, script: str, args: list[str]) -> int:
-    """Run a script of `tools/`, which an installed package has as well."""
-    path = ROOT / 'tools' / script
-    sys.path.insert(0, str(path.parent))
-    try:
-        return _with_argv(name, args, import_module(path.stem).main)
-    finally:
-        sys.path.remove(str(path.parent))
-
-
-def _with_argv(name: str, args: list[str], function) -> int:
-    """Call a function that reads `sys.argv`, and names itself by it."""
-    former = sys.argv
-    sys.argv = [name, *args]
-    try:
-        return function()
-    finally:
-        sys.argv = former
-
-
-_add('train', _run_module('train'), 'Train a tracker.')
-_add('test', _run_module('test'), 'Test a tracker on a benchmark.')
-for _name, (_script, _before, _help) in TOOLS.items():
-    _add(_name, _run_tool(_name, _script, _before), _help)
+for _name, _row in COMMANDS.items():
+    _add_main(_name, *_row)
 
 
 def convert(args: list[str]) -> int:
     """Choose the converter by the first argument, else that of backbones."""
-    name = args[0] if args else ''
-    for path in sorted(CONVERTERS.glob('*_to_mmsimtrack.py')):
-        if name and path.name.startswith(f'{name}_'):
-            script = f'{CONVERTERS.name}/{path.name}'
-            return run_script(f'mmsimtrack convert {name}', script, args[1:])
-    script = f'{CONVERTERS.name}/backbone_to_mmsimtrack.py'
-    return run_script('mmsimtrack convert', script, args)
+    title, stem = 'mmsimtrack convert', 'backbone_to_mmsimtrack'
+    for path in (ROOT / 'tools/model_converters').glob('*_to_mmsimtrack.py'):
+        if args and path.name.startswith(f'{args[0]}_'):
+            title, stem, args = f'{title} {args[0]}', path.stem, args[1:]
+    return run_main(f'model_converters/{stem}', title, args)
 
 
 _add(
     'convert',
-    convert,
     'Convert weights of others: of whole trackers (`convert official`), or '
     'of backbones (`convert FORMAT`).',
+    convert,
 )
 
 

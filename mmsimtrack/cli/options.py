@@ -7,6 +7,12 @@ import argparse
 import math
 from pathlib import Path
 
+import click
+
+
+class BadValue(click.BadParameter, argparse.ArgumentTypeError):
+    """A value that an option refuses, whichever library reads the option."""
+
 
 def add_common_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that training and testing have in common."""
@@ -51,12 +57,12 @@ def parse_bbox(text: str) -> list[float]:
     try:
         x, y, w, h = (float(value) for value in text.split(','))
     except ValueError:
-        raise argparse.ArgumentTypeError(
+        raise BadValue(
             f'found {text!r}, expected four numbers x,y,w,h in pixels, such '
             'as 204,150,17,50'
         ) from None
     if not all(map(math.isfinite, (x, y, w, h))) or w <= 0 or h <= 0:
-        raise argparse.ArgumentTypeError(
+        raise BadValue(
             f'found {text!r}, expected finite numbers x,y,w,h with a width '
             'and a height above 0'
         )
@@ -73,7 +79,7 @@ def parse_image(text: str) -> str:
     import cv2
 
     if not cv2.haveImageWriter(text):
-        raise argparse.ArgumentTypeError(
+        raise BadValue(
             f'found {text!r}, expected an image file such as attention.png'
         )
     return text
@@ -84,7 +90,7 @@ def parse_numbers(text: str) -> list[int]:
     try:
         return [int(number) for number in text.split(',')]
     except ValueError:
-        raise argparse.ArgumentTypeError(
+        raise BadValue(
             f'found {text!r}, expected whole numbers between commas, such as '
             '2,4,6'
         ) from None

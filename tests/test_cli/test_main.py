@@ -6,9 +6,10 @@ import sys
 import pytest
 
 from mmsimtrack.cli import main as module
-from mmsimtrack.cli.main import TOOLS, main
+from mmsimtrack.cli.main import COMMANDS as OTHERS
+from mmsimtrack.cli.main import main
 
-COMMANDS = ['track', 'train', 'test', *TOOLS, 'convert', 'models']
+COMMANDS = ['track', *OTHERS, 'convert', 'models']
 
 
 def run(*command):
