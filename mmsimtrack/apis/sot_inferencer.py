@@ -20,19 +20,21 @@ from mmengine.logging import MMLogger
 from mmsimtrack.apis.follow import Job, follow
 from mmsimtrack.apis.sinks import Outputs
 from mmsimtrack.apis.sources import Footage, Source
-from mmsimtrack.apis.zoo import find_model
+from mmsimtrack.apis.zoo import describe_weights, find_model
 from mmsimtrack.models import SOTTracker
 from mmsimtrack.models.weights import load_model, trust_checkpoints
 from mmsimtrack.models.weights.load import read_checkpoint, read_safetensors
 from mmsimtrack.registry import INFERENCERS, MODELS
 
 Model = str | Path | Config | SOTTracker
+File = str | Path | None
+Device = str | torch.device | None
 
 
 def init_model(
     config: Model | None,
-    checkpoint: str | Path | None = None,
-    device: str | torch.device | None = None,
+    checkpoint: File = None,
+    device: Device = None,
     cfg_options: dict | None = None,
     trust_checkpoint: bool = False,
 ) -> SOTTracker:
@@ -57,11 +59,12 @@ def init_model(
         ValueError: If there is no such model, or the weights cannot be read
             safely or do not fit it.
     """
-    model = config
+    model, help_ = config, 'Give a checkpoint to track with.'
     with trust_checkpoints(trust_checkpoint):
         if model is None:
             model = _config_in(checkpoint)
         if isinstance(model, str) and not model.endswith('.py'):
+            help_ = describe_weights(model)
             model, shipped = find_model(model)
             checkpoint = checkpoint or shipped
         if isinstance(model, (str, Path)):
@@ -77,7 +80,7 @@ def init_model(
             if checkpoint is None:
                 MMLogger.get_current_instance().warning(
                     'SOTInferencer: weights is None, so the network is '
-                    'random. Give a checkpoint to track with.'
+                    f'random. {help_}'
                 )
         if checkpoint is not None:
             load_model(model, checkpoint, trust_checkpoint)
@@ -153,8 +156,8 @@ class SOTInferencer:
     def __init__(
         self,
         model: Model | None = None,
-        weights: str | Path | None = None,
-        device: str | torch.device | None = None,
+        weights: File = None,
+        device: Device = None,
         trust_checkpoint: bool = False,
     ) -> None:
         self.name = str(model) if isinstance(model, (str, Path)) else ''
@@ -321,8 +324,8 @@ class Tracker:
     def __init__(
         self,
         model: Model = 'sim_s16-6l_real',
-        weights: str | Path | None = None,
-        device: str | torch.device | None = None,
+        weights: File = None,
+        device: Device = None,
     ) -> None:
         self.model = init_model(model, weights, device)
         self._state = None

@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 import traceback
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 
@@ -18,25 +19,16 @@ from mmsimtrack.version import __version__
 USER_ERRORS = (ImportError, LookupError, OSError, ValueError)
 # raised on purpose where the package itself raises them
 OUR_ERRORS = (ArithmeticError, RuntimeError)
-RESULTS = 'analysis_tools/results'
 # what has a `main` that reads its arguments itself: a module, or a script of
-# tools/; arguments before those of the user; what it does
+# tools/ and maybe an argument; what it does
 COMMANDS = {
-    'train': ('mmsimtrack.cli.train', [], 'Train a tracker.'),
-    'test': ('mmsimtrack.cli.test', [], 'Test a tracker on a benchmark.'),
-    'score': (RESULTS, ['score'], 'Score result files by a kit.'),
-    'plot': (RESULTS, ['plot'], 'Plot the curves of several reports.'),
-    'compare': (RESULTS, ['compare'], 'Compare two reports statistically.'),
-    'check': (
-        'dataset_converters/check_dataset',
-        [],
-        'Check that a data set is complete.',
-    ),
-    'generate': (
-        'dataset_converters/generate_sequences',
-        [],
-        'Generate sequences to train and test on.',
-    ),
+    'train': ('mmsimtrack.cli.train', 'Train a tracker.'),
+    'test': ('mmsimtrack.cli.test', 'Test a tracker on a benchmark.'),
+    'score': ('analysis_tools/results score', 'Score result files by a kit.'),
+    'plot': ('analysis_tools/results plot', 'Plot curves of several reports.'),
+    'compare': ('analysis_tools/results compare', 'Compare two reports.'),
+    'check': ('dataset_converters/check_dataset', 'Check a data set.'),
+    'generate': ('dataset_converters/generate_sequences', 'Generate data.'),
 }
 
 
@@ -55,19 +47,21 @@ def command(traceback: bool) -> None:
 command.add_command(track)
 
 
-def run_main(path: str, title: str, args: list[str]) -> int:
+def run_main(script: str, title: str, args: Sequence[str]) -> int:
     """Run `main` of a module, or of a script of `tools/`.
 
     An installed package has the scripts as well.
 
     Args:
-        path: Name of the module, or path of the script without its ending.
+        script: See `COMMANDS`.
         title: What it calls itself.
         args: Arguments, of which it reads those of the process.
     """
+    path, *before = script.split()
     folder, _, module = path.rpartition('/')
     former = sys.argv, sys.path
-    sys.argv = [title, *args]
+    # a script with commands of its own names the command itself
+    sys.argv = ['mmsimtrack' if before else title, *before, *args]
     if folder:
         sys.path = [str(ROOT / 'tools' / folder), *sys.path]
     try:
@@ -76,35 +70,7 @@ def run_main(path: str, title: str, args: list[str]) -> int:
         sys.argv, sys.path = former
 
 
-def _add(name: str, help_: str, function: Callable) -> None:
-    """Add a command that reads its arguments itself."""
-
-    @command.command(
-        name,
-        help=help_,
-        short_help=help_,
-        add_help_option=False,
-        context_settings={
-            'ignore_unknown_options': True,
-            'allow_interspersed_args': False,
-        },
-    )
-    @click.argument('args', nargs=-1, type=click.UNPROCESSED)
-    def _run(args: tuple[str, ...]) -> int:
-        return function(list(args))
-
-
-def _add_main(name: str, path: str, before: list[str], help_: str) -> None:
-    # a script with commands of its own names the command itself
-    title = 'mmsimtrack' if before else f'mmsimtrack {name}'
-    _add(name, help_, lambda args: run_main(path, title, before + args))
-
-
-for _name, _row in COMMANDS.items():
-    _add_main(_name, *_row)
-
-
-def convert(args: list[str]) -> int:
+def convert(args: Sequence[str]) -> int:
     """Choose the converter by the first argument, else that of backbones."""
     title, stem = 'mmsimtrack convert', 'backbone_to_mmsimtrack'
     for path in (ROOT / 'tools/model_converters').glob('*_to_mmsimtrack.py'):
@@ -113,6 +79,18 @@ def convert(args: list[str]) -> int:
     return run_main(f'model_converters/{stem}', title, args)
 
 
+def _add(name: str, help_: str, function: Callable) -> None:
+    """Add a command that reads its arguments itself."""
+    unread = click.Argument(['args'], nargs=-1, type=click.UNPROCESSED)
+    settings = {'ignore_unknown_options': True}
+    settings['allow_interspersed_args'] = False
+    about = {'help': help_, 'add_help_option': False}
+    about |= {'params': [unread], 'context_settings': settings}
+    command.add_command(click.Command(name, callback=function, **about))
+
+
+for _name, (_script, _help) in COMMANDS.items():
+    _add(_name, _help, partial(run_main, _script, f'mmsimtrack {_name}'))
 _add(
     'convert',
     'Convert weights of others: of whole trackers (`convert official`), or '
@@ -164,12 +142,10 @@ def main(argv: list[str] | None = None) -> int:
             click.echo(status, err=True)
             status = 2
     except Exception as error:
-        ours = is_ours(error)
-        expected = USER_ERRORS + (OUR_ERRORS if ours else ())
-        status = 2 if isinstance(error, expected) else 1
+        status, text = explain(error)
         if shows_traceback or status == 1:
             traceback.print_exc()
-        click.echo(f'mmsimtrack: {explain(error, ours)}', err=True)
+        click.echo(f'mmsimtrack: {text}', err=True)
     return int(status or 0)
 
 
@@ -181,20 +157,20 @@ def _show_warning(message, category, filename, lineno, *_) -> None:
     click.echo(f'mmsimtrack: {message}', err=True)
 
 
-def is_ours(error: Exception) -> bool:
-    """Whether this package raised an error."""
+def explain(error: Exception) -> tuple[int, str]:
+    """Find the exit status of an error, and what to say.
+
+    The message of another library is not left alone.
+    """
     *_, (frame, _) = traceback.walk_tb(error.__traceback__)
-    return Path(__file__).parents[1] in Path(frame.f_code.co_filename).parents
-
-
-def explain(error: Exception, ours: bool) -> str:
-    """Message of an error; that of another library is not left alone."""
-    text = str(error)
-    if isinstance(error, KeyError) and error.args:
-        text = str(error.args[0])  # without quotes
-    if ours:
-        return text
-    return (
-        f'{type(error).__name__}: {text}\n(raised outside of mmsimtrack; '
-        '--traceback shows where)'
-    )
+    ours = Path(__file__).parents[1] in Path(frame.f_code.co_filename).parents
+    status = 2 if isinstance(error, USER_ERRORS + OUR_ERRORS * ours) else 1
+    # the text of a KeyError is quoted
+    is_key = isinstance(error, KeyError) and error.args
+    text = str(error.args[0] if is_key else error)
+    if not ours:
+        text = (
+            f'{type(error).__name__}: {text}\n(raised outside of mmsimtrack; '
+            '--traceback shows where)'
+        )
+    return status, text

@@ -42,11 +42,7 @@ def clip(tmp_path):
 
 def test_every_format(clip, tmp_path):
     """Target 2 starts in frame 3, target 1 anew in frame 20."""
-    starts = [
-        (0, 1, np.array(BBOX)),
-        (3, 2, LATER),
-        (20, 1, np.array(BBOX)),
-    ]
+    starts = [(0, 1, np.array(BBOX)), (3, 2, LATER), (20, 1, np.array(BBOX))]
     formats = ('csv', 'json', 'mot', 'coco', 'txt')
     files = track(clip, tmp_path, starts, formats=formats, model='drifter')
     assert files['boxes'] == files['csv'] == 'clip_tracked.csv'
