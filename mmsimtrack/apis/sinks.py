@@ -6,26 +6,21 @@ import csv
 import itertools
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from io import FileIO
 from pathlib import Path
 
-from mmsimtrack.apis.follow import Step
+from mmsimtrack.apis.follow import Job, Step
 from mmsimtrack.apis.sources import MANIFEST, Footage, written_names
 from mmsimtrack.fileio import replace_atomically
 from mmsimtrack.structures import xyxy_to_xywh
 from mmsimtrack.visualization import VideoWriter, contact_sheet, write_image
 
 HEADER = 'frame,time,id,x,y,w,h,score\n'
-ENDINGS = {
-    'csv': '.csv',
-    'json': '.json',
-    'mot': '.mot.txt',
-    'coco': '.coco.json',
-    'txt': '.txt',
-}
+ENDINGS = dict(csv='.csv', json='.json', mot='.mot.txt', txt='.txt')
+ENDINGS['coco'] = '.coco.json'
 LINES = {  # of a target in a frame
     'csv': '{n},{time:.6f},{id},{box},{score:.4f}\n',
     'mot': '{next},{id},{box},{score:.4f},-1,-1,-1\n',
@@ -169,25 +164,19 @@ class Outputs:
         size = step.frame.shape[1::-1]
         if size not in list(self._sizes.values())[-1:]:
             self._sizes[step.number] = size
-        rows = zip(step.ids, xyxy_to_xywh(step.bboxes).tolist(), step.scores)
-        values = {
-            id_: dict(
-                n=step.number,
-                next=step.number + 1,
-                time=step.time,
-                id=id_,
-                box=','.join(f'{value:.4f}' for value in box),
-                score=score,
-            )
-            for id_, box, score in rows
-        }
+        found = zip(step.ids, xyxy_to_xywh(step.bboxes).tolist(), step.scores)
+        about = dict(n=step.number, next=step.number + 1, time=step.time)
+        rows = {}
+        for id_, box, score in found:
+            box = ','.join(f'{value:.4f}' for value in box)
+            rows[id_] = dict(id=id_, box=box, score=score, **about)
         for name, file in self._rows.items():
             if name in LINES:
-                rows = [LINES[name].format(**row) for row in values.values()]
-                append(file, ''.join(rows))
+                lines = [LINES[name].format(**row) for row in rows.values()]
+                append(file, ''.join(lines))
             else:
-                own = values.get(int(name[3:] or self.ids[0]), {})
-                append(file, own.get('box', 'nan,nan,nan,nan') + '\n')
+                row = rows.get(int(name[3:] or self.ids[0]), {})
+                append(file, row.get('box', 'nan,nan,nan,nan') + '\n')
         if self._video is not None:
             self._video.write(step.drawn, step.time)
         if self.sheet and self.num_frames % self._stride == 0:
@@ -229,12 +218,10 @@ class Outputs:
         for number, time, id_, bbox, score in rows:
             row = dict(frame=number, time=time, bbox=bbox, score=score)
             tracks.setdefault(id_, []).append(row)
-        return dict(
-            source=str(self.footage.source),
-            fps=float(self.footage.reader.fps),
-            model=self.model,
-            tracks=[dict(id=i, frames=rows) for i, rows in tracks.items()],
-        )
+        tracks = [dict(id=i, frames=rows) for i, rows in tracks.items()]
+        source, fps = self.footage.source, float(self.footage.reader.fps)
+        about = dict(source=str(source), fps=fps, model=self.model)
+        return dict(**about, tracks=tracks)
 
     def _coco(self, rows: Iterator[tuple]) -> dict:
         images, annotations, names = {}, [], self.footage.reader.names
@@ -250,11 +237,21 @@ class Outputs:
             target = dict(category_id=1, track_id=id_, score=score, **box)
             row = dict(id=len(annotations) + 1, image_id=image, **target)
             annotations.append(row)
+        categories, images = [dict(id=1, name='target')], list(images.values())
         return dict(
-            images=list(images.values()),
-            annotations=annotations,
-            categories=[dict(id=1, name='target')],
+            images=images, annotations=annotations, categories=categories
         )
+
+
+def write_all(
+    jobs: Iterable[Job], out_dir: str | os.PathLike, **options
+) -> None:
+    """Let jobs write files, none over those of another one; see `Outputs`."""
+    taken = set()
+    for job in jobs:
+        ids = sorted({id_ for _, id_, _ in job.starts})
+        options = {**options, 'taken': taken}
+        job.outputs = Outputs(job.footage, ids, out_dir, **options)
 
 
 def _read_rows(path: Path) -> Iterator[tuple]:

@@ -18,7 +18,7 @@ from mmengine.device import get_device
 from mmengine.logging import MMLogger
 
 from mmsimtrack.apis.follow import Job, follow
-from mmsimtrack.apis.sinks import Outputs
+from mmsimtrack.apis.sinks import write_all
 from mmsimtrack.apis.sources import Footage, Source
 from mmsimtrack.apis.zoo import describe_weights, find_model
 from mmsimtrack.models import SOTTracker
@@ -230,12 +230,9 @@ class SOTInferencer:
             make_job(source, group, pred_score_thr)
             for source, group in zip(sources, groups)
         ]
-        taken = set()
-        for job in jobs if out_dir is not None else ():
+        if out_dir is not None:
             options = {'formats': ('txt',), 'overwrite': True, **outputs}
-            options = {'model': self.name, 'taken': taken, **options}
-            ids = [start[1] for start in job.starts]
-            job.outputs = Outputs(job.footage, ids, out_dir, **options)
+            write_all(jobs, out_dir, **{'model': self.name, **options})
         found = {job: [] for job in jobs}
         steps = follow(self.model, jobs, batch_size)
         try:
@@ -286,13 +283,13 @@ def _collect(job: Job, rows: list[tuple], single: bool) -> dict:
         return {}
     numbers, times, bboxes, scores, *drawn = zip(*rows)
     bboxes, scores = np.array(bboxes), np.array(scores, np.float64)
-    return {
-        'bboxes': bboxes[:, 0] if single else bboxes,
-        'scores': scores[:, 0] if single else scores,
-        'frames': np.array(numbers),
-        'times': np.array(times),
-        'files': job.outputs.files if job.outputs else {},
-    } | ({'visualization': list(drawn[0])} if drawn else {})
+    if single:
+        bboxes, scores = bboxes[:, 0], scores[:, 0]
+    result = {'frames': np.array(numbers), 'times': np.array(times)}
+    result['files'] = job.outputs.files if job.outputs else {}
+    if drawn:
+        result['visualization'] = list(drawn[0])
+    return {'bboxes': bboxes, 'scores': scores, **result}
 
 
 def show_frame(frame: np.ndarray, window: str = 'mmsimtrack') -> bool:

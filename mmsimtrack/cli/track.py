@@ -89,6 +89,7 @@ TYPES = {
     '--device': parse_device,
     '--precision': click.Choice(['auto', 'fp32', 'bf16', 'fp16']),
 }
+NAMES = {'--no-video': 'video', '--no-sheet': 'sheet', '--format': 'formats'}
 DEFAULTS = {
     '--start': 0,
     '--step': 1,
@@ -103,19 +104,22 @@ def _add_options(function):
     for text, help_ in reversed(OPTIONS.items()):
         flag, _, metavar = text.partition(' ')
         about = {'is_flag': True}
+        if flag.startswith('--no-'):
+            about = {'flag_value': False, 'default': True}
         if metavar:
             about = {'metavar': metavar, 'type': TYPES.get(flag)}
         if flag in DEFAULTS:
             about |= {'default': DEFAULTS[flag], 'show_default': True}
         about['multiple'] = flag.startswith('--box')
-        function = click.option(flag, help=help_, **about)(function)
+        name = NAMES.get(flag, flag[2:].replace('-', '_'))
+        function = click.option(flag, name, help=help_, **about)(function)
     return function
 
 
 @click.command(short_help='Follow targets in videos, cameras, streams.')
 @click.argument('sources', metavar='SOURCE...', nargs=-1, required=True)
 @_add_options
-def track(sources, box, box_at, start, end, step, **options) -> int:
+def track(sources, box, box_at, start, end, step, show, **options) -> int:
     """Follow targets from frame to frame, and write their boxes.
 
     SOURCE is a video, a folder or pattern of frames ('dir/*.jpg',
@@ -125,7 +129,7 @@ def track(sources, box, box_at, start, end, step, **options) -> int:
     """
     sources = [each for text in sources for each in expand(text)]
     boxes = share_boxes(sources, box, box_at)
-    if options['show'] and not has_display():
+    if show and not has_display():
         raise click.UsageError(
             '--show needs a display, and an OpenCV with windows (package '
             'opencv-python, not opencv-python-headless). Leave it out.'
@@ -145,7 +149,7 @@ def track(sources, box, box_at, start, end, step, **options) -> int:
     for job in jobs:
         if not job.starts:
             job.starts = [(0, 1, select_box(job.footage.peek()))]
-    return Run(jobs, options)()
+    return Run(jobs, show, options.pop('quiet'))(**options)
 
 
 def expand(text: str) -> list[str | int]:
@@ -236,18 +240,18 @@ def choose_precision(name: str, device: str):
 class Run:
     """One call of the command: it follows, and says what has become of it."""
 
-    def __init__(self, jobs: list, options: dict) -> None:
-        self.jobs, self.options = jobs, options
+    def __init__(self, jobs: list, show: bool, quiet: bool) -> None:
+        self.jobs, self.show, self.quiet = jobs, show, quiet
         self.live = any(job.footage.reader.live for job in jobs)
         self.waiting = list(jobs)  # to be reported
         self.signal = None
         self.problems, self.incomplete = [], False
         self.tasks = {}  # of the progress bar, by job
 
-    def __call__(self) -> int:
+    def __call__(self, **options) -> int:
         """Follow all targets; the exit status."""
         with self._catch_signals():
-            self._follow()
+            self._follow(**options)
         for problem in self.problems:
             click.echo(f'mmsimtrack: {problem}', err=True)
         if self.signal and not (self.live and self.signal == signal.SIGINT):
@@ -273,31 +277,30 @@ class Run:
         for job in self.jobs:
             job.footage.stop()
 
-    def _follow(self) -> None:
+    def _follow(
+        self, model, weights, device, precision, trust_checkpoint, **writing
+    ) -> None:
         from rich.console import Console
         from rich.progress import Progress
 
         from mmsimtrack.apis.follow import follow
+        from mmsimtrack.apis.sinks import write_all
         from mmsimtrack.apis.sot_inferencer import init_model, show_frame
 
-        options = self.options
-        name, weights = options['model'], options['weights']
-        if name is None and weights is None:
-            name = DEFAULT_MODEL
-        self._prepare_outputs(name or weights)
-        trust = options['trust_checkpoint']
-        model = init_model(
-            name, weights, options['device'], trust_checkpoint=trust
-        )
-        device = next(model.parameters()).device.type
+        if model is None and weights is None:
+            model = DEFAULT_MODEL
+        write_all(self.jobs, model=model or weights, **writing)
+        trust = {'trust_checkpoint': trust_checkpoint}
+        tracker = init_model(model, weights, device, **trust)
+        device = next(tracker.parameters()).device.type
         console = Console(stderr=True)
-        hidden = options['quiet'] or not console.is_terminal
+        hidden = self.quiet or not console.is_terminal
         # live sources cannot wait for each other
-        steps = follow(model, self.jobs, len(self.jobs) if self.live else 1)
+        steps = follow(tracker, self.jobs, len(self.jobs) if self.live else 1)
         try:
             with (
                 Progress(console=console, disable=hidden) as bar,
-                choose_precision(options['precision'], device),
+                choose_precision(precision, device),
                 closing(steps),
             ):
                 for job, step in steps:
@@ -305,28 +308,11 @@ class Run:
                         self._report(job)
                         continue
                     self._show_progress(bar, job, step)
-                    if options['show'] and not show_frame(step.drawn):
+                    if self.show and not show_frame(step.drawn):
                         self._stop(signal.SIGINT, None)
         finally:
             for job in list(self.waiting):
                 self._report(job)
-
-    def _prepare_outputs(self, model: str) -> None:
-        from mmsimtrack.apis.sinks import Outputs
-
-        options, taken = self.options, set()
-        for job in self.jobs:
-            job.outputs = Outputs(
-                job.footage,
-                sorted({id_ for _, id_, _ in job.starts}),
-                options['out_dir'],
-                options['format'],
-                not options['no_video'],
-                not options['no_sheet'],
-                options['overwrite'],
-                model,
-                taken,
-            )
 
     def _show_progress(self, bar, job, step) -> None:
         """Count a frame of a source, on a terminal."""
@@ -363,6 +349,6 @@ class Run:
                 f' of {reader.num_received} ({reader.num_dropped} dropped, '
                 f'{reader.num_reconnects} reconnects)'
             )
-        if not self.options['quiet']:
+        if not self.quiet:
             files = dict.fromkeys(map(str, job.outputs.files.values()))
             click.echo(f'{source}: {count} -> {", ".join(files)}')

@@ -42,7 +42,8 @@ def list_frames(folder: str | os.PathLike) -> list[str]:
     """List the names of all frames in a folder, `2.jpg` before `10.JPG`.
 
     Numbers in names are compared by their value, `0.25` before `0.5` where
-    it is the only one, endings do not count, and hidden files are left out. The folder may be packed in a zip archive.
+    it is the only one, endings do not count, and hidden files are left out.
+    The folder may be packed in a zip archive.
     """
     _, files = list_folder(folder)
 

@@ -209,42 +209,41 @@ class VideoWriter:
 
     def _open(self) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        codec = self._open_opencv() if av is None else self._open_av()
-        if codec != 'libx264':
-            warnings.warn(
-                f'{self.path} is written as {codec}, without sound, since '
-                'there is no encoder for H.264; not every player shows it. '
-                'Run: pip install av',
-                stacklevel=3,
-            )
+        if av is None or 'libx264' not in av.codecs_available:
+            self._open_opencv()
+        else:
+            self._open_av()
 
-    def _open_opencv(self) -> str:
+    def _open_opencv(self) -> None:
+        path, fps = str(self.path), float(self.fps)
         for codec in ('vp09', 'mp4v'):
             fourcc = cv2.VideoWriter_fourcc(*codec)
-            self._writer = cv2.VideoWriter(
-                str(self.path), fourcc, float(self.fps), self._size
-            )
+            self._writer = cv2.VideoWriter(path, fourcc, fps, self._size)
             if self._writer.isOpened():
-                return codec
-        raise OSError(f'OpenCV cannot write the video {self.path}.')
+                warnings.warn(
+                    f'{path} is written as {codec}, without sound, since '
+                    'there is no encoder for H.264; not every player shows '
+                    'it. Run: pip install av',
+                    stacklevel=4,
+                )
+                return
+        raise OSError(f'OpenCV cannot write the video {path}.')
 
-    def _open_av(self) -> str:
+    def _open_av(self) -> None:
         fragments = {
             'movflags': 'frag_keyframe+empty_moov+default_base_moof',
             'frag_duration': '250000',  # microseconds
             'flush_packets': '1',
         }
         self._container = _open_mp4(self.path, fragments)
-        codecs = ('libx264', 'libvpx-vp9', 'mpeg4')
-        codec = next(c for c in codecs if c in av.codecs_available)
-        stream = self._stream = self._container.add_stream(codec, self.fps)
+        stream = self._container.add_stream('libx264', self.fps)
         stream.width, stream.height = (max(n - n % 2, 2) for n in self._size)
         stream.pix_fmt = 'yuv420p'
         stream.codec_context.time_base = self._tick
         stream.options = {'crf': '23', 'preset': 'veryfast'}
         # without B frames, whose order would delay the first time
         stream.options |= {'bf': '0', 'rc-lookahead': '10'}
-        return codec
+        self._stream = stream
 
     def _mux(self, picture) -> None:
         try:

@@ -16,6 +16,7 @@ from mmsimtrack.apis.follow import Job, follow
 from mmsimtrack.apis.sinks import Outputs, append
 from mmsimtrack.apis.sources import Footage
 
+FILES = ('csv', 'mp4', 'png')
 LATER = np.array((0.0, 0.0, 8.0, 8.0))
 
 
@@ -68,12 +69,9 @@ def test_every_format(clip, tmp_path):
     coco = json.loads((tmp_path / 'clip_tracked.coco.json').read_text())
     assert len(coco['images']) == LENGTH
     assert coco['images'][4]['file_name'] == 'frame_000004.png'
-    assert (coco['images'][4]['width'], coco['images'][4]['height']) == (
-        96,
-        64,
-    )
-    assert coco['annotations'][4]['image_id'] == 4
-    assert coco['annotations'][4]['track_id'] == 2
+    image, target = coco['images'][4], coco['annotations'][4]
+    assert (image['width'], image['height']) == (96, 64)
+    assert (target['image_id'], target['track_id']) == (4, 2)
     text = (tmp_path / 'clip_tracked_id2.txt').read_text().splitlines()
     assert text[2:4] == ['nan,nan,nan,nan', '0.0000,0.0000,8.0000,8.0000']
     assert len(text) == LENGTH
@@ -120,15 +118,8 @@ def test_files_of_the_user_are_left_alone(clip, tmp_path):
         assert files['csv'] == f'clip_tracked_{number}.csv'
         assert files['video'] == f'clip_tracked_{number}.mp4'
     assert (tmp_path / 'clip_tracked.csv').read_text() == 'mine'
-    assert names_in(tmp_path) == [
-        'clip_tracked.csv',
-        *(
-            f'clip_tracked_{n}.{e}'
-            for n in (2, 3)
-            for e in 'csv mp4 png'.split()
-        ),
-        'in',
-    ]
+    both = (f'clip_tracked_{n}.{e}' for n in (2, 3) for e in FILES)
+    assert names_in(tmp_path) == ['clip_tracked.csv', *both, 'in']
 
 
 def test_own_files_are_no_frames(tmp_path):
@@ -152,10 +143,8 @@ def test_two_at_once_keep_their_files_apart(tmp_path):
     for _ in range(10):
         next(steps)
     found = [job.outputs.files['csv'] for job in jobs]
-    assert [path.name for path in found] == [
-        'clip_tracked.csv',
-        'clip_tracked_2.csv',
-    ]
+    names = ['clip_tracked.csv', 'clip_tracked_2.csv']
+    assert [path.name for path in found] == names
     # on the disk at once
     assert [path.read_text().count('\n') for path in found] == [6, 6]
     steps.close()

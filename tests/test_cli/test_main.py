@@ -59,14 +59,8 @@ def test_a_command_of_tools_runs(tmp_path, capsys):
     args = ['--type', 'Got10kDataset', '--split', 'val', '--data-root']
     assert main(['check', *args, str(tmp_path / 'data')]) == 0
     missing = ['--gt', str(tmp_path), '--results', str(tmp_path / 'none')]
-    args = [
-        *missing,
-        '--benchmark',
-        'custom',
-        '--out',
-        str(tmp_path / 'm.json'),
-    ]
-    assert main(['score', *args]) == 2
+    args = ['--benchmark', 'custom', '--out', str(tmp_path / 'm.json')]
+    assert main(['score', *missing, *args]) == 2
     assert 'no such folder' in capsys.readouterr().err
 
 
@@ -103,11 +97,8 @@ def test_what_nobody_expected_shows_where(monkeypatch, capsys):
 
 def test_models(capsys):
     assert main(['models', '--weights']) == 0
-    assert capsys.readouterr().out.split() == [
-        'sim_s16-6l_real',
-        'with',
-        'weights',
-    ]
+    name, *text = capsys.readouterr().out.split()
+    assert (name, text) == ('sim_s16-6l_real', ['with', 'weights'])
     main(['models', 'sim_b16_lasot'])
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].endswith('configs/simtrack/sim_b16_lasot.py')

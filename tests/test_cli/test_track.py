@@ -80,26 +80,21 @@ def test_options(called):
     assert one[0]['bbox'] == [-5, 3, 10, 10]
     assert three[0]['frame'] == 7 and three[0]['bbox'] == [1, 2, 3, 4]
     assert len(two) == 6
-    assert sorted(p.name for p in Path().glob('clip_*')) == [
-        'clip_tracked.json',
-        'clip_tracked.mot.txt',
-    ]
-
-
-def test_of_two_starts_the_later_one_counts(called):
-    args = ['--box', BOX, '--box-at', '2:8,8,8,8:1', '--start', '5']
-    assert main(['track', 'clip.mp4', *args]) == 0
-    found = rows('work_dirs/track/clip_tracked.csv')
-    assert found[0] == [5, 0.2, 1, 8, 8, 8, 8, 1]
-    assert len(found) == LENGTH - 5
+    names = sorted(p.name for p in Path().glob('clip_*'))
+    assert names == ['clip_tracked.json', 'clip_tracked.mot.txt']
 
 
 def test_a_target_starts_anew(called):
-    args = ['--box', BOX, '--box-at', '10:8,8,8,8:1', '--out-dir', 'out']
+    """The later one of two starts that are due counts."""
+    args = ['--box', BOX, '--box-at', '2:8,8,8,8:1', '--start', '5']
+    args += ['--box-at', '10:4,4,8,8:1']
     assert main(['track', 'clip.mp4', *args]) == 0
-    found = rows('out/clip_tracked.csv')
-    assert found[10][2:] == [1, 8, 8, 8, 8, 1]
-    assert found[11][2:] == [1, 10, 9, 8, 8, 0.5]
+    found = rows('work_dirs/track/clip_tracked.csv')
+    assert found[0] == [5, 0.2, 1, 8, 8, 8, 8, 1]
+    assert found[4][2:] == [1, 16, 12, 8, 8, 0.0625]
+    assert found[5][2:] == [1, 4, 4, 8, 8, 1]
+    assert found[6][2:] == [1, 6, 5, 8, 8, 0.5]
+    assert len(found) == LENGTH - 5
 
 
 @pytest.mark.parametrize('boxes', [1, 2])
