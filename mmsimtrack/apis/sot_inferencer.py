@@ -226,10 +226,8 @@ class SOTInferencer:
                 f'{len(sources)} sources. Give a box, or a list of boxes, for '
                 'each source.'
             )
-        jobs = [
-            make_job(source, group, pred_score_thr)
-            for source, group in zip(sources, groups)
-        ]
+        pairs = list(zip(sources, groups))
+        jobs = [make_job(*pair, pred_score_thr) for pair in pairs]
         if out_dir is not None:
             options = {'formats': ('txt',), 'overwrite': True, **outputs}
             write_all(jobs, out_dir, **{'model': self.name, **options})

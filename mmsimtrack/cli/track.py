@@ -7,8 +7,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 
 import click
@@ -128,13 +127,13 @@ def track(sources, box, box_at, start, end, step, show, **options) -> int:
     NAME_tracked.csv (frame,time,id,x,y,w,h,score), .mp4 and .png.
     """
     sources = [each for text in sources for each in expand(text)]
-    boxes = share_boxes(sources, box, box_at)
+    starts = share_boxes(sources, box, box_at)
     if show and not has_display():
         raise click.UsageError(
             '--show needs a display, and an OpenCV with windows (package '
             'opencv-python, not opencv-python-headless). Leave it out.'
         )
-    if not (all(boxes) or box_at or has_display()):
+    if not (all(starts) or has_display()):
         raise click.UsageError(
             'there is no display to draw a box in. Give the target in '
             'the first frame: --box x,y,w,h in pixels.'
@@ -143,8 +142,8 @@ def track(sources, box, box_at, start, end, step, show, **options) -> int:
     from mmsimtrack.apis.sources import Footage
 
     jobs = [
-        Job(Footage(source, start, end, step), plan(own, box_at))
-        for source, own in zip(sources, boxes)
+        Job(Footage(source, start, end, step), own)
+        for source, own in zip(sources, starts)
     ]
     for job in jobs:
         if not job.starts:
@@ -164,31 +163,28 @@ def expand(text: str) -> list[str | int]:
 
 
 def share_boxes(sources: list, boxes: tuple, starts: tuple) -> list[list]:
-    """Choose the boxes of each source.
+    """Choose and number the targets of each source.
+
+    Returns:
+        For each source, the frame, the id and the box of each start.
 
     Raises:
-        click.UsageError: If they cannot be shared.
+        click.UsageError: If the boxes cannot be shared.
     """
-    if len(sources) == 1:
-        return [list(boxes)]
-    if len(boxes) not in (0, 1, len(sources)) or starts:
-        raise click.UsageError(
-            f'found {len(boxes)} --box{" and --box-at" if starts else ""} for '
-            f'{len(sources)} sources, expected one --box for all, or one for '
-            'each. For several targets, give one source at a time.'
-        )
-    if len(boxes) < 2:
-        return [list(boxes) for _ in sources]
-    return [[box] for box in boxes]
-
-
-def plan(boxes: list, starts: tuple) -> list[tuple]:
-    """Number the targets -> frame, id and box of each start."""
-    found = [(0, i + 1, box) for i, box in enumerate(boxes)]
+    groups = [boxes] * len(sources)
+    if len(sources) > 1:
+        if len(boxes) not in (0, 1, len(sources)) or starts:
+            raise click.UsageError(
+                f'found {len(boxes)} --box{" and --box-at" * bool(starts)} '
+                f'for {len(sources)} sources, expected one --box for all, or '
+                'one for each. For several targets, give one source at a time.'
+            )
+        groups = [[box] for box in boxes] if len(boxes) > 1 else groups
+    groups = [[(0, i + 1, box) for i, box in enumerate(g)] for g in groups]
     for frame, id_, box in starts:
-        free = max((other for _, other, _ in found), default=0) + 1
-        found.append((frame, id_ or free, box))
-    return found
+        free = max((other for _, other, _ in groups[0]), default=0) + 1
+        groups[0].append((frame, id_ or free, box))
+    return groups
 
 
 def has_display() -> bool:
@@ -250,8 +246,13 @@ class Run:
 
     def __call__(self, **options) -> int:
         """Follow all targets; the exit status."""
-        with self._catch_signals():
+        numbers = signal.SIGINT, signal.SIGTERM
+        former = {n: signal.signal(n, self._stop) for n in numbers}
+        try:
             self._follow(**options)
+        finally:
+            for number, handler in former.items():
+                signal.signal(number, handler)
         for problem in self.problems:
             click.echo(f'mmsimtrack: {problem}', err=True)
         if self.signal and not (self.live and self.signal == signal.SIGINT):
@@ -259,16 +260,6 @@ class Run:
         if self.problems and not self.incomplete:
             return 2  # nothing was tracked
         return int(bool(self.problems))
-
-    @contextmanager
-    def _catch_signals(self) -> Iterator[None]:
-        numbers = signal.SIGINT, signal.SIGTERM
-        former = [signal.signal(number, self._stop) for number in numbers]
-        try:
-            yield
-        finally:
-            for number, handler in zip(numbers, former):
-                signal.signal(number, handler)
 
     def _stop(self, number: int, _) -> None:
         """End after this frame; a second signal ends at once."""

@@ -116,24 +116,24 @@ def test_a_pattern_of_videos(called):
     assert found == ['clip2_tracked.csv', 'clip_tracked.csv']
 
 
-@pytest.mark.parametrize(
-    'args, message',
-    [
-        (['clip.mp4'], 'no display to draw a box in'),
-        (['clip.mp4', '--box', BOX, '--show'], '--show needs a display'),
-        (['clip.mp4', '--box', '1,2,3'], 'expected four numbers x,y,w,h'),
-        (['clip.mp4', '--box', 'nan,1,2,3'], 'expected finite numbers'),
-        (['clip.mp4', '--box', '1,2,0,4'], 'a height above 0'),
-        (['clip.mp4', '--box-at', '1,2,3,4'], 'expected FRAME:x,y,w,h'),
-        (['clip.mp4', '--box', BOX, '--format', 'xml'], 'some of csv,json'),
-        (['clip.mp4', '--box', BOX, '--device', 'gpu'], 'a device that works'),
-        (['no.mp4', '--box', BOX], 'no.mp4 is missing'),
-        (['9', '--box', BOX], 'no frame from 9'),
-        (['clip.mp4', '--start', '99', '--box', BOX], 'no frame from 99 to'),
-        (['clip.mp4', 'a', 'b', '--box', BOX, '--box', BOX], 'found 2 --box'),
-        ([], "Missing argument 'SOURCE...'"),
-    ],
-)
+REFUSED = [
+    (['clip.mp4'], 'no display to draw a box in'),
+    (['clip.mp4', '--box', BOX, '--show'], '--show needs a display'),
+    (['clip.mp4', '--box', '1,2,3'], 'expected four numbers x,y,w,h'),
+    (['clip.mp4', '--box', 'nan,1,2,3'], 'expected finite numbers'),
+    (['clip.mp4', '--box', '1,2,0,4'], 'a height above 0'),
+    (['clip.mp4', '--box-at', '1,2,3,4'], 'expected FRAME:x,y,w,h'),
+    (['clip.mp4', '--box', BOX, '--format', 'xml'], 'some of csv,json'),
+    (['clip.mp4', '--box', BOX, '--device', 'gpu'], 'a device that works'),
+    (['no.mp4', '--box', BOX], 'no.mp4 is missing'),
+    (['9', '--box', BOX], 'no frame from 9'),
+    (['clip.mp4', '--start', '99', '--box', BOX], 'no frame from 99 to'),
+    (['clip.mp4', 'a', 'b', '--box', BOX, '--box', BOX], 'found 2 --box'),
+    ([], "Missing argument 'SOURCE...'"),
+]
+
+
+@pytest.mark.parametrize('args, message', REFUSED)
 def test_what_is_refused(called, args, message, capsys):
     assert main(['track', *args]) == 2
     error = capsys.readouterr().err
