@@ -11,7 +11,22 @@ camera. `mmsimtrack track` has more options.
 import argparse
 import sys
 
-from mmsimtrack.cli.options import add_trust_option, parse_bbox, parse_source
+from mmsimtrack.cli.options import (
+    add_options,
+    add_trust_option,
+    parse_bbox,
+    parse_source,
+)
+
+OPTIONS = {
+    'config': 'name of a model, or config file',
+    'checkpoint': 'checkpoint file',
+    'source': 'what to track in',
+    '--bbox x,y,w,h': 'target in the first frame, in pixels; repeat it for '
+    'more targets',
+    '--out-dir DIR': 'folder for the results (default: work_dirs/track)',
+    '--device NAME': 'cpu, cuda:0 ... (default: choose)',
+}
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -19,21 +34,11 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument('config', help='name of a model, or config file')
-    parser.add_argument('checkpoint', nargs='?', help='checkpoint file')
-    parser.add_argument('source', type=parse_source, help='what to track in')
-    parser.add_argument(
-        '--bbox',
-        type=parse_bbox,
-        action='append',
-        required=True,
-        help='target in the first frame: x,y,w,h in pixels; repeat it for '
-        'more targets',
-    )
-    parser.add_argument(
-        '--out-dir', default='work_dirs/track', help='folder for the results'
-    )
-    parser.add_argument('--device', help='cpu, cuda:0 ... (default: choose)')
+    bbox = {'type': parse_bbox, 'action': 'append', 'required': True}
+    out_dir = {'default': 'work_dirs/track'}
+    optional, source = {'nargs': '?'}, {'type': parse_source}
+    about = dict(checkpoint=optional, source=source)
+    add_options(parser, OPTIONS, bbox=bbox, out_dir=out_dir, **about)
     add_trust_option(parser)
     args = parser.parse_args(argv)
     from mmsimtrack.apis import SOTInferencer

@@ -7,21 +7,21 @@ a video needs no network library.
 from importlib import import_module
 
 _HOMES = {
-    'sot_inferencer': (
-        'SOTInferencer',
-        'TrackedFrame',
-        'Tracker',
-        'inference_sot',
-        'init_model',
-    ),
-    'sources': ('Footage', 'open_source'),
-    'zoo': ('find_model', 'get_model', 'list_models'),
+    'SOTInferencer': 'sot_inferencer',
+    'TrackedFrame': 'sot_inferencer',
+    'Tracker': 'sot_inferencer',
+    'inference_sot': 'sot_inferencer',
+    'init_model': 'sot_inferencer',
+    'Footage': 'sources',
+    'open_source': 'sources',
+    'find_model': 'zoo',
+    'get_model': 'zoo',
+    'list_models': 'zoo',
 }
-__all__ = sorted(name for names in _HOMES.values() for name in names)
+__all__ = sorted(_HOMES)
 
 
 def __getattr__(name: str):
-    for module, names in _HOMES.items():
-        if name in names:
-            return getattr(import_module(f'{__name__}.{module}'), name)
-    raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+    if name not in _HOMES:
+        raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+    return getattr(import_module(f'{__name__}.{_HOMES[name]}'), name)

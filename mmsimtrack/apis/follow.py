@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mmsimtrack.apis.reader import Item
 from mmsimtrack.apis.sources import Footage
 from mmsimtrack.models.trackers import SOTTracker, TrackState
+from mmsimtrack.visualization import SOTVisualizer
+
+if TYPE_CHECKING:
+    from mmsimtrack.apis.sinks import Outputs
 
 
 @dataclass(frozen=True)
@@ -21,9 +27,10 @@ class Step:
         number: Number of the frame in its source, from 0.
         time: In seconds since frame 0.
         frame: (H, W, 3) RGB uint8.
-        ids: Of the N targets that have been started, in ascending order.
+        ids: Numbers of the N targets that have been started, ascending.
         bboxes: (N, 4) xyxy in frame pixels.
         scores: (N,) in [0, 1].
+        threshold: Boxes with a lower score are not drawn.
     """
 
     number: int
@@ -32,52 +39,101 @@ class Step:
     ids: list[int]
     bboxes: np.ndarray
     scores: np.ndarray
+    threshold: float = 0
+
+    @cached_property
+    def drawn(self) -> np.ndarray:
+        """The frame with its boxes; several have a color and a label each."""
+        text = f'#{self.number}'
+        is_low = (self.scores < self.threshold)[:, None]
+        bboxes = np.where(is_low, np.nan, self.bboxes)
+        if self.ids == [1]:
+            text += f'  {self.scores[0]:.2f}'
+            return SOTVisualizer.draw_frame(self.frame, bboxes[0], text=text)
+        labels = [f'{i} {s:.2f}' for i, s in zip(self.ids, self.scores)]
+        return SOTVisualizer.draw_targets(
+            self.frame, self.ids, bboxes, labels, text
+        )
 
 
-@dataclass
+@dataclass(eq=False)
 class Job:
-    """A source, and the targets to follow in it.
+    """A source, the targets to follow in it, and how far that is.
 
     Attributes:
         footage: The source.
         starts: Frame, id and box (xyxy) of each target. The frame may be one
             that is left out; the next one takes its place. An id that is
             followed already starts anew.
+        outputs: The files to write.
+        threshold: See `Step`.
         error: What ended the job before its source did.
-        outputs: Files that are written; see `outputs_of`.
     """
 
     footage: Footage
-    starts: list[tuple[int, int, np.ndarray]]
-    ids: list[int] = field(default_factory=list)
-    state: TrackState | None = None
+    starts: list[tuple[float, int, np.ndarray]]
+    outputs: Outputs | None = None
+    threshold: float = 0
     error: Exception | None = None
-    outputs: Any = None
+    ended: bool = False
+    _ids: list[int] = field(default_factory=list)
+    _state: TrackState | None = None
 
-    def begin(self, model: SOTTracker, number: int, frame: np.ndarray) -> None:
-        """Start the targets whose time has come."""
+    def read(self) -> Item | None:
+        """Read the next frame; None at the end, also at a bad one."""
+        try:
+            return next(self.footage, None)
+        except Exception as error:  # of any source, and others go on
+            self.error = error
+            return None
+
+    def advance(self, model: SOTTracker, item: Item | None) -> Step | None:
+        """Start the targets whose time has come, and write the frame.
+
+        Returns:
+            None once the job has ended.
+        """
+        try:
+            if item is not None:
+                self._begin(model, item[0], item[2])
+                step = self._step(*item)
+                if self.outputs is not None:
+                    self.outputs.add(step)
+                return step
+        except (OSError, ValueError) as error:
+            self.error = error
+        self.close()
+        return None
+
+    def _begin(self, model: SOTTracker, number: int, frame) -> None:
         self.starts.sort(key=lambda start: start[0])  # the latest one counts
         due = {id_: box for at, id_, box in self.starts if at <= number}
         if not due:
             return
         self.starts = [start for start in self.starts if start[0] > number]
         state = model.init([frame] * len(due), list(due.values()))
-        others = [i for i, id_ in enumerate(self.ids) if id_ not in due]
+        others = [i for i, id_ in enumerate(self._ids) if id_ not in due]
         if others:
-            state = TrackState.cat([self.state[others], state])
-        self.ids = [self.ids[i] for i in others] + list(due)
-        order = np.argsort(self.ids)
-        self.ids = [self.ids[i] for i in order]
-        self.state = state[order.tolist()]
+            state = TrackState.cat([self._state[others], state])
+        ids = [self._ids[i] for i in others] + list(due)
+        self._ids, self._state = sorted(ids), state[np.argsort(ids).tolist()]
 
-    def step(self, number: int, moment: float, frame: np.ndarray) -> Step:
-        """What there is to say about a frame."""
-        if self.state is None:
-            return Step(
-                number, moment, frame, [], np.zeros((0, 4)), np.ones(0)
-            )
-        bboxes, scores = self.state.bboxes.numpy(), self.state.scores.numpy()
-        return Step(number, moment, frame, self.ids, bboxes, scores)
+    def _step(self, number: int, time: float, frame: np.ndarray) -> Step:
+        bboxes, scores = np.zeros((0, 4)), np.zeros(0)
+        if self._state is not None:
+            bboxes, scores = self._state.bboxes, self._state.scores
+        found = self._ids, np.asarray(bboxes), np.asarray(scores)
+        return Step(number, time, frame, *found, self.threshold)
+
+    def close(self) -> None:
+        """Close the source, and complete the files."""
+        self.ended = True
+        self.footage.close()
+        try:
+            if self.outputs is not None:
+                self.outputs.close()
+        except OSError as error:
+            self.error = self.error or error
 
 
 def follow(
@@ -87,7 +143,7 @@ def follow(
 
     Args:
         model: The tracker.
-        jobs: Sources with their targets.
+        jobs: Sources with their targets. All are closed in the end.
         batch_size: Sources at a time. The network runs once for all their
             targets; a source that ends makes room for the next one.
 
@@ -95,51 +151,35 @@ def follow(
         A job and its next step; None once the job has ended, by itself or by
         its `error`.
     """
-    jobs, running = iter(jobs), []
-    while True:
-        running += islice(jobs, batch_size - len(running))
-        if not running:
-            return
-        items = {}
-        for index, job in enumerate(running):
-            try:
-                items[index] = next(job.footage, None)
-            except Exception as error:  # of any source, and others go on
-                job.error, items[index] = error, None
-        _track(
-            model, [(running[i], item) for i, item in items.items() if item]
-        )
-        ended = []
-        for index, item in items.items():
-            job = running[index]
-            if item:
-                try:
-                    job.begin(model, item[0], item[2])
-                except ValueError as error:
-                    job.error, item = error, None
-            if item:
-                yield job, job.step(*item)
-            else:
-                ended.append(index)
-                job.footage.close()
-                footage = job.footage
-                if not (job.error or footage.num_given or footage.stopped):
-                    job.error = ValueError(job.footage.nothing())
-                yield job, None
-        running = [job for i, job in enumerate(running) if i not in ended]
+    jobs = list(jobs)
+    waiting, running = iter(jobs), []
+    try:
+        while True:
+            running += islice(waiting, batch_size - len(running))
+            if not running:
+                return
+            items = [job.read() for job in running]
+            _track(model, running, items)
+            for job, item in zip(running, items):
+                yield job, job.advance(model, item)
+            running = [job for job in running if not job.ended]
+    finally:
+        for job in jobs:
+            job.close()
 
 
-def _track(model: SOTTracker, moved: list[tuple[Job, tuple]]) -> None:
+def _track(model: SOTTracker, jobs: list[Job], items: list) -> None:
     """Advance the jobs that follow something already, in one batch."""
-    moved = [(job, frame) for job, (*_, frame) in moved if job.state]
+    pairs = zip(jobs, items)
+    moved = [(job, item[2]) for job, item in pairs if item and job._state]
     if not moved:
         return
-    states = [job.state for job, _ in moved]
-    state = TrackState.cat(states) if len(states) > 1 else states[0]
-    frames = [frame for job, frame in moved for _ in job.ids]
+    state = moved[0][0]._state
+    if len(moved) > 1:
+        state = TrackState.cat([job._state for job, _ in moved])
+    frames = [frame for job, frame in moved for _ in job._ids]
     state, row = model.track(frames, state), 0
     for job, _ in moved:
-        job.state = state
-        if len(moved) > 1:
-            job.state = state[row : row + len(job.ids)]
-        row += len(job.ids)
+        end = row + len(job._ids)
+        job._state = state if len(moved) == 1 else state[row:end]
+        row = end

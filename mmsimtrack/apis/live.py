@@ -1,15 +1,18 @@
-"""Cameras and streams: the newest frame counts."""
+"""What OpenCV reads: cameras and streams, of which the newest frame counts."""
 
 from __future__ import annotations
 
 import threading
 import time
 import warnings
+from collections import deque
 from collections.abc import Iterator
 from fractions import Fraction
+from pathlib import Path
 
 import cv2
-import numpy as np
+
+from mmsimtrack.apis.reader import Item
 
 
 class LiveReader:
@@ -17,10 +20,10 @@ class LiveReader:
 
     A thread reads all the time and holds one frame; what the caller is too
     slow for is dropped and counted. A connection that breaks is made again.
-    An address of a whole file has an end, and of it nothing is dropped.
+    A file, also at an address, has an end, and of it nothing is dropped.
 
     Args:
-        source: Number of a camera, or address of a stream.
+        source: Number of a camera, address of a stream, or video file.
         patience: Seconds without a frame after which the stream has ended.
 
     Attributes:
@@ -34,94 +37,95 @@ class LiveReader:
         ValueError: If no frame can be read.
     """
 
-    files = ()
+    names, sound = (), None
 
-    def __init__(self, source: str | int, patience: float = 10) -> None:
-        self.source = source
-        self.patience = patience
+    def __init__(self, source: str | int | Path, patience: float = 10) -> None:
+        self.source, self.patience = source, patience
+        self.files = [source] if isinstance(source, Path) else []
         self.num_received = self.num_dropped = self.num_reconnects = 0
         self.ended = False
-        self._newest = None
-        self._condition = threading.Condition()
+        self._newest, self._arrived = deque(maxlen=1), threading.Event()
         self._capture = self._connect()
-        ok, frame = self._capture.read()
+        ok, self._first = self._capture.read()
         if not ok:
-            self._capture.release()
+            name = str(source) if self.files else source
             raise ValueError(
-                f'OpenCV reads no frame from {source!r}. Expected the number '
-                'of a camera, or the address of a stream that is on and can '
-                'be reached from here.'
+                f'OpenCV reads no frame from {name!r}. Expected a '
+                'video, the number of a camera, or the address of a stream '
+                'that is on and can be reached from here.'
             )
-        count = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)
-        self.live = count <= 0
-        self.total = None if self.live else int(count)
+        count = int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT))
+        self.total = count if count > 0 else None
+        self.live = self.total is None and not self.files
         fps = self._capture.get(cv2.CAP_PROP_FPS)
-        self.fps = Fraction(fps if 0 < fps <= 240 else 25)
+        self.fps = Fraction(fps if 0 < fps <= 1000 else 25)
         self.started = self._latest = time.monotonic()
-        self._put(frame)
 
     def _connect(self) -> cv2.VideoCapture:
-        if isinstance(self.source, str):
-            waits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, 5000]
-            waits += [cv2.CAP_PROP_READ_TIMEOUT_MSEC, 5000]
-            return cv2.VideoCapture(self.source, cv2.CAP_FFMPEG, waits)
-        return cv2.VideoCapture(self.source)
+        if not isinstance(self.source, (str, Path)):
+            return cv2.VideoCapture(int(self.source))
+        waits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, 5000]
+        waits += [cv2.CAP_PROP_READ_TIMEOUT_MSEC, 5000]
+        return cv2.VideoCapture(str(self.source), cv2.CAP_FFMPEG, waits)
 
-    def _put(self, frame: np.ndarray) -> None:
-        """Replace the frame that waits."""
-        with self._condition:
-            while not self.live and self._newest is not None:
-                if self.ended:
-                    return
-                self._condition.wait(0.2)
-            self._latest = time.monotonic()
-            moment = self._latest - self.started
-            if not self.live:
-                moment = float(self.num_received / self.fps)
-            self.num_dropped += self._newest is not None
-            self._newest = self.num_received, moment, frame
+    def __iter__(self) -> Iterator[Item]:
+        """Yield number, time (of arrival, if live), and an RGB frame."""
+        for number, moment, bgr in (
+            self._follow() if self.live else self._all()
+        ):
+            yield number, moment, cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
+
+    def _all(self) -> Iterator[Item]:
+        ok, frame = True, self._first
+        while ok and not self.ended:
+            moment = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+            yield self.num_received, moment, frame
             self.num_received += 1
-            self._condition.notify_all()
+            ok, frame = self._capture.read()
+        self._capture.release()
 
-    def _read(self) -> None:
+    def _follow(self) -> Iterator[Item]:
+        num_given = 0
+        self._put(self._first)
+        thread = threading.Thread(target=self._receive, daemon=True)
+        thread.start()
+        try:
+            while self._newest or not self.ended:
+                self._arrived.wait(0.1)
+                self._arrived.clear()
+                if self._newest:
+                    item = self._newest.popleft()
+                    num_given += 1
+                    self.num_dropped = item[0] + 1 - num_given
+                    yield item
+        finally:
+            self.ended = True
+            thread.join(6)
+
+    def _put(self, frame) -> None:
+        """Replace the frame that waits."""
+        self._latest = time.monotonic()
+        moment = self._latest - self.started
+        self._newest.append((self.num_received, moment, frame))
+        self.num_received += 1
+        self._arrived.set()
+
+    def _receive(self) -> None:
         """Read until the end; runs in the thread."""
         while not self.ended:
             ok, frame = self._capture.read()
             if ok:
                 self._put(frame)
-            elif not self.live:
-                break
             elif time.monotonic() - self._latest > self.patience:
                 warnings.warn(
                     f'{self.source} gave no frame for {self.patience:g} s, '
                     'so it has ended.',
                     stacklevel=1,
                 )
-                break
+                self.ended = True
             else:
                 self._capture.release()
                 time.sleep(0.2)
                 self._capture = self._connect()
                 self.num_reconnects += self._capture.isOpened()
         self._capture.release()
-        self.ended = True
-
-    def __iter__(self) -> Iterator[tuple[int, float, np.ndarray]]:
-        """Yield number, time of arrival, and (H, W, 3) RGB uint8."""
-        thread = threading.Thread(target=self._read, daemon=True)
-        thread.start()
-        try:
-            while True:
-                with self._condition:
-                    item, self._newest = self._newest, None
-                    self._condition.notify_all()
-                    if item is None:
-                        if self.ended:
-                            return
-                        self._condition.wait(0.1)
-                        continue
-                number, moment, frame = item
-                yield number, moment, cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
-        finally:
-            self.ended = True
-            thread.join(6)

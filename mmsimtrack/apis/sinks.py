@@ -6,76 +6,55 @@ import csv
 import itertools
 import json
 import os
-from bisect import bisect
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
+from io import FileIO
 from pathlib import Path
-
-import cv2
-import numpy as np
 
 from mmsimtrack.apis.follow import Job, Step
 from mmsimtrack.apis.sources import MANIFEST, Footage, written_names
 from mmsimtrack.fileio import replace_atomically
 from mmsimtrack.structures import xyxy_to_xywh
-from mmsimtrack.visualization import (
-    SOTVisualizer,
-    VideoWriter,
-    contact_sheet,
-    write_image,
-)
+from mmsimtrack.visualization import VideoWriter, contact_sheet, write_image
 
 HEADER = 'frame,time,id,x,y,w,h,score\n'
-ENDINGS = {
-    'csv': '.csv',
-    'json': '.json',
-    'mot': '.mot.txt',
-    'coco': '.coco.json',
-    'txt': '.txt',
+ENDINGS = dict(csv='.csv', json='.json', mot='.mot.txt', txt='.txt')
+ENDINGS['coco'] = '.coco.json'
+LINES = {  # of a target in a frame
+    'csv': '{n},{time:.6f},{id},{box},{score:.4f}\n',
+    'mot': '{next},{id},{box},{score:.4f},-1,-1,-1\n',
 }
+MAX_TILES = 16  # frames on a contact sheet, twice as many as there may be
 
 
-class RowFile:
-    """A text file that always ends with a whole line, on the disk at once.
+def append(file: FileIO, text: str) -> None:
+    """Append whole lines to an unbuffered file.
 
-    Args:
-        path: File to empty and to write.
+    Raises:
+        OSError: If there is no room; what is there stays as it was.
     """
-
-    def __init__(self, path: Path) -> None:
-        self._file = open(path, 'wb', buffering=0)
-
-    def write(self, text: str) -> None:
-        """Append whole lines.
-
-        Raises:
-            OSError: If there is no room; what is there stays as it was.
-        """
-        content, end = text.encode(), self._file.tell()
-        try:
-            written = self._file.write(content)
-            if written < len(content):
-                self._file.write(content[written:])
-        except OSError:
-            self._file.seek(end)
-            self._file.truncate()
-            raise
-
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()
+    content, end = text.encode(), file.tell()
+    try:
+        while content:
+            content = content[file.write(content) :]
+    except OSError:
+        file.seek(end)
+        file.truncate()
+        raise
 
 
+@dataclass(eq=False)
 class Outputs:
-    """The files of one tracked source.
+    """The files of one tracked source, which begin with its first frame.
 
     No file is replaced but, with `overwrite`, those that this library wrote
     itself; names that are taken get a number. Rows are on the disk as soon
     as they are added.
 
-    Args:
+    Attributes:
         footage: The source.
-        ids: Of all targets that will be followed.
+        ids: Numbers of all targets that will be followed.
         out_dir: Folder for `<name>_tracked.*`; it may be that of the source.
         formats: Some of `ENDINGS`. `csv` has a row per frame and target,
             frames from 0; `mot` counts from 1; `txt` has `x,y,w,h` alone, a
@@ -85,146 +64,126 @@ class Outputs:
         sheet: Write a contact sheet of it, `.png`.
         overwrite: Replace own files instead of taking another number.
         model: Name of the tracker, for `json`.
-        threshold: Boxes with a lower score are not drawn.
         taken: Files that are not to be replaced either, those of other
             sources of the same run; own files are added.
-
-    Attributes:
         files: Paths by `boxes` (the first format), `video`, `sheet` and the
             names of the formats.
+        num_frames: Frames so far.
     """
 
-    def __init__(
-        self,
-        footage: Footage,
-        ids: Sequence[int],
-        out_dir: str | os.PathLike,
-        formats: Sequence[str] = ('csv',),
-        video: bool = True,
-        sheet: bool = True,
-        overwrite: bool = False,
-        model: str = '',
-        threshold: float = 0,
-        taken: set[Path] | None = None,
-    ) -> None:
-        self.footage, self.model, self.threshold = footage, model, threshold
-        self.overwrite = overwrite
-        self._taken = set() if taken is None else taken
-        self.num_frames = 0
-        self._sizes = []  # number of a frame and (W, H), at each change
-        suffixes = {}
-        for name in formats:
-            suffixes[name] = ENDINGS[name]
-            if name == 'txt' and len(ids) > 1:
-                del suffixes[name]
-                suffixes |= {f'txt{i}': f'_id{i}.txt' for i in ids}
-        rows = list(suffixes)
-        if video:
-            suffixes['video'] = '.mp4'
-        if sheet:
-            suffixes['sheet'] = '.png'
-        Path(out_dir).mkdir(parents=True, exist_ok=True)
-        self.files = self._claim(Path(out_dir), suffixes)
-        self._all = dict(self.files)
-        if rows:
-            self.files['boxes'] = self.files[rows[0]]
-        self._rows = {
-            name: RowFile(self.files[name])
-            for name in rows
-            if name not in ('json', 'coco')
-        }
-        self._spool = self._all.get('csv')
-        if self._spool is None:
-            stem = f'.{footage.name}_tracked.{os.getpid()}.rows'
-            self._spool = Path(out_dir, stem)
-            self._rows['csv'] = RowFile(self._spool)
-        self._rows['csv'].write(HEADER)
-        self._ids = {f'txt{i}': i for i in ids} | {'txt': ids[0]}
-        self._video = None
-        if video:
-            self._video = VideoWriter(
-                self.files['video'],
-                footage.reader.fps,
-                audio=getattr(footage.reader, 'sound', None),
-                keep_partial=True,
-            ).__enter__()
-        self._shown = _Shown() if sheet else None
+    footage: Footage
+    ids: Sequence[int]
+    out_dir: str | os.PathLike
+    formats: Sequence[str] = ('csv',)
+    video: bool = True
+    sheet: bool = True
+    overwrite: bool = False
+    model: str = ''
+    taken: set[Path] = field(default_factory=set)
+    files: dict[str, Path] = field(default_factory=dict)
+    num_frames: int = 0
 
-    def _claim(
-        self, folder: Path, suffixes: dict[str, str]
-    ) -> dict[str, Path]:
+    def __post_init__(self) -> None:
+        self._closing = ExitStack()  # last opened, first closed
+        self._rows, self._video = {}, None
+        self._sizes = {}  # (W, H), by the first frame that has it
+        self._tiles, self._stride = [], 1  # of the contact sheet
+
+    def _open(self) -> None:
+        """Create all files."""
+        endings = {name: ENDINGS[name] for name in self.formats}
+        if 'txt' in endings and len(self.ids) > 1:
+            del endings['txt']
+            endings |= {f'txt{i}': f'_id{i}.txt' for i in self.ids}
+        rows = [name for name in endings if name not in ('json', 'coco')]
+        first = next(iter(endings), None)
+        endings |= {'video': '.mp4'} if self.video else {}
+        endings |= {'sheet': '.png'} if self.sheet else {}
+        folder = Path(self.out_dir)
+        folder.mkdir(parents=True, exist_ok=True)
+        self.files = self._claim(folder, endings)
+        self._closing.callback(
+            self._leave_out_empty, list(self.files.values())
+        )
+        if first:
+            self.files['boxes'] = self.files[first]
+        paths = {name: self.files[name] for name in rows}
+        if 'csv' not in paths:  # what other formats are made of
+            name = f'.{self.footage.name}_tracked.{os.getpid()}.rows'
+            paths['csv'] = folder / name
+            self._closing.callback(paths['csv'].unlink, missing_ok=True)
+        self._closing.callback(self._finish, paths['csv'])
+        for name, path in paths.items():
+            file = open(path, 'wb', buffering=0)
+            self._rows[name] = self._closing.enter_context(file)
+        append(self._rows['csv'], HEADER)
+        if self.video:
+            reader, path = self.footage.reader, self.files['video']
+            self._video = VideoWriter(path, reader.fps, reader.sound)
+            self._closing.callback(self._video.close)
+
+    def _claim(self, folder: Path, endings: dict) -> dict[str, Path]:
         """Create all files under names that are free."""
         for number in itertools.count(1):
             stem = self.footage.name + '_tracked'
             stem += f'_{number}' if number > 1 else ''
-            paths = {k: folder / (stem + end) for k, end in suffixes.items()}
-            created = []
-            try:
+            paths = {k: folder / (stem + end) for k, end in endings.items()}
+            with suppress(FileExistsError), ExitStack() as undoing:
                 for path in paths.values():
                     if not self._may_replace(path):
-                        if path.exists():
-                            raise FileExistsError
-                        # noted before it can be taken for a frame
-                        with (folder / MANIFEST).open(
-                            'a', encoding='utf-8'
-                        ) as manifest:
-                            manifest.write(f'{path.name}\n')
                         path.open('x').close()
-                        created.append(path)
-            except FileExistsError:
-                for path in created:
-                    path.unlink()
-                continue
-            self._taken.update(paths.values())
-            return paths
+                        undoing.callback(path.unlink)
+                with (folder / MANIFEST).open('a', encoding='utf-8') as file:
+                    file.writelines(f'{p.name}\n' for p in paths.values())
+                undoing.pop_all()
+                self.taken.update(paths.values())
+                return paths
 
     def _may_replace(self, path: Path) -> bool:
-        """Whether a file is one of ours, and none of the source."""
-        if not self.overwrite or path in self._taken:
-            return False
-        if path.name not in written_names(path.parent):
-            return False
-        return path.is_file() and not any(
-            path.samefile(file)
-            for file in self.footage.reader.files
-            if Path(file).exists()
+        """Tell whether a file is one of ours, and none of the source."""
+        return (
+            self.overwrite
+            and path not in self.taken
+            and path.name in written_names(path.parent)
+            and path.is_file()
+            and not any(
+                path.samefile(file)
+                for file in self.footage.reader.files
+                if Path(file).exists()
+            )
         )
 
-    def add(self, step: Step) -> np.ndarray | None:
-        """Write the rows of a frame, and draw it.
+    def add(self, step: Step) -> None:
+        """Write what is to say about a frame.
 
-        Returns:
-            The drawn frame, (H, W, 3) RGB uint8; None if none was needed.
+        Raises:
+            OSError: If there is no room for it.
         """
+        if not self._rows:
+            self._open()
         size = step.frame.shape[1::-1]
-        if not self._sizes or self._sizes[-1][1] != size:
-            self._sizes.append((step.number, size))
-        boxes = dict(zip(step.ids, xyxy_to_xywh(step.bboxes).tolist()))
-        texts = {i: ','.join(f'{v:.4f}' for v in b) for i, b in boxes.items()}
-        scores = dict(zip(step.ids, step.scores.tolist()))
-        rows = {'csv': '', 'mot': ''}
-        for i, text in texts.items():
-            score = f'{scores[i]:.4f}'
-            rows['csv'] += (
-                f'{step.number},{step.time:.6f},{i},{text},{score}\n'
-            )
-            rows['mot'] += f'{step.number + 1},{i},{text},{score},-1,-1,-1\n'
+        if size not in list(self._sizes.values())[-1:]:
+            self._sizes[step.number] = size
+        found = zip(step.ids, xyxy_to_xywh(step.bboxes).tolist(), step.scores)
+        about = dict(n=step.number, next=step.number + 1, time=step.time)
+        rows = {}
+        for id_, box, score in found:
+            box = ','.join(f'{value:.4f}' for value in box)
+            rows[id_] = dict(id=id_, box=box, score=score, **about)
         for name, file in self._rows.items():
-            if name in rows:
-                file.write(rows[name])
+            if name in LINES:
+                lines = [LINES[name].format(**row) for row in rows.values()]
+                append(file, ''.join(lines))
             else:
-                file.write(
-                    texts.get(self._ids[name], 'nan,nan,nan,nan') + '\n'
-                )
-        self.num_frames += 1
-        if self._video is None and self._shown is None:
-            return None
-        drawn = draw_step(step, self.threshold)
+                row = rows.get(int(name[3:] or self.ids[0]), {})
+                append(file, row.get('box', 'nan,nan,nan,nan') + '\n')
         if self._video is not None:
-            self._video.write(drawn, step.time)
-        if self._shown is not None:
-            self._shown.add(drawn)
-        return drawn
+            self._video.write(step.drawn, step.time)
+        if self.sheet and self.num_frames % self._stride == 0:
+            self._tiles.append(contact_sheet([step.drawn], 1))
+            if len(self._tiles) == MAX_TILES:  # the length is not known
+                self._tiles, self._stride = self._tiles[::2], 2 * self._stride
+        self.num_frames += 1
 
     def close(self) -> None:
         """Complete all files, each even if another one fails.
@@ -232,143 +191,77 @@ class Outputs:
         Raises:
             OSError: If one could not be completed.
         """
-        errors = []
+        self._closing.close()
 
-        def attempt(function: Callable, *args) -> None:
-            try:
-                function(*args)
-            except OSError as error:
-                errors.append(error)
+    def _finish(self, spool: Path) -> None:
+        """Write what needs all rows; they are read from `spool`."""
+        with ExitStack() as each:
+            for name, make in (('json', self._json), ('coco', self._coco)):
+                if name in self.files and self.num_frames:
+                    path, content = self.files[name], make(_read_rows(spool))
+                    each.callback(_write_json, path, content)
+            if self._tiles:
+                sheet = contact_sheet(self._tiles)
+                each.callback(write_image, self.files['sheet'], sheet)
 
-        for file in self._rows.values():
-            attempt(file.close)
-        if self._video is not None:
-            attempt(self._video.__exit__, None, None, None)
-        if self.num_frames:
-            if self._shown is not None:
-                sheet = contact_sheet(self._shown.frames)
-                attempt(write_image, self.files['sheet'], sheet)
-            for name, write in (('json', self._json), ('coco', self._coco)):
-                if name in self._all:
-                    attempt(self._write_json, self._all[name], write)
-        for path in self._all.values():
-            # claimed, and nothing came of it
+    def _leave_out_empty(self, paths: list[Path]) -> None:
+        """Remove files of which nothing has come."""
+        for path in paths:
             if not self.num_frames or not path.stat().st_size:
                 path.unlink()
-                self.files = {k: v for k, v in self.files.items() if v != path}
-        if 'csv' not in self._all:
-            with suppress(OSError):
-                self._spool.unlink()
-        if errors:
-            raise errors[0]
+        self.files = {
+            k: path for k, path in self.files.items() if path.exists()
+        }
 
-    def _write_json(self, path: Path, content: Callable) -> None:
-        with open(self._spool, newline='', encoding='utf-8') as file:
-            text = json.dumps(content(csv.DictReader(file)))
-        with replace_atomically(path) as temporary:
-            temporary.write_text(text + '\n', 'utf-8')
-
-    def _json(self, rows: csv.DictReader) -> dict:
+    def _json(self, rows: Iterator[tuple]) -> dict:
         tracks = {}
-        for row in rows:
-            tracks.setdefault(int(row['id']), []).append(
-                {
-                    'frame': int(row['frame']),
-                    'time': float(row['time']),
-                    'bbox': [float(row[key]) for key in 'xywh'],
-                    'score': float(row['score']),
-                }
-            )
-        return {
-            'source': str(self.footage.source),
-            'fps': float(self.footage.reader.fps),
-            'model': self.model,
-            'tracks': [{'id': i, 'frames': t} for i, t in tracks.items()],
-        }
+        for number, time, id_, bbox, score in rows:
+            row = dict(frame=number, time=time, bbox=bbox, score=score)
+            tracks.setdefault(id_, []).append(row)
+        tracks = [dict(id=i, frames=rows) for i, rows in tracks.items()]
+        source, fps = self.footage.source, float(self.footage.reader.fps)
+        about = dict(source=str(source), fps=fps, model=self.model)
+        return dict(**about, tracks=tracks)
 
-    def _coco(self, rows: csv.DictReader) -> dict:
-        images, annotations = {}, []
-        names = getattr(self.footage.reader, 'names', None)
-        begins = [number for number, _ in self._sizes]
-        for row in rows:
-            number = int(row['frame'])
-            width, height = self._sizes[bisect(begins, number) - 1][1]
-            name = names[number] if names else f'frame_{number:06d}.png'
-            images[number] = {
-                'id': number + 1,
-                'file_name': name,
-                'width': width,
-                'height': height,
-            }
-            bbox = [float(row[key]) for key in 'xywh']
-            annotations.append(
-                {
-                    'id': len(annotations) + 1,
-                    'image_id': number + 1,
-                    'category_id': 1,
-                    'track_id': int(row['id']),
-                    'bbox': bbox,
-                    'area': bbox[2] * bbox[3],
-                    'iscrowd': 0,
-                    'score': float(row['score']),
-                }
-            )
-        return {
-            'images': list(images.values()),
-            'annotations': annotations,
-            'categories': [{'id': 1, 'name': 'target'}],
-        }
+    def _coco(self, rows: Iterator[tuple]) -> dict:
+        images, annotations, names = {}, [], self.footage.reader.names
+        for number, _, id_, bbox, score in rows:
+            image = number + 1  # ids of COCO count from 1
+            if image not in images:
+                begin = max(n for n in self._sizes if n <= number)
+                width, height = self._sizes[begin]
+                name = names[number] if names else f'frame_{number:06d}.png'
+                about = dict(file_name=name, width=width, height=height)
+                images[image] = dict(id=image, **about)
+            box = dict(bbox=bbox, area=bbox[2] * bbox[3], iscrowd=0)
+            target = dict(category_id=1, track_id=id_, score=score, **box)
+            row = dict(id=len(annotations) + 1, image_id=image, **target)
+            annotations.append(row)
+        categories, images = [dict(id=1, name='target')], list(images.values())
+        return dict(
+            images=images, annotations=annotations, categories=categories
+        )
 
 
-def outputs_of(job: Job, out_dir: str | os.PathLike, **options) -> Outputs:
-    """The files of a job, created with its first frame; see `Outputs`."""
-    if job.outputs is None:
-        ids = sorted({start[1] for start in job.starts} | set(job.ids))
+def write_all(
+    jobs: Iterable[Job], out_dir: str | os.PathLike, **options
+) -> None:
+    """Let jobs write files, none over those of another one; see `Outputs`."""
+    taken = set()
+    for job in jobs:
+        ids = sorted({id_ for _, id_, _ in job.starts})
+        options = {**options, 'taken': taken}
         job.outputs = Outputs(job.footage, ids, out_dir, **options)
-    return job.outputs
 
 
-def draw_step(step: Step, threshold: float = 0) -> np.ndarray:
-    """Draw the boxes of a step on a copy of its frame.
-
-    Several targets have a color and a label each.
-    """
-    text = f'#{step.number}'
-    bboxes = np.where((step.scores >= threshold)[:, None], step.bboxes, np.nan)
-    if step.ids == [1]:
-        text += f'  {step.scores[0]:.2f}'
-        return SOTVisualizer.draw_frame(step.frame, bboxes[0], text=text)
-    labels = [f'{i} {s:.2f}' for i, s in zip(step.ids, step.scores)]
-    return SOTVisualizer.draw_targets(
-        step.frame, step.ids, bboxes, labels, text
-    )
+def _read_rows(path: Path) -> Iterator[tuple]:
+    """Yield frame, time, id, box and score of each row."""
+    with open(path, newline='', encoding='utf-8') as file:
+        for number, time, id_, *box, score in list(csv.reader(file))[1:]:
+            box = [float(value) for value in box]
+            yield int(number), float(time), int(id_), box, float(score)
 
 
-class _Shown:
-    """Frames spread over a video whose length is not known: at most 2N.
-
-    Every `step`-th frame is held; when there are too many, every second one
-    goes and `step` doubles.
-    """
-
-    def __init__(self, num_wanted: int = 8, width: int = 320) -> None:
-        self.frames = []
-        self.num_wanted = num_wanted
-        self.width = width
-        self.step = 1
-        self.count = 0
-
-    def add(self, frame: np.ndarray) -> None:
-        if self.count % self.step == 0:
-            if frame.shape[1] > self.width:  # as small as on the sheet
-                height = round(self.width * frame.shape[0] / frame.shape[1])
-                frame = cv2.resize(
-                    frame,
-                    (self.width, max(height, 1)),
-                    interpolation=cv2.INTER_AREA,
-                )
-            self.frames.append(frame)
-        self.count += 1
-        if len(self.frames) == 2 * self.num_wanted:
-            self.frames = self.frames[::2]
-            self.step *= 2
+def _write_json(path: Path, content: dict) -> None:
+    with replace_atomically(path) as temporary:
+        temporary.write_text(json.dumps(content) + '\n', 'utf-8')

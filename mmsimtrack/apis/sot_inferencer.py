@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from weakref import WeakKeyDictionary
 
@@ -17,21 +18,23 @@ from mmengine.device import get_device
 from mmengine.logging import MMLogger
 
 from mmsimtrack.apis.follow import Job, follow
-from mmsimtrack.apis.sinks import draw_step, outputs_of
+from mmsimtrack.apis.sinks import write_all
 from mmsimtrack.apis.sources import Footage, Source
-from mmsimtrack.apis.zoo import find_model
+from mmsimtrack.apis.zoo import describe_weights, find_model
 from mmsimtrack.models import SOTTracker
 from mmsimtrack.models.weights import load_model, trust_checkpoints
 from mmsimtrack.models.weights.load import read_checkpoint, read_safetensors
 from mmsimtrack.registry import INFERENCERS, MODELS
 
 Model = str | Path | Config | SOTTracker
+File = str | Path | None
+Device = str | torch.device | None
 
 
 def init_model(
     config: Model | None,
-    checkpoint: str | Path | None = None,
-    device: str | torch.device | None = None,
+    checkpoint: File = None,
+    device: Device = None,
     cfg_options: dict | None = None,
     trust_checkpoint: bool = False,
 ) -> SOTTracker:
@@ -56,11 +59,12 @@ def init_model(
         ValueError: If there is no such model, or the weights cannot be read
             safely or do not fit it.
     """
-    model = config
+    model, help_ = config, 'Give a checkpoint to track with.'
     with trust_checkpoints(trust_checkpoint):
         if model is None:
             model = _config_in(checkpoint)
         if isinstance(model, str) and not model.endswith('.py'):
+            help_ = describe_weights(model)
             model, shipped = find_model(model)
             checkpoint = checkpoint or shipped
         if isinstance(model, (str, Path)):
@@ -76,7 +80,7 @@ def init_model(
             if checkpoint is None:
                 MMLogger.get_current_instance().warning(
                     'SOTInferencer: weights is None, so the network is '
-                    'random. Give a checkpoint to track with.'
+                    f'random. {help_}'
                 )
         if checkpoint is not None:
             load_model(model, checkpoint, trust_checkpoint)
@@ -152,8 +156,8 @@ class SOTInferencer:
     def __init__(
         self,
         model: Model | None = None,
-        weights: str | Path | None = None,
-        device: str | torch.device | None = None,
+        weights: File = None,
+        device: Device = None,
         trust_checkpoint: bool = False,
     ) -> None:
         self.name = str(model) if isinstance(model, (str, Path)) else ''
@@ -222,46 +226,32 @@ class SOTInferencer:
                 f'{len(sources)} sources. Give a box, or a list of boxes, for '
                 'each source.'
             )
-        runs = [
-            _Run(make_job(source, group), np.ndim(group) == 1)
-            for source, group in zip(sources, groups)
-        ]
-        outputs = {
-            'formats': ('txt',),
-            'overwrite': True,
-            'model': self.name,
-            'threshold': pred_score_thr,
-            'taken': set(),
-            **outputs,
-        }
-        draws = show or return_vis
-        by_job = {id(run.job): run for run in runs}
-        steps = follow(self.model, [run.job for run in runs], batch_size)
+        pairs = list(zip(sources, groups))
+        jobs = [make_job(*pair, pred_score_thr) for pair in pairs]
+        if out_dir is not None:
+            options = {'formats': ('txt',), 'overwrite': True, **outputs}
+            write_all(jobs, out_dir, **{'model': self.name, **options})
+        found = {job: [] for job in jobs}
+        steps = follow(self.model, jobs, batch_size)
         try:
-            for job, step in steps:
-                run = by_job[id(job)]
-                if step is None:
-                    run.close()
-                    continue
-                drawn = None
-                if out_dir is not None:
-                    drawn = outputs_of(job, out_dir, **outputs).add(step)
-                if draws and drawn is None:
-                    drawn = draw_step(step, pred_score_thr)
-                if show:
-                    show_frame(drawn)
-                run.add(step, drawn if return_vis else None)
+            with closing(steps):
+                for job, step in steps:
+                    if step is None:
+                        continue
+                    if show:
+                        show_frame(step.drawn)
+                    row = step.number, step.time, step.bboxes, step.scores
+                    found[job].append(row + (step.drawn,) * return_vis)
         except KeyboardInterrupt:  # how a camera ends
-            if not any(run.steps for run in runs):
+            if not any(found.values()):
                 raise
-        finally:
-            for run in runs:
-                run.job.footage.close()
-                run.close()
-        for run in runs:
-            if run.job.error:
-                raise run.job.error
-        results = [run.result(return_vis) for run in runs]
+        for job in jobs:
+            if job.error:
+                raise job.error
+        results = [
+            _collect(job, found[job], np.ndim(group) == 1)
+            for job, group in zip(jobs, groups)
+        ]
         return results if many else results[0]
 
     def stream(self, source: Source, bbox) -> Iterator[TrackedFrame]:
@@ -269,22 +259,35 @@ class SOTInferencer:
         job, single = make_job(source, bbox), np.ndim(bbox) == 1
         for _, step in follow(self.model, [job]):
             if step is not None:
-                yield TrackedFrame(
-                    step.frame,
-                    step.bboxes[0] if single else step.bboxes,
-                    step.scores[0].item() if single else step.scores,
-                    step.number,
-                    step.time,
-                )
+                bboxes, scores = step.bboxes, step.scores
+                if single:
+                    bboxes, scores = bboxes[0], scores[0].item()
+                about = step.number, step.time
+                yield TrackedFrame(step.frame, bboxes, scores, *about)
         if job.error:
             raise job.error
 
 
-def make_job(source: Source, bboxes) -> Job:
+def make_job(source: Source, bboxes, threshold: float = 0) -> Job:
     """Make a job of a source and the boxes, xyxy, in its first frame."""
     rows = np.asarray(bboxes, np.float64).reshape(-1, 4)
     starts = [(-math.inf, i + 1, row) for i, row in enumerate(rows)]
-    return Job(Footage(source), starts)
+    return Job(Footage(source), starts, threshold=threshold)
+
+
+def _collect(job: Job, rows: list[tuple], single: bool) -> dict:
+    """Make the result of a job; see `SOTInferencer.__call__`."""
+    if not rows:  # ended before it began
+        return {}
+    numbers, times, bboxes, scores, *drawn = zip(*rows)
+    bboxes, scores = np.array(bboxes), np.array(scores, np.float64)
+    if single:
+        bboxes, scores = bboxes[:, 0], scores[:, 0]
+    result = {'frames': np.array(numbers), 'times': np.array(times)}
+    result['files'] = job.outputs.files if job.outputs else {}
+    if drawn:
+        result['visualization'] = list(drawn[0])
+    return {'bboxes': bboxes, 'scores': scores, **result}
 
 
 def show_frame(frame: np.ndarray, window: str = 'mmsimtrack') -> bool:
@@ -304,47 +307,6 @@ def show_frame(frame: np.ndarray, window: str = 'mmsimtrack') -> bool:
         ) from error
 
 
-@dataclass
-class _Run:
-    """A job, and what has come of it."""
-
-    job: Job
-    single: bool
-    closed: bool = False
-    steps: list = field(default_factory=list)
-    shown: list = field(default_factory=list)
-
-    def add(self, step, drawn: np.ndarray | None) -> None:
-        self.steps.append((step.number, step.time, step.bboxes, step.scores))
-        if drawn is not None:
-            self.shown.append(drawn)
-
-    def close(self) -> None:
-        if self.job.outputs is not None and not self.closed:
-            self.closed = True
-            try:
-                self.job.outputs.close()
-            except OSError as error:
-                self.job.error = self.job.error or error
-
-    def result(self, with_shown: bool) -> dict:
-        if not self.steps:  # ended before it began
-            return {}
-        numbers, times, bboxes, scores = map(np.array, zip(*self.steps))
-        if self.single:
-            bboxes, scores = bboxes[:, 0], scores[:, 0]
-        result = {
-            'bboxes': bboxes,
-            'scores': scores.astype(np.float64),
-            'frames': numbers,
-            'times': times,
-            'files': self.job.outputs.files if self.job.outputs else {},
-        }
-        if with_shown:
-            result['visualization'] = self.shown
-        return result
-
-
 class Tracker:
     """Follows one target, for a loop of one's own, as OpenCV's trackers do.
 
@@ -357,8 +319,8 @@ class Tracker:
     def __init__(
         self,
         model: Model = 'sim_s16-6l_real',
-        weights: str | Path | None = None,
-        device: str | torch.device | None = None,
+        weights: File = None,
+        device: Device = None,
     ) -> None:
         self.model = init_model(model, weights, device)
         self._state = None
@@ -409,17 +371,14 @@ def inference_sot(
         `track_bboxes`, (5,): x1, y1, x2, y2, score.
     """
     if frame_id == 0:
-        _STATES[model] = model.init([image], [init_bbox])
-    elif model not in _STATES:
+        state = model.init([image], [init_bbox])
+    elif model in _STATES:
+        state = model.track([image], _STATES[model])
+    else:
         raise RuntimeError(
             f'inference_sot: frame_id is {frame_id}, but this model has seen '
             'no frame 0. Call it with frame_id=0 and the first frame.'
         )
-    else:
-        _STATES[model] = model.track([image], _STATES[model])
-    state = _STATES[model]
-    return {
-        'track_bboxes': np.append(
-            state.bboxes[0].numpy(), state.scores[0].item()
-        )
-    }
+    _STATES[model] = state
+    bbox, score = state.bboxes[0].numpy(), state.scores[0].item()
+    return {'track_bboxes': np.append(bbox, score)}

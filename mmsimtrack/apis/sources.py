@@ -9,15 +9,15 @@ import re
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from fractions import Fraction
+from dataclasses import dataclass
 from numbers import Integral
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageSequence
 
 from mmsimtrack.apis.live import LiveReader
-from mmsimtrack.apis.video import open_video
+from mmsimtrack.apis.reader import Item, Reader
 from mmsimtrack.datasets.frames import ENDINGS, FrameReader, list_frames
 
 # where a sequence keeps its frames in LaSOT, OTB, TNL2K, VOT and others
@@ -49,13 +49,6 @@ def source_name(source: Source) -> str:
     return path.parent.name if path.name in FRAME_FOLDERS else path.name
 
 
-def is_live(source: Source) -> bool:
-    """Whether a source is a camera or an address."""
-    if isinstance(source, (str, Path)):
-        return '://' in str(source)
-    return isinstance(source, Integral)
-
-
 def open_source(source: Source) -> Iterator[np.ndarray]:
     """Frames (H, W, 3) RGB uint8 of a source; see `SOTInferencer`."""
     return (frame for _, _, frame in Footage(source))
@@ -67,6 +60,7 @@ def written_names(folder: str | os.PathLike) -> set[str]:
     return set(path.read_text('utf-8').split('\n')) if path.exists() else set()
 
 
+@dataclass(eq=False)
 class Footage:
     """An open source; an iterator of `(number, time, frame)`.
 
@@ -93,184 +87,156 @@ class Footage:
         ValueError: If nothing can be read from it.
     """
 
-    def __init__(
-        self,
-        source: Source,
-        start: int = 0,
-        end: int | None = None,
-        step: int = 1,
-    ) -> None:
-        self.source = source
-        self.name = source_name(source)
-        self.start, self.end, self.step = start, end, step
-        self.stopped = False
-        self.num_given = 0
-        self._peeked = None
-        self.reader = _open_reader(source)
-        self._items = iter(self.reader)
+    source: Source
+    start: int = 0
+    end: int | None = None
+    step: int = 1
+
+    def __post_init__(self) -> None:
+        self.name = source_name(self.source)
+        self.stopped, self.num_given, self._peeked = False, 0, None
+        self.reader = _open_reader(self.source)
+        self._items = self._choose()
         if self.reader.live:  # each recording has files of its own
             self.name += time.strftime('_%Y%m%d-%H%M%S')
 
     @property
     def total(self) -> int | None:
         """How many frames there will be; None if unknown."""
-        end = self.end
-        if self.reader.total is not None:
-            end = min(self.reader.total, end or self.reader.total)
-        return end and len(range(self.start, end, self.step))
+        ends = [n for n in (self.end, self.reader.total) if n is not None]
+        return len(range(self.start, min(ends), self.step)) if ends else None
 
     def __iter__(self) -> Footage:
         return self
 
-    def __next__(self) -> tuple[int, float, np.ndarray]:
-        if self._peeked is not None:
-            item, self._peeked = self._peeked, None
-            return item
-        for number, moment, frame in self._items:
-            ended = self.end is not None and number >= self.end
-            if ended or self.stopped:
+    def __next__(self) -> Item:
+        item, self._peeked = self._peeked, None
+        return item or next(self._items)
+
+    def _choose(self) -> Iterator[Item]:
+        """Yield the frames that are wanted."""
+        for number, moment, frame in self.reader:
+            if self.stopped or (self.end is not None and number >= self.end):
                 break
             if number >= self.start and not (number - self.start) % self.step:
                 self.num_given += 1
-                return number, moment, frame
-        self.close()
-        raise StopIteration
+                yield number, moment, frame
+        if not (self.num_given or self.stopped):
+            within = ''
+            if (self.start, self.end) != (0, None):
+                within = f' from {self.start} to {self.end or "its end"}'
+            raise ValueError(
+                f'{self.source} holds no frame{within}, expected a video with '
+                'at least one.'
+            )
 
     def peek(self) -> np.ndarray:
-        """Look at the next frame, which is given again.
-
-        Raises:
-            ValueError: If there is none.
-        """
-        self._peeked = next(self, None)
-        if self._peeked is None:
-            raise ValueError(self.nothing())
+        """Look at the next frame, which is given again."""
+        self._peeked = next(self)
         return self._peeked[2]
-
-    def nothing(self) -> str:
-        """Message for a source of which no frame was given."""
-        within = ''
-        if (self.start, self.end) != (0, None):
-            within = f' from {self.start} to {self.end or "its end"}'
-        return (
-            f'{self.source} holds no frame{within}, expected a video with at '
-            'least one.'
-        )
 
     def stop(self) -> None:
         """End the iteration, also while it waits for a live frame."""
-        self.stopped = True
-        if isinstance(self.reader, LiveReader):
-            self.reader.ended = True
+        self.stopped = self.reader.ended = True
 
     def close(self) -> None:
         """Close files and connections."""
-        if hasattr(self._items, 'close'):
-            self._items.close()
+        self._items.close()
 
 
-class FolderReader:
-    """Frames of a folder, decoded ahead in threads.
-
-    Args:
-        folder: Folder of image files.
-        pattern: Take only the names that match, such as `*.png` or
-            `frame%d.jpg`.
-    """
-
-    live, fps = False, Fraction(25)
-
-    def __init__(self, folder: Path, pattern: str | None = None) -> None:
-        ours = written_names(folder)
-        names = [name for name in list_frames(folder) if name not in ours]
-        if pattern is None:
-            self._check_types(folder)
-        else:
-            glob = re.sub(r'%0?\d*d', '[0-9]*', pattern)
-            names = [name for name in names if fnmatch.fnmatch(name, glob)]
-        if not names:
-            raise ValueError(
-                f'{folder / (pattern or "")} holds no frame, expected files '
-                f'ending in {", ".join(ENDINGS)}. Give the folder of the '
-                'frames, or a pattern of their names.'
-            )
-        self.names = names
-        self.files = [folder / name for name in names]
-        self.total = len(names)
-
-    @staticmethod
-    def _check_types(folder: Path) -> None:
-        for name in sorted(os.listdir(folder) if folder.is_dir() else ()):
-            ending = Path(name).suffix.lower()
-            kind = mimetypes.guess_type(name)[0] or ''
-            is_image = kind.startswith('image/') or ending in OTHER_IMAGES
-            if name[0] != '.' and is_image and ending not in ENDINGS:
-                raise ValueError(
-                    f'{folder} holds {name}, an image of a type that is not '
-                    f'read; expected {", ".join(ENDINGS)}. Convert these '
-                    'images, move them away, or leave them out with a '
-                    "pattern such as 'folder/*.jpg'."
-                )
-
-    def __iter__(self) -> Iterator[tuple[int, float, np.ndarray]]:
-        frames = FrameReader([str(file) for file in self.files])
-        for number, frame in enumerate(frames):
-            yield number, number / 25, frame
-
-
-class ArrayReader:
-    """Frames that the caller makes."""
-
-    live, fps, files = False, Fraction(25), ()
-
-    def __init__(self, frames: Iterable[np.ndarray]) -> None:
-        self.frames = frames
-        self.total = len(frames) if hasattr(frames, '__len__') else None
-
-    def __iter__(self) -> Iterator[tuple[int, float, np.ndarray]]:
-        return (
-            (number, number / 25, frame)
-            for number, frame in enumerate(self.frames)
+def _open_folder(folder: Path, pattern: str | None = None) -> Reader:
+    """Open the frames of a folder, or those whose names match a pattern."""
+    ours = written_names(folder)
+    names = [name for name in list_frames(folder) if name not in ours]
+    if pattern is None:
+        _check_types(folder)
+    else:
+        glob = re.sub(r'%0?\d*d', '[0-9]*', pattern)
+        names = [name for name in names if fnmatch.fnmatch(name, glob)]
+    if not names:
+        raise ValueError(
+            f'{folder / (pattern or "")} holds no frame, expected files '
+            f'ending in {", ".join(ENDINGS)}. Give the folder of the frames, '
+            'or a pattern of their names.'
         )
+    files = [folder / name for name in names]
+    frames = FrameReader([str(file) for file in files])
+    return _number(frames, files=files, names=names)
 
 
-class AnimationReader:
-    """Pictures of an animated WebP, which no video library reads."""
+def _check_types(folder: Path) -> None:
+    """Refuse a folder with images that are not read.
 
-    live, fps = False, Fraction(25)
+    Raises:
+        ValueError: If there is one; names it.
+    """
+    for name in sorted(os.listdir(folder)):
+        ending = Path(name).suffix.lower()
+        kind = mimetypes.guess_type(name)[0] or ''
+        is_image = kind.startswith('image/') or ending in OTHER_IMAGES
+        if name[0] != '.' and is_image and ending not in ENDINGS:
+            raise ValueError(
+                f'{folder} holds {name}, an image of a type that is not '
+                f'read; expected {", ".join(ENDINGS)}. Convert these images, '
+                'move them away, or leave them out with a pattern such as '
+                "'folder/*.jpg'."
+            )
 
-    def __init__(self, path: Path) -> None:
-        self.files = [path]
-        self._image = Image.open(path)
-        self.total = self._image.n_frames
 
-    def __iter__(self) -> Iterator[tuple[int, float, np.ndarray]]:
+def _number(frames: Iterable[np.ndarray], **about) -> Reader:
+    """Open frames that have no times of their own, 25 in a second."""
+    items = ((n, n / 25, frame) for n, frame in enumerate(frames))
+    total = len(frames) if hasattr(frames, '__len__') else None
+    return Reader(items, total=total, **about)
+
+
+def _open_animation(path: Path) -> Reader:
+    """Open an animated WebP, which no video library reads."""
+
+    def read() -> Iterator[Item]:
         moment = 0.0
-        for number in range(self.total):
-            self._image.seek(number)
-            frame = np.array(self._image.convert('RGB'))
-            yield number, moment, frame
-            moment += (self._image.info.get('duration') or 40) / 1000
+        for number, picture in enumerate(ImageSequence.Iterator(image)):
+            yield number, moment, np.array(picture.convert('RGB'))
+            moment += (picture.info.get('duration') or 40) / 1000
+
+    image = Image.open(path)
+    return Reader(read(), total=image.n_frames, files=[path])
 
 
-def _open_reader(source: Source):
+def _open_video(path: Path | None) -> Reader | LiveReader:
+    """Open a video file, or standard input."""
+    try:
+        from mmsimtrack.apis.video import open_video
+    except ImportError:
+        if path is not None:
+            return LiveReader(path)
+        raise ValueError(
+            'standard input can only be read with PyAV: pip install av'
+        ) from None
+    if path is None:
+        return open_video(sys.stdin.buffer, 'standard input')
+    return open_video(path, str(path))
+
+
+def _open_reader(source: Source) -> Reader | LiveReader:
     """Open what reads a source."""
-    if is_live(source):
+    if isinstance(source, Integral):
         return LiveReader(source)
     if not isinstance(source, (str, Path)):
-        return ArrayReader(source)
+        return _number(source)
+    if '://' in str(source):
+        return LiveReader(str(source))
     if str(source) == '-':
-        return open_video(sys.stdin.buffer, 'standard input')
+        return _open_video(None)
     path = Path(source)
     if path.is_dir():
         inner = [path / n for n in FRAME_FOLDERS if (path / n).is_dir()]
-        return FolderReader((inner or [path])[0])
+        return _open_folder((inner or [path])[0])
     if path.exists():
-        if path.suffix.lower() == '.webp':
-            return AnimationReader(path)
-        return open_video(path)
+        is_webp = path.suffix.lower() == '.webp'
+        return _open_animation(path) if is_webp else _open_video(path)
     if _PATTERN.search(path.name) and path.parent.is_dir():
-        return FolderReader(path.parent, path.name)
+        return _open_folder(path.parent, path.name)
     raise FileNotFoundError(
         f'{path} is missing. Expected a video file, a folder of frames, or a '
         "pattern of their names such as 'folder/*.jpg'."

@@ -99,15 +99,9 @@ def get_model(
             safely or do not fit it.
     """
     # imports this module
-    from mmsimtrack.apis.sot_inferencer import SOTInferencer
+    from mmsimtrack.apis.sot_inferencer import init_model
 
-    if weights is None and find_model(name)[1] is None:
-        from mmengine.logging import MMLogger
-
-        MMLogger.get_current_instance().warning(
-            f'{name}: {describe_weights(name)}'
-        )
-    return SOTInferencer(name, weights, device).model
+    return init_model(name, weights, device)
 
 
 def describe_weights(name: str) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 import traceback
 import warnings
+from collections.abc import Callable, Sequence
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 
@@ -17,30 +19,17 @@ from mmsimtrack.version import __version__
 USER_ERRORS = (ImportError, LookupError, OSError, ValueError)
 # raised on purpose where the package itself raises them
 OUR_ERRORS = (ArithmeticError, RuntimeError)
-PASSED_ON = dict(
-    add_help_option=False,
-    context_settings=dict(
-        ignore_unknown_options=True, allow_interspersed_args=False
-    ),
-)
-RESULTS = 'analysis_tools/results.py'
-# commands of tools/: script, arguments before the user's, and what it does
-TOOLS = {
-    'score': (RESULTS, ['score'], 'Score result files by a kit.'),
-    'plot': (RESULTS, ['plot'], 'Plot the curves of several reports.'),
-    'compare': (RESULTS, ['compare'], 'Compare two reports statistically.'),
-    'check': (
-        'dataset_converters/check_dataset.py',
-        [],
-        'Check that a data set is complete.',
-    ),
-    'generate': (
-        'dataset_converters/generate_sequences.py',
-        [],
-        'Generate sequences to train and test on.',
-    ),
+# what has a `main` that reads its arguments itself: a module, or a script of
+# tools/ and maybe an argument; what it does
+COMMANDS = {
+    'train': ('mmsimtrack.cli.train', 'Train a tracker.'),
+    'test': ('mmsimtrack.cli.test', 'Test a tracker on a benchmark.'),
+    'score': ('analysis_tools/results score', 'Score result files by a kit.'),
+    'plot': ('analysis_tools/results plot', 'Plot curves of several reports.'),
+    'compare': ('analysis_tools/results compare', 'Compare two reports.'),
+    'check': ('dataset_converters/check_dataset', 'Check a data set.'),
+    'generate': ('dataset_converters/generate_sequences', 'Generate data.'),
 }
-CONVERTERS = ROOT / 'tools/model_converters'
 
 
 @click.group(context_settings=dict(help_option_names=['-h', '--help']))
@@ -58,70 +47,55 @@ def command(traceback: bool) -> None:
 command.add_command(track)
 
 
-def _add(name: str, run, help_: str) -> None:
-    """Add a command that reads its arguments itself."""
+def run_main(script: str, title: str, args: Sequence[str]) -> int:
+    """Run `main` of a module, or of a script of `tools/`.
 
-    @command.command(name, help=help_, short_help=help_, **PASSED_ON)
-    @click.argument('args', nargs=-1, type=click.UNPROCESSED)
-    def _run(args: tuple[str, ...]) -> int:
-        return run(list(args))
+    An installed package has the scripts as well.
 
-
-def _run_tool(name: str, script: str, before: list[str]):
+    Args:
+        script: See `COMMANDS`.
+        title: What it calls itself.
+        args: Arguments, of which it reads those of the process.
+    """
+    path, *before = script.split()
+    folder, _, module = path.rpartition('/')
+    former = sys.argv, sys.path
     # a script with commands of its own names the command itself
-    title = 'mmsimtrack' if before else f'mmsimtrack {name}'
-    return lambda args: run_script(title, script, before + args)
-
-
-def _run_module(name: str):
-    module = f'mmsimtrack.cli.{name}'
-    return lambda args: _with_argv(
-        f'mmsimtrack {name}', args, lambda: import_module(module).main()
-    )
-
-
-def run_script(name: str, script: str, args: list[str]) -> int:
-    """Run a script of `tools/`, which an installed package has as well."""
-    path = ROOT / 'tools' / script
-    sys.path.insert(0, str(path.parent))
+    sys.argv = ['mmsimtrack' if before else title, *before, *args]
+    if folder:
+        sys.path = [str(ROOT / 'tools' / folder), *sys.path]
     try:
-        return _with_argv(name, args, import_module(path.stem).main)
+        return import_module(module).main()
     finally:
-        sys.path.remove(str(path.parent))
+        sys.argv, sys.path = former
 
 
-def _with_argv(name: str, args: list[str], function) -> int:
-    """Call a function that reads `sys.argv`, and names itself by it."""
-    former = sys.argv
-    sys.argv = [name, *args]
-    try:
-        return function()
-    finally:
-        sys.argv = former
-
-
-_add('train', _run_module('train'), 'Train a tracker.')
-_add('test', _run_module('test'), 'Test a tracker on a benchmark.')
-for _name, (_script, _before, _help) in TOOLS.items():
-    _add(_name, _run_tool(_name, _script, _before), _help)
-
-
-def convert(args: list[str]) -> int:
+def convert(args: Sequence[str]) -> int:
     """Choose the converter by the first argument, else that of backbones."""
-    name = args[0] if args else ''
-    for path in sorted(CONVERTERS.glob('*_to_mmsimtrack.py')):
-        if name and path.name.startswith(f'{name}_'):
-            script = f'{CONVERTERS.name}/{path.name}'
-            return run_script(f'mmsimtrack convert {name}', script, args[1:])
-    script = f'{CONVERTERS.name}/backbone_to_mmsimtrack.py'
-    return run_script('mmsimtrack convert', script, args)
+    title, stem = 'mmsimtrack convert', 'backbone_to_mmsimtrack'
+    for path in (ROOT / 'tools/model_converters').glob('*_to_mmsimtrack.py'):
+        if args and path.name.startswith(f'{args[0]}_'):
+            title, stem, args = f'{title} {args[0]}', path.stem, args[1:]
+    return run_main(f'model_converters/{stem}', title, args)
 
 
+def _add(name: str, help_: str, function: Callable) -> None:
+    """Add a command that reads its arguments itself."""
+    unread = click.Argument(['args'], nargs=-1, type=click.UNPROCESSED)
+    settings = {'ignore_unknown_options': True}
+    settings['allow_interspersed_args'] = False
+    about = {'help': help_, 'add_help_option': False}
+    about |= {'params': [unread], 'context_settings': settings}
+    command.add_command(click.Command(name, callback=function, **about))
+
+
+for _name, (_script, _help) in COMMANDS.items():
+    _add(_name, _help, partial(run_main, _script, f'mmsimtrack {_name}'))
 _add(
     'convert',
-    convert,
     'Convert weights of others: of whole trackers (`convert official`), or '
     'of backbones (`convert FORMAT`).',
+    convert,
 )
 
 
@@ -168,12 +142,10 @@ def main(argv: list[str] | None = None) -> int:
             click.echo(status, err=True)
             status = 2
     except Exception as error:
-        ours = is_ours(error)
-        expected = USER_ERRORS + (OUR_ERRORS if ours else ())
-        status = 2 if isinstance(error, expected) else 1
+        status, text = explain(error)
         if shows_traceback or status == 1:
             traceback.print_exc()
-        click.echo(f'mmsimtrack: {explain(error, ours)}', err=True)
+        click.echo(f'mmsimtrack: {text}', err=True)
     return int(status or 0)
 
 
@@ -185,20 +157,20 @@ def _show_warning(message, category, filename, lineno, *_) -> None:
     click.echo(f'mmsimtrack: {message}', err=True)
 
 
-def is_ours(error: Exception) -> bool:
-    """Whether this package raised an error."""
+def explain(error: Exception) -> tuple[int, str]:
+    """Find the exit status of an error, and what to say.
+
+    The message of another library is not left alone.
+    """
     *_, (frame, _) = traceback.walk_tb(error.__traceback__)
-    return Path(__file__).parents[1] in Path(frame.f_code.co_filename).parents
-
-
-def explain(error: Exception, ours: bool) -> str:
-    """Message of an error; that of another library is not left alone."""
-    text = str(error)
-    if isinstance(error, KeyError) and error.args:
-        text = str(error.args[0])  # without quotes
-    if ours:
-        return text
-    return (
-        f'{type(error).__name__}: {text}\n(raised outside of mmsimtrack; '
-        '--traceback shows where)'
-    )
+    ours = Path(__file__).parents[1] in Path(frame.f_code.co_filename).parents
+    status = 2 if isinstance(error, USER_ERRORS + OUR_ERRORS * ours) else 1
+    # the text of a KeyError is quoted
+    is_key = isinstance(error, KeyError) and error.args
+    text = str(error.args[0] if is_key else error)
+    if not ours:
+        text = (
+            f'{type(error).__name__}: {text}\n(raised outside of mmsimtrack; '
+            '--traceback shows where)'
+        )
+    return status, text

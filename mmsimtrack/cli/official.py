@@ -3,9 +3,17 @@
 import argparse
 from collections.abc import Callable
 
-from mmsimtrack.cli.options import add_trust_option
+from mmsimtrack.cli.options import add_options, add_trust_option
 from mmsimtrack.models.weights import trust_checkpoints
 from mmsimtrack.models.weights.simtrack import convert_file
+
+OPTIONS = {
+    'src': 'checkpoint to read',
+    'dst': 'checkpoint to write',
+    '--reverse': 'from mmsimtrack to official',
+    '--rename OLD=NEW': 'names in SRC that begin with OLD begin with NEW; '
+    'repeatable',
+}
 
 
 def convert_official(
@@ -19,25 +27,10 @@ def convert_official(
         to_official: See `convert_file`.
     """
     parser = argparse.ArgumentParser(description=about.split('\n')[0])
-    parser.add_argument('src', help='checkpoint to read')
-    parser.add_argument('dst', help='checkpoint to write')
-    parser.add_argument(
-        '--reverse', action='store_true', help='from mmsimtrack to official'
-    )
-    parser.add_argument(
-        '--rename',
-        action='append',
-        default=[],
-        metavar='OLD=NEW',
-        help='names in SRC that begin with OLD begin with NEW; repeatable',
-    )
+    rename = {'action': 'append', 'default': []}
+    add_options(parser, OPTIONS, rename=rename)
     add_trust_option(parser)
     args = parser.parse_args()
+    names = to_ours, to_official
     with trust_checkpoints(args.trust_checkpoint):
-        convert_file(
-            args.src,
-            args.dst,
-            args.reverse,
-            args.rename,
-            (to_ours, to_official),
-        )
+        convert_file(args.src, args.dst, args.reverse, args.rename, names)

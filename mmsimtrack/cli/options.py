@@ -7,16 +7,39 @@ import argparse
 import math
 from pathlib import Path
 
+import click
+
+
+class BadValue(click.BadParameter, argparse.ArgumentTypeError):
+    """A value that an option refuses, whichever library reads the option."""
+
+
+def add_options(
+    parser: argparse.ArgumentParser, options: dict[str, str], **about: dict
+) -> None:
+    """Add arguments that a table describes.
+
+    Args:
+        parser: Parser, or group of one, to add to.
+        options: Help by flag and name of the value, such as `--work-dir DIR`;
+            an option without a value is a switch.
+        **about: What else `add_argument` should know, by name.
+    """
+    for text, help_ in options.items():
+        flag, _, metavar = text.partition(' ')
+        kind = about.get(flag.strip('-').replace('-', '_'), {})
+        if metavar:
+            kind = {'metavar': metavar, **kind}
+        elif flag[0] == '-':
+            kind = kind or {'action': 'store_true'}
+        parser.add_argument(flag, help=help_, **kind)
+
 
 def add_common_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that training and testing have in common."""
     add_cfg_options(parser)
-    parser.add_argument(
-        '--launcher',
-        choices=['none', 'pytorch', 'slurm', 'mpi'],
-        default='none',
-        help='what starts the processes',
-    )
+    kind = {'choices': ['none', 'pytorch', 'slurm', 'mpi'], 'default': 'none'}
+    parser.add_argument('--launcher', help='what starts processes', **kind)
     add_trust_option(parser)
     # what older versions of torch's launcher pass
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
@@ -26,24 +49,19 @@ def add_cfg_options(parser: argparse.ArgumentParser) -> None:
     """Add the option of everything that reads a config."""
     from mmengine.config import DictAction
 
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        default={},
-        help='change settings of the config: key=value, nested keys with '
-        "dots, lists as key='[a,b]'",
+    text = 'change settings of the config: key=value, nested keys with dots, '
+    kind = {'nargs': '+', 'action': DictAction, 'default': {}}
+    add_options(
+        parser,
+        {'--cfg-options KEY=VALUE': text + "lists as key='[a,b]'"},
+        cfg_options=kind,
     )
 
 
 def add_trust_option(parser: argparse.ArgumentParser) -> None:
     """Add the option of everything that reads checkpoints."""
-    parser.add_argument(
-        '--trust-checkpoint',
-        action='store_true',
-        help='allow Python objects in checkpoints; loading them can run code '
-        'in the file',
-    )
+    text = 'allow Python objects in checkpoints; loading them can run code in '
+    add_options(parser, {'--trust-checkpoint': text + 'the file'})
 
 
 def parse_bbox(text: str) -> list[float]:
@@ -51,12 +69,12 @@ def parse_bbox(text: str) -> list[float]:
     try:
         x, y, w, h = (float(value) for value in text.split(','))
     except ValueError:
-        raise argparse.ArgumentTypeError(
+        raise BadValue(
             f'found {text!r}, expected four numbers x,y,w,h in pixels, such '
             'as 204,150,17,50'
         ) from None
     if not all(map(math.isfinite, (x, y, w, h))) or w <= 0 or h <= 0:
-        raise argparse.ArgumentTypeError(
+        raise BadValue(
             f'found {text!r}, expected finite numbers x,y,w,h with a width '
             'and a height above 0'
         )
@@ -73,7 +91,7 @@ def parse_image(text: str) -> str:
     import cv2
 
     if not cv2.haveImageWriter(text):
-        raise argparse.ArgumentTypeError(
+        raise BadValue(
             f'found {text!r}, expected an image file such as attention.png'
         )
     return text
@@ -84,7 +102,7 @@ def parse_numbers(text: str) -> list[int]:
     try:
         return [int(number) for number in text.split(',')]
     except ValueError:
-        raise argparse.ArgumentTypeError(
+        raise BadValue(
             f'found {text!r}, expected whole numbers between commas, such as '
             '2,4,6'
         ) from None

@@ -11,63 +11,45 @@ from mmengine.runner import Runner
 
 from mmsimtrack.benchmarks import BENCHMARKS, use_benchmark
 from mmsimtrack.cli.launch import load_config, set_up_distribution
-from mmsimtrack.cli.options import add_common_options
+from mmsimtrack.cli.options import add_common_options, add_options
 from mmsimtrack.evaluation.functional import KITS
 from mmsimtrack.fileio import lock_folder, replace_atomically
 from mmsimtrack.models.weights import load_model
+
+OPTIONS = {
+    'config': 'config file',
+    'checkpoint': 'checkpoint file',
+    '--benchmark': "test set (default: the config's); the work dir is then a "
+    "folder of that name in the config's",
+    '--profile': 'whose rules score; see docs/en/evaluate.md (default: the '
+    "benchmark's own kit)",
+    '--work-dir DIR': 'folder for results/, times/, metrics.json and logs',
+    '--num-slots N': 'sequences to track at a time in each process; 1 (with '
+    '--overwrite) writes the latency of each frame instead of its share of a '
+    'batch (default: test_cfg.num_slots)',
+    '--out FILE': 'JSON file to write the metrics to',
+    '--show-dir DIR': 'folder for a video of each sequence, boxes drawn',
+    '--amp': 'track with bfloat16 where it is safe (float16: --cfg-options '
+    'test_cfg.amp_dtype=float16)',
+}
+EARLIER_RESULTS = {
+    '--resume': 'refuse a work dir with results of another test (default: '
+    'set them aside; what this test has finished is kept in any case)',
+    '--overwrite': 'set all results aside and track all sequences again',
+}
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('config', help='config file')
-    parser.add_argument('checkpoint', help='checkpoint file')
-    parser.add_argument(
-        '--benchmark',
-        choices=BENCHMARKS,
-        help="test set (default: the config's); the work dir is then a folder "
-        "of that name in the config's",
-    )
-    parser.add_argument(
-        '--profile',
-        choices=KITS,
-        help='whose rules score; see docs/en/evaluate.md (default: the '
-        "benchmark's own kit)",
-    )
-    parser.add_argument(
-        '--work-dir',
-        help='folder for results/, times/, metrics.json and logs',
-    )
-    kept = parser.add_mutually_exclusive_group()
-    kept.add_argument(
-        '--resume',
-        action='store_true',
-        default=None,
-        help='refuse a work dir with results of another test (default: set '
-        'them aside; what this test has finished is kept in any case)',
-    )
-    kept.add_argument(
-        '--overwrite',
-        dest='resume',
-        action='store_false',
-        help='set all results aside and track all sequences again',
-    )
-    parser.add_argument(
-        '--num-slots',
-        type=int,
-        help='sequences to track at a time in each process; 1 (with '
-        '--overwrite) writes the latency of each frame instead of its share '
-        'of a batch (default: test_cfg.num_slots)',
-    )
-    parser.add_argument('--out', help='JSON file to write the metrics to')
-    parser.add_argument(
-        '--show-dir', help='folder for a video of each sequence, boxes drawn'
-    )
-    parser.add_argument(
-        '--amp',
-        action='store_true',
-        help='track with bfloat16 where it is safe (float16: --cfg-options '
-        'test_cfg.amp_dtype=float16)',
+    choices = {'benchmark': {'choices': BENCHMARKS}}
+    choices |= {'profile': {'choices': KITS}, 'num_slots': {'type': int}}
+    add_options(parser, OPTIONS, **choices)
+    add_options(
+        parser.add_mutually_exclusive_group(),
+        EARLIER_RESULTS,
+        resume={'action': 'store_true', 'default': None},
+        overwrite={'action': 'store_false', 'dest': 'resume'},
     )
     add_common_options(parser)
     return parser.parse_args(argv)
@@ -93,16 +75,12 @@ def main(argv: list[str] | None = None) -> int:
     if args.amp:
         cfg.test_cfg.setdefault('amp_dtype', 'bfloat16')
     if args.show_dir:
-        cfg.custom_hooks = cfg.get('custom_hooks', []) + [
-            dict(type='SequenceVideoHook', out_dir=args.show_dir)
-        ]
+        hook = dict(type='SequenceVideoHook', out_dir=args.show_dir)
+        cfg.custom_hooks = cfg.get('custom_hooks', []) + [hook]
     # a checkpoint holds the averaged weights where there are any
     cfg.get('default_hooks', {}).pop('ema', None)
-    cfg.custom_hooks = [
-        hook
-        for hook in cfg.get('custom_hooks', [])
-        if hook['type'] != 'EMAHook'
-    ]
+    hooks = cfg.get('custom_hooks', [])
+    cfg.custom_hooks = [h for h in hooks if h['type'] != 'EMAHook']
     set_up_distribution(cfg)
     runner = Runner.from_cfg(cfg)
     # what is in the work dir belongs to one test at a time

@@ -9,35 +9,27 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import find_latest_checkpoint
 
 from mmsimtrack.cli.launch import load_config, set_up_distribution
-from mmsimtrack.cli.options import add_common_options
+from mmsimtrack.cli.options import add_common_options, add_options
 from mmsimtrack.engine.autocast import has_native_bfloat16
 from mmsimtrack.models.weights import trust_checkpoints
+
+OPTIONS = {
+    'config': 'config file',
+    '--work-dir DIR': 'folder for logs and checkpoints',
+    '--resume CHECKPOINT': 'continue an interrupted training: from this '
+    'checkpoint, or from the latest one in the work dir (none there: start '
+    'anew)',
+    '--amp': 'train with mixed precision (default: bfloat16)',
+    '--auto-scale-lr': 'scale the learning rates to the batch size',
+}
+AMP = {'nargs': '?', 'const': 'bfloat16', 'choices': ['bfloat16', 'float16']}
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('config', help='config file')
-    parser.add_argument('--work-dir', help='folder for logs and checkpoints')
-    parser.add_argument(
-        '--resume',
-        nargs='?',
-        const='auto',
-        help='continue an interrupted training: from this checkpoint, or '
-        'from the latest one in the work dir (none there: start anew)',
-    )
-    parser.add_argument(
-        '--amp',
-        nargs='?',
-        const='bfloat16',
-        choices=['bfloat16', 'float16'],
-        help='train with mixed precision (default: bfloat16)',
-    )
-    parser.add_argument(
-        '--auto-scale-lr',
-        action='store_true',
-        help='scale the learning rates to the batch size',
-    )
+    resume = {'nargs': '?', 'const': 'auto'}
+    add_options(parser, OPTIONS, resume=resume, amp=AMP)
     add_common_options(parser)
     return parser.parse_args(argv)
 

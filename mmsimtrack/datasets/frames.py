@@ -27,6 +27,7 @@ if Image.MAX_IMAGE_PIXELS:  # Pillow's own limit may be raised, not lowered
 _TAIL = 4096  # bytes in which a complete file shows its end marker
 _END_MARKERS = {b'\xff\xd8': b'\xff\xd9', b'\x89P': b'IEND'}  # JPEG, PNG
 _ORIENTATION = 0x0112  # EXIF; OpenCV turns the frame, 5 to 8 by 90 degrees
+_DECIMAL = re.compile(r'(\D*)(\d+\.\d+)(\D*)')  # the name of a frame
 _FIX = 'Unpack or download the file again.'
 # OpenCV's IMREAD_REDUCED_GRAYSCALE_r is 8 r; beside a color flag, it reduces
 # only
@@ -40,8 +41,9 @@ class CorruptFrameError(ValueError):
 def list_frames(folder: str | os.PathLike) -> list[str]:
     """List the names of all frames in a folder, `2.jpg` before `10.JPG`.
 
-    Numbers in names are compared by their value, endings do not count, and
-    hidden files are left out. The folder may be packed in a zip archive.
+    Numbers in names are compared by their value, `0.25` before `0.5` where
+    it is the only one, endings do not count, and hidden files are left out.
+    The folder may be packed in a zip archive.
     """
     _, files = list_folder(folder)
 
@@ -49,8 +51,16 @@ def list_frames(folder: str | os.PathLike) -> list[str]:
         parts = re.split('([0-9]+)', osp.splitext(name)[0])
         return [int(p) if i % 2 else p for i, p in enumerate(parts)], name
 
-    names = (name for name in files if name.lower().endswith(ENDINGS))
-    return sorted(names, key=order)
+    def decimal(name: str) -> tuple | None:
+        found = _DECIMAL.fullmatch(osp.splitext(name)[0])
+        return found and (found[1], float(found[2]), found[3])
+
+    names = [name for name in files if name.lower().endswith(ENDINGS)]
+    values = {decimal(name) for name in names}
+    # 1.1 and 1.10 are counted, not measured
+    if None in values or len(values) < len(names):
+        return sorted(names, key=order)
+    return sorted(names, key=decimal)
 
 
 def find_numbers(names: Iterable[str], folder: str) -> dict[int, str]:

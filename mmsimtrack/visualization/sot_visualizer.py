@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import heapq
 import math
-import os
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
@@ -17,6 +16,11 @@ from mmengine.visualization import Visualizer
 
 from mmsimtrack.fileio import replace_atomically
 from mmsimtrack.registry import VISUALIZERS
+
+try:
+    import av
+except ImportError:
+    av = None  # OpenCV writes instead
 
 PRED_COLOR = (255, 64, 32)
 GT_COLOR = (64, 220, 64)
@@ -143,8 +147,6 @@ class VideoWriter:
         path: Video file.
         fps: Frames per second; what no container can hold is rounded.
         audio: File whose sound is copied, if it has any.
-        keep_partial: Write to ``path`` from the beginning, and keep what is
-            there on errors. By default the file appears once it is complete.
     """
 
     def __init__(
@@ -152,7 +154,6 @@ class VideoWriter:
         path: str | Path,
         fps: float | Fraction = 25,
         audio: str | Path | None = None,
-        keep_partial: bool = False,
     ) -> None:
         self.path = Path(path)
         fps = Fraction(fps) if 0 < fps < math.inf else Fraction(25)
@@ -162,17 +163,15 @@ class VideoWriter:
         ticks = self.fps.numerator
         self._tick = Fraction(1, ticks * math.ceil(90_000 / ticks))
         self._audio = audio
-        self._partial = self.path
-        if not keep_partial:
-            self._partial = self.path.with_name(
-                f'.{self.path.stem}.{os.getpid()}{self.path.suffix}'
-            )
         self._num_frames = 0
+        self._last = -1
         self._container = self._writer = None
 
     def __enter__(self) -> VideoWriter:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         return self
+
+    def __exit__(self, *exception) -> None:
+        self.close()
 
     def write(self, frame: np.ndarray, time: float | None = None) -> None:
         """Add a frame, (H, W, 3) RGB uint8.
@@ -188,20 +187,17 @@ class VideoWriter:
             OSError: If the file cannot be written.
         """
         if self._num_frames == 0:
-            self._shape = frame.shape[:2]
             self._begin = time or 0.0
-            self._last = -1
-            self._open(*self._shape)
-        if frame.shape[:2] != self._shape:
-            frame = cv2.resize(frame, self._shape[::-1])
+            self._size = frame.shape[1::-1]
+            self._open()
+        if frame.shape[1::-1] != self._size:
+            frame = cv2.resize(frame, self._size)
         if time is None:
             time = self._begin + float(self._num_frames / self.fps)
         self._num_frames += 1
         if self._writer is not None:
             self._writer.write(np.ascontiguousarray(frame[..., ::-1]))
             return
-        import av
-
         # halved color needs even sides
         height, width = self._stream.height, self._stream.width
         frame = np.ascontiguousarray(frame[:height, :width])
@@ -211,94 +207,68 @@ class VideoWriter:
         picture.time_base = self._tick
         self._mux(picture)
 
-    def _open(self, height: int, width: int) -> None:
-        try:
-            import av
-        except ImportError:
-            self._open_opencv(height, width)
-            return
-        self._container = av.open(
-            str(self._partial),
-            'w',
-            format='mp4',
-            options={
-                'movflags': 'frag_keyframe+empty_moov+default_base_moof',
-                'frag_duration': '250000',  # microseconds
-                'flush_packets': '1',
-            },
-        )
-        codecs = ('libx264', 'libvpx-vp9', 'mpeg4')
-        codec = next(c for c in codecs if c in av.codecs_available)
-        if codec != codecs[0]:
-            _say_codec(self.path, codec)
-        stream = self._stream = self._container.add_stream(codec, self.fps)
-        stream.width, stream.height = (
-            max(side - side % 2, 2) for side in (width, height)
-        )
+    def _open(self) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        if av is None or 'libx264' not in av.codecs_available:
+            self._open_opencv()
+        else:
+            self._open_av()
+
+    def _open_opencv(self) -> None:
+        path, fps = str(self.path), float(self.fps)
+        for codec in ('vp09', 'mp4v'):
+            fourcc = cv2.VideoWriter_fourcc(*codec)
+            self._writer = cv2.VideoWriter(path, fourcc, fps, self._size)
+            if self._writer.isOpened():
+                warnings.warn(
+                    f'{path} is written as {codec}, without sound, since '
+                    'there is no encoder for H.264; not every player shows '
+                    'it. Run: pip install av',
+                    stacklevel=4,
+                )
+                return
+        raise OSError(f'OpenCV cannot write the video {path}.')
+
+    def _open_av(self) -> None:
+        fragments = {
+            'movflags': 'frag_keyframe+empty_moov+default_base_moof',
+            'frag_duration': '250000',  # microseconds
+            'flush_packets': '1',
+        }
+        self._container = _open_mp4(self.path, fragments)
+        stream = self._container.add_stream('libx264', self.fps)
+        stream.width, stream.height = (max(n - n % 2, 2) for n in self._size)
         stream.pix_fmt = 'yuv420p'
         stream.codec_context.time_base = self._tick
+        stream.options = {'crf': '23', 'preset': 'veryfast'}
         # without B frames, whose order would delay the first time
-        stream.options = {
-            'crf': '23',
-            'preset': 'veryfast',
-            'bf': '0',
-            'rc-lookahead': '10',
-        }
-
-    def _open_opencv(self, height: int, width: int) -> None:
-        for codec in ('vp09', 'mp4v'):
-            self._writer = cv2.VideoWriter(
-                str(self._partial),
-                cv2.VideoWriter_fourcc(*codec),
-                float(self.fps),
-                (width, height),
-            )
-            if self._writer.isOpened():
-                _say_codec(self.path, codec)
-                return
-        raise OSError(f'OpenCV cannot write the video {self.path}.')
+        stream.options |= {'bf': '0', 'rc-lookahead': '10'}
+        self._stream = stream
 
     def _mux(self, picture) -> None:
-        import av
-
         try:
             self._container.mux(self._stream.encode(picture))
         except av.FFmpegError as error:
             raise OSError(error.errno, f'{self.path}: {error}') from error
 
-    def __exit__(self, kind, *exception) -> None:
-        if self._writer is not None:
-            self._writer.release()
-        hidden = self._partial != self.path
-        if kind is not None and hidden:
-            with suppress(Exception):
-                self._container.close()
-            self._partial.unlink(missing_ok=True)
-            return
-        try:
-            if self._container is not None:
-                self._finish()
-        finally:
-            if hidden and self._num_frames:
-                os.replace(self._partial, self.path)
-
-    def _finish(self) -> None:
+    def close(self) -> None:
         """Put the index in front, and the sound in.
 
         Raises:
             OSError: If there is no room for it; the fragments remain, and
                 play as well.
         """
-        import av
-
+        if self._writer is not None:
+            self._writer.release()
+        if self._container is None:
+            return
         try:
             self._mux(None)
         finally:
             with suppress(av.FFmpegError, OSError):
                 self._container.close()
         try:
-            with replace_atomically(self._partial) as temporary:
-                self._copy(temporary, self._audio)
+            self._copy(self._audio)
         except (av.FFmpegError, OSError, ValueError):
             if self._audio is None:
                 raise
@@ -307,35 +277,30 @@ class VideoWriter:
                 'an MP4, so it is left out.',
                 stacklevel=2,
             )
-            with replace_atomically(self._partial) as temporary:
-                self._copy(temporary, None)
+            self._copy(None)
 
-    def _copy(self, path: Path, audio: str | Path | None) -> None:
-        import av
-
+    def _copy(self, audio: str | Path | None) -> None:
+        """Write the packets once more, those of the sound between them."""
         length = float(self._last * self._tick + 1 / self.fps)
-        with ExitStack() as files:
-            out = files.enter_context(
-                av.open(
-                    str(path),
-                    'w',
-                    format='mp4',
-                    options={'movflags': 'faststart'},
-                )
-            )
+        with replace_atomically(self.path) as temporary, ExitStack() as files:
+            faststart = {'movflags': 'faststart'}
+            out = files.enter_context(_open_mp4(temporary, faststart))
             packets = []
-            for source, kind in ((self._partial, 'video'), (audio, 'audio')):
+            for source, kind in ((self.path, 'video'), (audio, 'audio')):
                 if source is None:
                     continue
-                found = files.enter_context(
-                    av.open(str(source), metadata_errors='ignore')
-                )
+                file = av.open(str(source), metadata_errors='ignore')
+                files.enter_context(file)
                 begin = self._begin if kind == 'audio' else 0.0
-                for stream in getattr(found.streams, kind)[:1]:
+                for stream in getattr(file.streams, kind)[:1]:
                     target = out.add_stream_from_template(stream)
-                    packets.append(_cut(found, stream, target, begin, length))
+                    packets.append(_cut(file, stream, target, begin, length))
             for _, packet in heapq.merge(*packets, key=lambda item: item[0]):
                 out.mux(packet)
+
+
+def _open_mp4(path: Path, options: dict[str, str]):
+    return av.open(str(path), 'w', format='mp4', options=options)
 
 
 def _cut(
@@ -358,14 +323,6 @@ def _cut(
             yield time, packet
 
 
-def _say_codec(path: Path, codec: str) -> None:
-    warnings.warn(
-        f'{path} is written as {codec}, without sound, since there is no '
-        'encoder for H.264; not every player shows it. Run: pip install av',
-        stacklevel=3,
-    )
-
-
 def contact_sheet(
     frames: Iterable[np.ndarray], num_columns: int = 4, width: int = 320
 ) -> np.ndarray:
@@ -380,13 +337,13 @@ def contact_sheet(
         (rows * h, num_columns * width, 3) RGB uint8.
     """
     frames = list(frames)
-    height = round(width * frames[0].shape[0] / frames[0].shape[1])
-    rows = math.ceil(len(frames) / num_columns)
-    sheet = np.full((rows * height, num_columns * width, 3), 255, np.uint8)
-    for i, frame in enumerate(frames):
-        y, x = i // num_columns * height, i % num_columns * width
-        small = cv2.resize(
-            frame, (width, height), interpolation=cv2.INTER_AREA
-        )
-        sheet[y : y + height, x : x + width] = small
-    return sheet
+    height = round(width * frames[0].shape[0] / frames[0].shape[1]) or 1
+    tiles = [
+        cv2.resize(f, (width, height), interpolation=cv2.INTER_AREA)
+        for f in frames
+    ]
+    tiles += [np.full_like(tiles[0], 255)] * (-len(tiles) % num_columns)
+    rows = [
+        tiles[i : i + num_columns] for i in range(0, len(tiles), num_columns)
+    ]
+    return np.vstack([np.hstack(row) for row in rows])

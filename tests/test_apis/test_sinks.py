@@ -3,6 +3,7 @@
 import json
 import math
 import os
+from io import FileIO
 from pathlib import Path
 
 import cv2
@@ -12,9 +13,10 @@ from clips import BBOX, LENGTH, describe, write_clip, write_folder
 from drifter import Drifter
 
 from mmsimtrack.apis.follow import Job, follow
-from mmsimtrack.apis.sinks import Outputs, RowFile
+from mmsimtrack.apis.sinks import Outputs, append
 from mmsimtrack.apis.sources import Footage
 
+FILES = ('csv', 'mp4', 'png')
 LATER = np.array((0.0, 0.0, 8.0, 8.0))
 
 
@@ -23,10 +25,9 @@ def track(source, out_dir, starts=None, span=(), **options):
     starts = starts or [(0, 1, np.array(BBOX))]
     ids = sorted({start[1] for start in starts})
     outputs = Outputs(footage, ids, out_dir, **options)
-    for _, step in follow(Drifter(), [Job(footage, starts)]):
-        if step is not None:
-            outputs.add(step)
-    outputs.close()
+    job = Job(footage, starts, outputs)
+    list(follow(Drifter(), [job]))
+    assert job.error is None
     return {name: path.name for name, path in outputs.files.items()}
 
 
@@ -42,11 +43,7 @@ def clip(tmp_path):
 
 def test_every_format(clip, tmp_path):
     """Target 2 starts in frame 3, target 1 anew in frame 20."""
-    starts = [
-        (0, 1, np.array(BBOX)),
-        (3, 2, LATER),
-        (20, 1, np.array(BBOX)),
-    ]
+    starts = [(0, 1, np.array(BBOX)), (3, 2, LATER), (20, 1, np.array(BBOX))]
     formats = ('csv', 'json', 'mot', 'coco', 'txt')
     files = track(clip, tmp_path, starts, formats=formats, model='drifter')
     assert files['boxes'] == files['csv'] == 'clip_tracked.csv'
@@ -72,12 +69,9 @@ def test_every_format(clip, tmp_path):
     coco = json.loads((tmp_path / 'clip_tracked.coco.json').read_text())
     assert len(coco['images']) == LENGTH
     assert coco['images'][4]['file_name'] == 'frame_000004.png'
-    assert (coco['images'][4]['width'], coco['images'][4]['height']) == (
-        96,
-        64,
-    )
-    assert coco['annotations'][4]['image_id'] == 4
-    assert coco['annotations'][4]['track_id'] == 2
+    image, target = coco['images'][4], coco['annotations'][4]
+    assert (image['width'], image['height']) == (96, 64)
+    assert (target['image_id'], target['track_id']) == (4, 2)
     text = (tmp_path / 'clip_tracked_id2.txt').read_text().splitlines()
     assert text[2:4] == ['nan,nan,nan,nan', '0.0000,0.0000,8.0000,8.0000']
     assert len(text) == LENGTH
@@ -124,15 +118,8 @@ def test_files_of_the_user_are_left_alone(clip, tmp_path):
         assert files['csv'] == f'clip_tracked_{number}.csv'
         assert files['video'] == f'clip_tracked_{number}.mp4'
     assert (tmp_path / 'clip_tracked.csv').read_text() == 'mine'
-    assert names_in(tmp_path) == [
-        'clip_tracked.csv',
-        *(
-            f'clip_tracked_{n}.{e}'
-            for n in (2, 3)
-            for e in 'csv mp4 png'.split()
-        ),
-        'in',
-    ]
+    both = (f'clip_tracked_{n}.{e}' for n in (2, 3) for e in FILES)
+    assert names_in(tmp_path) == ['clip_tracked.csv', *both, 'in']
 
 
 def test_own_files_are_no_frames(tmp_path):
@@ -147,45 +134,36 @@ def test_own_files_are_no_frames(tmp_path):
 def test_two_at_once_keep_their_files_apart(tmp_path):
     (tmp_path / 'a').mkdir()
     (tmp_path / 'b').mkdir()
-    clips = [write_clip(tmp_path / f'{x}/clip.mp4') for x in 'ab']
-    both = [Outputs(Footage(clip), [1], tmp_path) for clip in clips]
-    names = [outputs.files['csv'].name for outputs in both]
-    assert names == ['clip_tracked.csv', 'clip_tracked_2.csv']
-    for outputs in both:
-        outputs.close()  # nothing came of them
-    assert names_in(tmp_path) == ['a', 'b']
+    footages = [Footage(write_clip(tmp_path / f'{x}/clip.mp4')) for x in 'ab']
+    jobs = [
+        Job(f, [(0, 1, np.array(BBOX))], Outputs(f, [1], tmp_path))
+        for f in footages
+    ]
+    steps = follow(Drifter(), jobs, batch_size=2)
+    for _ in range(10):
+        next(steps)
+    found = [job.outputs.files['csv'] for job in jobs]
+    names = ['clip_tracked.csv', 'clip_tracked_2.csv']
+    assert [path.name for path in found] == names
+    # on the disk at once
+    assert [path.read_text().count('\n') for path in found] == [6, 6]
+    steps.close()
+    for job in jobs:
+        assert len(describe(job.outputs.files['video'])['times']) == 5
 
 
-def test_rows_are_on_the_disk_at_once(clip, tmp_path):
-    footage = Footage(clip)
-    outputs = Outputs(footage, [1], tmp_path)
-    job = Job(footage, [(0, 1, np.array(BBOX))])
-    for count, (_, step) in enumerate(follow(Drifter(), [job]), 1):
-        if count > 5:
-            break
-        outputs.add(step)
-        text = outputs.files['csv'].read_text()
-        assert text.count('\n') == 1 + count and text[-1] == '\n'
-    outputs.close()
-    assert len(describe(outputs.files['video'])['times']) == 5
-
-
-def test_a_row_that_does_not_fit_is_not_begun(tmp_path, monkeypatch):
-    file = RowFile(tmp_path / 'rows.csv')
-    file.write('1,2\n')
-    real = file._file
-
-    class Full:
+def test_a_row_that_does_not_fit_is_not_begun(tmp_path):
+    class Full(FileIO):
         def write(self, content):
-            real.write(content[:1])
+            if content == b'1,2\n':
+                return super().write(content)
+            super().write(content[:1])
             raise OSError(28, 'No space left on device')
 
-        def __getattr__(self, name):
-            return getattr(real, name)
-
-    file._file = Full()
-    with pytest.raises(OSError, match='No space'):
-        file.write('3,4\n')
+    with Full(tmp_path / 'rows.csv', 'w') as file:
+        append(file, '1,2\n')
+        with pytest.raises(OSError, match='No space'):
+            append(file, '3,4\n')
     assert (tmp_path / 'rows.csv').read_text() == '1,2\n'
 
 

@@ -80,26 +80,21 @@ def test_options(called):
     assert one[0]['bbox'] == [-5, 3, 10, 10]
     assert three[0]['frame'] == 7 and three[0]['bbox'] == [1, 2, 3, 4]
     assert len(two) == 6
-    assert sorted(p.name for p in Path().glob('clip_*')) == [
-        'clip_tracked.json',
-        'clip_tracked.mot.txt',
-    ]
-
-
-def test_of_two_starts_the_later_one_counts(called):
-    args = ['--box', BOX, '--box-at', '2:8,8,8,8:1', '--start', '5']
-    assert main(['track', 'clip.mp4', *args]) == 0
-    found = rows('work_dirs/track/clip_tracked.csv')
-    assert found[0] == [5, 0.2, 1, 8, 8, 8, 8, 1]
-    assert len(found) == LENGTH - 5
+    names = sorted(p.name for p in Path().glob('clip_*'))
+    assert names == ['clip_tracked.json', 'clip_tracked.mot.txt']
 
 
 def test_a_target_starts_anew(called):
-    args = ['--box', BOX, '--box-at', '10:8,8,8,8:1', '--out-dir', 'out']
+    """The later one of two starts that are due counts."""
+    args = ['--box', BOX, '--box-at', '2:8,8,8,8:1', '--start', '5']
+    args += ['--box-at', '10:4,4,8,8:1']
     assert main(['track', 'clip.mp4', *args]) == 0
-    found = rows('out/clip_tracked.csv')
-    assert found[10][2:] == [1, 8, 8, 8, 8, 1]
-    assert found[11][2:] == [1, 10, 9, 8, 8, 0.5]
+    found = rows('work_dirs/track/clip_tracked.csv')
+    assert found[0] == [5, 0.2, 1, 8, 8, 8, 8, 1]
+    assert found[4][2:] == [1, 16, 12, 8, 8, 0.0625]
+    assert found[5][2:] == [1, 4, 4, 8, 8, 1]
+    assert found[6][2:] == [1, 6, 5, 8, 8, 0.5]
+    assert len(found) == LENGTH - 5
 
 
 @pytest.mark.parametrize('boxes', [1, 2])
@@ -121,24 +116,24 @@ def test_a_pattern_of_videos(called):
     assert found == ['clip2_tracked.csv', 'clip_tracked.csv']
 
 
-@pytest.mark.parametrize(
-    'args, message',
-    [
-        (['clip.mp4'], 'no display to draw a box in'),
-        (['clip.mp4', '--box', BOX, '--show'], '--show needs a display'),
-        (['clip.mp4', '--box', '1,2,3'], 'expected four numbers x,y,w,h'),
-        (['clip.mp4', '--box', 'nan,1,2,3'], 'expected finite numbers'),
-        (['clip.mp4', '--box', '1,2,0,4'], 'a height above 0'),
-        (['clip.mp4', '--box-at', '1,2,3,4'], 'expected FRAME:x,y,w,h'),
-        (['clip.mp4', '--box', BOX, '--format', 'xml'], 'some of csv,json'),
-        (['clip.mp4', '--box', BOX, '--device', 'gpu'], 'a device that works'),
-        (['no.mp4', '--box', BOX], 'no.mp4 is missing'),
-        (['9', '--box', BOX], 'no frame from 9'),
-        (['clip.mp4', '--start', '99', '--box', BOX], 'no frame from 99 to'),
-        (['clip.mp4', 'a', 'b', '--box', BOX, '--box', BOX], 'found 2 --box'),
-        ([], "Missing argument 'SOURCE...'"),
-    ],
-)
+REFUSED = [
+    (['clip.mp4'], 'no display to draw a box in'),
+    (['clip.mp4', '--box', BOX, '--show'], '--show needs a display'),
+    (['clip.mp4', '--box', '1,2,3'], 'expected four numbers x,y,w,h'),
+    (['clip.mp4', '--box', 'nan,1,2,3'], 'expected finite numbers'),
+    (['clip.mp4', '--box', '1,2,0,4'], 'a height above 0'),
+    (['clip.mp4', '--box-at', '1,2,3,4'], 'expected FRAME:x,y,w,h'),
+    (['clip.mp4', '--box', BOX, '--format', 'xml'], 'some of csv,json'),
+    (['clip.mp4', '--box', BOX, '--device', 'gpu'], 'a device that works'),
+    (['no.mp4', '--box', BOX], 'no.mp4 is missing'),
+    (['9', '--box', BOX], 'no frame from 9'),
+    (['clip.mp4', '--start', '99', '--box', BOX], 'no frame from 99 to'),
+    (['clip.mp4', 'a', 'b', '--box', BOX, '--box', BOX], 'found 2 --box'),
+    ([], "Missing argument 'SOURCE...'"),
+]
+
+
+@pytest.mark.parametrize('args, message', REFUSED)
 def test_what_is_refused(called, args, message, capsys):
     assert main(['track', *args]) == 2
     error = capsys.readouterr().err

@@ -338,3 +338,16 @@ def test_only_jpegs_are_reduced(tmp_path):
     Image.fromarray(frame).save(turned, exif=exif)
     reduced, done = read_reduced(str(turned), 2)
     assert (done, reduced.shape) == (1, (132, 96, 3))
+
+
+@pytest.mark.parametrize(
+    'names',
+    [
+        ['0.25.png', '0.5.png', '1.0.png', '10.125.png'],
+        ['t1.1.png', 't1.2.png', 't1.9.png', 't1.10.png'],
+    ],
+)
+def test_decimals_and_counters_are_told_apart(tmp_path, names):
+    for name in names:
+        (tmp_path / name).touch()
+    assert list_frames(tmp_path) == names

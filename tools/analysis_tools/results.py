@@ -114,7 +114,7 @@ def parse_args(arguments: list[str] | None) -> argparse.Namespace:
     add('--format', default='png', choices=('png', 'pdf', 'svg'))
 
     add = command(run_compare, 'compare two trackers, sequence by sequence')
-    add('reports', nargs=2, metavar=('A', 'B'), help='reports of trackers')
+    add('reports', nargs=2, metavar='REPORT', help='reports of trackers')
     add('--names', nargs=2, help='names of the trackers (default: folders)')
     text = 'confidence of the intervals in per cent (default: 95)'
     add('--confidence', type=at_least(1, 100, float), default=95, help=text)

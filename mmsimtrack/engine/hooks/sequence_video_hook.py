@@ -5,6 +5,7 @@ from pathlib import Path
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
+from mmsimtrack.fileio import replace_atomically
 from mmsimtrack.registry import HOOKS
 from mmsimtrack.visualization import SOTVisualizer, VideoWriter
 
@@ -27,7 +28,9 @@ class SequenceVideoHook(Hook):
         (reader,), (sample,) = data_batch['inputs'], outputs
         pred = sample.pred_instances.bboxes.numpy()
         gt = sample.gt_instances.bboxes.numpy()
-        with VideoWriter(self.out_dir / f'{sample.sequence}.mp4') as video:
+        path = self.out_dir / f'{sample.sequence}.mp4'
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replace_atomically(path) as whole, VideoWriter(whole) as video:
             for t, frame in enumerate(reader):
                 boxes = pred[t], gt[t] if t < len(gt) else None
                 video.write(SOTVisualizer.draw_frame(frame, *boxes, f'#{t}'))

@@ -1,0 +1,106 @@
+"""The first command, as a user gives it, and the video that it writes."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from clips import LENGTH, write_clip
+
+PAGE = """<video src="clip_tracked.mp4" muted></video><script>
+const video = document.querySelector('video');
+const tell = (text) => fetch('/done/' + encodeURIComponent(text));
+video.onerror = () => tell('error: ' + video.error.message);
+video.onended = () => tell([
+    video.videoWidth, video.videoHeight, video.currentTime.toFixed(2),
+    video.getVideoPlaybackQuality().totalVideoFrames > 0].join(' '));
+video.play().catch((error) => tell('error: ' + error));
+</script>"""
+CODE = """
+import sys
+from mmsimtrack.cli.main import main
+status = main()
+assert 'mmdet' not in sys.modules
+sys.exit(status)
+"""
+
+
+def need(tool):
+    """Skip without a tool, but where MMSIMTRACK_REQUIRE_ALL is set: fail."""
+    if shutil.which(tool) is None:
+        missing = pytest.fail
+        if not os.environ.get('MMSIMTRACK_REQUIRE_ALL'):
+            missing = pytest.skip
+        missing(f'{tool} is missing: apt-get install ffmpeg chromium')
+    return tool
+
+
+@pytest.fixture(scope='module')
+def out(tmp_path_factory):
+    """What the shipped model, which needs no mmdet, makes of a clip."""
+    folder = tmp_path_factory.mktemp('first')
+    clip = write_clip(folder / 'clip.mp4', audio='aac')
+    args = ['track', str(clip), '--box', '0,20,16,24', '--device', 'cpu']
+    args += ['--out-dir', str(folder), '--format', 'csv,json']
+    subprocess.run([sys.executable, '-c', CODE, *args], check=True)
+    return folder
+
+
+def test_rows(out):
+    rows = (out / 'clip_tracked.csv').read_text().splitlines()
+    assert len(rows) == 1 + LENGTH
+    found = json.loads((out / 'clip_tracked.json').read_text())
+    assert found['model'] == 'sim_s16-6l_real'
+    assert len(found['tracks'][0]['frames']) == LENGTH
+
+
+def test_ffprobe_finds_what_browsers_play(out):
+    command = [need('ffprobe'), '-v', 'error', '-count_frames']
+    command += ['-show_streams', '-of', 'json', 'clip_tracked.mp4']
+    done = subprocess.run(command, cwd=out, capture_output=True, check=True)
+    video, sound = json.loads(done.stdout)['streams']
+    assert (video['codec_name'], video['pix_fmt']) == ('h264', 'yuv420p')
+    assert (video['width'], video['height']) == (96, 64)
+    assert video['r_frame_rate'] == '25/1'
+    assert video['nb_read_frames'] == str(LENGTH)
+    assert sound['codec_name'] == 'aac' and not done.stderr
+
+
+def test_chromium_plays_it(out):
+    need('chromium')
+    (out / 'page.html').write_text(PAGE)
+    told, done = [], threading.Event()
+
+    class Handler(SimpleHTTPRequestHandler):
+        def do_GET(self):
+            if self.path.startswith('/done/'):
+                told.append(self.path.removeprefix('/done/'))
+                done.set()
+            super().do_GET()
+
+        def log_message(self, *args):
+            pass
+
+    handler = partial(Handler, directory=out)
+    with ThreadingHTTPServer(('127.0.0.1', 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        command = ['chromium', '--headless', '--no-sandbox', '--disable-gpu']
+        command += [f'--user-data-dir={out}/browser', '--mute-audio']
+        command += ['--autoplay-policy=no-user-gesture-required']
+        url = f'http://127.0.0.1:{server.server_port}/page.html'
+        browser = subprocess.Popen(
+            [*command, '--remote-debugging-port=0', url],
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            assert done.wait(60), 'the browser did not come to the end'
+        finally:
+            browser.terminate()
+            browser.wait()
+            server.shutdown()
+    assert told[0] == f'96%2064%20{LENGTH / 25:.2f}%20true'
