@@ -13,6 +13,7 @@ import numpy as np
 PathLike = str | os.PathLike
 # Reads a file, which need not lie on the disk: see `datasets/archive.py`.
 Reader = Callable[[str | os.PathLike], bytes]
+LARGEST = 1e9  # px; no box of any frame has a larger number
 
 
 @contextmanager
@@ -134,7 +135,7 @@ def parse_rows(
     expected: str,
     usecols: Sequence[int] | None = None,
     unit: str = 'line',
-    is_bad: Callable[[np.ndarray], np.ndarray] = np.isinf,
+    is_bad: Callable[[np.ndarray], np.ndarray] = lambda x: abs(x) > LARGEST,
 ) -> np.ndarray:
     """Parse rows of numbers; blank ones are skipped.
 
@@ -186,7 +187,8 @@ def read_bboxes_xywh(
 
     Args:
         path: Text file with ``x, y, w, h`` per line. ``NaN`` is a value (some
-            benchmarks mark absent targets so), infinity is not.
+            benchmarks mark absent targets so), infinity is not, nor is what
+            lies beyond any frame.
         read: Returns the bytes of the file.
 
     Returns:

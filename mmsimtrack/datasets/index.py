@@ -148,7 +148,7 @@ def read_index(path: Path) -> AnnotationIndex:
         }
         if _describe(arrays) != shapes:
             raise ValueError('its columns have changed')
-    except (EOFError, OSError, ValueError) as error:
+    except (EOFError, OSError, TypeError, ValueError) as error:
         raise ValueError(f'the index is broken ({error})') from error
     return AnnotationIndex(arrays, path)
 
