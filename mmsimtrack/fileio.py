@@ -6,6 +6,7 @@ import shutil
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from glob import escape
 from pathlib import Path
 
 import numpy as np
@@ -30,14 +31,40 @@ def replace_atomically(path: PathLike) -> Iterator[Path]:
     """
     path = Path(path)
     # the suffix stays last: some writers choose the format by it
-    temporary = path.with_name(f'.{path.stem}.{os.getpid()}{path.suffix}')
+    host = socket.gethostname()
+    end = f'-{host}{path.suffix}'
+    temporary = path.with_name(f'.{path.stem}.{os.getpid()}{end}')
+    # killed runs have left theirs
+    for left in path.parent.glob(f'.{escape(path.stem)}.[0-9]*{escape(end)}'):
+        pid = left.name[len(path.stem) + 2 : -len(end)]
+        if pid.isdecimal() and not is_alive(int(pid)):
+            remove(left)
+    remove(temporary)  # so that nobody's link is followed
     try:
         yield temporary
         os.replace(temporary, path)
     finally:
-        if temporary.is_dir():
-            shutil.rmtree(temporary)
-        temporary.unlink(missing_ok=True)
+        remove(temporary)
+
+
+def remove(path: PathLike) -> None:
+    """Remove a file, link or folder, if there is one."""
+    path = Path(path)
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def is_alive(pid: int) -> bool:
+    """Tell whether a process of this machine runs."""
+    try:
+        os.kill(pid, 0)
+    except (OverflowError, ProcessLookupError):
+        return False
+    except PermissionError:
+        pass  # somebody else's
+    return True
 
 
 @contextmanager

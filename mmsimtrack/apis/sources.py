@@ -18,7 +18,12 @@ from PIL import Image
 
 from mmsimtrack.apis.live import LiveReader
 from mmsimtrack.apis.video import open_video
-from mmsimtrack.datasets.frames import ENDINGS, FrameReader, list_frames
+from mmsimtrack.datasets.frames import (
+    ENDINGS,
+    FrameReader,
+    list_frames,
+    naming,
+)
 
 # where a sequence keeps its frames in LaSOT, OTB, TNL2K, VOT and others
 FRAME_FOLDERS = ('img', 'imgs', 'images', 'frames', 'color')
@@ -241,7 +246,8 @@ class AnimationReader:
 
     def __init__(self, path: Path) -> None:
         self.files = [path]
-        self._image = Image.open(path)
+        with naming(path):
+            self._image = Image.open(path)
         self.total = self._image.n_frames
 
     def __iter__(self) -> Iterator[tuple[int, float, np.ndarray]]:

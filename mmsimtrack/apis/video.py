@@ -121,10 +121,13 @@ class VideoReader:
 
     def _report(self, num_read: int, num_placed: int) -> None:
         """Warn of lost frames; packets of a cut file end before their time."""
-        promised = self._stream.frames
+        promised = total = self._stream.frames
+        if not promised and not self.sound and self.total:
+            # not counted; the length in the header is that of the whole file
+            promised, total = round(0.95 * self.total) - 1, self.total
         if not self._damaged and self._num_packets >= promised:
             return
-        total = max(num_placed, promised)
+        total = max(num_placed, total)
         warnings.warn(
             f'{self.name} is damaged: {num_read} of {total} frames could be '
             'read. They keep their numbers and times.',

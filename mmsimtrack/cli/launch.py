@@ -8,6 +8,8 @@ from datetime import timedelta
 import torch
 from mmengine.config import Config
 
+from mmsimtrack.cli.settings import check_options, check_settings
+
 
 def load_config(args: argparse.Namespace) -> Config:
     """Read the config of the command line, with its options.
@@ -23,8 +25,9 @@ def load_config(args: argparse.Namespace) -> Config:
         )
     cfg = Config.fromfile(args.config)
     cfg.launcher = args.launcher
-    if args.cfg_options:
-        cfg.merge_from_dict(args.cfg_options)
+    check_options(cfg, args.cfg_options)
+    cfg.merge_from_dict(args.cfg_options)
+    check_settings(cfg)
     name = osp.splitext(osp.basename(args.config))[0]
     cfg.work_dir = (
         args.work_dir or cfg.get('work_dir') or osp.join('work_dirs', name)

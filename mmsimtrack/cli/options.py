@@ -7,6 +7,10 @@ import argparse
 import math
 from pathlib import Path
 
+# names of settings that are paths
+PATHS = 'data_root work_dir load_from ann_file data_prefix list_file frames'
+PATHS = (*PATHS.split(), 'boxes', 'checkpoint', 'results_dir', 'out_dir')
+
 
 def add_common_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that training and testing have in common."""
@@ -26,10 +30,22 @@ def add_cfg_options(parser: argparse.ArgumentParser) -> None:
     """Add the option of everything that reads a config."""
     from mmengine.config import DictAction
 
+    class Settings(DictAction):
+        def __call__(self, parser, namespace, values, option=None) -> None:
+            for value in values:
+                if not value.partition('=')[0] or '=' not in value:
+                    parser.error(f'{option}: found {value!r}, not key=value')
+            super().__call__(parser, namespace, values, option)
+            found = getattr(namespace, self.dest)
+            for key, _, text in (value.partition('=') for value in values):
+                # a path is one text, with commas or digits alone
+                if key.rpartition('.')[2] in PATHS and found[key] is not None:
+                    found[key] = text.strip('\'"')
+
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=Settings,
         default={},
         help='change settings of the config: key=value, nested keys with '
         "dots, lists as key='[a,b]'",

@@ -301,7 +301,7 @@ def reports():
     for command in ('plot', 'compare'):
         for name, content in REPORTS.items():
             make = read(command, content)
-            yield Case(f'{command}: {name}', make, 2, ('m.json',))
+            yield Case(f'{command}: {name}', make, 2, (r'm\.json',))
         make = read(command, b'')
         gone = lambda folder, make=make: [  # noqa: E731
             a if a != folder / 'm.json' else folder / 'gone'

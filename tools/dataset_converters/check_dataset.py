@@ -26,7 +26,7 @@ from mmsimtrack.datasets.frames import (
     check_frame,
     image_shape,
     missing_frame,
-    read_frame,
+    read_strictly,
 )
 from mmsimtrack.datasets.index import AnnotationIndex
 from mmsimtrack.registry import DATASETS
@@ -55,7 +55,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     add('--data-root', help='folder of the data set')
     add('--split', help='split of the data set, if it has any')
     add('--workers', type=int, default=8, help='threads (default: 8)')
-    text = 'decode every frame; else only its end marker is checked'
+    text = 'decode every frame, JPEGs strictly if simplejpeg is installed;\n'
+    text += 'else only end markers are checked'
     add('--decode', action='store_true', help=text)
     add_cfg_options(parser)  # without a config, those of the data set
     args = parser.parse_args(argv)
@@ -199,7 +200,7 @@ def check_dataset(cfg: dict, workers: int, decode: bool) -> int:
     problems, checks, num_frames = Problems(), None, 0
     dataset = problems.attempt(open_unchecked, cfg)
     if dataset is not None:
-        read = read_frame if decode else check_frame
+        read = read_strictly if decode else check_frame
         checks = problems.attempt(list_checks, dataset, read)
     _print_all(problems)
     checks, num_problems = checks or [], len(problems)
