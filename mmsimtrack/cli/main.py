@@ -170,6 +170,9 @@ def main(argv: list[str] | None = None) -> int:
     except Exception as error:
         ours = is_ours(error)
         expected = USER_ERRORS + (OUR_ERRORS if ours else ())
+        if isinstance(error, TypeError) and is_of_config(error):
+            ours, expected = True, TypeError
+            error = TypeError(f'The config does not fit: {error}. Correct it.')
         status = 2 if isinstance(error, expected) else 1
         if shows_traceback or status == 1:
             traceback.print_exc()
@@ -189,6 +192,14 @@ def is_ours(error: Exception) -> bool:
     """Whether this package raised an error."""
     *_, (frame, _) = traceback.walk_tb(error.__traceback__)
     return Path(__file__).parents[1] in Path(frame.f_code.co_filename).parents
+
+
+def is_of_config(error: Exception) -> bool:
+    """Whether the arguments of something that a config names are wrong."""
+    return any(
+        frame.f_code.co_filename.endswith('registry/build_functions.py')
+        for frame, _ in traceback.walk_tb(error.__traceback__)
+    )
 
 
 def explain(error: Exception, ours: bool) -> str:

@@ -22,6 +22,11 @@ def add_common_options(parser: argparse.ArgumentParser) -> None:
         help='what starts the processes',
     )
     add_trust_option(parser)
+    parser.add_argument(
+        '--dry-run',
+        action='store_true',
+        help='only check the config, and that the data sets are there',
+    )
     # what older versions of torch's launcher pass
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
 

@@ -11,6 +11,7 @@ from numbers import Integral, Real
 
 from mmengine.config import Config
 from mmengine.runner import FlexibleRunner, Runner
+from torch.utils.data import DataLoader
 
 from mmsimtrack.benchmarks import dataset_config
 from mmsimtrack.registry import DATASETS
@@ -19,7 +20,13 @@ from mmsimtrack.registry import DATASETS
 TOP = {*signature(Runner).parameters, *signature(FlexibleRunner).parameters}
 TOP |= {'custom_imports', 'env_cfg', 'log_processor', 'runner_type'}
 # the keys of dictionaries that are read by name, where others would be ignored
+LOADER = {*signature(DataLoader).parameters, 'num_batch_per_epoch'}
 KEYS = {
+    'train_dataloader': LOADER,
+    'val_dataloader': LOADER,
+    'test_dataloader': LOADER,
+    'optim_wrapper.clip_grad': 'max_norm norm_type error_if_nonfinite foreach '
+    'clip_value',
     'model.exemplar': 'size factor',
     'model.search': 'size factor',
     'model.train_cfg': 'jitter',
@@ -121,14 +128,18 @@ def check_options(cfg: Config, options: Iterable[str]) -> None:
         ValueError: Names the setting, and the nearest one that exists.
     """
     for option in options:
-        *parents, key = option.split('.')
-        if not parents and key not in cfg:
-            _check_key(key, TOP, '--cfg-options')
-        found = _find(cfg, '.'.join(parents))
-        if parents and isinstance(found, Mapping) and key not in found:
-            near = get_close_matches(key, found, 1, 0.8)
-            if near:
-                raise _unknown(option, near[0], '--cfg-options')
+        place, found = '', cfg
+        for key in option.split('.'):
+            place = f'{place}.{key}'.lstrip('.')
+            if not hasattr(found, 'keys'):
+                break
+            if key not in found:
+                known = {*found, *(TOP if found is cfg else ())}
+                near = get_close_matches(key, known, 1, 0.8)
+                if near or (found is cfg and key not in TOP):
+                    _check_key(place, known, '--cfg-options')
+                break
+            found = found[key]
 
 
 def check_settings(cfg: Config) -> None:
@@ -141,9 +152,9 @@ def check_settings(cfg: Config) -> None:
         _check_key(key, TOP, str(cfg.filename))
     for place, names in KEYS.items():
         found = _find(cfg, place)
-        for key in found if isinstance(found, Mapping) else ():
-            if key not in (*names.split(), '_delete_', 'type'):
-                _check_key(f'{place}.{key}', names.split(), str(cfg.filename))
+        names = {*names.split(), 'type'} if isinstance(names, str) else names
+        for key in found if hasattr(found, 'keys') else ():
+            _check_key(f'{place}.{key}', names, str(cfg.filename))
     for place, (expected, fits) in VALUES.items():
         value = _find(cfg, place, fits)
         if value is not fits and not fits(value):
@@ -155,35 +166,32 @@ def check_settings(cfg: Config) -> None:
 
 def _without_effect(cfg: Config) -> Iterator[str]:
     """Yield keys that no runner takes, and no line of the config uses."""
-    if 'launcher' in Config(cfg._cfg_dict) and re.search(
-        r'^launcher = ', cfg.text, re.M
-    ):
+    if re.search('^launcher = ', cfg.text, re.M):
         return  # the config of a run, in which helpers have been filled in
+    text = re.sub(r'#.*', '', cfg.text)
+    bare = re.sub(r"""'[^'\n]*'|"[^"\n]*\"""", '', text)
     for key in cfg.keys() - TOP:
         word = rf'\b{re.escape(key)}\b'
-        set_ = len(re.findall(rf'^{word}["\']?\s*[=:]', cfg.text, re.M))
-        if len(re.findall(word, cfg.text)) <= max(set_, 1):
+        used = re.search(rf'(?<![./]){word}(?!\s*=(?!=)|/)', bare)
+        if not used and not re.search(rf'_base_\.{word}', text):
             yield key
 
 
 def _check_key(name: str, known: Iterable[str], where: str) -> None:
+    """Raise `ValueError` if nothing reads a setting."""
     key = name.rpartition('.')[2]
     if key not in known:
-        near = get_close_matches(key, known, 1, 0)
-        raise _unknown(name, near[0], where)
-
-
-def _unknown(name: str, near: str, where: str) -> ValueError:
-    return ValueError(
-        f'{where}: nothing reads the setting {name}, so it would have no '
-        f'effect. Did you mean {near}? Correct it, or leave it out.'
-    )
+        (near,) = get_close_matches(key, known, 1, 0)
+        raise ValueError(
+            f'{where}: nothing reads the setting {name}, so it would have no '
+            f'effect. Did you mean {near}? Correct it, or leave it out.'
+        )
 
 
 def _find(cfg: Mapping, place: str, default=None):
     """Look a setting up, whose name has dots."""
     for key in filter(None, place.split('.')):
-        if not isinstance(cfg, Mapping) or key not in cfg:
+        if not hasattr(cfg, 'keys') or key not in cfg:
             return default
         cfg = cfg[key]
     return cfg

@@ -10,6 +10,7 @@ from mmengine.runner import find_latest_checkpoint
 
 from mmsimtrack.cli.launch import load_config, set_up_distribution
 from mmsimtrack.cli.options import add_common_options
+from mmsimtrack.cli.settings import check_roots
 from mmsimtrack.engine.autocast import has_native_bfloat16
 from mmsimtrack.models.weights import trust_checkpoints
 
@@ -55,6 +56,9 @@ def main(argv: list[str] | None = None) -> int:
     optimizer = cfg.optim_wrapper.optimizer
     if optimizer.type == 'AdamW' and torch.accelerator.is_available():
         optimizer.setdefault('fused', True)
+    check_roots(cfg, ['train', 'val'])
+    if args.dry_run:
+        return 0
     set_up_distribution(cfg)
     with trust_checkpoints(args.trust_checkpoint):
         RUNNERS.build(cfg).train()

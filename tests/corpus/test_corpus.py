@@ -8,6 +8,7 @@ import random
 
 import media
 import pytest
+import settings
 import texts
 from cases import judge
 
@@ -16,6 +17,7 @@ from mmsimtrack.apis import sot_inferencer
 SAMPLE = 100
 init_model = sot_inferencer.init_model
 CASES = [*texts.all_cases(), *media.all_cases()]
+CASES += settings.all_cases()
 
 
 def chosen():
