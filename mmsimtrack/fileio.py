@@ -278,3 +278,30 @@ def write_bboxes_xywh(path: PathLike, bboxes_xywh: np.ndarray) -> None:
         )
     with replace_atomically(path) as temporary:
         np.savetxt(temporary, bboxes_xywh, fmt='%.4f', delimiter=',')
+
+
+def read_config(path: PathLike):
+    """Read a config file, whose errors then say which file they are in.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it cannot be read.
+    """
+    from mmengine.config import Config
+
+    import mmsimtrack.registry  # noqa: F401, refuses tags of YAML
+
+    if not os.path.isfile(path):
+        raise FileNotFoundError(
+            f'{path} is missing, expected a config file. `mmsimtrack models '
+            'NAME` tells where that of a model lies.'
+        )
+    try:
+        return Config.fromfile(path)
+    except Exception as error:  # a config is a program
+        text = str(error).replace('\n', ' ')[:300]
+        raise ValueError(
+            f'{path} cannot be read as a config: {type(error).__name__}: '
+            f'{text}. Correct it, or the files that it inherits from; '
+            'docs/en/config.md says what a config may hold.'
+        ) from error

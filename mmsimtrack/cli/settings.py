@@ -66,6 +66,10 @@ INTERVAL = (
     lambda x: x == -1 or _whole(1)[1](x),
 )
 DTYPES = (None, 'float16', 'bfloat16')
+NEEDED = {
+    'train': ('model', 'train_dataloader', 'train_cfg', 'optim_wrapper'),
+    'test': ('model', 'test_dataloader', 'test_cfg', 'test_evaluator'),
+}
 # what a value must be, where it is set
 VALUES = {
     'train_cfg.max_epochs': _whole(1),
@@ -131,6 +135,11 @@ def check_options(cfg: Config, options: Iterable[str]) -> None:
         place, found = '', cfg
         for key in option.split('.'):
             place = f'{place}.{key}'.lstrip('.')
+            if isinstance(found, (str, Real)):  # also True and False
+                raise ValueError(
+                    f'--cfg-options: {option} is no setting, since '
+                    f'{place.rpartition(".")[0]} is {found!r}. Correct it.'
+                )
             if not hasattr(found, 'keys'):
                 break
             if key not in found:
@@ -206,8 +215,16 @@ def check_roots(cfg: Config, stages: Iterable[str]) -> None:
 
     Raises:
         FileNotFoundError: Names the folder that is missing.
+        ValueError: If the config lacks what a stage needs.
     """
     for stage in stages:
+        for key in NEEDED.get(stage, ()):
+            if not isinstance(cfg.get(key), (Mapping, list)):
+                raise ValueError(
+                    f'{cfg.filename} has {key}={cfg.get(key)!r}, expected a '
+                    f'dict: a config to {stage} with needs one. Inherit it '
+                    'from a file of configs/_base_/.'
+                )
         _check_root((cfg.get(f'{stage}_dataloader') or {}).get('dataset'))
 
 

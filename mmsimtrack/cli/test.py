@@ -84,11 +84,11 @@ def main(argv: list[str] | None = None) -> int:
     cfg = load_config(args)
     use_benchmark(cfg, args.benchmark, args.profile)
     cfg.merge_from_dict(args.cfg_options or {})  # they come last
-    if args.benchmark and not args.work_dir:
-        cfg.work_dir = osp.join(cfg.work_dir, args.benchmark)
     check_roots(cfg, ['test'])
     if args.dry_run:
         return 0
+    if args.benchmark and not args.work_dir:
+        cfg.work_dir = osp.join(cfg.work_dir, args.benchmark)
     cfg.load_from, cfg.resume = args.checkpoint, False
     if args.resume is not None:
         cfg.test_cfg.resume = args.resume

@@ -47,6 +47,9 @@ def main(argv: list[str] | None = None) -> int:
     """Build a Runner from the config and train."""
     args = parse_args(argv)
     cfg = load_config(args)
+    check_roots(cfg, ['train', 'val'])
+    if args.dry_run:
+        return 0
     if args.amp:
         use_amp(cfg, args.amp)
     if args.auto_scale_lr:
@@ -56,9 +59,6 @@ def main(argv: list[str] | None = None) -> int:
     optimizer = cfg.optim_wrapper.optimizer
     if optimizer.type == 'AdamW' and torch.accelerator.is_available():
         optimizer.setdefault('fused', True)
-    check_roots(cfg, ['train', 'val'])
-    if args.dry_run:
-        return 0
     set_up_distribution(cfg)
     with trust_checkpoints(args.trust_checkpoint):
         RUNNERS.build(cfg).train()

@@ -12,7 +12,6 @@ from pathlib import Path
 import clips
 import layouts
 import numpy as np
-import storage
 from cases import Case
 from drifter import Drifter
 from PIL import Image
@@ -302,7 +301,9 @@ def archives():
         return data[: place + 8] + b'\x01' + data[place + 9 :]
 
     for name, change in ZIPS.items():
-        yield Case(f'zip: {name}', packed(change), 1, (r'cat(\.zip)?|holds no',))
+        yield Case(
+            f'zip: {name}', packed(change), 1, (r'cat(\.zip)?|holds no',)
+        )
     yield Case('zip: encrypted', packed(encrypt), 1, (r'cat\.zip',))
     yield Case('zip: zeros', packed(same, zeros), 1, (r'cat/2\.png',))
     yield Case('zip: other method', packed(same, bzip), 1, (r'cat\.zip',))

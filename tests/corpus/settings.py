@@ -96,9 +96,7 @@ def options():
                 make = partial(written, f"_base_ = ['{DEMO}']\n{text}\n")
             else:
                 make = partial(lambda option, _: train(DEMO, option), setting)
-            yield Case(
-                f'value {place}={value}', make, 2, (place,), _nothing
-            )
+            yield Case(f'value {place}={value}', make, 2, (place,), _nothing)
     for option in ('x', '=', '=1', 'model', 'model.search.size'):
         make = partial(lambda option, _: train(DEMO, option), option)
         yield Case(f'option {option!r}', make, 2, ('key=value',), _nothing)
@@ -148,7 +146,7 @@ FILES = {
     'unknown module': ('a.py', 'import nobody\n'),
     'missing base': ('a.py', "_base_ = ['nobody.py']\n"),
     'base is a folder': ('a.py', "_base_ = ['.']\n"),
-    'no key of the base': ('a.py', "_base_ = []\nx = {{_base_.y}}\n"),
+    'no key of the base': ('a.py', '_base_ = []\nx = {{_base_.y}}\n'),
     'empty': ('a.py', ''),
     'binary': ('a.py', bytes(range(256))),
     'utf-16': ('a.py', 'model = 1'.encode('utf-16')),
@@ -181,7 +179,11 @@ def configs():
         yield Case(f'config {name!r}', make, 2, (), _nothing)
     for command in ('test', 'check', 'train'):
         make = partial(
-            lambda command, _: [command, 'no.py', *['x'] * (command == 'test')],
+            lambda command, _: [
+                command,
+                'no.py',
+                *['x'] * (command == 'test'),
+            ],
             command,
         )
         yield Case(f'{command} no.py', make, 2, ('no.py',), _nothing)
@@ -233,7 +235,6 @@ WEIGHTS = {
     'lists': lambda: dict.fromkeys(_state(), [1.0]),
     'other shapes': lambda: dict.fromkeys(_state(), torch.zeros(2, 2)),
     'scalars': lambda: dict.fromkeys(_state(), torch.tensor(1.0)),
-    'complex': lambda: {k: x * 1j for k, x in _state().items()},
     'not finite': lambda: {k: x / 0 for k, x in _state().items()},
     'code': lambda: {'state_dict': _state(), 'meta': Harmful()},
     'code alone': lambda: Harmful(),
@@ -345,5 +346,3 @@ def all_cases():
     yield from options()
     yield from configs()
     yield from weights()
-
-

@@ -63,8 +63,9 @@ BOXES_BROKEN = {
 }
 FLAGS_BROKEN = {
     'a flag less': lambda text: text.strip()[:-2] + b'\n',
-    'a flag more': lambda text: text.rstrip(b'\n')
-    + (b',1' if b',' in text else b'\n1'),
+    'a flag more': lambda text: (
+        text.rstrip(b'\n') + (b',1' if b',' in text else b'\n1')
+    ),
     'a fraction': lambda text: _first_number(text, b'0.5'),
     'not a number': lambda text: _first_number(text, b'nan'),
 }
@@ -315,8 +316,11 @@ CACHES = {
     'a column cut': lambda index: os.truncate(index / 'bboxes_xywh.npy', 90),
     'a column empty': lambda index: os.truncate(index / 'names.npy', 0),
     'a column of objects': lambda index: (index / 'names.npy').write_bytes(
-        b'\x93NUMPY\x01\0' + b'v\0' + b"{'descr': '|O', 'fortran_order': "
-        b"False, 'shape': (1,), }".ljust(118)
+        b'\x93NUMPY\x01\0'
+        + b'v\0'
+        + b"{'descr': '|O', 'fortran_order': False, 'shape': (1,), }".ljust(
+            118
+        )
     ),
     'no shapes': lambda index: (index / 'shapes.json').unlink(),
     'shapes are a list': lambda index: (index / 'shapes.json').write_text(
@@ -326,8 +330,8 @@ CACHES = {
     'shapes are null': lambda index: (index / 'shapes.json').write_text(
         'null'
     ),
-    'shapes lead elsewhere': lambda index: (
-        (index / 'shapes.json').write_text('{"../x": ["<f8", 1]}')
+    'shapes lead elsewhere': lambda index: (index / 'shapes.json').write_text(
+        '{"../x": ["<f8", 1]}'
     ),
     'shapes are a pipe': lambda index: (
         (index / 'shapes.json').unlink(),

@@ -29,6 +29,7 @@ from mmsimtrack.datasets.frames import (
     read_strictly,
 )
 from mmsimtrack.datasets.index import AnnotationIndex
+from mmsimtrack.fileio import read_config
 from mmsimtrack.registry import DATASETS
 from mmsimtrack.structures import check_first_box, xywh_to_xyxy
 
@@ -75,7 +76,7 @@ def find_datasets(args: argparse.Namespace) -> list[dict]:
         cfg = Config(found)
         cfg.merge_from_dict(args.cfg_options)
         return [cfg.to_dict()]
-    cfg = Config.fromfile(args.config)
+    cfg = read_config(args.config)
     cfg.merge_from_dict(args.cfg_options)
     found = []
     for stage in ('train', 'val', 'test'):
