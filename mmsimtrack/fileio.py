@@ -43,6 +43,10 @@ def replace_atomically(path: PathLike) -> Iterator[Path]:
     try:
         yield temporary
         os.replace(temporary, path)
+    except OSError as error:
+        if error.filename is None and error.errno:  # such as a full disk
+            raise OSError(error.errno, error.strerror, str(path)) from error
+        raise
     finally:
         remove(temporary)
 

@@ -19,6 +19,7 @@ from mmengine.config import Config
 from mmengine.utils import ProgressBar
 
 from mmsimtrack.benchmarks import BENCHMARKS, dataset_config
+from mmsimtrack.cli.main import main as command
 from mmsimtrack.cli.options import add_cfg_options
 from mmsimtrack.datasets import SequenceDataset
 from mmsimtrack.datasets.archive import is_file, is_folder
@@ -250,4 +251,4 @@ def main() -> int:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    sys.exit(command(['check', *sys.argv[1:]]))
