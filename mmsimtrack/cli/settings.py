@@ -37,7 +37,7 @@ KEYS = {
     'randomness': 'seed diff_rank_seed deterministic',
     'optim_wrapper.paramwise_cfg': 'custom_keys base_lr_mult norm_decay_mult '
     'bias_lr_mult bias_decay_mult dwconv_decay_mult bypass_duplicate '
-    'dcn_offset_lr_mult flat_decay_mult num_layers',
+    'dcn_offset_lr_mult flat_decay_mult num_layers pretrained_lr_mult',
 }
 
 
