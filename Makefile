@@ -5,7 +5,7 @@ CLIP := $(if $(VIDEO),--video "$(VIDEO)") $(if $(BOX),--bbox "$(BOX)")
 
 KITS := .venv-kits
 
-.PHONY: help install demo test test-kits test-stress docs lint wheel clean
+.PHONY: help install demo test test-kits test-stress test-corpus docs lint wheel clean
 
 help:
 	@echo "make demo                       the quick start: the shipped tracker"
@@ -13,6 +13,7 @@ help:
 	@echo "make demo VIDEO=... BOX=x,y,w,h the same, on your clip"
 	@echo "make test                       the tests"
 	@echo "make test-stress                live video for ten minutes, many kills"
+	@echo "make test-corpus                malformed inputs of all kinds"
 	@echo "make test-kits                  ours inside the kits of GOT-10k and VOT"
 	@echo "make docs                       the documentation as a site in site/"
 	@echo "make lint                       style checks"
@@ -39,6 +40,10 @@ test: install
 
 test-stress: install
 	MMSIMTRACK_STRESS=20 $(BIN)/python -m pytest -q tests/test_cli tests/test_apis
+	MMSIMTRACK_STRESS=50 $(BIN)/python -m pytest -q tests/stress
+
+test-corpus: install
+	MMSIMTRACK_CORPUS=all $(BIN)/python -m pytest -q tests/corpus
 
 # The kits that judge trackers, 620 MB. The toolkit of VOT is under the GPL and
 # stays in an environment of its own; beside it lies what our environment sees

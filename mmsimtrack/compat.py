@@ -99,3 +99,16 @@ def import_mmpretrain() -> None:
         importlib.import_module('mmpretrain.models')
     finally:
         del sys.modules['mmdet']
+
+
+def refuse_yaml_tags() -> None:
+    """Let mmengine read YAML without running what its tags name."""
+    yaml = importlib.import_module('yaml')
+    handlers = importlib.import_module('mmengine.fileio.handlers')
+
+    class Handler(handlers.YamlHandler):
+        def load_from_fileobj(self, file, **kwargs):
+            return yaml.safe_load(file)
+
+    register = importlib.import_module('mmengine.fileio').register_handler
+    register(['yaml', 'yml'])(Handler)

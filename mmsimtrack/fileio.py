@@ -6,6 +6,7 @@ import shutil
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from glob import escape
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ import numpy as np
 PathLike = str | os.PathLike
 # Reads a file, which need not lie on the disk: see `datasets/archive.py`.
 Reader = Callable[[str | os.PathLike], bytes]
+LARGEST = 1e9  # px; no box of any frame has a larger number
 
 
 @contextmanager
@@ -29,14 +31,44 @@ def replace_atomically(path: PathLike) -> Iterator[Path]:
     """
     path = Path(path)
     # the suffix stays last: some writers choose the format by it
-    temporary = path.with_name(f'.{path.stem}.{os.getpid()}{path.suffix}')
+    host = socket.gethostname()
+    end = f'-{host}{path.suffix}'
+    temporary = path.with_name(f'.{path.stem}.{os.getpid()}{end}')
+    # killed runs have left theirs
+    for left in path.parent.glob(f'.{escape(path.stem)}.[0-9]*{escape(end)}'):
+        pid = left.name[len(path.stem) + 2 : -len(end)]
+        if pid.isdecimal() and not is_alive(int(pid)):
+            remove(left)
+    remove(temporary)  # so that nobody's link is followed
     try:
         yield temporary
         os.replace(temporary, path)
+    except OSError as error:
+        if error.filename is None and error.errno:  # such as a full disk
+            raise OSError(error.errno, error.strerror, str(path)) from error
+        raise
     finally:
-        if temporary.is_dir():
-            shutil.rmtree(temporary)
-        temporary.unlink(missing_ok=True)
+        remove(temporary)
+
+
+def remove(path: PathLike) -> None:
+    """Remove a file, link or folder, if there is one."""
+    path = Path(path)
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def is_alive(pid: int) -> bool:
+    """Tell whether a process of this machine runs."""
+    try:
+        os.kill(pid, 0)
+    except (OverflowError, ProcessLookupError):
+        return False
+    except PermissionError:
+        pass  # somebody else's
+    return True
 
 
 @contextmanager
@@ -134,7 +166,7 @@ def parse_rows(
     expected: str,
     usecols: Sequence[int] | None = None,
     unit: str = 'line',
-    is_bad: Callable[[np.ndarray], np.ndarray] = np.isinf,
+    is_bad: Callable[[np.ndarray], np.ndarray] = lambda x: abs(x) > LARGEST,
 ) -> np.ndarray:
     """Parse rows of numbers; blank ones are skipped.
 
@@ -186,7 +218,8 @@ def read_bboxes_xywh(
 
     Args:
         path: Text file with ``x, y, w, h`` per line. ``NaN`` is a value (some
-            benchmarks mark absent targets so), infinity is not.
+            benchmarks mark absent targets so), infinity is not, nor is what
+            lies beyond any frame.
         read: Returns the bytes of the file.
 
     Returns:
@@ -249,3 +282,30 @@ def write_bboxes_xywh(path: PathLike, bboxes_xywh: np.ndarray) -> None:
         )
     with replace_atomically(path) as temporary:
         np.savetxt(temporary, bboxes_xywh, fmt='%.4f', delimiter=',')
+
+
+def read_config(path: PathLike):
+    """Read a config file, whose errors then say which file they are in.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it cannot be read.
+    """
+    from mmengine.config import Config
+
+    import mmsimtrack.registry  # noqa: F401, refuses tags of YAML
+
+    if not os.path.isfile(path):
+        raise FileNotFoundError(
+            f'{path} is missing, expected a config file. `mmsimtrack models '
+            'NAME` tells where that of a model lies.'
+        )
+    try:
+        return Config.fromfile(path)
+    except Exception as error:  # a config is a program
+        text = str(error).replace('\n', ' ')[:300]
+        raise ValueError(
+            f'{path} cannot be read as a config: {type(error).__name__}: '
+            f'{text}. Correct it, or the files that it inherits from; '
+            'docs/en/config.md says what a config may hold.'
+        ) from error

@@ -9,6 +9,10 @@ warns whenever it looks up a registry that the default scope does not define.
 from mmengine import registry as mmengine
 from mmengine.registry import Registry
 
+from mmsimtrack.compat import refuse_yaml_tags
+
+refuse_yaml_tags()
+
 
 def _child(parent: Registry, *modules: str) -> Registry:
     locations = [f'mmsimtrack.{name}' for name in modules]

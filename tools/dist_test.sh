@@ -41,6 +41,8 @@ else
 fi
 
 tools=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# one message instead of one of each process
+"${PYTHON:-python}" "$tools/test.py" "$config" "$checkpoint" --dry-run "$@"
 exec "${PYTHON:-python}" -m torch.distributed.run "${meeting[@]}" \
     --nproc_per_node "$gpus" \
     "$tools/test.py" "$config" "$checkpoint" --launcher pytorch "$@"

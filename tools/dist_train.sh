@@ -38,6 +38,8 @@ else
 fi
 
 tools=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# one message instead of one of each process
+"${PYTHON:-python}" "$tools/train.py" "$config" --dry-run "$@"
 exec "${PYTHON:-python}" -m torch.distributed.run "${meeting[@]}" \
     --nproc_per_node "$gpus" \
     "$tools/train.py" "$config" --launcher pytorch "$@"

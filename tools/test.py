@@ -2,7 +2,7 @@
 
 import sys
 
-from mmsimtrack.cli.test import main
+from mmsimtrack.cli.main import main
 
 if __name__ == '__main__':
-    sys.exit(main())
+    sys.exit(main(['test', *sys.argv[1:]]))

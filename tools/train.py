@@ -2,7 +2,7 @@
 
 import sys
 
-from mmsimtrack.cli.train import main
+from mmsimtrack.cli.main import main
 
 if __name__ == '__main__':
-    sys.exit(main())
+    sys.exit(main(['train', *sys.argv[1:]]))

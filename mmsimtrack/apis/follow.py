@@ -100,6 +100,12 @@ class Job:
                 if self.outputs is not None:
                     self.outputs.add(step)
                 return step
+            footage = self.footage
+            if self.starts and not (self.error or footage.stopped):
+                raise ValueError(
+                    f'{footage.source} ended before frame {self.starts[0][0]},'
+                    ' for which a box was given.'
+                )
         except (OSError, ValueError) as error:
             self.error = error
         self.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import math
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from weakref import WeakKeyDictionary
@@ -21,6 +21,7 @@ from mmsimtrack.apis.follow import Job, follow
 from mmsimtrack.apis.sinks import write_all
 from mmsimtrack.apis.sources import Footage, Source
 from mmsimtrack.apis.zoo import describe_weights, find_model
+from mmsimtrack.fileio import read_config
 from mmsimtrack.models import SOTTracker
 from mmsimtrack.models.weights import load_model, trust_checkpoints
 from mmsimtrack.models.weights.load import read_checkpoint, read_safetensors
@@ -68,15 +69,16 @@ def init_model(
             model, shipped = find_model(model)
             checkpoint = checkpoint or shipped
         if isinstance(model, (str, Path)):
-            if not Path(model).is_file():
-                raise FileNotFoundError(
-                    f'{model} is missing, expected a config file, or a name '
-                    'of the model zoo.'
-                )
-            model = Config.fromfile(model)
+            model = read_config(model)
         if isinstance(model, Config):
             model.merge_from_dict(cfg_options or {})
-            model = MODELS.build(model.model)
+            try:
+                model = MODELS.build(model.model)
+            except (KeyError, TypeError) as error:
+                raise ValueError(
+                    f'The model of {config or checkpoint} cannot be built: '
+                    f'{error}. Correct its config.'
+                ) from error
             if checkpoint is None:
                 MMLogger.get_current_instance().warning(
                     'SOTInferencer: weights is None, so the network is '
@@ -94,11 +96,14 @@ def _config_in(checkpoint: str | Path) -> str | Config:
         if 'config' in meta:  # a name of the zoo
             return meta['config']
     else:
-        meta = read_checkpoint(checkpoint).get('meta', {})
-    tree = ast.parse(meta.get('cfg') or '')
-    for node in tree.body:
-        if isinstance(node, ast.Assign) and node.targets[0].id == 'model':
-            return Config({'model': _evaluate(node.value)})
+        meta = read_checkpoint(checkpoint).get('meta')
+    # whatever else may be there
+    with suppress(
+        AttributeError, KeyError, SyntaxError, TypeError, ValueError
+    ):
+        for node in ast.parse(meta['cfg']).body:
+            if isinstance(node, ast.Assign) and node.targets[0].id == 'model':
+                return Config({'model': dict(_evaluate(node.value))})
     raise ValueError(
         f'{checkpoint} does not say which config it belongs to. Give the '
         'config, or a name of the model zoo, too (--model).'

@@ -18,7 +18,12 @@ from PIL import Image, ImageSequence
 
 from mmsimtrack.apis.live import LiveReader
 from mmsimtrack.apis.reader import Item, Reader
-from mmsimtrack.datasets.frames import ENDINGS, FrameReader, list_frames
+from mmsimtrack.datasets.frames import (
+    ENDINGS,
+    FrameReader,
+    list_frames,
+    naming,
+)
 
 # where a sequence keeps its frames in LaSOT, OTB, TNL2K, VOT and others
 FRAME_FOLDERS = ('img', 'imgs', 'images', 'frames', 'color')
@@ -199,7 +204,8 @@ def _open_animation(path: Path) -> Reader:
             yield number, moment, np.array(picture.convert('RGB'))
             moment += (picture.info.get('duration') or 40) / 1000
 
-    image = Image.open(path)
+    with naming(path):
+        image = Image.open(path)
     return Reader(read(), total=image.n_frames, files=[path])
 
 

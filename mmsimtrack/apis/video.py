@@ -42,11 +42,11 @@ def open_video(video: Path | BinaryIO, name: str) -> Reader:
     stream = container.streams.video[0]
     stream.thread_type = 'AUTO'
     fps = stream.average_rate or stream.guessed_rate or Fraction(25)
-    microseconds = container.duration or 0
+    total = round((container.duration or 0) * fps / 1_000_000)
     return Reader(
-        _read(container, stream, fps, name),
+        _read(container, stream, fps, name, total),
         fps,
-        stream.frames or round(microseconds * fps / 1_000_000) or None,
+        stream.frames or total or None,
         [video] if is_file else [],
         sound=video if is_file and container.streams.audio else None,
     )
@@ -59,11 +59,13 @@ def _no_video(name: str, why: object) -> ValueError:
     )
 
 
-def _read(container, stream, fps: Fraction, name: str) -> Iterator[Item]:
+def _read(
+    container, stream, fps: Fraction, name: str, total: int
+) -> Iterator[Item]:
     """Yield the frames in their places, and warn of those that are lost."""
     number, origin, moment = -1, None, 0.0
     num_read, num_packets, damaged = 0, 0, False
-    promised = stream.frames
+    promised, has_sound = stream.frames, bool(container.streams.audio)
     with container:
         for packet, frames in _decode(container, stream):
             damaged |= packet is None or packet.is_corrupt
@@ -83,7 +85,12 @@ def _read(container, stream, fps: Fraction, name: str) -> Iterator[Item]:
                 yield number, moment, np.ascontiguousarray(image)
     if not num_read:
         raise _no_video(name, 'it is damaged')
-    if damaged or num_packets < promised:  # those of a cut file end early
+    if not promised and total and not has_sound:
+        # not counted; the length in the header is that of the whole file
+        promised, least = total, round(0.95 * total) - 1
+    else:
+        least = promised
+    if damaged or num_packets < least:  # those of a cut file end early
         warnings.warn(
             f'{name} is damaged: {num_read} of {max(number + 1, promised)} '
             'frames could be read. They keep their numbers and times.',

@@ -8,6 +8,9 @@ from datetime import timedelta
 import torch
 from mmengine.config import Config
 
+from mmsimtrack.cli.settings import check_options, check_settings
+from mmsimtrack.fileio import read_config
+
 
 def load_config(args: argparse.Namespace) -> Config:
     """Read the config of the command line, with its options.
@@ -16,15 +19,11 @@ def load_config(args: argparse.Namespace) -> Config:
     named after the config.
     """
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    if not osp.isfile(args.config):
-        raise FileNotFoundError(
-            f'{args.config} is missing, expected a config file. `mmsimtrack '
-            'models NAME` tells where that of a model lies.'
-        )
-    cfg = Config.fromfile(args.config)
+    cfg = read_config(args.config)
     cfg.launcher = args.launcher
-    if args.cfg_options:
-        cfg.merge_from_dict(args.cfg_options)
+    check_options(cfg, args.cfg_options)
+    cfg.merge_from_dict(args.cfg_options)
+    check_settings(cfg)
     name = osp.splitext(osp.basename(args.config))[0]
     cfg.work_dir = (
         args.work_dir or cfg.get('work_dir') or osp.join('work_dirs', name)

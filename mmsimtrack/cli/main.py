@@ -164,6 +164,8 @@ def explain(error: Exception) -> tuple[int, str]:
     """
     *_, (frame, _) = traceback.walk_tb(error.__traceback__)
     ours = Path(__file__).parents[1] in Path(frame.f_code.co_filename).parents
+    if isinstance(error, TypeError) and _is_of_config(error):
+        return 2, f'The config does not fit: {error}. Correct it.'
     status = 2 if isinstance(error, USER_ERRORS + OUR_ERRORS * ours) else 1
     # the text of a KeyError is quoted
     is_key = isinstance(error, KeyError) and error.args
@@ -174,3 +176,11 @@ def explain(error: Exception) -> tuple[int, str]:
             '--traceback shows where)'
         )
     return status, text
+
+
+def _is_of_config(error: Exception) -> bool:
+    """Whether the arguments of something that a config names are wrong."""
+    return any(
+        frame.f_code.co_filename.endswith('registry/build_functions.py')
+        for frame, _ in traceback.walk_tb(error.__traceback__)
+    )

@@ -9,6 +9,10 @@ from pathlib import Path
 
 import click
 
+# names of settings that are paths
+PATHS = 'data_root work_dir load_from ann_file data_prefix list_file frames'
+PATHS = (*PATHS.split(), 'boxes', 'checkpoint', 'results_dir', 'out_dir')
+
 
 class BadValue(click.BadParameter, argparse.ArgumentTypeError):
     """A value that an option refuses, whichever library reads the option."""
@@ -41,6 +45,11 @@ def add_common_options(parser: argparse.ArgumentParser) -> None:
     kind = {'choices': ['none', 'pytorch', 'slurm', 'mpi'], 'default': 'none'}
     parser.add_argument('--launcher', help='what starts processes', **kind)
     add_trust_option(parser)
+    parser.add_argument(
+        '--dry-run',
+        action='store_true',
+        help='only check the config, and that the data sets are there',
+    )
     # what older versions of torch's launcher pass
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
 
@@ -49,8 +58,20 @@ def add_cfg_options(parser: argparse.ArgumentParser) -> None:
     """Add the option of everything that reads a config."""
     from mmengine.config import DictAction
 
+    class Settings(DictAction):
+        def __call__(self, parser, namespace, values, option=None) -> None:
+            for value in values:
+                if not value.partition('=')[0] or '=' not in value:
+                    parser.error(f'{option}: found {value!r}, not key=value')
+            super().__call__(parser, namespace, values, option)
+            found = getattr(namespace, self.dest)
+            for key, _, text in (value.partition('=') for value in values):
+                # a path is one text, with commas or digits alone
+                if key.rpartition('.')[2] in PATHS and found[key] is not None:
+                    found[key] = text.strip('\'"')
+
     text = 'change settings of the config: key=value, nested keys with dots, '
-    kind = {'nargs': '+', 'action': DictAction, 'default': {}}
+    kind = {'nargs': '+', 'action': Settings, 'default': {}}
     add_options(
         parser,
         {'--cfg-options KEY=VALUE': text + "lists as key='[a,b]'"},

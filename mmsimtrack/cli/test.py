@@ -12,6 +12,7 @@ from mmengine.runner import Runner
 from mmsimtrack.benchmarks import BENCHMARKS, use_benchmark
 from mmsimtrack.cli.launch import load_config, set_up_distribution
 from mmsimtrack.cli.options import add_common_options, add_options
+from mmsimtrack.cli.settings import check_roots
 from mmsimtrack.evaluation.functional import KITS
 from mmsimtrack.fileio import lock_folder, replace_atomically
 from mmsimtrack.models.weights import load_model
@@ -65,6 +66,9 @@ def main(argv: list[str] | None = None) -> int:
     cfg = load_config(args)
     use_benchmark(cfg, args.benchmark, args.profile)
     cfg.merge_from_dict(args.cfg_options or {})  # they come last
+    check_roots(cfg, ['test'])
+    if args.dry_run:
+        return 0
     if args.benchmark and not args.work_dir:
         cfg.work_dir = osp.join(cfg.work_dir, args.benchmark)
     cfg.load_from, cfg.resume = args.checkpoint, False

@@ -10,6 +10,7 @@ from mmengine.runner import find_latest_checkpoint
 
 from mmsimtrack.cli.launch import load_config, set_up_distribution
 from mmsimtrack.cli.options import add_common_options, add_options
+from mmsimtrack.cli.settings import check_roots
 from mmsimtrack.engine.autocast import has_native_bfloat16
 from mmsimtrack.models.weights import trust_checkpoints
 
@@ -38,6 +39,9 @@ def main(argv: list[str] | None = None) -> int:
     """Build a Runner from the config and train."""
     args = parse_args(argv)
     cfg = load_config(args)
+    check_roots(cfg, ['train', 'val'])
+    if args.dry_run:
+        return 0
     if args.amp:
         use_amp(cfg, args.amp)
     if args.auto_scale_lr:

@@ -89,7 +89,7 @@ def list_folder(folder: str | os.PathLike) -> tuple[list[str], list[str]]:
     folders.update(*(more for more, _ in found))
     files.update(*(more for _, more in found))
     return tuple(
-        sorted(n for n in names if n[0] != '.' and n != '__MACOSX')
+        sorted(n for n in names - {'', '__MACOSX'} if n[0] != '.')
         for names in (folders, files)
     )
 

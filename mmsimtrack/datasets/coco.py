@@ -13,11 +13,15 @@ from mmsimtrack.datasets.index import pack_sequences
 from mmsimtrack.datasets.sequence_dataset import (
     SequenceDataset,
     check_option,
+    is_file_name,
 )
 from mmsimtrack.datasets.video_sequence import VideoSequence
-from mmsimtrack.fileio import read_text
+from mmsimtrack.fileio import LARGEST, read_text
 from mmsimtrack.registry import DATASETS
 from mmsimtrack.structures import has_area
+
+# what JSON raises that holds something else, or is nested too deeply
+WRONG = AttributeError, LookupError, RecursionError, TypeError, ValueError
 
 
 @DATASETS.register_module()
@@ -127,13 +131,16 @@ class CocoDataset(SequenceDataset):
         try:
             content = json.loads(text)
             files = {i['id']: i['file_name'] for i in content['images']}
+            for name in files.values():
+                if not isinstance(name, str) or not name or '\0' in name:
+                    raise ValueError(f'found the file_name {name!r}')
             entries = content['annotations']
             objects = [
                 entry
                 for entry in entries
                 if entry.get('bbox') and not entry.get('iscrowd')
             ]
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
+        except WRONG as error:
             raise ValueError(
                 f'{path} is no COCO annotation file, or not a complete one '
                 f'({repr(error)[:200]}). Expected `images` with `id` and '
@@ -165,7 +172,10 @@ def _check_object(path: str, entry: dict, files: dict) -> None:
     try:
         numbers = [float(number) for number in entry['bbox']]
         is_good = len(numbers) == 4 and np.isfinite(numbers).all()
-        is_good &= 'id' in entry and entry['image_id'] in files
+        is_good &= max(map(abs, numbers)) <= LARGEST
+        is_good &= isinstance(entry['id'], (int, str))
+        is_good &= is_file_name(str(entry['id']))
+        is_good &= entry['image_id'] in files
     except (KeyError, TypeError, ValueError):
         is_good = False
     if not is_good:

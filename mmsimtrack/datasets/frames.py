@@ -11,6 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib import import_module
+from importlib.util import find_spec
 
 import cv2
 import numpy as np
@@ -99,6 +101,19 @@ def read_frame(path: str) -> np.ndarray:
     return read_reduced(path, 1)[0]
 
 
+def read_strictly(path: str) -> np.ndarray:
+    """Read a frame as `read_frame` does, and refuse a JPEG with a hole.
+
+    Other decoders fill holes with gray, and tell nobody. Flipped bits may
+    decode to other colors without anybody's notice.
+    """
+    frame, content = read_frame(path), _read(path)
+    if content[:2] == b'\xff\xd8' and find_spec('simplejpeg'):
+        with naming(path):
+            import_module('simplejpeg').decode_jpeg(content, 'GRAY')
+    return frame
+
+
 def read_reduced(path: str, reduction: int) -> tuple[np.ndarray, int]:
     """Read a frame at a fraction of its size, as `read_frame` does.
 
@@ -172,7 +187,7 @@ def image_shape(path: str) -> tuple[int, int]:
         CorruptFrameError: If the file is no image, or too large.
     """
     image = _open_image(path, _read(path))
-    with _naming(path):
+    with naming(path):
         turned = image.getexif().get(_ORIENTATION) in range(5, 9)
     # OpenCV does not turn WebP, and Pillow's size of a TIFF is turned already
     turned &= image.format not in ('WEBP', 'TIFF')
@@ -207,7 +222,7 @@ def _open_image(path: str, content: bytes) -> Image.Image:
     """Read the header of an image, and refuse what would fill the memory."""
     if not content:
         raise CorruptFrameError(f'{path} is empty, expected an image. {_FIX}')
-    with _naming(path):
+    with naming(path):
         image = Image.open(io.BytesIO(content))
     width, height = image.size
     if width * height > MAX_PIXELS:
@@ -231,12 +246,12 @@ def _load_whole(path: str, content: bytes) -> None:
         # of an unfinished download; zeros would decode
         content = content.rstrip(b'\0')
     image = _open_image(path, content)
-    with _naming(path):
+    with naming(path):
         image.load()
 
 
 @contextmanager
-def _naming(path: str) -> Iterator[None]:
+def naming(path: str) -> Iterator[None]:
     """Turn the errors that Pillow raises into one that names the file."""
     errors = OSError, SyntaxError, ValueError, Image.DecompressionBombError
     try:

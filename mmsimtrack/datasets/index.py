@@ -13,7 +13,6 @@ import json
 import logging
 import os
 import os.path as osp
-import shutil
 import sys
 import time
 from collections.abc import Iterable
@@ -25,7 +24,7 @@ import numpy as np
 from mmengine.logging import print_log
 
 from mmsimtrack.datasets.video_sequence import VideoSequence
-from mmsimtrack.fileio import lock_folder, replace_atomically
+from mmsimtrack.fileio import lock_folder, remove, replace_atomically
 
 CACHE = '~/.cache/mmsimtrack'
 VERSION = 2  # raise it when what is parsed, or how it is kept, changes
@@ -125,8 +124,7 @@ def write_index(path: Path, arrays: dict[str, np.ndarray]) -> None:
             np.save(temporary / f'{name}.npy', array)
         shapes = json.dumps(_describe(arrays))
         (temporary / 'shapes.json').write_text(shapes)
-        shutil.rmtree(path, ignore_errors=True)  # a broken one
-        path.unlink(missing_ok=True)  # it may be a file
+        remove(path)  # a broken one
 
 
 def read_index(path: Path) -> AnnotationIndex:
@@ -148,7 +146,7 @@ def read_index(path: Path) -> AnnotationIndex:
         }
         if _describe(arrays) != shapes:
             raise ValueError('its columns have changed')
-    except (EOFError, OSError, ValueError) as error:
+    except (EOFError, OSError, TypeError, ValueError) as error:
         raise ValueError(f'the index is broken ({error})') from error
     return AnnotationIndex(arrays, path)
 
@@ -213,7 +211,7 @@ def open_index(dataset) -> AnnotationIndex:
             )
         else:
             for other in set(index.path.parent.glob('*.index')) - {index.path}:
-                shutil.rmtree(other, ignore_errors=True)  # stale or unfinished
+                remove(other)  # stale or unfinished
         return index
 
 

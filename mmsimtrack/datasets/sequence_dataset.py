@@ -247,7 +247,7 @@ class SequenceDataset(BaseDataset):
         for name, count in Counter(names).items():
             if count > 1:
                 found = f'lists the sequence {name!r} twice'
-            elif name in ('', '.', '..') or set(name) & set('/\\\0'):
+            elif not is_file_name(name):
                 found = f'lists the sequence {name!r}'
         if found:
             raise ValueError(
@@ -504,3 +504,8 @@ def check_option(name: str, value, options: Iterable) -> None:
             f'{name} is {value!r}, expected one of {list(options)}. Change '
             'it in the config.'
         )
+
+
+def is_file_name(name: str) -> bool:
+    """Tell whether a file can have a name, on every system."""
+    return name not in ('', '.', '..') and not set(name) & set('/\\\0')

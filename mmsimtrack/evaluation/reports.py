@@ -235,6 +235,10 @@ def _read(file: Path, with_curves: bool) -> dict:
         main = [key for key in MAIN_SCORES if key in content['overall']]
         if not (main and each and all(each) and content['profile']):
             raise KeyError
+        for score in [content['overall'], *each]:
+            numbers = [x for x in score.values() if x is not None]
+            if not np.isfinite(numbers).all():
+                raise ValueError
         if content['benchmark'] and with_curves:
             file = curves_file(file)
             problem, hint = 'holds no curves', 'It must lie beside the report.'

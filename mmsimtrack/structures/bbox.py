@@ -2,6 +2,8 @@
 
 import numpy as np
 
+MOST_FRAMES = 10  # sides of a first box, in the longer side of its frame
+
 
 def xywh_to_xyxy(bboxes_xywh) -> np.ndarray:
     """Convert (..., 4) left, top, width, height to (..., 4) xyxy, float64."""
@@ -97,7 +99,7 @@ def check_first_box(bbox, frame_shape, where: str) -> None:
 
     Raises:
         ValueError: If the box is not finite, has no area or lies wholly
-            outside of the frame.
+            outside of the frame, or is far larger.
     """
     height, width = frame_shape[:2]
     x1, y1, x2, y2 = map(float, bbox)
@@ -108,6 +110,8 @@ def check_first_box(bbox, frame_shape, where: str) -> None:
         problem = 'has no area'
     elif x1 >= width or y1 >= height or x2 <= 0 or y2 <= 0:
         problem = 'lies wholly outside of the frame'
+    elif max(x2 - x1, y2 - y1) > MOST_FRAMES * max(width, height):
+        problem = f'is over {MOST_FRAMES} times as large as the frame'
     if problem:
         raise ValueError(
             f'{where}: the first box, x,y,w,h = {x1:g},{y1:g},{x2 - x1:g},'

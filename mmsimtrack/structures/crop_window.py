@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from mmsimtrack.fileio import LARGEST
+
 
 @dataclass(frozen=True)
 class CropWindow:
@@ -44,7 +46,7 @@ class CropWindow:
             ValueError: If the box is not finite or has no area.
         """
         x1, y1, x2, y2 = corners = tuple(map(float, bbox))
-        finite = np.isfinite(corners).all()
+        finite = all(abs(x) <= LARGEST for x in corners)  # NaN is not
         if not finite or x2 <= x1 or y2 <= y1:
             wanted = 'box with x1 < x2 and y1 < y2' if finite else 'finite box'
             raise ValueError(
@@ -78,6 +80,8 @@ class CropWindow:
         shape = (self.size, self.size, frame.shape[2])
         if x2 <= x1 or y2 <= y1:
             return np.zeros(shape, frame.dtype)
+        if self.side > 10 * max(height, width):  # its border would fill memory
+            return self._cut_reduced(frame, 1)
         square = frame[y1:y2, x1:x2]
         if square.shape[:2] != (self.side, self.side):
             square = cv2.copyMakeBorder(

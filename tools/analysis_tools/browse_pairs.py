@@ -20,6 +20,7 @@ from torch import nn
 
 from mmsimtrack.cli.options import add_cfg_options, parse_image
 from mmsimtrack.datasets import PairDataset, VideoSequence, fill_pairs
+from mmsimtrack.fileio import read_config
 from mmsimtrack.models.tokenizers import patch_boxes, target_ratio
 from mmsimtrack.registry import MODELS
 from mmsimtrack.visualization import SOTVisualizer, contact_sheet, write_image
@@ -216,7 +217,7 @@ def parse_positive(text: str) -> int:
 def main() -> None:
     """Write the pictures."""
     args = parse_args()
-    cfg = Config.fromfile(args.config)
+    cfg = read_config(args.config)
     cfg.merge_from_dict(args.cfg_options)
     init_default_scope('mmsimtrack')
     pairs = build_pairs(cfg)

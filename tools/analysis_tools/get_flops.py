@@ -10,13 +10,13 @@ import argparse
 from pathlib import Path
 
 import torch
-from mmengine.config import Config
 from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from mmsimtrack.cli.options import add_cfg_options
 from mmsimtrack.evaluation.reports import markdown_table, write_json
+from mmsimtrack.fileio import read_config
 from mmsimtrack.registry import MODELS
 
 CONVENTION = (
@@ -62,7 +62,7 @@ def count_config(path: str | Path, options: dict | None = None) -> dict:
     Raises:
         KeyError: If the config has no model.
     """
-    cfg = Config.fromfile(path)
+    cfg = read_config(path)
     cfg.merge_from_dict(options or {})
     if 'model' not in cfg:
         raise KeyError(f"{path} has no 'model'. Give a tracker's config.")

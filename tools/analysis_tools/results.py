@@ -35,7 +35,12 @@ from mmsimtrack.evaluation.functional import RefusedFile
 from mmsimtrack.evaluation.metrics.submission import write_submission
 from mmsimtrack.evaluation.reports import main_score, per_cent, read_reports
 from mmsimtrack.evaluation.results import find_results
-from mmsimtrack.fileio import read_bboxes_xywh, read_names, replace_atomically
+from mmsimtrack.fileio import (
+    read_bboxes_xywh,
+    read_config,
+    read_names,
+    replace_atomically,
+)
 from mmsimtrack.registry import DATASETS
 from mmsimtrack.structures import aligned_iou, xywh_to_xyxy
 
@@ -396,7 +401,7 @@ def load_test_set(
         OSError: If the config or data are missing.
         ValueError: If the config has no test set.
     """
-    cfg = Config.fromfile(args.config)
+    cfg = read_config(args.config)
     if not cfg.get('test_dataloader'):
         raise ValueError(
             f'{args.config} has no test_dataloader. Give the config of the '

@@ -12,7 +12,6 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
-from mmengine.config import Config
 
 from mmsimtrack.apis import SOTInferencer, open_source
 from mmsimtrack.cli.options import (
@@ -22,6 +21,7 @@ from mmsimtrack.cli.options import (
     parse_image,
     parse_numbers,
 )
+from mmsimtrack.fileio import read_config
 from mmsimtrack.visualization import attention_row, draw_attention, write_image
 from mmsimtrack.visualization.attention import attention_layers
 
@@ -123,7 +123,7 @@ def main() -> None:
     args = parse_args()
     by_model = []
     for config, checkpoint in [(args.config, args.checkpoint), *args.compare]:
-        cfg = Config.fromfile(config)
+        cfg = read_config(config)
         cfg.merge_from_dict(args.cfg_options)
         inferencer = SOTInferencer(
             cfg, checkpoint, args.device, args.trust_checkpoint

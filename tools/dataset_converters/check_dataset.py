@@ -19,6 +19,7 @@ from mmengine.config import Config
 from mmengine.utils import ProgressBar
 
 from mmsimtrack.benchmarks import BENCHMARKS, dataset_config
+from mmsimtrack.cli.main import main as command
 from mmsimtrack.cli.options import add_cfg_options
 from mmsimtrack.datasets import SequenceDataset
 from mmsimtrack.datasets.archive import is_file, is_folder
@@ -26,9 +27,10 @@ from mmsimtrack.datasets.frames import (
     check_frame,
     image_shape,
     missing_frame,
-    read_frame,
+    read_strictly,
 )
 from mmsimtrack.datasets.index import AnnotationIndex
+from mmsimtrack.fileio import read_config
 from mmsimtrack.registry import DATASETS
 from mmsimtrack.structures import check_first_box, xywh_to_xyxy
 
@@ -55,7 +57,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     add('--data-root', help='folder of the data set')
     add('--split', help='split of the data set, if it has any')
     add('--workers', type=int, default=8, help='threads (default: 8)')
-    text = 'decode every frame; else only its end marker is checked'
+    text = 'decode every frame, JPEGs strictly if simplejpeg is installed;\n'
+    text += 'else only end markers are checked'
     add('--decode', action='store_true', help=text)
     add_cfg_options(parser)  # without a config, those of the data set
     args = parser.parse_args(argv)
@@ -74,7 +77,7 @@ def find_datasets(args: argparse.Namespace) -> list[dict]:
         cfg = Config(found)
         cfg.merge_from_dict(args.cfg_options)
         return [cfg.to_dict()]
-    cfg = Config.fromfile(args.config)
+    cfg = read_config(args.config)
     cfg.merge_from_dict(args.cfg_options)
     found = []
     for stage in ('train', 'val', 'test'):
@@ -199,7 +202,7 @@ def check_dataset(cfg: dict, workers: int, decode: bool) -> int:
     problems, checks, num_frames = Problems(), None, 0
     dataset = problems.attempt(open_unchecked, cfg)
     if dataset is not None:
-        read = read_frame if decode else check_frame
+        read = read_strictly if decode else check_frame
         checks = problems.attempt(list_checks, dataset, read)
     _print_all(problems)
     checks, num_problems = checks or [], len(problems)
@@ -248,4 +251,4 @@ def main() -> int:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    sys.exit(command(['check', *sys.argv[1:]]))

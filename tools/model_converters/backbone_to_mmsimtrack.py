@@ -8,10 +8,12 @@ is for machines where they cannot, and loads with `checkpoint='DST.pth'`.
 """
 
 import argparse
+import sys
 from pathlib import Path
 
 import torch
 
+from mmsimtrack.cli.main import main as command
 from mmsimtrack.cli.options import add_trust_option
 from mmsimtrack.fileio import replace_atomically
 from mmsimtrack.models.weights import FORMATS, load_weights, trust_checkpoints
@@ -36,4 +38,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    sys.exit(command(['convert', *sys.argv[1:]]))

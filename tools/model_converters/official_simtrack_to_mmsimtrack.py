@@ -8,6 +8,9 @@ few is refused by name. CLIP's output projection has no place in our model; it
 is kept under `meta['unused']` and restored by `--reverse`.
 """
 
+import sys
+
+from mmsimtrack.cli.main import main as command
 from mmsimtrack.cli.official import convert_official
 from mmsimtrack.models.weights.simtrack import to_official, to_ours
 
@@ -18,4 +21,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    sys.exit(command(['convert', 'official', *sys.argv[1:]]))

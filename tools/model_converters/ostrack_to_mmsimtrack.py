@@ -9,6 +9,9 @@ in our model; they are kept under `meta['unused']` and restored by `--reverse`.
 Loading SRC.pth.tar straight into a config needs no conversion.
 """
 
+import sys
+
+from mmsimtrack.cli.main import main as command
 from mmsimtrack.cli.official import convert_official
 from mmsimtrack.models.weights.ostrack import to_official, to_ours
 
@@ -19,4 +22,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    sys.exit(command(['convert', 'ostrack', *sys.argv[1:]]))

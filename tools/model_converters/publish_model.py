@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from mmsimtrack.apis import SOTInferencer
 from mmsimtrack.cli.options import add_cfg_options
 from mmsimtrack.datasets import fill_pairs
-from mmsimtrack.fileio import replace_atomically
+from mmsimtrack.fileio import read_config, replace_atomically
 
 
 def hash_tensors(tensors: dict[str, Tensor]) -> str:
@@ -110,7 +110,7 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     if args.out.exists():
         parser.error(f'{args.out} exists. Remove it, or give another name.')
-    cfg = Config.fromfile(args.config)
+    cfg = read_config(args.config)
     cfg.merge_from_dict(args.cfg_options)
     init_default_scope('mmsimtrack')
     model = SOTInferencer(cfg, args.checkpoint, 'cpu').model

@@ -1,11 +1,11 @@
 """A small tracker that learns from a larger one."""
 
 import torch
-from mmengine.config import Config
 from mmengine.runner import load_checkpoint
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from mmsimtrack.fileio import read_config
 from mmsimtrack.models.trackers.sot_tracker import SOTTracker
 from mmsimtrack.registry import MODELS
 
@@ -32,7 +32,7 @@ class DistilledTracker(SOTTracker):
     def __init__(self, teacher: dict, loss_feature: dict, **kwargs) -> None:
         super().__init__(**kwargs)
         self.loss_feature = loss_feature
-        network = MODELS.build(Config.fromfile(teacher['config']).model)
+        network = MODELS.build(read_config(teacher['config']).model)
         self.projection = nn.Linear(
             self.backbone.out_channels, network.backbone.out_channels
         )

@@ -341,3 +341,9 @@ def load_model(model: nn.Module, path: str, trust: bool = False) -> None:
         model.load_state_dict(weights, strict=False)
     except (ValueError, RuntimeError) as error:  # guards, or torch itself
         raise ValueError(f'{path}: {error}') from error
+    for name, weight in model.state_dict().items():
+        if not weight.isfinite().all():
+            raise ValueError(
+                f'{path}: the weight {name} is not finite. The training that '
+                'wrote it went wrong; take an earlier checkpoint.'
+            )

@@ -1,0 +1,240 @@
+"""Checks of a config before anything slow begins."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from difflib import get_close_matches
+from inspect import signature
+from numbers import Integral, Real
+
+from mmengine.config import Config
+from mmengine.runner import FlexibleRunner, Runner
+from torch.utils.data import DataLoader
+
+from mmsimtrack.benchmarks import dataset_config
+from mmsimtrack.registry import DATASETS
+
+# what a config may hold at its top: what runners take, and their kind
+TOP = {*signature(Runner).parameters, *signature(FlexibleRunner).parameters}
+TOP |= {'custom_imports', 'env_cfg', 'log_processor', 'runner_type'}
+# the keys of dictionaries that are read by name, where others would be ignored
+LOADER = {*signature(DataLoader).parameters, 'num_batch_per_epoch'}
+KEYS = {
+    'train_dataloader': LOADER,
+    'val_dataloader': LOADER,
+    'test_dataloader': LOADER,
+    'optim_wrapper.clip_grad': 'max_norm norm_type error_if_nonfinite foreach '
+    'clip_value',
+    'model.exemplar': 'size factor',
+    'model.search': 'size factor',
+    'model.train_cfg': 'jitter',
+    'model.train_cfg.jitter': 'center scale',
+    'auto_scale_lr': 'base_batch_size enable',
+    'env_cfg': 'cudnn_benchmark mp_cfg dist_cfg resource_limit',
+    'env_cfg.mp_cfg': 'mp_start_method opencv_num_threads',
+    'randomness': 'seed diff_rank_seed deterministic',
+    'optim_wrapper.paramwise_cfg': 'custom_keys base_lr_mult norm_decay_mult '
+    'bias_lr_mult bias_decay_mult dwconv_decay_mult bypass_duplicate '
+    'dcn_offset_lr_mult flat_decay_mult num_layers pretrained_lr_mult',
+}
+
+
+def _whole(least: int) -> tuple[str, Callable]:
+    def fits(value) -> bool:
+        is_whole = isinstance(value, Integral) and value is not True
+        return is_whole and value is not False and value >= least
+
+    return f'a whole number, {least} or more', fits
+
+
+def _is_number(value) -> bool:
+    is_number = isinstance(value, Real) and not isinstance(value, bool)
+    return is_number and math.isfinite(value)
+
+
+def _are_ratios(value) -> bool:
+    numbers = isinstance(value, (list, tuple)) and all(map(_is_number, value))
+    return numbers and min(value, default=-1) >= 0 and sum(value) > 0
+
+
+ABOVE_0 = 'a number above 0', lambda x: _is_number(x) and x > 0
+FROM_0 = 'a number, 0 or more', lambda x: _is_number(x) and x >= 0
+INTERVAL = (
+    'a whole number above 0, or -1 for never',
+    lambda x: x == -1 or _whole(1)[1](x),
+)
+DTYPES = (None, 'float16', 'bfloat16')
+NEEDED = {
+    'train': ('model', 'train_dataloader', 'train_cfg', 'optim_wrapper'),
+    'test': ('model', 'test_dataloader', 'test_cfg', 'test_evaluator'),
+}
+# what a value must be, where it is set
+VALUES = {
+    'train_cfg.max_epochs': _whole(1),
+    'train_cfg.val_interval': _whole(1),
+    'train_cfg.val_begin': _whole(1),
+    'train_dataloader.batch_size': _whole(1),
+    'train_dataloader.num_workers': _whole(0),
+    'train_dataloader.sampler.num_pairs': _whole(1),
+    'train_dataloader.dataset.ratios': (
+        'numbers, 0 or more, not all of them 0',
+        _are_ratios,
+    ),
+    'train_dataloader.dataset.sampling.max_gap': _whole(1),
+    'train_dataloader.dataset.sampling.min_frames': _whole(1),
+    'train_dataloader.dataset.sampling.min_visible': _whole(2),
+    'test_dataloader.num_workers': _whole(0),
+    'val_dataloader.batch_size': _whole(1),
+    'val_dataloader.num_workers': _whole(0),
+    'default_hooks.checkpoint.interval': INTERVAL,
+    'default_hooks.checkpoint.max_keep_ckpts': INTERVAL,
+    'default_hooks.logger.interval': _whole(1),
+    'optim_wrapper.accumulative_counts': _whole(1),
+    'optim_wrapper.optimizer.lr': FROM_0,
+    'optim_wrapper.optimizer.weight_decay': FROM_0,
+    'optim_wrapper.clip_grad.max_norm': ABOVE_0,
+    'auto_scale_lr.base_batch_size': ABOVE_0,
+    'randomness.seed': _whole(0),
+    'model.exemplar.size': _whole(1),
+    'model.exemplar.factor': ABOVE_0,
+    'model.search.size': _whole(1),
+    'model.search.factor': ABOVE_0,
+    'model.clip_margin': FROM_0,
+    'model.train_cfg.jitter.center': FROM_0,
+    'model.train_cfg.jitter.scale': FROM_0,
+    'test_cfg.num_slots': _whole(1),
+    'test_cfg.amp_dtype': (
+        f'one of {", ".join(map(str, DTYPES))}',
+        DTYPES.__contains__,
+    ),
+    'test_cfg.resume': (
+        'True, False or None',
+        lambda x: x is None or isinstance(x, bool),
+    ),
+    'resume': ('True or False', lambda x: isinstance(x, bool)),
+    'load_from': (
+        'a path or None',
+        lambda x: x is None or isinstance(x, str),
+    ),
+}
+
+
+def check_options(cfg: Config, options: Iterable[str]) -> None:
+    """Refuse changes of settings that are not there, if they look misspelt.
+
+    Args:
+        cfg: The config as it was read.
+        options: Names of settings, with dots.
+
+    Raises:
+        ValueError: Names the setting, and the nearest one that exists.
+    """
+    for option in options:
+        place, found = '', cfg
+        for key in option.split('.'):
+            place = f'{place}.{key}'.lstrip('.')
+            if isinstance(found, (str, Real)):  # also True and False
+                raise ValueError(
+                    f'--cfg-options: {option} is no setting, since '
+                    f'{place.rpartition(".")[0]} is {found!r}. Correct it.'
+                )
+            if not hasattr(found, 'keys'):
+                break
+            if key not in found:
+                known = {*found, *(TOP if found is cfg else ())}
+                near = get_close_matches(key, known, 1, 0.8)
+                if near or (found is cfg and key not in TOP):
+                    _check_key(place, known, '--cfg-options')
+                break
+            found = found[key]
+
+
+def check_settings(cfg: Config) -> None:
+    """Refuse settings without effect, and values that make no sense.
+
+    Raises:
+        ValueError: Names the setting and what is expected.
+    """
+    for key in _without_effect(cfg):
+        _check_key(key, TOP, str(cfg.filename))
+    for place, names in KEYS.items():
+        found = _find(cfg, place)
+        names = {*names.split(), 'type'} if isinstance(names, str) else names
+        for key in found if hasattr(found, 'keys') else ():
+            _check_key(f'{place}.{key}', names, str(cfg.filename))
+    for place, (expected, fits) in VALUES.items():
+        value = _find(cfg, place, fits)
+        if value is not fits and not fits(value):
+            raise ValueError(
+                f'{place} is {value!r}, expected {expected}. Change it in '
+                f'{cfg.filename} or in --cfg-options.'
+            )
+
+
+def _without_effect(cfg: Config) -> Iterator[str]:
+    """Yield keys that no runner takes, and no line of the config uses."""
+    if re.search('^launcher = ', cfg.text, re.M):
+        return  # the config of a run, in which helpers have been filled in
+    text = re.sub(r'#.*', '', cfg.text)
+    bare = re.sub(r"""'[^'\n]*'|"[^"\n]*\"""", '', text)
+    for key in cfg.keys() - TOP:
+        word = rf'\b{re.escape(key)}\b'
+        used = re.search(rf'(?<![./]){word}(?!\s*=(?!=)|/)', bare)
+        if not used and not re.search(rf'_base_\.{word}', text):
+            yield key
+
+
+def _check_key(name: str, known: Iterable[str], where: str) -> None:
+    """Raise `ValueError` if nothing reads a setting."""
+    key = name.rpartition('.')[2]
+    if key not in known:
+        (near,) = get_close_matches(key, known, 1, 0)
+        raise ValueError(
+            f'{where}: nothing reads the setting {name}, so it would have no '
+            f'effect. Did you mean {near}? Correct it, or leave it out.'
+        )
+
+
+def _find(cfg: Mapping, place: str, default=None):
+    """Look a setting up, whose name has dots."""
+    for key in filter(None, place.split('.')):
+        if not hasattr(cfg, 'keys') or key not in cfg:
+            return default
+        cfg = cfg[key]
+    return cfg
+
+
+def check_roots(cfg: Config, stages: Iterable[str]) -> None:
+    """Find out whether all data sets of some stages are there.
+
+    Args:
+        cfg: The config.
+        stages: Of `train`, `val` and `test`.
+
+    Raises:
+        FileNotFoundError: Names the folder that is missing.
+        ValueError: If the config lacks what a stage needs.
+    """
+    for stage in stages:
+        for key in NEEDED.get(stage, ()):
+            if not isinstance(cfg.get(key), (Mapping, list)):
+                raise ValueError(
+                    f'{cfg.filename} has {key}={cfg.get(key)!r}, expected a '
+                    f'dict: a config to {stage} with needs one. Inherit it '
+                    'from a file of configs/_base_/.'
+                )
+        _check_root((cfg.get(f'{stage}_dataloader') or {}).get('dataset'))
+
+
+def _check_root(dataset: Mapping | None) -> None:
+    if not dataset:
+        return
+    options = dataset_config(dataset)
+    for part in [options.get('dataset'), *options.get('datasets', [])]:
+        _check_root(part)
+    if 'data_root' in options:
+        built = DATASETS.get(options.pop('type'))(**options, lazy_init=True)
+        if hasattr(built, 'check_root'):
+            built.check_root()

@@ -1,0 +1,1 @@
+"""What the stress tests need of the other tests."""
