@@ -71,7 +71,11 @@ def parse_box(_, __, text: str | None) -> list[float] | None:
     '--box', callback=parse_box, help='Target x,y,w,h in its first frame.'
 )
 @click.option(
-    '--frames', type=click.IntRange(2), default=20, show_default=True
+    '--frames',
+    type=click.IntRange(2),
+    default=20,
+    show_default=True,
+    help='Number of frames of the clip to take.',
 )
 @click.option(
     '--max-loss',

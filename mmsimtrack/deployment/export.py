@@ -148,13 +148,13 @@ def _check(out: Path, format_: str, precision: str) -> None:
     if precision not in FORMATS[format_]:
         raise ValueError(
             f'precision is {precision!r}, expected '
-            f'{" or ".join(FORMATS[format_])} for the format {format_}. Choose '
-            'another --precision or --format.'
+            f'{" or ".join(FORMATS[format_])} for the format {format_}. '
+            'Choose another --precision or --format.'
         )
     if out.exists():
         raise FileExistsError(
-            f'{out} exists, and nothing in it is replaced. Give another --out, '
-            'or delete it.'
+            f'{out} exists, and nothing in it is replaced. Give another '
+            '--out, or delete it.'
         )
 
 

@@ -30,10 +30,11 @@ def read_frames(source: str) -> Iterator[np.ndarray]:
         raise FileNotFoundError(
             f'{source} is missing, expected a video or a folder of images.'
         )
-    number = -1
-    for number, frame in enumerate(_read_bgr(path, source)):
+    found = False
+    for frame in _read_bgr(path, source):
+        found = True
         yield cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
-    if number < 0:
+    if not found:
         raise ValueError(
             f'OpenCV reads no frame of {source}. Expected a video that it can '
             'decode, or a folder of images.'
