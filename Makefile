@@ -4,8 +4,9 @@ BIN := .venv/bin
 CLIP := $(if $(VIDEO),--video "$(VIDEO)") $(if $(BOX),--bbox "$(BOX)")
 
 KITS := .venv-kits
+LIGHT := tools/deployment/light
 
-.PHONY: help install demo test test-kits test-stress lint wheel clean
+.PHONY: help install demo test test-kits test-stress test-export light lint wheel clean
 
 help:
 	@echo "make demo                       the quick start: the shipped tracker"
@@ -14,6 +15,9 @@ help:
 	@echo "make test                       the tests"
 	@echo "make test-stress                live video for ten minutes, many kills"
 	@echo "make test-kits                  ours inside the kits of GOT-10k and VOT"
+	@echo "make test-export                the zoo in full size as ONNX; a tracker"
+	@echo "                                without torch in an environment of its own"
+	@echo "make light                      the wheel of mmsimtrack-light, in dist/"
 	@echo "make lint                       style checks"
 	@echo "make install                    the environment in .venv"
 
@@ -51,6 +55,15 @@ $(KITS)/.installed:
 
 test-kits: install $(KITS)/.installed
 	MMSIMTRACK_KITS=$(KITS) $(BIN)/python -m pytest -q -s tests/test_adapters/test_kits.py
+
+# Takes about an hour on two cores, 6 GB of memory and a download of 100 MB.
+test-export: install
+	MMSIMTRACK_EXPORT=1 $(BIN)/python -m pytest -q -s tests/test_deployment tests/test_runtime
+
+light: install
+	rm -rf $(LIGHT)/mmsimtrack_light/model $(LIGHT)/build
+	$(BIN)/mmsimtrack export sim_s16-6l_real --out $(LIGHT)/mmsimtrack_light/model
+	$(BIN)/python -m pip wheel -q --no-deps -w dist $(LIGHT)
 
 lint: install
 	$(BIN)/ruff check .

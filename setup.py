@@ -60,7 +60,10 @@ setup(
     package_data={'mmsimtrack': ['datasets/splits/*.txt', 'checkpoints/*']},
     python_requires='>=3.10',
     install_requires=read_requirements('runtime.txt'),
-    extras_require={'dev': read_requirements('dev.txt')},
+    extras_require={
+        'deploy': read_requirements('deploy.txt'),
+        'dev': read_requirements('dev.txt') + read_requirements('deploy.txt'),
+    },
     entry_points={'console_scripts': ['mmsimtrack=mmsimtrack.cli.main:main']},
     cmdclass={'build_py': BuildWithMim},
 )
