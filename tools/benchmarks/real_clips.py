@@ -3,9 +3,9 @@
 CLIPS is a folder with clips in any of the layouts of OTB, LaSOT, GOT-10k
 (frames, in `img` or beside the annotation) and UAV123 (`data_seq`, `anno`).
 The model is a name of the model zoo, a config with a checkpoint, a folder that
-`mmsimtrack export` wrote, or a folder of result files (`<clip>.txt`, x,y,w,h). Two baselines are measured beside it:
-the first box kept still, and OpenCV's trackers where `--opencv` has their
-model files.
+`mmsimtrack export` wrote, or a folder of result files (`<clip>.txt`,
+x,y,w,h). Two baselines are measured beside it: the first box kept still, and
+OpenCV's trackers where `--opencv` has their model files.
 
 Success AUC: 21 thresholds from 0 to 1, overlap above the threshold, first
 frame included; frames without a box (NaN) count as missed.
