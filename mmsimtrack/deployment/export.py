@@ -245,28 +245,47 @@ def _open_batch() -> Iterator[None]:
         InstanceData.__len__ = length
 
 
-@torch.no_grad()
-def _write_networks(
-    model: SOTTracker, folder: Path, format_: str, batch: int | None
-) -> dict:
-    """Write both networks in fp32; return the settings for `tracker.json`."""
-    sides, count = (model.exemplar['size'], model.search['size']), batch or 2
+def _examples(model: SOTTracker, count: int) -> dict[str, tuple]:
+    """Make both networks, each with inputs for a number of targets."""
+    sides = model.exemplar['size'], model.search['size']
     exemplar, search = (
         torch.randint(0, 256, (count, 3, side, side), dtype=torch.uint8)
         for side in sides
     )
     bbox = torch.tensor([[0.25, 0.25, 0.75, 0.75]]).repeat(count, 1)
-    memory = _Exemplar(model)(exemplar, bbox)
+    first, second = _Exemplar(model).eval(), _Search(model).eval()
+    memory = first(exemplar, bbox)
+    second(search, *memory)  # computes the prior
+    return {
+        'exemplar': (first, (exemplar, bbox)),
+        'search': (second, (search, *memory)),
+    }
+
+
+@torch.no_grad()
+def open_programs(model: SOTTracker) -> Iterator[tuple]:
+    """Yield both networks as programs for any batch, with their inputs.
+
+    Raises:
+        torch._dynamo.exc.UserError: If a network fixes the batch.
+    """
+    with _open_batch(), _quiet():
+        for network, example in _examples(model, 2).values():
+            yield _program(network, example, is_open=True), example
+
+
+@torch.no_grad()
+def _write_networks(
+    model: SOTTracker, folder: Path, format_: str, batch: int | None
+) -> dict:
+    """Write both networks in fp32; return the settings for `tracker.json`."""
+    networks = _examples(model, batch or 2)
+    memory = networks['search'][1][1:]
     inputs = {
         'exemplar': ['exemplar', 'bbox'],
         'search': ['search', *(f'memory{i}' for i in range(len(memory)))],
     }
     outputs = {'exemplar': inputs['search'][1:], 'search': ['box', 'score']}
-    networks = {
-        'exemplar': (_Exemplar(model).eval(), (exemplar, bbox)),
-        'search': (_Search(model).eval(), (search, *memory)),
-    }
-    networks['search'][0](search, *memory)  # computes the prior
     files = _files(format_ if format_ == 'torchscript' else 'onnx')
     for name, (network, example) in networks.items():
         path = folder / files[name]
@@ -302,6 +321,18 @@ def _write_networks(
     }
 
 
+def _program(network: nn.Module, example: tuple, is_open: bool):
+    """Export a network from torch, for any batch if `is_open`."""
+    shapes = None
+    if is_open:
+        batch = torch.export.Dim('batch')
+        first, *rest = ({0: batch} for _ in example)
+        shapes = (first, tuple(rest))  # the memory is one argument
+        if isinstance(network, _Exemplar):
+            shapes = (first, *rest)
+    return torch.export.export(network, example, dynamic_shapes=shapes)
+
+
 def _write_onnx(network, example, path: Path, is_open: bool, **names) -> None:
     """Write a network as ONNX.
 
@@ -309,14 +340,7 @@ def _write_onnx(network, example, path: Path, is_open: bool, **names) -> None:
     network, it would fix the batch of one that does not allow for it.
     """
     _need('onnx', 'onnxscript', 'onnxruntime')
-    shapes = None
-    if is_open:
-        batch = torch.export.Dim('batch')
-        first, *rest = ({0: batch} for _ in example)
-        shapes = (first, tuple(rest))
-        if isinstance(network, _Exemplar):
-            shapes = (first, *rest)
-    program = torch.export.export(network, example, dynamic_shapes=shapes)
+    program = _program(network, example, is_open)
     torch.onnx.export(
         program,
         (),

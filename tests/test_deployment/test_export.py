@@ -4,6 +4,7 @@
 exported in full size, not made small.
 """
 
+import json
 import os
 
 import numpy as np
@@ -12,10 +13,18 @@ import torch
 from small_models import SIMTRACK
 from test_configs import load, shrink_backbone, shrink_teacher
 
-from mmsimtrack.deployment import export
-from mmsimtrack.deployment.export import draw_clip, follow
+from mmsimtrack.cli.main import main
+from mmsimtrack.deployment.export import (
+    FORMATS,
+    draw_clip,
+    export,
+    follow,
+    open_programs,
+)
 from mmsimtrack.registry import MODELS
 from mmsimtrack.runtime import Tracker
+from mmsimtrack.structures import CropWindow
+from mmsimtrack.structures.tracking import next_bboxes
 
 FULL = 'MMSIMTRACK_EXPORT' in os.environ
 # one config of each network; the rest differ in numbers only
@@ -89,18 +98,152 @@ def track_three(model, folder, **options):
     )
 
 
-@pytest.mark.parametrize('name', NETWORKS + FULL * LARGE)
-def test_networks_of_the_zoo_with_any_number_of_targets(name, tmp_path):
+def small(name, tmp_path):
+    """A small network of the zoo."""
     cfg = load(name)
-    if not FULL:
-        shrink_backbone(cfg.model.backbone)
-        cfg.model.head.channels = 8
+    shrink_backbone(cfg.model.backbone)
+    cfg.model.head.channels = 8
     if 'teacher' in cfg.model:
         shrink_teacher(cfg.model.teacher, tmp_path / 'teacher')
-        if FULL:  # a teacher has no part in tracking
-            cfg = load('simtrack/sim_t16_real.py')
-    model = build(cfg.model)
+    return build(cfg.model)
+
+
+@pytest.mark.parametrize('name', NETWORKS)
+def test_no_network_fixes_the_batch(name, tmp_path):
+    model = small(name, tmp_path)
+    for program, example in open_programs(model):
+        rows = [torch.cat([each, each[:1]]) for each in example]
+        found = program.module()(*rows)  # three instead of two
+        assert {len(each) for each in found} == {3}
+
+
+@pytest.mark.parametrize('name', NETWORKS if FULL else NETWORKS[-1:])
+def test_small_networks_with_any_number_of_targets(name, tmp_path):
+    model = small(name, tmp_path)
     report = export(model, tmp_path / 'out', clip=draw_clip(4))
     assert report['max_difference'] <= 1e-3
     expected, found = track_three(model, tmp_path / 'out')
     np.testing.assert_allclose(found, expected, atol=1e-3)
+
+
+@pytest.mark.skipif(not FULL, reason='make test-export')
+@pytest.mark.parametrize('name', NETWORKS + LARGE)
+def test_networks_in_full_size(name, tmp_path):
+    name = name.replace('_distilled', '')  # its teacher has no part in it
+    model = build(load(name).model)
+    report = export(model, tmp_path / 'out', clip=draw_clip(4))
+    assert report['max_difference'] <= 1e-3
+
+
+def test_boxes_are_those_of_torch(model, exported):
+    folder, report = exported
+    assert report['backend'] == 'onnxruntime'
+    expected, found = track_three(model, folder)
+    np.testing.assert_allclose(found, expected, atol=1e-3)
+    assert np.ptp(expected, axis=0).min() > 0  # they moved
+
+
+def test_a_fixed_batch_takes_any_number_of_targets(model, tmp_path):
+    export(model, tmp_path / 'out', 'torchscript', batch=2)
+    expected, found = track_three(model, tmp_path / 'out')
+    np.testing.assert_allclose(found, expected, atol=1e-3)
+
+
+@pytest.mark.parametrize('precision', ['fp16', 'int8'])
+def test_other_precisions(model, exported, tmp_path, precision):
+    report = export(model, tmp_path / 'out', precision=precision)
+    assert 0 < report['max_difference'] < 20
+    assert 0.95 <= report['overlap'] < 1
+    whole = (exported[0] / 'search.onnx').read_bytes()
+    assert len((tmp_path / 'out/search.onnx').read_bytes()) != len(whole)
+
+
+@pytest.mark.parametrize('precision', FORMATS['openvino'])
+def test_openvino(model, tmp_path, precision):
+    pytest.importorskip('openvino')
+    report = export(model, tmp_path / 'out', 'openvino', precision)
+    assert report['backend'] == 'openvino'
+    expected, found = track_three(model, tmp_path / 'out')
+    if precision == 'fp32':
+        np.testing.assert_allclose(found, expected, atol=1e-3)
+
+
+def test_tracker_json(model, exported):
+    """The examples in it follow from its numbers."""
+    settings = json.loads((exported[0] / 'tracker.json').read_text())
+    assert settings['model'] == 'small' and settings['batch'] is None
+    assert settings['sha256'].keys() == {'exemplar.onnx', 'search.onnx'}
+    examples = settings['test_vectors']
+    windows = [
+        CropWindow.around(bbox, **settings['search'])
+        for bbox in examples['bboxes']
+    ]
+    assert examples['search_windows'] == [
+        [w.left, w.top, w.side] for w in windows
+    ]
+    width, height = examples['frame']
+    found = [w.to_frame(b) for w, b in zip(windows, examples['predicted'])]
+    bboxes, _ = next_bboxes(
+        np.stack(found),
+        np.ones(2),
+        np.array(examples['bboxes']),
+        [np.empty((height, width, 3))] * 2,
+        settings['clip_margin'],
+        settings['size_smoothing'],
+        np.array(examples['bias']),
+    )
+    assert examples['next_bboxes'] == bboxes.tolist()
+
+
+def test_tensorrt_writes_a_script(model, tmp_path):
+    export(model, tmp_path / 'out', 'tensorrt', 'fp16')
+    text = (tmp_path / 'out/build_engines.sh').read_text()
+    assert '# Untested' in text
+    assert (
+        '--onnx=search.onnx --saveEngine=search.engine --fp16 '
+        '--minShapes=search:1x3x64x64,memory0:1x5x16' in text
+    )
+    assert Tracker(tmp_path / 'out').backend == 'onnxruntime'
+
+
+def test_other_boxes_are_refused(model, tmp_path, monkeypatch):
+    frames, bbox = draw_clip(3)
+    monkeypatch.setattr(
+        'mmsimtrack.deployment.export.Tracker.update',
+        lambda self, frame: (True, bbox + 0.01, 1.0),
+    )
+    with pytest.raises(ValueError, match='do not give the boxes of torch'):
+        export(model, tmp_path / 'out', 'torchscript', clip=(frames, bbox))
+    assert not list(tmp_path.iterdir())
+
+
+def test_other_precisions_have_a_limit(model, tmp_path):
+    with pytest.raises(ValueError, match='In int8, the mean overlap'):
+        export(model, tmp_path / 'out', precision='int8', max_loss=0)
+    assert not list(tmp_path.iterdir())
+
+
+def test_command(tmp_path, capsys):
+    args = ['export', 'ostrack_tiny_generated', '--format', 'torchscript']
+    args += ['--out', str(tmp_path / 'out')]
+    assert main(args) == 0
+    printed = capsys.readouterr()
+    assert 'torchscript fp32' in printed.out
+    assert (tmp_path / 'out/tracker.json').is_file()
+    assert main(args) == 2
+    assert 'exists, and nothing in it is replaced' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    'args, message',
+    [
+        (['--precision', 'bf16'], "'bf16', expected fp32 or fp16 or int8"),
+        (['--batch', '0'], "found '0', expected a number from 1 on"),
+        (['--clip', 'a.mp4'], 'found only one of --clip and --box'),
+        (['--clip', 'a.mp4', '--box', '1,2,3'], "found '1,2,3', expected"),
+    ],
+)
+def test_wrong_options(args, message, tmp_path, capsys):
+    out = ['--out', str(tmp_path / 'out')]
+    assert main(['export', 'ostrack_tiny_generated', *out, *args]) == 2
+    assert message in capsys.readouterr().err
