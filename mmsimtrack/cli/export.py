@@ -100,7 +100,7 @@ def export(
         )
     from mmsimtrack.apis.sot_inferencer import init_model
     from mmsimtrack.apis.sources import open_source
-    from mmsimtrack.deployment import export as run
+    from mmsimtrack.deployment.export import export as run
 
     if clip is not None:
         clip = list(islice(open_source(parse_source(clip)), frames)), box

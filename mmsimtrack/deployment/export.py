@@ -139,7 +139,7 @@ def export(
         report['backend'] = tracker.backend
         sizes = [file.stat().st_size for file in folder.iterdir()]
         report['megabytes'] = sum(sizes) / 1e6
-        _judge(report, precision, max_loss)
+        judge(report, precision, max_loss)
     return report
 
 
@@ -206,7 +206,7 @@ def _compare(expected: np.ndarray, found: np.ndarray) -> dict:
     }
 
 
-def _judge(report: dict, precision: str, max_loss: float) -> None:
+def judge(report: dict, precision: str, max_loss: float) -> None:
     """Refuse boxes that are not those of torch."""
     difference, loss = report['max_difference'], 1 - report['overlap']
     if precision == 'fp32' and not difference <= TOLERANCE:
@@ -474,6 +474,8 @@ def _convert_to_openvino(folder: Path, precision: str, frames, bbox) -> None:
 
 def _write_tensorrt(folder: Path, settings: dict, precision: str) -> None:
     """Write a script that builds engines from the ONNX files."""
+    import onnx
+
     lines = [
         '#!/bin/sh',
         '# Untested: no GPU with TensorRT was at hand. Builds exemplar.engine',
@@ -487,7 +489,10 @@ def _write_tensorrt(folder: Path, settings: dict, precision: str) -> None:
         sizes[name] = f'3x{side}x{side}'
     for i, shape in enumerate(settings['memory']):
         sizes[f'memory{i}'] = 'x'.join(map(str, shape))
-    for name, inputs in settings['inputs'].items():
+    for name, file in settings['files'].items():
+        graph = onnx.load(folder / file).graph
+        # without those that the network makes no use of
+        inputs = [each.name for each in graph.input]
         command = f'trtexec --onnx={name}.onnx --saveEngine={name}.engine'
         if precision == 'fp16':
             command += ' --fp16'
