@@ -4,8 +4,10 @@ BIN := .venv/bin
 CLIP := $(if $(VIDEO),--video "$(VIDEO)") $(if $(BOX),--bbox "$(BOX)")
 
 KITS := .venv-kits
+LIGHT := tools/deployment/light
 
-.PHONY: help install demo test test-kits test-stress test-corpus docs lint wheel clean
+.PHONY: help install demo test test-kits test-stress test-corpus test-export \
+	light docs lint wheel clean
 
 help:
 	@echo "make demo                       the quick start: the shipped tracker"
@@ -16,6 +18,9 @@ help:
 	@echo "make test-corpus                malformed inputs of all kinds"
 	@echo "make test-kits                  ours inside the kits of GOT-10k and VOT"
 	@echo "make docs                       the documentation as a site in site/"
+	@echo "make test-export                the zoo in full size as ONNX; a tracker"
+	@echo "                                without torch in an environment of its own"
+	@echo "make light                      the wheel of mmsimtrack-light, in dist/"
 	@echo "make lint                       style checks"
 	@echo "make install                    the environment in .venv"
 
@@ -61,6 +66,15 @@ test-kits: install $(KITS)/.installed
 docs: install
 	$(BIN)/python -m pip install -q -r requirements/docs.txt
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build
+
+# Takes about an hour on two cores, 6 GB of memory and a download of 100 MB.
+test-export: install
+	MMSIMTRACK_EXPORT=1 $(BIN)/python -m pytest -q -s tests/test_deployment tests/test_runtime
+
+light: install
+	rm -rf $(LIGHT)/mmsimtrack_light/model $(LIGHT)/build
+	$(BIN)/mmsimtrack export sim_s16-6l_real --out $(LIGHT)/mmsimtrack_light/model
+	$(BIN)/python -m pip wheel -q --no-deps -w dist $(LIGHT)
 
 lint: install
 	$(BIN)/ruff check .

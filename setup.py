@@ -87,8 +87,11 @@ setup(
     python_requires='>=3.10',
     install_requires=read_requirements('runtime.txt'),
     extras_require={
-        name: read_requirements(f'{name}.txt')
-        for name in ('dev', 'docs', 'kits')
+        **{
+            name: read_requirements(f'{name}.txt')
+            for name in ('deploy', 'docs', 'kits')
+        },
+        'dev': read_requirements('dev.txt') + read_requirements('deploy.txt'),
     },
     entry_points={'console_scripts': ['mmsimtrack=mmsimtrack.cli.main:main']},
     cmdclass={'build_py': BuildWithMim},

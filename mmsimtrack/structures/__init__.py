@@ -1,4 +1,7 @@
-"""Boxes, crop windows and data samples."""
+"""Boxes, crop windows and data samples.
+
+`SOTDataSample` is imported when it is used, since it needs torch.
+"""
 
 from .bbox import (
     aligned_iou,
@@ -10,7 +13,6 @@ from .bbox import (
     xyxy_to_xywh,
 )
 from .crop_window import CropWindow
-from .sot_data_sample import SOTDataSample
 
 __all__ = [
     'CropWindow',
@@ -23,3 +25,11 @@ __all__ = [
     'xywh_to_xyxy',
     'xyxy_to_xywh',
 ]
+
+
+def __getattr__(name: str):
+    if name == 'SOTDataSample':
+        from .sot_data_sample import SOTDataSample
+
+        return SOTDataSample
+    raise AttributeError(f'module {__name__!r} has no attribute {name!r}')

@@ -2,10 +2,10 @@
 
 CLIPS is a folder with clips in any of the layouts of OTB, LaSOT, GOT-10k
 (frames, in `img` or beside the annotation) and UAV123 (`data_seq`, `anno`).
-The model is a name of the model zoo, a config with a checkpoint, or a folder
-of result files (`<clip>.txt`, x,y,w,h). Two baselines are measured beside it:
-the first box kept still, and OpenCV's trackers where `--opencv` has their
-model files.
+The model is a name of the model zoo, a config with a checkpoint, a folder that
+`mmsimtrack export` wrote, or a folder of result files (`<clip>.txt`,
+x,y,w,h). Two baselines are measured beside it: the first box kept still, and
+OpenCV's trackers where `--opencv` has their model files.
 
 Success AUC: 21 thresholds from 0 to 1, overlap above the threshold, first
 frame included; frames without a box (NaN) count as missed.
@@ -25,9 +25,11 @@ from mmengine.config import Config
 from mmsimtrack.apis import SOTInferencer
 from mmsimtrack.cli.options import add_cfg_options
 from mmsimtrack.datasets.frames import list_frames, read_frame
+from mmsimtrack.deployment.export import follow
 from mmsimtrack.evaluation.functional import ope
 from mmsimtrack.evaluation.reports import markdown_table, write_json
 from mmsimtrack.fileio import read_bboxes_xywh, write_bboxes_xywh
+from mmsimtrack.runtime import Tracker as Exported
 from mmsimtrack.structures import xywh_to_xyxy, xyxy_to_xywh
 from mmsimtrack.visualization import SOTVisualizer, contact_sheet, write_image
 
@@ -132,7 +134,14 @@ def score(clip: Clip, pred: np.ndarray) -> dict[str, float]:
 
 def make_trackers(args: argparse.Namespace) -> dict[str, Tracker]:
     """Make the tracker of the command line, and its baselines, by name."""
-    if Path(args.model).is_dir():
+    if Path(args.model, 'tracker.json').is_file():
+        exported = Exported(args.model, args.backend, args.threads)
+        found = {
+            'model': lambda clip: np.vstack(
+                [clip.bboxes[0], follow(exported, clip.frames, clip.bboxes[0])]
+            )
+        }
+    elif Path(args.model).is_dir():
         found = {
             'results': lambda clip: read_bboxes(
                 Path(args.model, f'{clip.name}.txt')
@@ -209,7 +218,7 @@ def parse_args(argv=None) -> argparse.Namespace:
     )
     add = parser.add_argument
     add('clips', type=Path, help='folder with clips')
-    text = 'name of a model, config, or folder of result files'
+    text = 'name of a model, config, or folder of an export or of results'
     add('model', help=text)
     add('weights', nargs='?', help='checkpoint of a config')
     add('--variants', action='store_true', help=f'also {", ".join(VARIANTS)}')
@@ -219,6 +228,9 @@ def parse_args(argv=None) -> argparse.Namespace:
     add('--baselines', action='store_true', help=text)
     add('--opencv', type=Path, help="folder of OpenCV's model files")
     add('--threads', type=int, help='threads of torch and OpenCV')
+    add(
+        '--backend', default='auto', help='what runs the networks of an export'
+    )
     add('--out', type=Path, help='JSON file for the scores')
     text = 'folder for a contact sheet of each clip'
     add('--sheets', type=Path, help=text)

@@ -110,7 +110,7 @@ class CandidateElimination:
             ValueError: If there is no such token, or not one list per image.
         """
         tokens, middle = self.template_tokens, (grid - 1) // 2
-        chosen = bbox.new_zeros(len(bbox), grid, grid)
+        chosen = bbox.new_zeros(bbox.shape[0], grid, grid)
         if tokens == 'all':
             chosen += 1
         elif tokens == 'rectangle':
@@ -132,7 +132,7 @@ class CandidateElimination:
             for row, numbers in zip(chosen.flatten(1), rows):
                 row[list(numbers)] = 1
         # also of a target so thin that it lies between the tokens
-        chosen[chosen.sum((1, 2)) == 0, middle, middle] = 1
+        chosen[:, middle, middle] += (chosen.sum((1, 2)) == 0).to(chosen)
         chosen = chosen.flatten(1)
         return chosen / chosen.sum(1, keepdim=True)
 

@@ -98,7 +98,7 @@ class Interaction(BaseModule):
         tokens = self.encoder(
             tokens, query_pos=position, key_padding_mask=None
         )
-        query_pos = self.query.weight.expand(len(search), -1, -1)
+        query_pos = self.query.weight.expand(search.shape[0], -1, -1)
         (target,) = self.decoder(
             torch.zeros_like(query_pos),
             key=tokens,

@@ -1,6 +1,7 @@
 """Joint feature extraction and interaction in a Swin transformer."""
 
 from functools import partial
+from math import prod
 
 import torch
 import torch.nn.functional as F
@@ -175,8 +176,13 @@ def _run(
         outside = split(tokens.new_zeros(1, *grid, 1), fill=1).mT.bool()
         bias = bias.masked_fill(outside[:, None], -torch.inf)
     windows = split(block.norm1(tokens).unflatten(1, grid), fill=0)
+    if exemplar is not None:  # once for each window
+        exemplar = exemplar.repeat_interleave(prod(padded) // size**2, dim=0)
     out = _attend(attn.w_msa, windows, bias, exemplar)
-    out = attn.window_reverse(out.unflatten(1, (size, size)), *padded, size)
+    # mmpretrain's `window_reverse` would fix the batch of an exported network
+    across = [n // size for n in padded]
+    out = out.unflatten(1, (size, size)).unflatten(0, (-1, *across))
+    out = out.transpose(2, 3).flatten(3, 4).flatten(1, 2)  # (B, h, w, C)
     out = out.roll((shift, shift), (1, 2))[:, : grid[0], : grid[1]]
     tokens = tokens + attn.drop(out.flatten(1, 2))
     return block.ffn(block.norm2(tokens), identity=tokens)
@@ -191,8 +197,9 @@ def _attend(
         msa: `WindowMSA`.
         windows: (B * windows, N, C).
         bias: (1 or windows, heads, N, N), added to the scores in a window.
-        exemplar: Its keys and values, or None. It has no relative position to
-            a window, so it gets no bias.
+        exemplar: Its keys and values for every window, (B * windows, 2,
+            heads, M, C / heads), or None. It has no relative position to a
+            window, so it gets no bias.
 
     Returns:
         (B * windows, N, C).
@@ -200,8 +207,6 @@ def _attend(
     qkv = msa.qkv(windows).unflatten(2, (3, msa.num_heads, -1))
     query, key, value = qkv.permute(2, 0, 3, 1, 4)
     if exemplar is not None:
-        per_image = len(windows) // len(exemplar)
-        exemplar = exemplar.repeat_interleave(per_image, dim=0)
         key = torch.cat([exemplar[:, 0], key], dim=2)
         value = torch.cat([exemplar[:, 1], value], dim=2)
         bias = F.pad(bias, (exemplar.shape[3], 0))

@@ -163,7 +163,7 @@ class JointViT(VisionTransformer):
         # The paper does not mention the class token. The official code keeps
         # it, with its pre-trained position, as one more token.
         cls_token = self.cls_token + self.pos_embed[:, :1]
-        cls_token = cls_token.expand(len(search), -1, -1)
+        cls_token = cls_token.expand(search.shape[0], -1, -1)
         tokens = self.drop_after_pos(torch.cat([cls_token, tokens], dim=1))
         return self.pre_norm(tokens), grid
 

@@ -95,7 +95,9 @@ class OSTrackViT(VisionTransformer):
         num_exemplar, num_search = exemplar.shape[1], tokens.shape[1]
         tokens = torch.cat([exemplar, tokens], dim=1)
         cells = torch.arange(num_search, device=tokens.device)
-        cells = cells.expand(len(tokens), -1)  # (B, Nx), of the tokens left
+        cells = cells.expand(
+            tokens.shape[0], -1
+        )  # (B, Nx), of the tokens left
         for i, layer in enumerate(self.layers):
             before, tokens = tokens, layer(tokens)
             kept = num_left = cells.shape[1]
@@ -113,7 +115,7 @@ class OSTrackViT(VisionTransformer):
         feature = self.ln1(tokens)[:, num_exemplar:]
         if cells.shape[1] < num_search:
             index = cells[..., None].expand_as(feature)
-            shape = len(feature), num_search, self.embed_dims
+            shape = feature.shape[0], num_search, self.embed_dims
             feature = feature.new_zeros(shape).scatter(1, index, feature)
         side = math.isqrt(num_search)
         return feature.mT.unflatten(2, (side, side))  # -> (B, C, h, w)

@@ -110,7 +110,7 @@ class TargetPositionEmbedding(BaseModule):
         """
         ratio = (target_ratio(patches, bbox) + 1) / 2
         center = (patches[:, :2] + patches[:, 2:]) / 2
-        center = center.expand(len(bbox), -1, -1)
+        center = center.expand(bbox.shape[0], -1, -1)
         # (B, N, 1), (B, N, 2) -> (B, N, 3)
         inputs = torch.cat([ratio[..., None], center], dim=-1)
         return 2 * self.fcs(inputs).sigmoid() - 1

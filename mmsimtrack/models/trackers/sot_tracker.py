@@ -14,11 +14,12 @@ from torch import Tensor
 
 from mmsimtrack.models.trackers.track_state import TrackState
 from mmsimtrack.registry import MODELS
-from mmsimtrack.structures import (
-    CropWindow,
-    SOTDataSample,
-    check_first_box,
-    clip_bboxes,
+from mmsimtrack.structures import CropWindow, SOTDataSample, check_first_box
+from mmsimtrack.structures.tracking import (
+    check_frames,
+    cut_crops,
+    measure_bias,
+    next_bboxes,
 )
 
 
@@ -202,7 +203,7 @@ class SOTTracker(BaseModel):
                 outside of its frame.
         """
         bboxes = np.asarray(bboxes, np.float64).reshape(-1, 4)
-        _check_frames(frames, len(bboxes))
+        check_frames(frames, len(bboxes))
         for row, (frame, bbox) in enumerate(zip(frames, bboxes)):
             check_first_box(bbox, frame.shape, f'Video {row}')
         crops, windows = self._cut(frames, bboxes, self.exemplar)
@@ -217,29 +218,12 @@ class SOTTracker(BaseModel):
             {'num_lost': torch.zeros(len(bboxes), dtype=torch.long)},
         )
         if self.calibrate:
-            state.extra['bias'] = self._measure_bias(frames, state)
+            bias = measure_bias(
+                bboxes,
+                lambda around: self._find(frames, memory, around)[0],
+            )
+            state.extra['bias'] = torch.from_numpy(bias)
         return state
-
-    def _measure_bias(
-        self, frames: Sequence[np.ndarray], state: TrackState
-    ) -> Tensor:
-        """Compare predictions in the first frames with the given boxes.
-
-        The search crops are cut around displaced and scaled boxes, as later
-        ones will be; the median over them counts.
-
-        Returns:
-            (B, 4) float64: x and y of the center, as shares of the sides, and
-            the logarithms of the ratios of the sides; each at most 0.5.
-        """
-        given = state.bboxes.numpy()
-        found = []
-        for x, y, scale in CALIBRATION_VIEWS:
-            around = change_bboxes(given, (x, y), (np.log(scale),) * 2)
-            bboxes, _ = self._find(frames, state.memory, around)
-            found.append(np.concatenate(compare_bboxes(bboxes, given), axis=1))
-        bias = np.nan_to_num(np.median(found, axis=0), posinf=0, neginf=0)
-        return torch.from_numpy(bias.clip(-0.5, 0.5))
 
     def _find(
         self,
@@ -270,20 +254,21 @@ class SOTTracker(BaseModel):
             the previous box and score, is counted in the state, and logged
             once per video.
         """
-        _check_frames(frames, len(state))
+        check_frames(frames, len(state))
         if not len(state):
             return state
         previous = state.bboxes.numpy()
-        bboxes, scores = self._find(frames, state.memory, previous)
-        # before the clip, which would turn an infinity into a border
-        lost = ~(np.isfinite(bboxes).all(-1) & np.isfinite(scores.numpy()))
-        if 'bias' in state.extra:
-            bias = state.extra['bias'].numpy()
-            bboxes = change_bboxes(bboxes, -bias[:, :2], -bias[:, 2:])
-        bboxes = smooth_sizes(bboxes, previous, self.size_smoothing)
-        shapes = [frame.shape[:2] for frame in frames]
-        bboxes = clip_bboxes(bboxes, shapes, self.clip_margin)
-        bboxes[lost] = previous[lost]
+        found, scores = self._find(frames, state.memory, previous)
+        bias = state.extra.get('bias')
+        bboxes, lost = next_bboxes(
+            found,
+            scores.numpy(),
+            previous,
+            frames,
+            self.clip_margin,
+            self.size_smoothing,
+            None if bias is None else bias.numpy(),
+        )
         num_lost = state.extra['num_lost']
         for row in np.flatnonzero(lost & (num_lost.numpy() == 0)):
             MMLogger.get_current_instance().warning(
@@ -314,92 +299,6 @@ class SOTTracker(BaseModel):
         self, frames: Sequence[np.ndarray], bboxes: np.ndarray, view: dict
     ) -> tuple[Tensor, list[CropWindow]]:
         """Cut normalized crops (B, 3, size, size); return them and windows."""
-        windows = [CropWindow.around(bbox, **view) for bbox in bboxes]
-        crops = np.stack([w.cut(f) for w, f in zip(windows, frames)])
-        crops = torch.from_numpy(crops).permute(0, 3, 1, 2)  # channels first
+        crops, windows = cut_crops(frames, bboxes, view)
+        crops = torch.from_numpy(crops)
         return self.data_preprocessor.normalize(crops), windows
-
-
-# x and y in sides of the box, and scale of the box, of the search crops that a
-# tracker is calibrated with
-CALIBRATION_VIEWS = (
-    (0, 0, 1),
-    (0.25, 0, 1),
-    (-0.25, 0, 1),
-    (0, 0.25, 1),
-    (0, -0.25, 1),
-    (0, 0, 1.15),
-    (0, 0, 0.87),
-)
-
-
-def change_bboxes(bboxes: np.ndarray, shift, log_scale) -> np.ndarray:
-    """Move and scale boxes around their centers.
-
-    Args:
-        bboxes: (B, 4) xyxy.
-        shift: (2,) or (B, 2) x and y, as shares of the sides.
-        log_scale: (2,) or (B, 2) logarithms of the factors of the sides.
-
-    Returns:
-        (B, 4) xyxy.
-    """
-    size = bboxes[:, 2:] - bboxes[:, :2]
-    center = (bboxes[:, :2] + bboxes[:, 2:]) / 2 + np.multiply(shift, size)
-    half = size * np.exp(log_scale) / 2
-    return np.concatenate([center - half, center + half], axis=1)
-
-
-def compare_bboxes(
-    bboxes: np.ndarray, others: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Find by what `change_bboxes` took boxes out of others, in their sides.
-
-    Args:
-        bboxes: (B, 4) xyxy.
-        others: (B, 4) xyxy, with an area.
-
-    Returns:
-        Shift (B, 2), as shares of the sides of `bboxes`, and logarithms of
-        the ratios of the sides (B, 2); not finite where a box has no area.
-    """
-    size, other_size = (b[:, 2:] - b[:, :2] for b in (bboxes, others))
-    center, other = ((b[:, :2] + b[:, 2:]) / 2 for b in (bboxes, others))
-    with np.errstate(divide='ignore', invalid='ignore'):
-        return (center - other) / size, np.log(size / other_size)
-
-
-def smooth_sizes(
-    bboxes: np.ndarray, previous: np.ndarray, share: float
-) -> np.ndarray:
-    """Mix the sizes of boxes with the former sizes; the centers stay.
-
-    Args:
-        bboxes: (B, 4) xyxy.
-        previous: (B, 4) xyxy of the frame before.
-        share: Weight of the former sizes.
-
-    Returns:
-        (B, 4) xyxy.
-    """
-    if not share:
-        return bboxes
-    size, former = (b[:, 2:] - b[:, :2] for b in (bboxes, previous))
-    half = ((1 - share) * size + share * former) / 2
-    center = (bboxes[:, :2] + bboxes[:, 2:]) / 2
-    return np.concatenate([center - half, center + half], axis=1)
-
-
-def _check_frames(frames: Sequence[np.ndarray], num_videos: int) -> None:
-    """Refuse frames that do not fit the videos, or are no RGB images."""
-    if len(frames) != num_videos:
-        raise ValueError(
-            f'Found {len(frames)} frames for {num_videos} videos. Give a list '
-            'with the next frame of each video.'
-        )
-    for row, frame in enumerate(frames):
-        if frame.shape[2:] != (3,) or frame.dtype != np.uint8:
-            raise ValueError(
-                f'Video {row}: the frame has shape {frame.shape} and dtype '
-                f'{frame.dtype}, expected (H, W, 3) RGB uint8.'
-            )

@@ -6,9 +6,9 @@ from mmengine.structures import InstanceData
 from small_models import SIMTRACK
 
 from mmsimtrack.models import TrackState
-from mmsimtrack.models.trackers.sot_tracker import change_bboxes
 from mmsimtrack.registry import MODELS
 from mmsimtrack.structures import CropWindow, SOTDataSample
+from mmsimtrack.structures.tracking import change_bboxes
 
 SIZE = (240, 320)
 

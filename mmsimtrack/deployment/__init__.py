@@ -1,0 +1,1 @@
+"""Export of trackers for programs without mmsimtrack or without torch."""

@@ -1,0 +1,174 @@
+"""The tracker of an exported model."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from ..structures.bbox import check_first_box
+from ..structures.tracking import (
+    check_frames,
+    cut_crops,
+    measure_bias,
+    next_bboxes,
+)
+from .backends import choose_backend, load_network
+
+VERSION = 1  # of tracker.json
+
+
+class Tracker:
+    """Follows targets with the networks that `mmsimtrack export` wrote.
+
+    Its boxes are those of `SOTInferencer` with the same model.
+
+    Args:
+        folder: Folder with `tracker.json` and the networks.
+        backend: `'onnxruntime'`, `'openvino'` or `'torch'`, whatever runs the
+            format of the networks; `'auto'` takes the first one that is
+            installed.
+        threads: Number of threads of the backend; None leaves it the choice.
+
+    Attributes:
+        settings: Content of `tracker.json`.
+        backend: What runs the networks.
+
+    Raises:
+        FileNotFoundError: If a file is missing.
+        ValueError: If the folder is of another version, or the backend cannot
+            run its format.
+        ImportError: If the backend is not installed.
+    """
+
+    def __init__(
+        self,
+        folder: str | Path,
+        backend: str = 'auto',
+        threads: int | None = None,
+    ) -> None:
+        self.settings = settings = read_settings(folder)
+        self.backend = choose_backend(settings['format'], backend)
+        self._networks = {}
+        for name, file in settings['files'].items():
+            if not Path(folder, file).is_file():
+                raise FileNotFoundError(
+                    f'{Path(folder, file)} is missing, but tracker.json names '
+                    'it. Copy the whole folder, or export the model again.'
+                )
+            self._networks[name] = load_network(
+                Path(folder, file),
+                self.backend,
+                settings['inputs'][name],
+                settings['precision'],
+                threads,
+            )
+        self._memory = None
+
+    def init(self, frame: np.ndarray, bbox) -> None:
+        """Start with the targets of a frame.
+
+        Args:
+            frame: (H, W, 3) RGB uint8.
+            bbox: (4,) xyxy in frame pixels, or (N, 4) of N targets.
+
+        Raises:
+            ValueError: If a box is not finite, has no area or lies wholly
+                outside of the frame.
+        """
+        bboxes = np.array(bbox, np.float64).reshape(-1, 4)
+        frames = [frame] * len(bboxes)
+        check_frames(frames, len(bboxes))
+        for row, each in enumerate(bboxes):
+            check_first_box(each, frame.shape, f'Target {row}')
+        crops, windows = cut_crops(frames, bboxes, self.settings['exemplar'])
+        unit = [w.to_crop(each) for w, each in zip(windows, bboxes)]
+        found = self._run(
+            'exemplar', exemplar=crops, bbox=np.float32(unit).reshape(-1, 4)
+        )
+        self._memory = {f'memory{i}': each for i, each in enumerate(found)}
+        self._single = np.ndim(bbox) == 1
+        self._bboxes, self._scores = bboxes, np.ones(len(bboxes), np.float32)
+        self._bias = None
+        if self.settings['calibrate']:
+            self._bias = measure_bias(
+                bboxes, lambda around: self._find(frames, around)[0]
+            )
+
+    def update(self, frame: np.ndarray):
+        """Find the targets in the next frame.
+
+        Returns:
+            Whether the network gave a finite box (if not, the former one
+            stands), (4,) xyxy in frame pixels, and the score in [0, 1]; for
+            N targets (N,), (N, 4) and (N,).
+
+        Raises:
+            RuntimeError: If `init` was not called.
+        """
+        if self._memory is None:
+            raise RuntimeError(
+                'Tracker.update was called before Tracker.init. Call '
+                'init(frame, bbox) with the first frame.'
+            )
+        frames = [frame] * len(self._bboxes)
+        check_frames(frames, len(self._bboxes))
+        found, scores = self._find(frames, self._bboxes)
+        self._bboxes, lost = next_bboxes(
+            found,
+            scores,
+            self._bboxes,
+            frames,
+            self.settings['clip_margin'],
+            self.settings['size_smoothing'],
+            self._bias,
+        )
+        self._scores = np.where(lost, self._scores, scores)
+        if self._single:
+            bbox, score = self._bboxes[0].copy(), self._scores[0].item()
+            return not lost[0], bbox, score
+        return ~lost, self._bboxes.copy(), self._scores.copy()
+
+    def _find(self, frames, around: np.ndarray):
+        """Predict boxes (B, 4) in frame pixels, and scores, around boxes."""
+        crops, windows = cut_crops(frames, around, self.settings['search'])
+        unit, scores = self._run('search', search=crops, **self._memory)
+        bboxes = [w.to_frame(each) for w, each in zip(windows, unit)]
+        return np.stack(bboxes), scores
+
+    def _run(self, name: str, **feed) -> list[np.ndarray]:
+        """Run a network, in pieces if its batch is fixed."""
+        network, batch = self._networks[name], self.settings['batch']
+        count = len(next(iter(feed.values())))
+        if batch is None or batch == count:
+            return network(feed)
+        pieces = []
+        for start in range(0, count, batch):
+            # the last rows again and again, until the batch is full
+            rows = np.minimum(np.arange(start, start + batch), count - 1)
+            pieces.append(network({k: v[rows] for k, v in feed.items()}))
+        return [np.concatenate(parts)[:count] for parts in zip(*pieces)]
+
+
+def read_settings(folder: str | Path) -> dict:
+    """Read `tracker.json` of an exported model.
+
+    Raises:
+        FileNotFoundError: If there is none.
+        ValueError: If it is of another version.
+    """
+    path = Path(folder, 'tracker.json')
+    if not path.is_file():
+        raise FileNotFoundError(
+            f'{path} is missing, expected the folder of an exported model. '
+            'Write one: mmsimtrack export MODEL --out DIR.'
+        )
+    settings = json.loads(path.read_text('utf-8'))
+    if settings.get('version') != VERSION:
+        raise ValueError(
+            f'{path}: version is {settings.get("version")!r}, expected '
+            f'{VERSION}. Export the model again, or install the version of '
+            'the package that wrote it.'
+        )
+    return settings

@@ -1,0 +1,175 @@
+"""What a tracker does around its network, without torch: crops and boxes.
+
+`SOTTracker` and the trackers of `mmsimtrack.runtime` share these functions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from .bbox import clip_bboxes
+from .crop_window import CropWindow
+
+# x and y in sides of the box, and scale of the box, of the search crops that a
+# tracker is calibrated with
+CALIBRATION_VIEWS = (
+    (0, 0, 1),
+    (0.25, 0, 1),
+    (-0.25, 0, 1),
+    (0, 0.25, 1),
+    (0, -0.25, 1),
+    (0, 0, 1.15),
+    (0, 0, 0.87),
+)
+
+
+def change_bboxes(bboxes: np.ndarray, shift, log_scale) -> np.ndarray:
+    """Move and scale boxes around their centers.
+
+    Args:
+        bboxes: (B, 4) xyxy.
+        shift: (2,) or (B, 2) x and y, as shares of the sides.
+        log_scale: (2,) or (B, 2) logarithms of the factors of the sides.
+
+    Returns:
+        (B, 4) xyxy.
+    """
+    size = bboxes[:, 2:] - bboxes[:, :2]
+    center = (bboxes[:, :2] + bboxes[:, 2:]) / 2 + np.multiply(shift, size)
+    half = size * np.exp(log_scale) / 2
+    return np.concatenate([center - half, center + half], axis=1)
+
+
+def compare_bboxes(
+    bboxes: np.ndarray, others: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Find by what `change_bboxes` took boxes out of others, in their sides.
+
+    Args:
+        bboxes: (B, 4) xyxy.
+        others: (B, 4) xyxy, with an area.
+
+    Returns:
+        Shift (B, 2), as shares of the sides of `bboxes`, and logarithms of
+        the ratios of the sides (B, 2); not finite where a box has no area.
+    """
+    size, other_size = (b[:, 2:] - b[:, :2] for b in (bboxes, others))
+    center, other = ((b[:, :2] + b[:, 2:]) / 2 for b in (bboxes, others))
+    with np.errstate(divide='ignore', invalid='ignore'):
+        return (center - other) / size, np.log(size / other_size)
+
+
+def smooth_sizes(
+    bboxes: np.ndarray, previous: np.ndarray, share: float
+) -> np.ndarray:
+    """Mix the sizes of boxes with the former sizes; the centers stay.
+
+    Args:
+        bboxes: (B, 4) xyxy.
+        previous: (B, 4) xyxy of the frame before.
+        share: Weight of the former sizes.
+
+    Returns:
+        (B, 4) xyxy.
+    """
+    if not share:
+        return bboxes
+    size, former = (b[:, 2:] - b[:, :2] for b in (bboxes, previous))
+    half = ((1 - share) * size + share * former) / 2
+    center = (bboxes[:, :2] + bboxes[:, 2:]) / 2
+    return np.concatenate([center - half, center + half], axis=1)
+
+
+def cut_crops(
+    frames: Sequence[np.ndarray], bboxes: np.ndarray, view: dict
+) -> tuple[np.ndarray, list[CropWindow]]:
+    """Cut one crop out of each frame.
+
+    Args:
+        frames: B arrays (H, W, 3) uint8.
+        bboxes: (B, 4) xyxy to cut around, in frame pixels.
+        view: `factor` and `size` of `CropWindow.around`.
+
+    Returns:
+        (B, 3, size, size) uint8, and the B windows.
+    """
+    windows = [CropWindow.around(bbox, **view) for bbox in bboxes]
+    crops = np.stack([w.cut(f) for w, f in zip(windows, frames)])
+    return crops.transpose(0, 3, 1, 2), windows  # channels first
+
+
+def measure_bias(
+    given: np.ndarray, predict: Callable[[np.ndarray], np.ndarray]
+) -> np.ndarray:
+    """Compare predictions in the first frames with the given boxes.
+
+    The search crops are cut around displaced and scaled boxes, as later
+    ones will be; the median over them counts.
+
+    Args:
+        given: (B, 4) xyxy.
+        predict: Predicts boxes (B, 4) from search crops around boxes (B, 4).
+
+    Returns:
+        (B, 4) float64: x and y of the center, as shares of the sides, and
+        the logarithms of the ratios of the sides; each at most 0.5.
+    """
+    found = []
+    for x, y, scale in CALIBRATION_VIEWS:
+        around = change_bboxes(given, (x, y), (np.log(scale),) * 2)
+        bboxes = predict(around)
+        found.append(np.concatenate(compare_bboxes(bboxes, given), axis=1))
+    bias = np.nan_to_num(np.median(found, axis=0), posinf=0, neginf=0)
+    return bias.clip(-0.5, 0.5)
+
+
+def next_bboxes(
+    found: np.ndarray,
+    scores: np.ndarray,
+    previous: np.ndarray,
+    frames: Sequence[np.ndarray],
+    clip_margin: float,
+    size_smoothing: float = 0,
+    bias: np.ndarray | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Make the boxes of the next frames from predictions.
+
+    Args:
+        found: (B, 4) xyxy, predicted, in frame pixels.
+        scores: (B,) of the predictions.
+        previous: (B, 4) xyxy of the frames before.
+        frames: B arrays (H, W, 3).
+        clip_margin: See `clip_bboxes`.
+        size_smoothing: See `smooth_sizes`.
+        bias: (B, 4) of `measure_bias`, which is taken off.
+
+    Returns:
+        (B, 4) xyxy, and (B,) bool: where the prediction was not finite, so
+        that the previous box stands.
+    """
+    # before the clip, which would turn an infinity into a border
+    lost = ~(np.isfinite(found).all(-1) & np.isfinite(scores))
+    if bias is not None:
+        found = change_bboxes(found, -bias[:, :2], -bias[:, 2:])
+    found = smooth_sizes(found, previous, size_smoothing)
+    shapes = [frame.shape[:2] for frame in frames]
+    bboxes = clip_bboxes(found, shapes, clip_margin)
+    bboxes[lost] = previous[lost]
+    return bboxes, lost
+
+
+def check_frames(frames: Sequence[np.ndarray], num_videos: int) -> None:
+    """Refuse frames that do not fit the videos, or are no RGB images."""
+    if len(frames) != num_videos:
+        raise ValueError(
+            f'Found {len(frames)} frames for {num_videos} videos. Give a list '
+            'with the next frame of each video.'
+        )
+    for row, frame in enumerate(frames):
+        if frame.shape[2:] != (3,) or frame.dtype != np.uint8:
+            raise ValueError(
+                f'Video {row}: the frame has shape {frame.shape} and dtype '
+                f'{frame.dtype}, expected (H, W, 3) RGB uint8.'
+            )

@@ -1,0 +1,265 @@
+"""Exported networks give the boxes of torch, for any number of targets.
+
+`make test-export` sets MMSIMTRACK_EXPORT: then the networks of the zoo are
+exported in full size, not made small.
+"""
+
+import json
+import os
+
+import numpy as np
+import pytest
+import torch
+from small_models import SIMTRACK
+from test_configs import load, shrink_backbone, shrink_teacher
+
+from mmsimtrack.cli.main import main
+from mmsimtrack.deployment.export import (
+    FORMATS,
+    draw_clip,
+    export,
+    follow,
+    judge,
+    open_programs,
+)
+from mmsimtrack.registry import MODELS
+from mmsimtrack.runtime import Tracker
+from mmsimtrack.structures import CropWindow
+from mmsimtrack.structures.tracking import next_bboxes
+
+FULL = 'MMSIMTRACK_EXPORT' in os.environ
+# one config of each network; the rest differ in numbers only
+NETWORKS = [
+    'simtrack/sim_b16_lasot.py',
+    'simtrack/sim_s16-6l_real.py',
+    'simtrack/sim_t16_real_distilled.py',
+    'simtrack/sim_swin-b_lasot.py',
+    'simtrack/sim_pvt-m_lasot.py',
+    'simtrack/ablations/sim_b16_decoder1_tnl2k.py',
+    'simtrack/ablations/sim_b16_interaction50_tnl2k.py',
+    'simtrack/ablations/sim_b16_plain_tnl2k.py',
+    'simtrack/ablations/sim_b16_one-way_lasot.py',
+    'simtrack/ablations/sim_b16_search320_lasot.py',
+    'simtrack/official/sim_b16_lasot.py',
+    'simtrack/official/sim_b32_lasot.py',
+    'stark/stark-s_r50_lasot.py',
+    'stark/stark-sv_b16_lasot.py',
+    'ostrack/ostrack_b256_lasot.py',
+]
+# the same in numbers of layers and channels
+LARGE = [
+    'simtrack/sim_b32_lasot.py',
+    'simtrack/sim_b16-8l_lasot.py',
+    'simtrack/sim_l14_lasot.py',
+    'simtrack/sim_s14_lasot.py',
+    'simtrack/sim_b14-dinov2_lasot.py',
+    'simtrack/sim_t16_real.py',
+    'simtrack/ablations/sim_b16_decoder3_tnl2k.py',
+    'simtrack/ablations/sim_b16_decoder6_tnl2k.py',
+    'simtrack/ablations/sim_b16_interaction25_tnl2k.py',
+    'simtrack/ablations/sim_b16_no-fovea_tnl2k.py',
+    'simtrack/ablations/sim_b16_search384_lasot.py',
+    'simtrack/official/sim_l14_lasot.py',
+    'stark/stark-sv_b32_lasot.py',
+    'stark/stark-sv_l14_lasot.py',
+    'ostrack/ostrack_b384_lasot.py',
+    'demo/sim_tiny_generated.py',
+]
+
+
+def build(cfg):
+    torch.manual_seed(0)
+    return MODELS.build(cfg).eval()
+
+
+@pytest.fixture(scope='module')
+def model():
+    """A small network that uses all of `test_cfg` that a corner head can."""
+    options = dict(size_smoothing=0.5, calibrate=True)
+    return build({**SIMTRACK, 'test_cfg': options})
+
+
+@pytest.fixture(scope='module')
+def exported(model, tmp_path_factory):
+    """The folder of its ONNX files, and the report."""
+    out = tmp_path_factory.mktemp('export') / 'small'
+    return out, export(model, out, name='small')
+
+
+def track_three(model, folder, **options):
+    """Boxes (T, 3, 4) of three targets, by torch and by the runtime."""
+    frames, bbox = draw_clip(6)
+    bboxes = bbox + [[0], [7], [-12]] * np.array([1, 1, 1.5, 2])
+    state, expected = model.init(frames[:1] * 3, bboxes), []
+    for frame in frames[1:]:
+        state = model.track([frame] * 3, state)
+        expected.append(state.bboxes.numpy())
+    return np.stack(expected), follow(
+        Tracker(folder, **options), frames, bboxes
+    )
+
+
+def small(name, tmp_path):
+    """A small network of the zoo."""
+    cfg = load(name)
+    shrink_backbone(cfg.model.backbone)
+    cfg.model.head.channels = 8
+    if 'teacher' in cfg.model:
+        shrink_teacher(cfg.model.teacher, tmp_path / 'teacher')
+    return build(cfg.model)
+
+
+@pytest.mark.parametrize('name', NETWORKS)
+def test_no_network_fixes_the_batch(name, tmp_path):
+    model = small(name, tmp_path)
+    for program, example in open_programs(model):
+        rows = [torch.cat([each, each[:1]]) for each in example]
+        found = program.module()(*rows)  # three instead of two
+        assert {len(each) for each in found} == {3}
+
+
+@pytest.mark.parametrize('name', NETWORKS if FULL else NETWORKS[-1:])
+def test_small_networks_with_any_number_of_targets(name, tmp_path):
+    model = small(name, tmp_path)
+    report = export(model, tmp_path / 'out', clip=draw_clip(4))
+    assert report['max_difference'] <= 1e-3
+    expected, found = track_three(model, tmp_path / 'out')
+    np.testing.assert_allclose(found, expected, atol=1e-3)
+
+
+@pytest.mark.skipif(not FULL, reason='make test-export')
+@pytest.mark.parametrize('name', NETWORKS + LARGE)
+def test_networks_in_full_size(name, tmp_path):
+    name = name.replace('_distilled', '')  # its teacher has no part in it
+    model = build(load(name).model)
+    report = export(model, tmp_path / 'out', clip=draw_clip(4))
+    assert report['max_difference'] <= 1e-3
+
+
+def test_boxes_are_those_of_torch(model, exported):
+    folder, report = exported
+    assert report['backend'] == 'onnxruntime'
+    expected, found = track_three(model, folder)
+    np.testing.assert_allclose(found, expected, atol=1e-3)
+    assert np.ptp(expected, axis=0).min() > 0  # they moved
+
+
+def test_a_fixed_batch_takes_any_number_of_targets(model, tmp_path):
+    export(model, tmp_path / 'out', 'torchscript', batch=2)
+    expected, found = track_three(model, tmp_path / 'out')
+    np.testing.assert_allclose(found, expected, atol=1e-3)
+
+
+@pytest.mark.parametrize('precision', ['fp16', 'int8'])
+def test_other_precisions(model, tmp_path, precision):
+    onnx = pytest.importorskip('onnx')
+    folder = tmp_path / 'out'
+    report = export(model, folder, precision=precision, max_loss=0.5)
+    assert 0.5 <= report['overlap'] < 1  # the network is random
+    graph = onnx.load(folder / 'search.onnx').graph
+    types = {each.data_type for each in graph.initializer}
+    halves = onnx.TensorProto.FLOAT16 in types
+    quantized = {'QuantizeLinear'} <= {node.op_type for node in graph.node}
+    assert [halves, quantized] == [precision == 'fp16', precision == 'int8']
+    # the batch is open still
+    assert track_three(model, folder)[1].shape == (5, 3, 4)
+
+
+@pytest.mark.parametrize(
+    'precision', FORMATS['openvino'] if FULL else ['fp32', 'bf16']
+)
+def test_openvino(model, tmp_path, precision):
+    pytest.importorskip('openvino')
+    options = dict(precision=precision, max_loss=0.5)
+    report = export(model, tmp_path / 'out', 'openvino', **options)
+    assert report['backend'] == 'openvino'
+    expected, found = track_three(model, tmp_path / 'out')
+    if precision == 'fp32':
+        np.testing.assert_allclose(found, expected, atol=1e-3)
+
+
+def test_tracker_json(model, exported):
+    """The examples in it follow from its numbers."""
+    settings = json.loads((exported[0] / 'tracker.json').read_text())
+    assert settings['model'] == 'small' and settings['batch'] is None
+    assert settings['sha256'].keys() == {'exemplar.onnx', 'search.onnx'}
+    examples = settings['test_vectors']
+    windows = [
+        CropWindow.around(bbox, **settings['search'])
+        for bbox in examples['bboxes']
+    ]
+    assert examples['search_windows'] == [
+        [w.left, w.top, w.side] for w in windows
+    ]
+    width, height = examples['frame']
+    found = [w.to_frame(b) for w, b in zip(windows, examples['predicted'])]
+    bboxes, _ = next_bboxes(
+        np.stack(found),
+        np.ones(2),
+        np.array(examples['bboxes']),
+        [np.empty((height, width, 3))] * 2,
+        settings['clip_margin'],
+        settings['size_smoothing'],
+        np.array(examples['bias']),
+    )
+    assert examples['next_bboxes'] == bboxes.tolist()
+
+
+def test_tensorrt_writes_a_script(tmp_path):
+    """A network without memory of the box has no such input."""
+    cfg = load('stark/stark-s_r50_lasot.py').model
+    shrink_backbone(cfg.backbone)
+    cfg.head.channels = 8
+    export(build(cfg), tmp_path / 'out', 'tensorrt', 'fp16')
+    text = (tmp_path / 'out/build_engines.sh').read_text()
+    assert '# Untested' in text and 'bbox' not in text
+    assert (
+        '--onnx=search.onnx --saveEngine=search.engine --fp16 '
+        '--minShapes=search:1x3x320x320,memory0:1x16x8x8 ' in text
+    )
+    assert '--maxShapes=exemplar:${BATCH:-8}x3x128x128' in text
+    assert Tracker(tmp_path / 'out').backend == 'onnxruntime'
+
+
+def test_other_boxes_are_refused(model, tmp_path, monkeypatch):
+    frames, bbox = draw_clip(3)
+    monkeypatch.setattr(
+        'mmsimtrack.deployment.export.Tracker.update',
+        lambda self, frame: (True, bbox + 0.01, 1.0),
+    )
+    with pytest.raises(ValueError, match='do not give the boxes of torch'):
+        export(model, tmp_path / 'out', 'torchscript', clip=(frames, bbox))
+    assert not list(tmp_path.iterdir())
+
+
+def test_other_precisions_have_a_limit():
+    report = dict(max_difference=3.0, overlap=0.94)
+    judge(report, 'int8', max_loss=0.07)
+    with pytest.raises(ValueError, match='In int8, .* is 0.940 over the clip'):
+        judge(report, 'int8', max_loss=0.05)
+
+
+def test_command(tmp_path, capsys):
+    args = ['export', 'ostrack_tiny_generated', '--format', 'torchscript']
+    args += ['--out', str(tmp_path / 'out')]
+    assert main(args) == 0
+    printed = capsys.readouterr()
+    assert 'torchscript fp32' in printed.out
+    assert (tmp_path / 'out/tracker.json').is_file()
+    assert main(args) == 2
+    assert 'exists, and nothing in it is replaced' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    'args, message',
+    [
+        (['--precision', 'bf16'], "'bf16', expected fp32 or fp16 or int8"),
+        (['--batch', '0'], "found '0', expected a number from 1 on"),
+        (['--clip', 'a.mp4'], 'found only one of --clip and --box'),
+        (['--clip', 'a.mp4', '--box', '1,2,3'], "found '1,2,3', expected"),
+    ],
+)
+def test_wrong_options(args, message, tmp_path, capsys):
+    out = ['--out', str(tmp_path / 'out')]
+    assert main(['export', 'ostrack_tiny_generated', *out, *args]) == 2
+    assert message in capsys.readouterr().err

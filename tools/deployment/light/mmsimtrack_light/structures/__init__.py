@@ -1,0 +1,1 @@
+"""Boxes, crop windows, and what a tracker does with them."""
