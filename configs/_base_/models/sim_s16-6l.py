@@ -4,8 +4,8 @@
 _base_ = './sim_b16.py'
 
 model = dict(
-    exemplar=dict(size=64, factor=1.5),
-    search=dict(size=128, factor=3),
+    exemplar=dict(size=80, factor=1.5),
+    search=dict(size=160, factor=3),
     train_cfg=dict(jitter=dict(center=2.0, scale=0.25)),
     backbone=dict(
         arch=dict(
@@ -15,7 +15,7 @@ model = dict(
             feedforward_channels=1536,
         ),
         img_size=128,
-        tokenizer=dict(foveal_size=16),
+        tokenizer=dict(foveal_size=32),
         patch_cfg=dict(bias=True),
         pre_norm=False,
         layer_scale_init_value=1e-5,
