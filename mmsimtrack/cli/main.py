@@ -28,8 +28,8 @@ COMMANDS = {
     'score': ('analysis_tools/results score', 'Score result files by a kit.'),
     'plot': ('analysis_tools/results plot', 'Plot curves of several reports.'),
     'compare': ('analysis_tools/results compare', 'Compare two reports.'),
-    'check': ('dataset_converters/check_dataset', 'Check a data set.'),
-    'generate': ('dataset_converters/generate_sequences', 'Generate data.'),
+    'check': ('dataset_converters/check_dataset', 'Find gaps in a data set.'),
+    'generate': ('dataset_converters/generate_sequences', 'Generate videos.'),
 }
 
 
