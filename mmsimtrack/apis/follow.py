@@ -125,10 +125,11 @@ def follow(
                 footage = job.footage
                 if not (job.error or footage.num_given or footage.stopped):
                     job.error = ValueError(job.footage.nothing())
-                if job.starts and not (job.error or footage.stopped):
+                late = [at for at, id_, _ in job.starts if id_ not in job.ids]
+                if late and not (job.error or footage.stopped):
                     job.error = ValueError(
                         f'{footage.source} ended before frame '
-                        f'{job.starts[0][0]}, for which a box was given.'
+                        f'{late[0]}, for which a box was given.'
                     )
                 yield job, None
         running = [job for i, job in enumerate(running) if i not in ended]
