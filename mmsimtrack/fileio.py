@@ -31,14 +31,9 @@ def replace_atomically(path: PathLike) -> Iterator[Path]:
     """
     path = Path(path)
     # the suffix stays last: some writers choose the format by it
-    host = socket.gethostname()
-    end = f'-{host}{path.suffix}'
+    end = f'-{socket.gethostname()}{path.suffix}'
     temporary = path.with_name(f'.{path.stem}.{os.getpid()}{end}')
-    # killed runs have left theirs
-    for left in path.parent.glob(f'.{escape(path.stem)}.[0-9]*{escape(end)}'):
-        pid = left.name[len(path.stem) + 2 : -len(end)]
-        if pid.isdecimal() and not is_alive(int(pid)):
-            remove(left)
+    sweep(path.parent, escape(path.stem), path.suffix)
     remove(temporary)  # so that nobody's link is followed
     try:
         yield temporary
@@ -49,6 +44,21 @@ def replace_atomically(path: PathLike) -> Iterator[Path]:
         raise
     finally:
         remove(temporary)
+
+
+def sweep(folder: Path, stem: str, suffix: str) -> None:
+    """Remove what killed processes of this machine left half written.
+
+    Args:
+        folder: Folder of the files.
+        stem: Pattern of their names without suffix.
+        suffix: Suffix of their names.
+    """
+    end = f'-{socket.gethostname()}{suffix}'
+    for left in folder.glob(f'.{stem}.[0-9]*{escape(end)}'):
+        pid = left.name.removesuffix(end).rpartition('.')[2]
+        if pid.isdecimal() and not is_alive(int(pid)):
+            remove(left)
 
 
 def remove(path: PathLike) -> None:

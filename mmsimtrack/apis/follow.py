@@ -101,10 +101,11 @@ class Job:
                     self.outputs.add(step)
                 return step
             footage = self.footage
-            if self.starts and not (self.error or footage.stopped):
+            late = [at for at, id_, _ in self.starts if id_ not in self._ids]
+            if late and not (self.error or footage.stopped):
                 raise ValueError(
-                    f'{footage.source} ended before frame {self.starts[0][0]},'
-                    ' for which a box was given.'
+                    f'{footage.source} ended before frame {late[0]}, for '
+                    'which a box was given.'
                 )
         except (OSError, ValueError) as error:
             self.error = error

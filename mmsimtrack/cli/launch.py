@@ -22,7 +22,10 @@ def load_config(args: argparse.Namespace) -> Config:
     cfg = read_config(args.config)
     cfg.launcher = args.launcher
     check_options(cfg, args.cfg_options)
-    cfg.merge_from_dict(args.cfg_options)
+    try:
+        cfg.merge_from_dict(args.cfg_options)
+    except (LookupError, TypeError) as error:
+        raise ValueError(f'--cfg-options: {error.args[0]}') from None
     check_settings(cfg)
     name = osp.splitext(osp.basename(args.config))[0]
     cfg.work_dir = (

@@ -24,7 +24,12 @@ import numpy as np
 from mmengine.logging import print_log
 
 from mmsimtrack.datasets.video_sequence import VideoSequence
-from mmsimtrack.fileio import lock_folder, remove, replace_atomically
+from mmsimtrack.fileio import (
+    lock_folder,
+    remove,
+    replace_atomically,
+    sweep,
+)
 
 CACHE = '~/.cache/mmsimtrack'
 VERSION = 2  # raise it when what is parsed, or how it is kept, changes
@@ -210,8 +215,10 @@ def open_index(dataset) -> AnnotationIndex:
                 level=logging.WARNING,
             )
         else:
-            for other in set(index.path.parent.glob('*.index')) - {index.path}:
-                remove(other)  # stale or unfinished
+            folder = index.path.parent
+            for other in {*folder.glob('[!.]*.index')} - {index.path}:
+                remove(other)  # stale
+            sweep(folder, '*', '.index')
         return index
 
 

@@ -39,7 +39,8 @@ RULES = (
     'cv2.resize) to size x size; RGB, uint8, channels first',
     'bbox: (bbox - (left, top, left, top)) / side, and back',
     'next box: take off the bias if calibrate, mix the size with the former '
-    'one by size_smoothing around the center, clip by clip_margin; see '
+    'one by size_smoothing * exp(-(log of their ratio / 0.5)^2) around the '
+    'center, clip by clip_margin; see '
     'mmsimtrack/structures/tracking.py',
 )
 

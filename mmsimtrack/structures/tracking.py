@@ -66,10 +66,14 @@ def smooth_sizes(
 ) -> np.ndarray:
     """Mix the sizes of boxes with the former sizes; the centers stay.
 
+    A width that changes by the factor f is mixed with `share` times
+    exp(-(log(f) / 0.5)^2) of the former one, and a height likewise: small
+    changes are mostly noise, large ones are mostly true.
+
     Args:
         bboxes: (B, 4) xyxy.
         previous: (B, 4) xyxy of the frame before.
-        share: Weight of the former sizes.
+        share: Weight of the former sizes where nothing changes.
 
     Returns:
         (B, 4) xyxy.
@@ -77,6 +81,8 @@ def smooth_sizes(
     if not share:
         return bboxes
     size, former = (b[:, 2:] - b[:, :2] for b in (bboxes, previous))
+    change = np.log(np.maximum(size, 1e-9) / np.maximum(former, 1e-9))
+    share = share * np.exp(-((change / 0.5) ** 2))
     half = ((1 - share) * size + share * former) / 2
     center = (bboxes[:, :2] + bboxes[:, 2:]) / 2
     return np.concatenate([center - half, center + half], axis=1)

@@ -93,6 +93,8 @@ def _check(weights: Weights, expected: Iterable[str], path: str) -> None:
     expected = sorted({*expected, UNUSED})
     if 2 * len(weights.keys() - expected) > len(weights):
         shapes = [f'  {k} {tuple(t.shape)}' for k, t in weights.items()]
+        if len(shapes) > 20:
+            shapes[20:] = [f'  ... ({len(shapes)} in all)']
         raise WrongKeys(
             f'{path} does not name its weights as SimTrack does, but:\n'
             + '\n'.join(shapes)

@@ -8,6 +8,7 @@ from small_models import SIMTRACK
 from mmsimtrack.models import TrackState
 from mmsimtrack.registry import MODELS
 from mmsimtrack.structures import CropWindow, SOTDataSample
+from mmsimtrack.structures.tracking import smooth_sizes
 from mmsimtrack.structures.tracking import change_bboxes
 
 SIZE = (240, 320)
@@ -166,8 +167,16 @@ def test_size_smoothing_by_hand(frames):
     model.head.predict = always([0.25, 0.25, 0.75, 0.5])
     state = model.init(frames[:1], [[100, 100, 140, 140]])
     state = model.track(frames[1:2], state)
-    # 80 x 40 px around (120, 100); 0.3 * 80 + 0.7 * 40 = 52
-    np.testing.assert_allclose(state.bboxes, [[94, 80, 146, 120]])
+    # 80 x 40 px around (120, 100); a twofold width is mixed less
+    share = 0.7 * np.exp(-((np.log(2) / 0.5) ** 2))
+    half = ((1 - share) * 80 + share * 40) / 2
+    np.testing.assert_allclose(
+        state.bboxes, [[120 - half, 80, 120 + half, 120]]
+    )
+    before = np.array([[100.0, 100, 200, 200]])
+    after = smooth_sizes(np.array([[100.0, 100, 210, 200]]), before, 0.7)
+    share = 0.7 * np.exp(-((np.log(1.1) / 0.5) ** 2))  # 0.675
+    assert after[0, 2] - after[0, 0] == pytest.approx(110 - 10 * share)
 
 
 def test_calibration_takes_the_habit_of_the_network_off(frames):
