@@ -140,6 +140,8 @@ class Tracker:
     def _run(self, name: str, **feed) -> list[np.ndarray]:
         """Run a network, in pieces if its batch is fixed."""
         network, batch = self._networks[name], self.settings['batch']
+        if batch is None and self.backend == 'openvino':
+            batch = 1  # OpenVINO 2026.4 gives wrong boxes for open batches
         count = len(next(iter(feed.values())))
         if batch is None or batch == count:
             return network(feed)
