@@ -47,10 +47,11 @@ class SOTTracker(BaseModel):
         test_cfg: Options of `track`. `window='hann'` gives the head a prior
             that prefers the middle of the search crop. `size_smoothing` in
             [0, 1) is the share of the former width and height in the next
-            one, around the predicted center, where they hardly differ. `calibrate=True` measures in the
-            first frame how predictions differ from the given box, in center
-            and size, and takes this off all later boxes, which then follow
-            the habits of whoever drew the first. SimTrack has none of them.
+            one, around the predicted center, where they hardly differ.
+            `calibrate=True` measures in the first frame how predictions
+            differ from the given box, in center and size, and takes this off
+            all later boxes, which then follow the habits of whoever drew the
+            first. SimTrack has none of them.
         init_cfg: Initialization config of mmengine.
 
     Raises:

@@ -8,8 +8,7 @@ from small_models import SIMTRACK
 from mmsimtrack.models import TrackState
 from mmsimtrack.registry import MODELS
 from mmsimtrack.structures import CropWindow, SOTDataSample
-from mmsimtrack.structures.tracking import smooth_sizes
-from mmsimtrack.structures.tracking import change_bboxes
+from mmsimtrack.structures.tracking import change_bboxes, smooth_sizes
 
 SIZE = (240, 320)
 
