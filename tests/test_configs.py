@@ -300,13 +300,14 @@ def test_every_config_has_its_row_in_a_metafile():
         f'configs/{name}' for name in ALL
     ]
     assert len({row['Name'] for row in rows}) == len(rows)
-    # the only weights are those in the package, and results are the paper's
+    # the only weights are those in the package; other results are the paper's
     assert [row['Name'] for row in rows if 'Weights' in row] == [
         'sim_s16-6l_real'
     ]
     for row in rows:
         for result in row.get('Results', []):
-            assert all(key.endswith('(paper)') for key in result['Metrics'])
+            source = '(measured)' if 'Weights' in row else '(paper)'
+            assert all(key.endswith(source) for key in result['Metrics'])
 
 
 def test_metafiles_state_what_configs_hold(monkeypatch):

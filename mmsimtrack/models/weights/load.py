@@ -329,7 +329,9 @@ def load_model(model: nn.Module, path: str, trust: bool = False) -> None:
         ValueError: If it cannot be read safely, or does not fit the model.
     """
     with trust_checkpoints(trust):
-        checkpoint = CheckpointLoader.load_checkpoint(str(path), 'cpu')
+        checkpoint = CheckpointLoader.load_checkpoint(
+            str(path), 'cpu', logger='silent'
+        )
     weights = rename.unwrap(checkpoint, path)
     model = model.module if is_model_wrapper(model) else model
     if problem := compare_names(model.state_dict(), weights):
