@@ -143,10 +143,10 @@ def test_best_checkpoint_is_replaced_safely(make_runner, tmp_path):
     assert list(tmp_path.glob('best_auc_*.pth')) == [second]
 
 
-def test_weights_alone_cannot_be_resumed(tmp_path):
+def test_weights_alone_cannot_be_resumed(tmp_path, make_runner):
     path = tmp_path / 'weights.pth'
-    torch.save(Line().state_dict(), path)
     runner = make_runner(tmp_path / 'run')
+    torch.save(runner.model.state_dict(), path)
     runner._resume, runner._load_from = True, str(path)
     message = 'weights.pth holds weights only, .* leave --resume out'
     with pytest.raises(ValueError, match=message):
