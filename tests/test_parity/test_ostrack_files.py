@@ -125,7 +125,7 @@ def test_a_file_with_a_weight_too_few_is_refused(tmp_path):
     torch.save(official, tmp_path / 'src.pth')
     result = run(tmp_path / 'src.pth', tmp_path / 'dst.pth')
     assert result.returncode
-    assert "1 weights are missing, such as ['box_head.conv1_ctr.0.bias'" in (
+    assert "1 are missing, such as ['box_head.conv1_ctr.0.bias'" in (
         result.stderr
     )
     assert "1 are unknown, such as ['extra']" in result.stderr
