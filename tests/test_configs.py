@@ -302,7 +302,8 @@ def test_every_config_has_its_row_in_a_metafile():
     assert len({row['Name'] for row in rows}) == len(rows)
     # the only weights are those in the package; other results are the paper's
     assert [row['Name'] for row in rows if 'Weights' in row] == [
-        'sim_s16-6l_real'
+        'sim_s16-6l_real',
+        'sim_t16_real',
     ]
     for row in rows:
         for result in row.get('Results', []):
