@@ -44,7 +44,8 @@ def test_writes_everything(demo):
         assert cv2.imread(str(work_dir / picture)) is not None
     video = cv2.VideoCapture(str(clip))
     assert video.get(cv2.CAP_PROP_FRAME_COUNT) == 12
-    shipped = sorted((work_dir / 'shipped').iterdir())
+    # beside a hidden list of what is ours
+    shipped = sorted((work_dir / 'shipped').glob('[!.]*'))
     assert [path.suffix for path in shipped] == ['.mp4', '.png', '.txt']
     assert 'Mean IoU with the rendered truth: 0.' in output
     for row in ('SimTrack, trained', "another sequence's exemplar"):
