@@ -31,7 +31,7 @@ def runner(monkeypatch):
         def test(self):
             return {}
 
-    def load(path, map_location):
+    def load(path, map_location, logger):
         seen.append(trusted())
         return {'state_dict': Fake.model.state_dict()}
 
