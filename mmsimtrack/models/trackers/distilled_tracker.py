@@ -1,12 +1,12 @@
 """A small tracker that learns from a larger one."""
 
 import torch
-from mmengine.runner import load_checkpoint
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mmsimtrack.fileio import read_config
 from mmsimtrack.models.trackers.sot_tracker import SOTTracker
+from mmsimtrack.models.weights.load import load_model
 from mmsimtrack.registry import MODELS
 
 
@@ -53,9 +53,7 @@ class DistilledTracker(SOTTracker):
     def _read_teacher(self) -> None:
         """Load the weights of the teacher, once."""
         if self._checkpoint:
-            load_checkpoint(
-                self._teacher[0], str(self._checkpoint), 'cpu', strict=True
-            )
+            load_model(self._teacher[0], self._checkpoint)
             self._checkpoint = None
 
     def forward(
@@ -68,10 +66,7 @@ class DistilledTracker(SOTTracker):
         if mode != 'loss':
             return super().forward(inputs, data_samples, mode)
         target, heatmaps = self._teach(inputs)
-        memory = self.backbone.embed_exemplar(
-            inputs['exemplar'], inputs['exemplar_bbox']
-        )
-        feat = self.backbone(memory, inputs['search'])
+        feat = self.search_feature(inputs)
         losses = self.head.loss(feat, data_samples, heatmaps)
         # (B, C, h, w) -> (B, h, w, C)
         projected = self.projection(feat.permute(0, 2, 3, 1)).float()
@@ -84,10 +79,7 @@ class DistilledTracker(SOTTracker):
         """Search feature (B, h, w, C), normalized, and both heat maps."""
         self._read_teacher()
         teacher = self._teacher[0].to(inputs['search'].device)
-        memory = teacher.backbone.embed_exemplar(
-            inputs['exemplar'], inputs['exemplar_bbox']
-        )
-        feat = teacher.backbone(memory, inputs['search'])
+        feat = teacher.search_feature(inputs)
         _, heatmaps = teacher.head.corners(feat)
         tokens = feat.permute(0, 2, 3, 1).float()
         return F.layer_norm(tokens, tokens.shape[-1:]), heatmaps

@@ -156,10 +156,7 @@ class SOTTracker(BaseModel):
                 "SOTTracker.forward: mode 'loss' needs data_samples with the "
                 'ground truth, found None.'
             )
-        memory = self.backbone.embed_exemplar(
-            inputs['exemplar'], inputs['exemplar_bbox']
-        )
-        feat = self.backbone(memory, inputs['search'])
+        feat = self.search_feature(inputs)
         if mode == 'loss':
             return self.head.loss(feat, data_samples)
         if mode == 'tensor':
@@ -169,6 +166,13 @@ class SOTTracker(BaseModel):
         for row, sample in zip(pred, data_samples):
             sample.pred_instances = row
         return data_samples
+
+    def search_feature(self, inputs: dict[str, Tensor]) -> Tensor:
+        """Run the backbone on a batch of pairs: (B, C, h, w)."""
+        memory = self.backbone.embed_exemplar(
+            inputs['exemplar'], inputs['exemplar_bbox']
+        )
+        return self.backbone(memory, inputs['search'])
 
     def parse_losses(
         self, losses: dict[str, Tensor]
