@@ -2,7 +2,6 @@
 
 import argparse
 import contextlib
-import json
 import os.path as osp
 from pathlib import Path
 
@@ -14,7 +13,8 @@ from mmsimtrack.cli.launch import load_config, set_up_distribution
 from mmsimtrack.cli.options import add_common_options, add_options
 from mmsimtrack.cli.settings import check_roots
 from mmsimtrack.evaluation.functional import KITS
-from mmsimtrack.fileio import lock_folder, replace_atomically
+from mmsimtrack.evaluation.reports import write_json
+from mmsimtrack.fileio import lock_folder
 from mmsimtrack.models.weights import load_model
 
 OPTIONS = {
@@ -95,6 +95,5 @@ def main(argv: list[str] | None = None) -> int:
         runner._has_loaded = True
         metrics = runner.test()
     if args.out and is_main_process():
-        with replace_atomically(args.out) as temporary:
-            temporary.write_text(json.dumps(metrics, indent=2) + '\n')
+        write_json(args.out, metrics)
     return 0

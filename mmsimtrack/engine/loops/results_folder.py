@@ -13,6 +13,7 @@ from mmengine.config import Config
 from mmengine.logging import print_log
 
 from mmsimtrack.datasets import SequenceDataset
+from mmsimtrack.evaluation.reports import write_json
 from mmsimtrack.fileio import (
     read_bboxes_xywh,
     replace_atomically,
@@ -64,8 +65,7 @@ class ResultsFolder:
         if noted != test or resume is False:
             self._set_aside()
         self.make()
-        with replace_atomically(self.note) as temporary:
-            temporary.write_text(json.dumps(test, indent=2) + '\n')
+        write_json(self.note, test)
         missing = []
         for i in range(len(dataset)):
             sequence = dataset.get_sequence(i)
