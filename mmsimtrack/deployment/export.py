@@ -16,6 +16,7 @@ import torch
 from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
+from mmsimtrack.apis.sot_inferencer import Tracker as TorchTracker
 from mmsimtrack.fileio import replace_atomically
 from mmsimtrack.models import SOTTracker
 from mmsimtrack.runtime import Tracker
@@ -115,7 +116,7 @@ def export(
     out = Path(out)
     _check(out, format_, precision)
     frames, bbox = clip or draw_clip()
-    expected = follow(_Torch(model), frames, bbox)
+    expected = follow(TorchTracker(model, device='cpu'), frames, bbox)
     out.parent.mkdir(parents=True, exist_ok=True)
     with replace_atomically(out) as folder:
         folder.mkdir()
@@ -178,20 +179,6 @@ def draw_clip(num_frames: int = 20) -> tuple[list[np.ndarray], np.ndarray]:
         frame[y : y + 28, x : x + 36] = near
         frames.append(frame)
     return frames, np.array([90.0, 70.0, 126.0, 98.0])
-
-
-class _Torch:
-    """A model with the methods of `Tracker`."""
-
-    def __init__(self, model: SOTTracker) -> None:
-        self.model = model
-
-    def init(self, frame: np.ndarray, bbox: np.ndarray) -> None:
-        self.state = self.model.init([frame], [bbox])
-
-    def update(self, frame: np.ndarray) -> tuple:
-        self.state = self.model.track([frame], self.state)
-        return True, self.state.bboxes[0].numpy(), self.state.scores[0].item()
 
 
 def follow(tracker, frames: Sequence[np.ndarray], bbox) -> np.ndarray:
