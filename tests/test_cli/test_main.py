@@ -97,8 +97,10 @@ def test_what_nobody_expected_shows_where(monkeypatch, capsys):
 
 def test_models(capsys):
     assert main(['models', '--weights']) == 0
-    name, *text = capsys.readouterr().out.split()
-    assert (name, text) == ('sim_s16-6l_real', ['with', 'weights'])
+    assert capsys.readouterr().out.split() == [
+        *('sim_s16-6l_real', 'with', 'weights'),
+        *('sim_t16_real', 'with', 'weights'),
+    ]
     main(['models', 'sim_b16_lasot'])
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].endswith('configs/simtrack/sim_b16_lasot.py')
