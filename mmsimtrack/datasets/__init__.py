@@ -1,6 +1,5 @@
 """Data sets of sequences, and the pairs that training draws from them."""
 
-# ruff: noqa: F401
 from .coco import CocoDataset
 from .frames import FrameReader, read_frame
 from .layouts.folder import FolderDataset

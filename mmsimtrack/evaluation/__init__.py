@@ -1,5 +1,3 @@
 """Metrics, and the scores and reports that they are made of."""
 
 from .metrics import OPEMetric, PairIoU
-
-__all__ = ['OPEMetric', 'PairIoU']

@@ -10,18 +10,3 @@ from .data_preprocessors import SOTDataPreprocessor
 from .heads import CornerHead
 from .tokenizers import FovealTokenizer
 from .trackers import DistilledTracker, SimTrack, SOTTracker, TrackState
-
-__all__ = [
-    'CornerHead',
-    'DistilledTracker',
-    'FovealTokenizer',
-    'JointPVT',
-    'JointSwin',
-    'JointViT',
-    'OneWayViT',
-    'SOTDataPreprocessor',
-    'SOTTracker',
-    'Siamese',
-    'SimTrack',
-    'TrackState',
-]

@@ -14,18 +14,6 @@ from .bbox import (
 )
 from .crop_window import CropWindow
 
-__all__ = [
-    'CropWindow',
-    'SOTDataSample',
-    'aligned_iou',
-    'check_first_box',
-    'clip_bboxes',
-    'has_area',
-    'polygon_to_xyxy',
-    'xywh_to_xyxy',
-    'xyxy_to_xywh',
-]
-
 
 def __getattr__(name: str):
     if name == 'SOTDataSample':

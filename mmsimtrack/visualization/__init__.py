@@ -8,16 +8,3 @@ from .sot_visualizer import (
     contact_sheet,
     write_image,
 )
-
-__all__ = [
-    'SOTVisualizer',
-    'VideoWriter',
-    'attention_row',
-    'contact_sheet',
-    'draw_attention',
-    'plot_attributes',
-    'plot_curves',
-    'plot_overlaps',
-    'record_attention',
-    'write_image',
-]

@@ -1,5 +1,3 @@
 """Samplers."""
 
 from .pair_sampler import PairSampler
-
-__all__ = ['PairSampler']

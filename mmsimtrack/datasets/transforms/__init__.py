@@ -1,6 +1,5 @@
 """Transforms that change training pairs."""
 
-# ruff: noqa: F401
 from .augment import (
     BrightnessJitter,
     JointChannelPermutation,

@@ -5,11 +5,3 @@ from .compile_hook import CompileHook
 from .data_report_hook import DataReportHook
 from .dropout_seed_hook import DropoutSeedHook
 from .sequence_video_hook import SequenceVideoHook
-
-__all__ = [
-    'AtomicCheckpointHook',
-    'CompileHook',
-    'DataReportHook',
-    'DropoutSeedHook',
-    'SequenceVideoHook',
-]

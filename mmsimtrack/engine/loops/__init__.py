@@ -2,5 +2,3 @@
 
 from .pair_loops import PairTrainLoop, PairValLoop
 from .sequence_test_loop import SequenceTestLoop
-
-__all__ = ['PairTrainLoop', 'PairValLoop', 'SequenceTestLoop']

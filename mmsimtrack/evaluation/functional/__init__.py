@@ -11,19 +11,3 @@ from .scores import (
     overall_scores,
     sequence_scores,
 )
-
-__all__ = [
-    'KITS',
-    'LIMITS',
-    'FrameErrors',
-    'Profile',
-    'RefusedFile',
-    'RefusedInput',
-    'attribute_scores',
-    'frame_errors',
-    'get_profile',
-    'overall_curves',
-    'overall_scores',
-    'refusing',
-    'sequence_scores',
-]

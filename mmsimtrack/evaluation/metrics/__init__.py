@@ -2,5 +2,3 @@
 
 from .ope_metric import OPEMetric
 from .pair_iou import PairIoU
-
-__all__ = ['OPEMetric', 'PairIoU']

@@ -12,12 +12,3 @@ from .joint_vit import JointViT
 from .one_way_vit import OneWayViT
 from .ostrack_vit import OSTrackViT
 from .siamese import Siamese
-
-__all__ = [
-    'JointPVT',
-    'JointSwin',
-    'JointViT',
-    'OSTrackViT',
-    'OneWayViT',
-    'Siamese',
-]

@@ -1,5 +1,3 @@
 """Data preprocessors."""
 
 from .sot_data_preprocessor import SOTDataPreprocessor
-
-__all__ = ['SOTDataPreprocessor']

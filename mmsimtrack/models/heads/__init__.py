@@ -2,5 +2,3 @@
 
 from .center_head import CenterHead, gaussian_target
 from .corner_head import CornerHead, soft_argmax
-
-__all__ = ['CenterHead', 'CornerHead', 'gaussian_target', 'soft_argmax']

@@ -7,6 +7,3 @@ from .foveal import (
     patch_boxes,
     target_ratio,
 )
-
-__all__ = ['FovealTokenizer', 'TargetPositionEmbedding', 'foveal_offset']
-__all__ += ['patch_boxes', 'target_ratio']

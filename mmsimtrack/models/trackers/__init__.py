@@ -5,5 +5,3 @@ from .sot_tracker import SOTTracker
 from .track_state import TrackState
 
 SimTrack = SOTTracker  # its first name
-
-__all__ = ['DistilledTracker', 'SOTTracker', 'SimTrack', 'TrackState']

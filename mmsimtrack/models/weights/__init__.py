@@ -6,13 +6,3 @@ Importing this package registers how mmengine loads checkpoints.
 from .guard import guard
 from .load import load_model, load_weights, read_checkpoint, trust_checkpoints
 from .rename import FORMATS, unwrap
-
-__all__ = [
-    'FORMATS',
-    'guard',
-    'load_model',
-    'load_weights',
-    'read_checkpoint',
-    'trust_checkpoints',
-    'unwrap',
-]
