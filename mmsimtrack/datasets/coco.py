@@ -5,7 +5,6 @@ import os.path as osp
 
 import cv2
 import numpy as np
-from mmengine.logging import print_log
 from pycocotools import mask as rle
 
 from mmsimtrack.datasets.archive import is_folder, read_bytes
@@ -17,6 +16,7 @@ from mmsimtrack.datasets.sequence_dataset import (
 )
 from mmsimtrack.datasets.video_sequence import VideoSequence
 from mmsimtrack.fileio import LARGEST, read_text
+from mmsimtrack.log import log
 from mmsimtrack.registry import DATASETS
 from mmsimtrack.structures import has_area
 
@@ -155,10 +155,9 @@ class CocoDataset(SequenceDataset):
                 '`bbox`. Unpack or create the file again.'
             )
         if len(objects) < len(entries):
-            print_log(
+            log(
                 f'{path}: {len(entries) - len(objects)} of {len(entries)} '
-                'annotations are crowds or have no box; they are left out.',
-                'current',
+                'annotations are crowds or have no box; they are left out.'
             )
         return objects, files
 

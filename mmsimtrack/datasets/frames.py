@@ -1,7 +1,6 @@
 """The frames of a video: how they are listed, checked and read ahead."""
 
 import io
-import logging
 import os
 import os.path as osp
 import re
@@ -16,10 +15,10 @@ from importlib.util import find_spec
 
 import cv2
 import numpy as np
-from mmengine.logging import print_log
 from PIL import Image
 
 from mmsimtrack.datasets.archive import list_folder, read_bytes
+from mmsimtrack.log import warn
 
 ENDINGS = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff')
 # A header may promise any number of pixels; a frame of 2**27 takes 400 MB.
@@ -154,10 +153,8 @@ def read_reduced(path: str, reduction: int) -> tuple[np.ndarray, int]:
     return frame, reduction
 
 
-@lru_cache(1024)
-def _warn(text: str) -> None:
-    """Log a warning, once in each process."""
-    print_log(text, 'current', level=logging.WARNING)
+# each process logs a text once
+_warn = lru_cache(1024)(warn)
 
 
 def check_frame(path: str) -> None:

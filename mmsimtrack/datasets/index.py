@@ -10,7 +10,6 @@ import contextlib
 import functools
 import hashlib
 import json
-import logging
 import os
 import os.path as osp
 import sys
@@ -21,7 +20,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from mmengine.logging import print_log
 
 from mmsimtrack.datasets.video_sequence import VideoSequence
 from mmsimtrack.fileio import (
@@ -30,6 +28,7 @@ from mmsimtrack.fileio import (
     replace_atomically,
     sweep,
 )
+from mmsimtrack.log import log, warn
 
 CACHE = '~/.cache/mmsimtrack'
 VERSION = 2  # raise it when what is parsed, or how it is kept, changes
@@ -200,19 +199,17 @@ def open_index(dataset) -> AnnotationIndex:
             reason = 'not parsed yet, or annotations, options or code changed'
         except (OSError, RuntimeError, ValueError) as error:
             reason = str(error)
-        print_log(f'{path}: {reason}; parsing {dataset.data_root}', 'current')
+        log(f'{path}: {reason}; parsing {dataset.data_root}')
         index = AnnotationIndex(dataset.parse(entries))
-        print_log(f'{path}: {len(index)} sequences are parsed', 'current')
+        log(f'{path}: {len(index)} sequences are parsed')
         try:
             write_index(path, index.arrays)
             index = read_index(path)
         except (OSError, RuntimeError, ValueError) as error:
-            print_log(
+            warn(
                 f'{path} cannot be kept ({error}): annotations are parsed at '
                 'every start. Set MMSIMTRACK_CACHE to a folder that can be '
-                'written and has space.',
-                'current',
-                level=logging.WARNING,
+                'written and has space.'
             )
         else:
             folder = index.path.parent

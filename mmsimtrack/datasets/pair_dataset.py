@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
-from mmengine.logging import print_log
 from numpy.random import Generator
 from torch.utils.data import Dataset
 
@@ -21,6 +20,7 @@ from mmsimtrack.datasets.transforms.warp import (
     warp_points,
 )
 from mmsimtrack.datasets.video_sequence import VideoSequence
+from mmsimtrack.log import log, warn
 from mmsimtrack.registry import DATASETS, TRANSFORMS
 from mmsimtrack.structures import CropWindow
 
@@ -312,11 +312,10 @@ class ReadingPolicy:
             raise error
         if str(error) not in self._logged:
             self._logged.add(str(error))
-            print_log(
+            log(
                 f'{error} The pair is drawn again (on_corrupt=skip); this '
                 f'worker has met {len(self._logged)} corrupt frames.',
-                'current',
-                level=logging.ERROR,
+                logging.ERROR,
             )
 
 
@@ -358,12 +357,10 @@ def fill_pairs(dataset: dict | Dataset, model: Mapping) -> dict | Dataset:
 
 def _warn_outside(sequence: VideoSequence, t: int) -> None:
     """Log a box whose window misses the frame even without jitter."""
-    print_log(
+    warn(
         f'{sequence.frame_path(t)}: the annotated box '
         f'{sequence.bboxes[t].tolist()} (xyxy) lies far outside of the '
-        'frame. The pair is redrawn; correct the annotation.',
-        'current',
-        level=logging.WARNING,
+        'frame. The pair is redrawn; correct the annotation.'
     )
 
 

@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 import torch
 from mmengine.dataset import BaseDataset
-from mmengine.logging import print_log
 from mmengine.structures import InstanceData
 
 from mmsimtrack.datasets import archive, frames
 from mmsimtrack.datasets.index import open_index, pack_sequences
 from mmsimtrack.datasets.video_sequence import VideoSequence, frame_path
 from mmsimtrack.fileio import read_bboxes_xywh, read_flags, read_names
+from mmsimtrack.log import log
 from mmsimtrack.structures import SOTDataSample, check_first_box, has_area
 
 SPLITS = Path(__file__).parent / 'splits'
@@ -418,7 +418,7 @@ class SequenceDataset(BaseDataset):
         one_is_enough = self.first_box_only and num_boxes == 1
         if not num_frames == num_boxes == num_files and not one_is_enough:
             used = f'the first {num_frames} of both are used'
-            print_log(f'{found}; {used}.', 'current')
+            log(f'{found}; {used}.')
         return num_frames
 
     # the data set of mmengine
@@ -445,10 +445,9 @@ class SequenceDataset(BaseDataset):
                 tracked. Frames in archives are not looked at.
         """
         name = type(self).__name__
-        print_log(
+        log(
             f'{name}: checking {self.num_frames().sum()} frames of '
-            f'{len(self)} sequences before tracking',
-            'current',
+            f'{len(self)} sequences before tracking'
         )
         with ThreadPoolExecutor(8) as pool:
             for sequence in map(self.get_sequence, range(len(self))):

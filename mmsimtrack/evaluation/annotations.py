@@ -4,13 +4,11 @@ They are read by the data set class of their benchmark, whether they lie as
 they were downloaded or in a flat folder, `<sequence>.txt`, as kits ship them.
 """
 
-import logging
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
-from mmengine.logging import print_log
 
 from mmsimtrack.benchmarks import BENCHMARKS
 from mmsimtrack.datasets import SequenceDataset
@@ -19,6 +17,7 @@ from mmsimtrack.datasets.frames import image_shape
 from mmsimtrack.datasets.sequence_dataset import SPLITS
 from mmsimtrack.evaluation.functional import Profile, RefusedFile, refusing
 from mmsimtrack.fileio import read_flags, read_names, read_text
+from mmsimtrack.log import log, warn
 from mmsimtrack.registry import DATASETS
 
 # labels as downloaded of which any value above 0 means an absent target
@@ -56,7 +55,7 @@ def read_annotations(
     pools = profile.measure == 'frames'
     reads_flags = pools or profile.reads_visible
     if absent and not reads_flags:
-        _log(f'{absent}: absent flags are ignored, the profile reads none')
+        log(f'{absent}: absent flags are ignored, the profile reads none')
     if is_flat and absent is None:
         beside = Path(infos[0]['annotation']).with_name('absent')
         absent = beside if beside.is_dir() else None
@@ -83,7 +82,7 @@ def read_annotations(
                 each['image_size'] = _find_image_size(path, frame)
         sequences.append({**each, 'annotation': path})
     if pools and any(np.inf in each['image_size'] for each in sequences):
-        _log(f'{gt} lacks meta_info.ini: boxes are clipped to x, y >= 0 only')
+        log(f'{gt} lacks meta_info.ini: boxes are clipped to x, y >= 0 only')
     return sequences
 
 
@@ -200,10 +199,9 @@ def _choose(
     if not lacking:
         return [found[name] for name in official]
     if found.keys() < set(official):
-        _log(
+        warn(
             f'{gt} has {len(found)} of the {len(official)} official '
-            f'sequences, and not {lacking[0]}: no official number',
-            logging.WARNING,
+            f'sequences, and not {lacking[0]}: no official number'
         )
     return infos
 
@@ -231,13 +229,12 @@ def _prepare_labels(
         return
     dataset.labels = {}
     if needed and benchmark != 'vasttrack':
-        _log(
+        warn(
             f'{gt} has no flags: every target counts as visible. The official '
-            'numbers need them: give --absent.',
-            logging.WARNING,
+            'numbers need them: give --absent.'
         )
     else:
-        _log(f'{gt} has no flags: a box of zeros is an absent target')
+        log(f'{gt} has no flags: a box of zeros is an absent target')
 
 
 def _read_shown(
@@ -290,7 +287,3 @@ def _find_image_size(annotation: Path, frame: str) -> tuple[float, float]:
             'clips boxes. Unpack the sequence again.',
         )
     return float(size[1]), float(size[2])
-
-
-def _log(text: str, level: int = logging.INFO) -> None:
-    print_log(text, 'current', level)

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import logging
 import os
 import uuid
 from datetime import datetime
@@ -10,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 from mmengine.config import Config
-from mmengine.logging import print_log
 
 from mmsimtrack.datasets import SequenceDataset
 from mmsimtrack.evaluation.reports import write_json
@@ -19,6 +17,7 @@ from mmsimtrack.fileio import (
     replace_atomically,
     write_bboxes_xywh,
 )
+from mmsimtrack.log import log, warn
 from mmsimtrack.structures import xywh_to_xyxy, xyxy_to_xywh
 
 
@@ -73,10 +72,9 @@ class ResultsFolder:
                 missing.append(i)
         finished = len(dataset) - len(missing)
         if finished:
-            print_log(
+            log(
                 f'{self.results}: {finished} of {len(dataset)} sequences are '
-                'finished and kept; --overwrite tracks them again.',
-                'current',
+                'finished and kept; --overwrite tracks them again.'
             )
         return missing
 
@@ -101,11 +99,9 @@ class ResultsFolder:
         folder.mkdir(parents=True)
         for path in paths:
             path.rename(folder / path.name)
-        print_log(
+        warn(
             f'{self.results} held results of another test, or --overwrite was '
-            f'given: they were moved to {folder}.',
-            'current',
-            logging.WARNING,
+            f'given: they were moved to {folder}.'
         )
 
     def write(
@@ -147,7 +143,7 @@ class ResultsFolder:
             )
         except (OSError, ValueError) as error:
             problem = error
-        print_log(f'Tracked again: {problem}', 'current', logging.WARNING)
+        warn(f'Tracked again: {problem}')
         return None
 
 

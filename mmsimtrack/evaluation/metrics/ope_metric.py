@@ -1,6 +1,5 @@
 """The metric that scores result files by the rules of a kit."""
 
-import logging
 import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -9,7 +8,6 @@ from typing import Any
 import numpy as np
 import torch
 from mmengine.evaluator import BaseMetric
-from mmengine.logging import print_log
 from mmengine.structures import BaseDataElement
 
 from mmsimtrack.benchmarks import BENCHMARKS
@@ -24,6 +22,7 @@ from mmsimtrack.evaluation.reports import (
 )
 from mmsimtrack.evaluation.results import find_oddity, find_results
 from mmsimtrack.fileio import read_bboxes_xywh
+from mmsimtrack.log import log, warn
 from mmsimtrack.registry import METRICS
 
 
@@ -157,8 +156,7 @@ class OPEMetric(BaseMetric):
         unscored = [r for r in results if 'num_frames' in r]
         unscored = {r['name']: r['num_frames'] for r in unscored}
         if unscored:
-            done = pack_unscored(self.benchmark, folder, unscored)
-            _log(done)
+            log(pack_unscored(self.benchmark, folder, unscored))
         sequences = {r['name']: r for r in results if 'gt_xywh' in r}
         if not sequences:
             return {}
@@ -230,11 +228,11 @@ class OPEMetric(BaseMetric):
                 oddity = find_oddity(runs[path], sequence['gt_xywh'])
                 oddities += [f'{path}: {oddity}'] if oddity else []
             if not runs:  # TrackingNet's server takes it for zeros
-                _log(f'{name}: no result, scored as boxes of zeros')
+                log(f'{name}: no result, scored as boxes of zeros')
                 runs[None] = np.zeros_like(sequence['gt_xywh'])
         if oddities:
             more = f', and {len(oddities) - 1} more' if oddities[1:] else ''
-            _log(f'{oddities[0]}{more}', logging.WARNING)
+            warn(f'{oddities[0]}{more}')
         return results
 
     def _read(self, path: Path, sequence: dict) -> np.ndarray:
@@ -292,7 +290,3 @@ def _compare(
                 reason = f'line {numbers[error.row]}: {reason}'
             raise F.RefusedFile(path, reason) from None
     return F.FrameErrors.cat(errors)
-
-
-def _log(text: str, level: int = logging.INFO) -> None:
-    print_log(f'OPEMetric: {text}', 'current', level)

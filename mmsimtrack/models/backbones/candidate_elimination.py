@@ -4,8 +4,10 @@ import math
 from collections.abc import Sequence
 
 import torch
-from mmengine.logging import MessageHub, MMLogger
+from mmengine.logging import MessageHub
 from torch import Tensor, nn
+
+from mmsimtrack.log import warn
 
 RANGES = ('center', 'rectangle', 'all', 'box')
 
@@ -61,7 +63,7 @@ class CandidateElimination:
             expected = f'one of {", ".join(RANGES)}, or a list of numbers'
             raise _wrong('template_tokens', template_tokens, expected)
         if max(blocks) >= num_layers:
-            MMLogger.get_current_instance().warning(
+            warn(
                 f'model.backbone.elimination.blocks is {blocks}: beyond '
                 f'{num_layers - 1}, there is no block to drop tokens after.'
             )

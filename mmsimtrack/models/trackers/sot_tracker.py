@@ -8,10 +8,10 @@ from dataclasses import replace
 import numpy as np
 import torch
 from mmengine.dist import all_reduce
-from mmengine.logging import MMLogger
 from mmengine.model import BaseModel
 from torch import Tensor
 
+from mmsimtrack.log import warn
 from mmsimtrack.models.trackers.track_state import TrackState
 from mmsimtrack.registry import MODELS
 from mmsimtrack.structures import CropWindow, SOTDataSample, check_first_box
@@ -276,7 +276,7 @@ class SOTTracker(BaseModel):
         )
         num_lost = state.extra['num_lost']
         for row in np.flatnonzero(lost & (num_lost.numpy() == 0)):
-            MMLogger.get_current_instance().warning(
+            warn(
                 f'SOTTracker.track: non-finite prediction for video {row} of '
                 'the batch; the previous box is kept, here and in its later '
                 'frames. Check the weights and the precision (fp16?).'

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import torch
 from mmengine.dist import barrier
-from mmengine.logging import MMLogger
 
 from mmsimtrack.fileio import replace_atomically
+from mmsimtrack.log import log
 
 
 def fetch(address: str) -> Path:
@@ -32,7 +32,6 @@ def fetch(address: str) -> Path:
     folder = digits if len(digits) == 64 else _sha256(url)
     path = Path(torch.hub.get_dir(), 'checkpoints', folder[:8])
     path /= os.path.basename(url.split('?')[0])
-    log = MMLogger.get_current_instance().info
     cause = 'the first process failed'
     try:
         if os.environ.get('LOCAL_RANK', '0') == '0' and not path.exists():

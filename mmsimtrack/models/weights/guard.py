@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterable
 from functools import partial
 
-from mmengine.logging import MMLogger
 from torch import nn
 
+from mmsimtrack.log import log
 from mmsimtrack.models.weights.dinov2 import fit_dinov2
 
 # Ends of the names of buffers that may be missing: they follow from the config
@@ -115,7 +115,7 @@ def _leave_out_deeper_layers(own: dict, found: dict, kind: str) -> None:
         if match[1] not in layers and f'{match[2]}.0' in layers
     ]
     if deeper:
-        MMLogger.get_current_instance().info(
+        log(
             f'{kind} has no place for {len(deeper)} of the loaded weights, '
             f'such as {_first(deeper)}. They are left out.'
         )
