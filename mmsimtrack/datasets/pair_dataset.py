@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
+from numpy import ndarray as Array
 from numpy.random import Generator
 from torch.utils.data import Dataset
 
@@ -199,18 +200,14 @@ class PairDataset(Dataset):
             pair[f'{view}_outline'] = outline
         return pair
 
-    def _fill(
-        self, border: str, size: int, rng: Generator
-    ) -> np.ndarray | None:
+    def _fill(self, border: str, size: int, rng: Generator) -> Array | None:
         """Return what shows beyond a frame; see `cut_warped`."""
         if border == 'black':
             return np.zeros((size, size, 3), np.uint8)
         background = border == 'background'
         return self.draw_background(rng, size) if background else None
 
-    def draw_object(
-        self, rng: Generator
-    ) -> tuple[np.ndarray, list[np.ndarray]]:
+    def draw_object(self, rng: Generator) -> tuple[Array, list[Array]]:
         """Draw an object that has an outline.
 
         Returns:
@@ -229,7 +226,7 @@ class PairDataset(Dataset):
         sequence = dataset.get_sequence(int(rng.choice(indices)))
         return sequence.read_frame(0), sequence.outline
 
-    def draw_background(self, rng: Generator, size: int) -> np.ndarray:
+    def draw_background(self, rng: Generator, size: int) -> Array:
         """Draw a square piece of a frame, (size, size, 3) RGB uint8."""
         sequence, t, _ = self.draw(rng)
         frame = sequence.read_frame(t)
@@ -240,7 +237,7 @@ class PairDataset(Dataset):
         piece = frame[top : top + side, left : left + side]
         return cv2.resize(piece, (size, size), interpolation=cv2.INTER_AREA)
 
-    def _find_usable(self, dataset) -> np.ndarray:
+    def _find_usable(self, dataset) -> Array:
         """Find the indices of the sequences that are long enough."""
         limits = self.sampling.min_frames, self.sampling.min_visible
         min_frames, min_visible = (1, 1) if dataset.single_frame else limits
@@ -286,7 +283,7 @@ class ReadingPolicy:
 
     def read(
         self, sequence: VideoSequence, t: int, windows: Iterable[CropWindow]
-    ) -> tuple[np.ndarray, int]:
+    ) -> tuple[Array, int]:
         """Read frame t of a sequence.
 
         Args:
@@ -365,12 +362,12 @@ def _warn_outside(sequence: VideoSequence, t: int) -> None:
 
 
 def jitter_bbox(
-    bbox: np.ndarray,
-    normal: np.ndarray,
-    uniform: np.ndarray,
+    bbox: Array,
+    normal: Array,
+    uniform: Array,
     center: float,
     scale: float,
-) -> np.ndarray:
+) -> Array:
     """Move and scale a box as STARK-S does, to place the search crop.
 
     Args:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
+from numpy import ndarray as Array
 
 from .bbox import clip_bboxes
 from .crop_window import CropWindow
@@ -25,7 +26,7 @@ CALIBRATION_VIEWS = (
 )
 
 
-def change_bboxes(bboxes: np.ndarray, shift, log_scale) -> np.ndarray:
+def change_bboxes(bboxes: Array, shift, log_scale) -> Array:
     """Move and scale boxes around their centers.
 
     Args:
@@ -42,9 +43,7 @@ def change_bboxes(bboxes: np.ndarray, shift, log_scale) -> np.ndarray:
     return np.concatenate([center - half, center + half], axis=1)
 
 
-def compare_bboxes(
-    bboxes: np.ndarray, others: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def compare_bboxes(bboxes: Array, others: Array) -> tuple[Array, Array]:
     """Find by what `change_bboxes` took boxes out of others, in their sides.
 
     Args:
@@ -61,9 +60,7 @@ def compare_bboxes(
         return (center - other) / size, np.log(size / other_size)
 
 
-def smooth_sizes(
-    bboxes: np.ndarray, previous: np.ndarray, share: float
-) -> np.ndarray:
+def smooth_sizes(bboxes: Array, previous: Array, share: float) -> Array:
     """Mix the sizes of boxes with the former sizes; the centers stay.
 
     A width that changes by the factor f is mixed with `share` times
@@ -89,8 +86,8 @@ def smooth_sizes(
 
 
 def cut_crops(
-    frames: Sequence[np.ndarray], bboxes: np.ndarray, view: dict
-) -> tuple[np.ndarray, list[CropWindow]]:
+    frames: Sequence[Array], bboxes: Array, view: dict
+) -> tuple[Array, list[CropWindow]]:
     """Cut one crop out of each frame.
 
     Args:
@@ -106,9 +103,7 @@ def cut_crops(
     return crops.transpose(0, 3, 1, 2), windows  # channels first
 
 
-def measure_bias(
-    given: np.ndarray, predict: Callable[[np.ndarray], np.ndarray]
-) -> np.ndarray:
+def measure_bias(given: Array, predict: Callable[[Array], Array]) -> Array:
     """Compare predictions in the first frames with the given boxes.
 
     The search crops are cut around displaced and scaled boxes, as later
@@ -132,14 +127,14 @@ def measure_bias(
 
 
 def next_bboxes(
-    found: np.ndarray,
-    scores: np.ndarray,
-    previous: np.ndarray,
-    frames: Sequence[np.ndarray],
+    found: Array,
+    scores: Array,
+    previous: Array,
+    frames: Sequence[Array],
     clip_margin: float,
     size_smoothing: float = 0,
-    bias: np.ndarray | None = None,
-) -> tuple[np.ndarray, np.ndarray]:
+    bias: Array | None = None,
+) -> tuple[Array, Array]:
     """Make the boxes of the next frames from predictions.
 
     Args:
@@ -166,7 +161,7 @@ def next_bboxes(
     return bboxes, lost
 
 
-def check_frames(frames: Sequence[np.ndarray], num_videos: int) -> None:
+def check_frames(frames: Sequence[Array], num_videos: int) -> None:
     """Refuse frames that do not fit the videos, or are no RGB images."""
     if len(frames) != num_videos:
         raise ValueError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from mmsimtrack.evaluation.functional import LIMITS
-from mmsimtrack.fileio import replace_atomically
+from mmsimtrack.fileio import PathLike, replace_atomically
 
 # kind of curve -> title, x label
 CURVES = {
@@ -26,7 +25,7 @@ CURVES = {
 
 def plot_curves(
     curves: Mapping[str, np.ndarray],
-    path: str | os.PathLike,
+    path: PathLike,
     kind: str = 'success',
     scores: Mapping[str, float] | None = None,
     title: str | None = None,
@@ -78,7 +77,7 @@ def plot_curves(
 def plot_attributes(
     scores: Mapping[str, Mapping[str, float]],
     overall: Mapping[str, float],
-    path: str | os.PathLike,
+    path: PathLike,
     title: str,
 ) -> None:
     """Draw a radar of scores per attribute; the axes do not begin at 0.
@@ -125,7 +124,7 @@ def plot_attributes(
 def plot_overlaps(
     overlaps: np.ndarray,
     visible: np.ndarray,
-    path: str | os.PathLike,
+    path: PathLike,
     marks: Sequence[int] = (),
 ) -> None:
     """Draw the overlap over the frames of one sequence, as a strip.
@@ -160,9 +159,7 @@ def new_figure(size: tuple[float, float]) -> Figure:
     return figure
 
 
-def save_figure(
-    figure: Figure, path: str | os.PathLike, dpi: int = 150
-) -> None:
+def save_figure(figure: Figure, path: PathLike, dpi: int = 150) -> None:
     """Write a figure; the ending of the path names the format."""
     for axes in figure.axes:
         if axes.name != 'polar':

@@ -257,7 +257,7 @@ def warnings(monkeypatch):
     lines = []
     frames._warn.cache_clear()
     monkeypatch.setattr(
-        frames, 'print_log', lambda text, *_, **__: lines.append(text)
+        'mmsimtrack.log.print_log', lambda text, *_, **__: lines.append(text)
     )
     return lines
 

@@ -87,7 +87,7 @@ def logged(monkeypatch):
     """Lines that have been logged."""
     lines = []
     monkeypatch.setattr(
-        index, 'print_log', lambda line, *_, **__: lines.append(line)
+        'mmsimtrack.log.print_log', lambda line, *_, **__: lines.append(line)
     )
     return lines
 

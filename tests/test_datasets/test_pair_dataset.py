@@ -13,7 +13,6 @@ from mmsimtrack.datasets import (
     PairDataset,
     VideoSequence,
     jitter_bbox,
-    pair_dataset,
 )
 
 PARITY = Path(__file__).parents[2] / '../shared/parity/boxes.json'
@@ -85,11 +84,12 @@ def reads(monkeypatch):
 def logged(monkeypatch):
     """What pairs log, with the level."""
     lines = []
-    monkeypatch.setattr(
-        pair_dataset,
-        'print_log',
-        lambda text, _, level: lines.append((level, text)),
-    )
+
+    def log(text, level=logging.WARNING):
+        lines.append((level, text))
+
+    for name in ('log', 'warn'):
+        monkeypatch.setattr(f'mmsimtrack.datasets.pair_dataset.{name}', log)
     return lines
 
 

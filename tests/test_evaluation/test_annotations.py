@@ -3,7 +3,7 @@
 import pytest
 from layouts import split_rows
 
-from mmsimtrack.evaluation import OPEMetric, annotations
+from mmsimtrack.evaluation import OPEMetric
 from mmsimtrack.evaluation.annotations import (
     read_annotations,
     read_attributes,
@@ -31,9 +31,9 @@ def touch(root, *names, text=ROWS):
 def logged(monkeypatch):
     """What was logged."""
     lines = []
-    monkeypatch.setattr(
-        annotations, 'print_log', lambda text, *_: lines.append(text)
-    )
+    for name in ('log', 'warn'):
+        name = f'mmsimtrack.evaluation.annotations.{name}'
+        monkeypatch.setattr(name, lines.append)
     return lines
 
 

@@ -8,8 +8,6 @@ from pathlib import Path
 import pytest
 import score_results
 
-from mmsimtrack.evaluation import annotations
-
 ROOT = Path(__file__).resolve().parents[2]
 CORNER = ROOT / 'tests/data/eval/corner'
 EXPECTED = json.loads((CORNER / 'expected.json').read_text())
@@ -76,9 +74,9 @@ def test_scores(corner, benchmark, profile, key):
 
 def test_ignored_flags_are_logged(corner, monkeypatch):
     lines = []
-    monkeypatch.setattr(
-        annotations, 'print_log', lambda line, *_: lines.append(line)
-    )
+    for name in ('log', 'warn'):
+        name = f'mmsimtrack.evaluation.annotations.{name}'
+        monkeypatch.setattr(name, lines.append)
     root = corner('absent_with_boxes')
     run(root, 'uav123', '--absent', root / 'absent')
     run(root, 'lasot')
@@ -126,7 +124,7 @@ def test_attributes(corner):
     ],
 )
 def test_refusals(corner, capsys, monkeypatch, case, options, file, reason):
-    monkeypatch.setattr(annotations, 'print_log', lambda *_: None)
+    monkeypatch.setattr('mmsimtrack.log.print_log', lambda *_: None)
     assert run(corner(case), 'lasot', *options) == (2, None)
     error = capsys.readouterr().err
     assert error.startswith('refused: ')

@@ -97,12 +97,10 @@ def smooth_values(values: np.ndarray, window: int) -> np.ndarray:
         values: (N,); those not finite are left out.
         window: How many values to average, odd; 1 changes nothing.
     """
-    known = np.isfinite(values)
-    total, count = (
-        np.convolve(np.pad(one, window // 2), np.ones(window), 'valid')
-        for one in (np.where(known, values, 0), known)
-    )
-    return np.where(known, total, np.nan) / count.clip(1)
+    padded = np.pad(values, window // 2, constant_values=np.nan)
+    near = np.lib.stride_tricks.sliding_window_view(padded, window)
+    near = np.ma.masked_invalid(near).mean(axis=1).filled(np.nan)
+    return np.where(np.isfinite(values), near, np.nan)
 
 
 def choose_keys(

@@ -19,6 +19,7 @@ from mmengine.registry import init_default_scope
 from torch import nn
 
 from mmsimtrack.cli.options import add_cfg_options, parse_image
+from mmsimtrack.cli.ranges import at_least
 from mmsimtrack.datasets import PairDataset, VideoSequence, fill_pairs
 from mmsimtrack.fileio import read_config
 from mmsimtrack.models.tokenizers import patch_boxes, target_ratio
@@ -191,7 +192,7 @@ def parse_args() -> argparse.Namespace:
         ('--columns', 3, 'pairs in a row'),
     ):
         text = f'{text} (default: {value})'
-        add(name, type=parse_positive, default=value, help=text)
+        add(name, type=at_least(1), default=value, help=text)
     text = (
         'draw the pairs (seed, K), (seed, K + 1), ...; the seed is that of '
         'the config (default: 0, the first of the training)'
@@ -205,13 +206,6 @@ def parse_args() -> argparse.Namespace:
     add('--patches', action='store_true', help=text)
     add_cfg_options(parser)
     return parser.parse_args()
-
-
-def parse_positive(text: str) -> int:
-    """Read a number of at least 1."""
-    if int(text) < 1:
-        raise argparse.ArgumentTypeError(f'found {text}, expected >= 1')
-    return int(text)
 
 
 def main() -> None:

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 import html
-import math
 import sys
 from pathlib import Path
 from urllib.parse import quote
@@ -29,6 +28,7 @@ import mmsimtrack  # noqa: F401  (checks the installation first)
 from mmsimtrack import visualization as pictures
 from mmsimtrack.benchmarks import BENCHMARKS, use_benchmark
 from mmsimtrack.cli.options import add_cfg_options
+from mmsimtrack.cli.ranges import at_least
 from mmsimtrack.datasets import VideoSequence
 from mmsimtrack.evaluation import OPEMetric, annotations, functional, reports
 from mmsimtrack.evaluation.functional import RefusedFile
@@ -65,20 +65,6 @@ of the sequence; gray: target not visible; lines: the frames above.</p>
 {body}
 </body></html>
 """
-
-
-def at_least(least: int, below: float = math.inf, kind: type = int):
-    """Make the type of an option that is a number in a range."""
-
-    def parse(text: str) -> float:
-        if not least <= kind(text) < below:
-            limit = f' and < {below}' if below < math.inf else ''
-            raise argparse.ArgumentTypeError(
-                f'{text}, expected >= {least}{limit}'
-            )
-        return kind(text)
-
-    return parse
 
 
 def parse_args(arguments: list[str] | None) -> argparse.Namespace:
@@ -166,9 +152,8 @@ def run_score(args: argparse.Namespace) -> None:
     for folder in filter(None, (args.gt, args.results, args.absent)):
         if not folder.is_dir():
             raise RefusedFile(folder, 'there is no such folder.')
-    metric = OPEMetric(
-        args.results, args.benchmark, args.profile, adds_ao=False
-    )
+    about = args.results, args.benchmark, args.profile
+    metric = OPEMetric(*about, adds_ao=False)
     names = args.sequences and read_list(args.sequences)
     sequences = annotations.read_annotations(
         args.gt, args.benchmark, metric.rules, args.absent, names
@@ -181,13 +166,11 @@ def run_score(args: argparse.Namespace) -> None:
         scores = functional.attribute_scores(
             errors, table, names, metric.rules
         )
-        content['per_attribute'] = {
-            k: reports.rounded(v) for k, v in scores.items()
-        }
+        scores = {name: reports.rounded(row) for name, row in scores.items()}
+        content['per_attribute'] = scores
     reports.write_report(args.out, content, metric.curves)
-    print(
-        f'{args.benchmark}, profile {metric.profile}, {len(errors)} sequences'
-    )
+    num = len(errors)
+    print(f'{args.benchmark}, profile {metric.profile}, {num} sequences')
     for key, value in content['overall'].items():
         print(f'{key:26} {"undefined" if value is None else value}')
 
@@ -269,9 +252,8 @@ def draw_attributes(
         print(f'No radar: {len(common)} attributes for all, expected 3.')
         return
     table = {n: {a: s[a] for a in common} for n, s in table.items()}
-    pictures.plot_attributes(
-        table, overall, path, f'{TITLES[key]} by attribute on {title}'
-    )
+    title = f'{TITLES[key]} by attribute on {title}'
+    pictures.plot_attributes(table, overall, path, title)
     print(f'{path}: [{key}]')
 
 
@@ -283,37 +265,29 @@ def run_compare(args: argparse.Namespace) -> None:
     stay together), and on how many sequences B is better, equal, worse.
     """
     (name_a, a), (name_b, b) = read_reports(args.reports, args.names).items()
-    content = {
-        'benchmark': a['benchmark'],
-        'profile': a['profile'],
-        'a': name_a,
-        'b': name_b,
-        'confidence': args.confidence,
-        'num_resamples': args.num_resamples,
-        'seed': args.seed,
-        'scores': {},
-    }
-    rows = []
-    for key in reports.score_names(
-        [*a['per_sequence'].values(), *b['per_sequence'].values()]
-    ):
+    rows, scores = [], {}
+    each = [*a['per_sequence'].values(), *b['per_sequence'].values()]
+    for key in reports.score_names(each):
         values = np.array(list(paired(a, b, key).values()))
         if len(values):
-            content['scores'][key] = compare(values, args)
-            rows.append(_row(key, content['scores'][key]))
+            scores[key] = compare(values, args)
+            rows.append(_row(key, scores[key]))
         else:
             print(f'{key}: no sequence has it in both reports')
-    print(
-        f'{a["benchmark"]}, profile {a["profile"]}: means over sequences, '
-        'per cent\n'
-    )
+    benchmark, profile = a['benchmark'], a['profile']
+    print(f'{benchmark}, profile {profile}: means over sequences, per cent\n')
     interval = f'{args.confidence:g} % interval'
     means = [name_a, name_b, 'B - A', interval]
     header = ['score', 'N', *means, 'better/equal/worse']
     print(reports.markdown_table(header, rows))
     print_extremes(a, b, args.num_shown)
     if args.out:
-        reports.write_json(args.out, content)
+        options = ('confidence', 'num_resamples', 'seed')
+        content = dict(
+            benchmark=benchmark, profile=profile, a=name_a, b=name_b
+        )
+        content |= {key: getattr(args, key) for key in options}
+        reports.write_json(args.out, content | {'scores': scores})
 
 
 def compare(values: np.ndarray, args: argparse.Namespace) -> dict:
@@ -335,10 +309,8 @@ def compare(values: np.ndarray, args: argparse.Namespace) -> dict:
 
 def paired(a: dict, b: dict, key: str) -> dict[str, tuple[float, float]]:
     """Find the values of a score, by sequence, where both are defined."""
-    pairs = {
-        name: (scores.get(key), b['per_sequence'][name].get(key))
-        for name, scores in a['per_sequence'].items()
-    }
+    first, second = a['per_sequence'], b['per_sequence']
+    pairs = {n: (first[n].get(key), second[n].get(key)) for n in first}
     return {name: pair for name, pair in pairs.items() if None not in pair}
 
 
@@ -379,16 +351,12 @@ def _row(key: str, row: dict) -> list:
 def print_extremes(a: dict, b: dict, number: int) -> None:
     """Print the sequences with the largest losses and gains."""
     key = main_score(a)
-    gains = {
-        name: per_cent(key, y - x)
-        for name, (x, y) in paired(a, b, key).items()
-    }
-    ranked = sorted(gains, key=gains.__getitem__)
-    for title, names in (
-        ('losses', [n for n in ranked[:number] if gains[n] < 0]),
-        ('gains', [n for n in ranked[::-1][:number] if gains[n] > 0]),
-    ):
-        each = ', '.join(f'{name} {gains[name]:+.1f}' for name in names)
+    pairs = paired(a, b, key).items()
+    gains = sorted((per_cent(key, y - x), name) for name, (x, y) in pairs)
+    losses = [gain for gain in gains if gain[0] < 0][:number]
+    gains = [gain for gain in gains[::-1] if gain[0] > 0][:number]
+    for title, found in (('losses', losses), ('gains', gains)):
+        each = ', '.join(f'{name} {gain:+.1f}' for gain, name in found)
         print(f'Largest {title}, {key}: {each or "none"}')
 
 
@@ -410,10 +378,8 @@ def load_test_set(
     if args.benchmark:
         use_benchmark(cfg, args.benchmark)
     cfg.merge_from_dict(args.cfg_options)
-    # a test checked the frames already
-    dataset = DATASETS.build(
-        {**cfg.test_dataloader.dataset, 'test_mode': False}
-    )
+    cfg.test_dataloader.dataset.test_mode = False  # a test has checked frames
+    dataset = DATASETS.build(cfg.test_dataloader.dataset)
     sequences = map(dataset.get_sequence, range(len(dataset)))
     return cfg, {sequence.name: sequence for sequence in sequences}
 
@@ -434,12 +400,10 @@ def run_worst(args: argparse.Namespace) -> None:
             f'{args.config}. Give the config, --benchmark and --cfg-options '
             'of the test.'
         )
-    folder = (
-        args.results or reports.report_file(args.report).parent / 'results'
-    )
+    beside = reports.report_file(args.report).with_name('results')
+    folder = args.results or beside
     bboxes = {each: read_result(folder, found[each]) for each in names}
-    key = main_score(report)
-    parts = []
+    key, parts = main_score(report), []
     for each, pred in bboxes.items():
         heading = f'{each}: {key} {report["per_sequence"][each][key]:.4g}'
         parts.append(draw(found[each], pred, heading, args))
@@ -470,26 +434,19 @@ def read_result(folder: Path, sequence: VideoSequence) -> np.ndarray:
     return bboxes
 
 
-def draw(
-    sequence: VideoSequence,
-    pred: np.ndarray,
-    heading: str,
-    args: argparse.Namespace,
-) -> str:
+def draw(sequence: VideoSequence, pred: np.ndarray, heading: str, args) -> str:
     """Write the pictures of a sequence and return its part of the page."""
     iou, visible = aligned_iou(pred, sequence.bboxes), sequence.visible
     lost_at, lost_for = longest_loss(iou, visible)
     extra = [lost_at] if lost_for else []
     numbers = choose_frames(len(sequence), args.num_frames, extra)
-    frames = [
-        pictures.SOTVisualizer.draw_frame(
-            sequence.read_frame(t),
-            pred[t],
-            sequence.bboxes[t] if visible[t] else None,
-            f'#{t}  {iou[t]:.2f}' if visible[t] else f'#{t}',
-        )
-        for t in numbers
-    ]
+    frames = []
+    for t in numbers:
+        gt, text = None, f'#{t}'
+        if visible[t]:
+            gt, text = sequence.bboxes[t], f'#{t}  {iou[t]:.2f}'
+        about = sequence.read_frame(t), pred[t], gt, text
+        frames.append(pictures.SOTVisualizer.draw_frame(*about))
     files = f'{sequence.name}.jpg', f'{sequence.name}_overlap.png'
     sheet, strip = (args.out_dir / file for file in files)
     pictures.write_image(sheet, pictures.contact_sheet(frames))
@@ -513,9 +470,8 @@ def longest_loss(overlaps: np.ndarray, visible: np.ndarray) -> tuple[int, int]:
     """
     frames = np.flatnonzero(visible)
     # the target is not lost before the first and after the last of them
-    held = np.flatnonzero(
-        np.pad(overlaps[frames], 1, constant_values=1) >= LOST
-    )
+    padded = np.pad(overlaps[frames], 1, constant_values=1)
+    held = np.flatnonzero(padded >= LOST)
     lengths = np.diff(held) - 1
     if not lengths.any():
         return 0, 0

@@ -9,11 +9,9 @@ with `--coco` the targets are segments cut from them. Example:
 """
 
 import argparse
-import hashlib
 import json
 import multiprocessing
 import os
-import shutil
 import sys
 from functools import lru_cache, partial
 from pathlib import Path
@@ -22,16 +20,18 @@ import cv2
 import numpy as np
 from mmengine.utils import track_iter_progress
 from synthetic.looks import Textures
-from synthetic.photos import PhotoTextures, describe_photos
+from synthetic.photos import PhotoTextures, describe_photos, digest
 from synthetic.scene import Scene, ScenePainter
 
+from mmsimtrack.cli.ranges import at_least
 from mmsimtrack.evaluation.reports import write_json
-from mmsimtrack.fileio import replace_atomically, write_bboxes_xywh
+from mmsimtrack.fileio import remove, replace_atomically, write_bboxes_xywh
 from mmsimtrack.structures import xyxy_to_xywh
 
 VERSION = 3  # raised when the same options give other sequences
 SETTINGS = 'generated.json'
 SPLITS = ('train', 'val')
+QUALITY = (cv2.IMWRITE_JPEG_QUALITY, 90)
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -41,17 +41,17 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     add = parser.add_argument
     add('out', type=Path, help='folder to write')
-    for name, value, text in (
-        ('--num-train', 600, 'sequences to train on'),
-        ('--train-frames', 16, 'frames of each of them'),
-        ('--num-val', 24, 'sequences to test on'),
-        ('--val-frames', 60, 'frames of each of them'),
-        ('--seed', 0, 'seed, from which everything follows'),
-        ('--jobs', os.cpu_count(), 'processes'),
+    for name, value, least, text in (
+        ('--num-train', 600, 0, 'sequences to train on'),
+        ('--train-frames', 16, 2, 'frames of each of them'),
+        ('--num-val', 24, 0, 'sequences to test on'),
+        ('--val-frames', 60, 2, 'frames of each of them'),
+        ('--seed', 0, 0, 'seed, from which everything follows'),
+        ('--jobs', os.cpu_count(), 0, 'processes'),
     ):
         text = f'{text} (default: {value})'
-        add(name, type=int, default=value, help=text)
-    size = dict(type=int, nargs=2, metavar=('WIDTH', 'HEIGHT'))
+        add(name, type=at_least(least), default=value, help=text)
+    size = dict(type=at_least(64), nargs=2, metavar=('WIDTH', 'HEIGHT'))
     text = 'size of the frames (default: 320 240)'
     add('--size', **size, default=[320, 240], help=text)
     add('--photos', type=Path, help='folder of photographs to cut textures of')
@@ -59,28 +59,11 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     text = 'replace what an earlier run wrote to OUT'
     add('--overwrite', action='store_true', help=text)
     args = parser.parse_args(argv)
-    width, height = args.size
-    for is_wrong, message in (
-        (
-            min(args.num_train, args.num_val, args.seed, args.jobs) < 0,
-            'found a negative number, expected 0 or more',
-        ),
-        (
-            args.coco and not args.photos,
-            '--coco names segments of photos: add --photos DIR, the folder '
-            'of the images in this file',
-        ),
-        (
-            min(args.size) < 64,
-            f'--size {width} {height} is too small: use 64 64 or more',
-        ),
-        (
-            min(args.train_frames, args.val_frames) < 2,
-            '--train-frames and --val-frames must be 2 or more',
-        ),
-    ):
-        if is_wrong:
-            parser.error(message)
+    if args.coco and not args.photos:
+        parser.error(
+            '--coco names segments of photos: add --photos DIR, the folder of '
+            'the images in this file'
+        )
     return args
 
 
@@ -92,8 +75,7 @@ def make_settings(args: argparse.Namespace) -> dict:
     if args.photos:
         settings['photos'] = describe_photos(args.photos)
     if args.coco:
-        digest = hashlib.sha256(args.coco.read_bytes()).hexdigest()
-        settings['coco'] = digest[:16]
+        settings['coco'] = digest(args.coco.read_bytes())
     return settings
 
 
@@ -106,21 +88,21 @@ def prepare(out: Path, settings: dict, overwrite: bool) -> None:
         ValueError: If the record of the options cannot be read.
     """
     path = out / SETTINGS
-    if not path.exists():
-        if out.exists() and (not out.is_dir() or any(out.iterdir())):
-            raise FileExistsError(
-                f'{out} exists and has no {SETTINGS}, so this tool did not '
-                'write it. Choose another or an empty folder.'
-            )
-    elif not overwrite:
-        check_settings(path, settings)
+    if path.exists():
+        if not overwrite:
+            check_settings(path, settings)
+    elif out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise FileExistsError(
+            f'{out} exists and has no {SETTINGS}, so this tool did not write '
+            'it. Choose another or an empty folder.'
+        )
     for split in SPLITS:
         # a killed run leaves hidden folders behind
-        old = '*Synthetic_*' if overwrite else '.Synthetic_*'
-        for folder in (out / split).glob(old):
-            shutil.rmtree(folder)
+        pattern = '*Synthetic_*' if overwrite else '.Synthetic_*'
+        for old in (out / split).glob(pattern):
+            remove(old)
         if overwrite:
-            (out / split / 'list.txt').unlink(missing_ok=True)
+            remove(out / split / 'list.txt')
         (out / split).mkdir(parents=True, exist_ok=True)
     write_json(path, settings)
 
@@ -173,39 +155,36 @@ def write_sequence(args: argparse.Namespace, job: tuple[int, Path]) -> None:
         'cover': np.round(8 * scene.visible),
         'cut_by_image': np.abs(bboxes - exact).max(axis=1) > 0.5,
     }
-    about = {
-        'object_class': 'synthetic',
-        'resolution': scene.size,
-        'distractors': scene.count('distractor', 'twin'),
-        'own_texture_distractors': scene.count('twin'),
-        'occluders': scene.count('occluder'),
-        'seed': args.seed,
-    }
-    lines = ['[METAINFO]', *(f'{key}: {about[key]}' for key in about), '']
+    about = f"""[METAINFO]
+object_class: synthetic
+resolution: {scene.size}
+distractors: {scene.count('distractor', 'twin')}
+own_texture_distractors: {scene.count('twin')}
+occluders: {scene.count('occluder')}
+seed: {args.seed}
+"""
     with replace_atomically(folder) as temporary:
         temporary.mkdir()
         for t in range(len(bboxes)):
-            path = str(temporary / f'{t + 1:08d}.jpg')
-            flags = (cv2.IMWRITE_JPEG_QUALITY, 90)
-            cv2.imwrite(path, scene.render(t)[..., ::-1], flags)
+            path, frame = temporary / f'{t + 1:08d}.jpg', scene.render(t)
+            cv2.imwrite(str(path), frame[..., ::-1], QUALITY)
         write_bboxes_xywh(temporary / 'groundtruth.txt', xyxy_to_xywh(bboxes))
         for name, values in labels.items():
             np.savetxt(temporary / f'{name}.label', values, '%d')
-        (temporary / 'meta_info.ini').write_text('\n'.join(lines))
+        (temporary / 'meta_info.ini').write_text(about)
 
 
 def write_all(args: argparse.Namespace, jobs: list) -> None:
     """Write sequences in several processes, showing progress."""
-    work = partial(write_sequence, args)
-    if args.jobs > 1 and len(jobs) > 1:
-        # spawn: a forked child would inherit OpenCV's locked threads
-        context = multiprocessing.get_context('spawn')
-        num = min(args.jobs, len(jobs))
-        with context.Pool(num, cv2.setNumThreads, (1,)) as pool:
-            done = pool.imap_unordered(work, jobs)
-            list(track_iter_progress((done, len(jobs))))
-    else:
+    work, num = partial(write_sequence, args), min(args.jobs, len(jobs))
+    if num <= 1:
         list(track_iter_progress((map(work, jobs), len(jobs))))
+        return
+    # spawn: a forked child would inherit OpenCV's locked threads
+    context = multiprocessing.get_context('spawn')
+    with context.Pool(num, cv2.setNumThreads, (1,)) as pool:
+        done = pool.imap_unordered(work, jobs)
+        list(track_iter_progress((done, len(jobs))))
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -214,25 +193,29 @@ def main(argv: list[str] | None = None) -> None:
     for split in SPLITS:  # wrong photos fail before anything is written
         make_source(args.photos, args.coco, split, args.seed)
     prepare(args.out, make_settings(args), args.overwrite)
-    jobs = [
-        (i, args.out / split / f'Synthetic_{split.capitalize()}_{i + 1:06d}')
+    names = {
+        split: [
+            f'Synthetic_{split.capitalize()}_{i + 1:06d}'
+            for i in range(getattr(args, f'num_{split}'))
+        ]
         for split in SPLITS
-        for i in range(getattr(args, f'num_{split}'))
+    }
+    jobs = [
+        (i, args.out / split / name)
+        for split in SPLITS
+        for i, name in enumerate(names[split])
     ]
     missing = [job for job in jobs if not job[1].is_dir()]
+    num, left = len(jobs), len(missing)
     if missing:
-        print(
-            f'{args.out}: {len(jobs) - len(missing)} of {len(jobs)} '
-            f'sequences exist, generating {len(missing)}',
-            flush=True,
-        )
+        text = f'{num - left} of {num} sequences exist, generating {left}'
+        print(f'{args.out}: {text}', flush=True)
         write_all(args, missing)
     else:
-        print(f'reusing {args.out}: all {len(jobs)} sequences exist')
+        print(f'reusing {args.out}: all {num} sequences exist')
     for split in SPLITS:
-        names = [f.name for _, f in jobs if f.parent.name == split]
         with replace_atomically(args.out / split / 'list.txt') as temporary:
-            temporary.write_text(''.join(f'{name}\n' for name in names))
+            temporary.write_text(''.join(f'{n}\n' for n in names[split]))
 
 
 if __name__ == '__main__':

@@ -3,7 +3,7 @@
 import os
 import os.path as osp
 
-import numpy as np
+from numpy import ndarray as Array
 
 from mmsimtrack.datasets.archive import read_bytes
 from mmsimtrack.datasets.sequence_dataset import SequenceDataset
@@ -40,7 +40,7 @@ class NfSDataset(SequenceDataset):
     official = 'nfs'
     advice = 'Of files as downloaded, every eighth row counts.'
 
-    def load_bboxes(self, info: dict) -> np.ndarray:
+    def load_bboxes(self, info: dict) -> Array:
         """Read a box per frame, in both layouts."""
         if as_downloaded(info['annotation']):
             return read_nfs_xywh(info['annotation'], read_bytes)
@@ -63,9 +63,7 @@ def as_downloaded(annotation: str | os.PathLike) -> bool:
     return osp.basename(osp.dirname(annotation)) == '30'
 
 
-def read_nfs_xywh(
-    path: str | os.PathLike, read: Reader = read_bytes
-) -> np.ndarray:
+def read_nfs_xywh(path: str | os.PathLike, read: Reader = read_bytes) -> Array:
     """Read an official file of NfS, as boxes at 30 frames per second.
 
     Args:

@@ -7,6 +7,8 @@ known, `exemplar_outline` and `search_outline` are lists of polygons (P, 2) in
 the unit square.
 """
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 from mmcv.transforms import BaseTransform
@@ -16,15 +18,11 @@ from mmsimtrack.registry import TRANSFORMS
 VIEWS = ('exemplar', 'search')
 
 
+@dataclass
 class _Joint(BaseTransform):
-    """A transform that changes both views, or none.
+    """A transform that changes both views, or none."""
 
-    Args:
-        prob: Probability.
-    """
-
-    def __init__(self, prob: float) -> None:
-        self.prob = prob
+    prob: float
 
     def transform(self, results: dict) -> dict:
         """Change both views, if that is drawn."""
@@ -49,20 +47,20 @@ class JointGray(_Joint):
 
 
 @TRANSFORMS.register_module()
+@dataclass
 class JointGamma(BaseTransform):
     """Lighten or darken both views alike, as another exposure would.
 
     Not in the paper: its videos show scenes at night.
 
-    Args:
+    Attributes:
         prob: Probability.
         largest: Largest exponent g of 255 (level / 255) ^ g; log g is uniform
             in [-log largest, log largest).
     """
 
-    def __init__(self, prob: float, largest: float) -> None:
-        self.prob = prob
-        self.largest = largest
+    prob: float
+    largest: float
 
     def transform(self, results: dict) -> dict:
         """Bend the levels of both views, or of none."""
@@ -77,17 +75,17 @@ class JointGamma(BaseTransform):
 
 
 @TRANSFORMS.register_module()
+@dataclass
 class RandomMirror(BaseTransform):
     """Mirror views left to right.
 
-    Args:
+    Attributes:
         prob: Probability; 0.5 in STARK-S, for the pair and for each view.
         joint: One draw for the pair, or one for each view.
     """
 
-    def __init__(self, prob: float, joint: bool) -> None:
-        self.prob = prob
-        self.joint = joint
+    prob: float
+    joint: bool
 
     def transform(self, results: dict) -> dict:
         """Mirror image and box."""
@@ -104,16 +102,16 @@ class RandomMirror(BaseTransform):
 
 
 @TRANSFORMS.register_module()
+@dataclass
 class BrightnessJitter(BaseTransform):
     """Scale the brightness of each view on its own.
 
-    Args:
+    Attributes:
         amount: The factor is uniform in [1 - amount, 1 + amount); 0.2 in
             STARK-S.
     """
 
-    def __init__(self, amount: float) -> None:
-        self.amount = amount
+    amount: float
 
     def transform(self, results: dict) -> dict:
         """Scale and clip to 0..255."""

@@ -78,36 +78,38 @@ class ExchangeBackground(BaseTransform):
         if results['rng'].random() < self.prob and results['search_outline']:
             image = results['search']
             size = len(image)
-            mask = fill([p * size for p in results['search_outline']], size)
+            outline = [p * size for p in results['search_outline']]
+            mask = fill_polygons(outline, size, size)
             other = results['draw_background'](size)
             results['search'] = blend(other, image, mask)
         return results
 
 
-def fill(outline: list[np.ndarray], size: int) -> np.ndarray:
-    """Draw the mask of an outline.
+def fill_polygons(
+    polygons: list[np.ndarray], width: int, height: int, fine: int = 4
+) -> np.ndarray:
+    """Draw polygons with soft edges, by the even-odd rule.
 
     Args:
-        outline: Polygons (P, 2) of x, y in pixels of a crop.
-        size: Side of the crop.
+        polygons: (P, 2) of x, y in pixels each.
+        width: Width of the mask.
+        height: Height of the mask.
+        fine: Cells per pixel and axis.
 
     Returns:
-        (size, size) float32, the share of each pixel that is covered.
+        (height, width) uint8, 255 where a pixel is covered.
     """
-    fine = 4  # cells per pixel and axis
-    mask = np.zeros((size * fine, size * fine), np.uint8)
+    mask = np.zeros((height * fine, width * fine), np.uint8)
     # the middle of a cell has index 0 in OpenCV, which takes 1/16 of a cell
-    points = [
-        np.round((p * fine - 0.5) * 16).astype(np.int32) for p in outline
-    ]
-    cv2.fillPoly(mask, points, 255, cv2.LINE_8, 4)
-    mask = cv2.resize(mask, (size, size), interpolation=cv2.INTER_AREA)
-    return mask.astype(np.float32) / 255
+    cells = [np.round((p * fine - 0.5) * 16) for p in polygons]
+    cells = [points.astype(np.int32) for points in cells]
+    cv2.fillPoly(mask, cells, 255, shift=4)
+    return cv2.resize(mask, (width, height), interpolation=cv2.INTER_AREA)
 
 
 def blend(below: np.ndarray, above: np.ndarray, mask: np.ndarray):
-    """Mix two images (H, W, 3) uint8: `above` where the mask (H, W) is 1."""
-    mask = mask[..., None]
+    """Mix two images (H, W, 3) uint8: `above` where the mask (H, W) is 255."""
+    mask = mask[..., None].astype(np.float32) / 255
     return np.rint(below * (1 - mask) + above * mask).astype(np.uint8)
 
 
@@ -136,5 +138,5 @@ def paste(
     matrix = np.column_stack([scale * np.eye(2), column])
     side = len(image)
     above = cv2.warpAffine(picture, matrix, (side, side))
-    mask = fill([scale * polygon + shift for polygon in outline], side)
-    return blend(image, above, mask)
+    outline = [scale * polygon + shift for polygon in outline]
+    return blend(image, above, fill_polygons(outline, side, side))

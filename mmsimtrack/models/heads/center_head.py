@@ -1,14 +1,10 @@
 """The head of OSTrack: where the center is, and how large the target."""
 
-from functools import cached_property
-
 import torch
-from mmengine.model import BaseModule
 from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
-from mmsimtrack.models.heads.corner_head import tower
-from mmsimtrack.models.weights.guard import guard
+from mmsimtrack.models.heads.corner_head import BoxHead, tower
 from mmsimtrack.registry import MODELS
 
 OVERLAP = 0.7  # of a box whose corners are moved by the radius, as released
@@ -52,7 +48,7 @@ def gaussian_target(bboxes: Tensor, grid: tuple[int, int]) -> Tensor:
 
 
 @MODELS.register_module()
-class CenterHead(BaseModule):
+class CenterHead(BoxHead):
     """Reads the box off the search feature where the score is highest.
 
     Three maps: the score of each cell, the offset of the center from the
@@ -78,20 +74,10 @@ class CenterHead(BaseModule):
         loss_bbox: dict,
         init_cfg: dict | None = None,
     ) -> None:
-        super().__init__(init_cfg)
+        super().__init__((loss_score, loss_iou, loss_bbox), init_cfg)
         self.score = tower(in_channels, channels, 1)
         self.offset = tower(in_channels, channels, 2)
         self.size = tower(in_channels, channels, 2)
-        self.loss_cfgs = loss_score, loss_iou, loss_bbox
-        guard(self, config='model.head')
-
-    @cached_property
-    def losses(self) -> list[nn.Module]:
-        """The losses of the score map, of the IoU and of the coordinates.
-
-        They are built when they are first needed: tracking needs none.
-        """
-        return [MODELS.build(cfg) for cfg in self.loss_cfgs]
 
     def init_weights(self) -> None:
         """Initialize as the release does; biases keep torch's defaults."""

@@ -1,5 +1,6 @@
 """The corner predictor of STARK-S: Sec. 3.1, Eq. (3)."""
 
+from collections.abc import Sequence
 from functools import cached_property
 from itertools import pairwise
 
@@ -72,8 +73,27 @@ def heatmap_divergence(heatmap: Tensor, target: Tensor) -> Tensor:
     return (target * log_ratio).sum((1, 2)).mean()
 
 
+class BoxHead(BaseModule):
+    """What heads have in common: losses, and a guard of their weights.
+
+    Args:
+        loss_cfgs: Configs of the losses.
+        init_cfg: Initialization config of mmengine.
+    """
+
+    def __init__(self, loss_cfgs: Sequence[dict], init_cfg: dict | None):
+        super().__init__(init_cfg)
+        self.loss_cfgs = loss_cfgs
+        guard(self, config='model.head')
+
+    @cached_property
+    def losses(self) -> list[nn.Module]:
+        """The losses, built when first needed: tracking needs none."""
+        return [MODELS.build(cfg) for cfg in self.loss_cfgs]
+
+
 @MODELS.register_module()
-class CornerHead(BaseModule):
+class CornerHead(BoxHead):
     """Reads the box off the search feature: two heat maps, two corners.
 
     Args:
@@ -81,8 +101,7 @@ class CornerHead(BaseModule):
         channels: Channels of the first of the four 3x3 convolutions; the next
             three halve them. A 1x1 bottleneck comes before them, unless the
             search feature has as many channels.
-        loss_iou: Config of L_iou of Eq. (3), on xyxy boxes. Losses are built
-            when they are first needed, since tracking needs none.
+        loss_iou: Config of L_iou of Eq. (3), on xyxy boxes.
         loss_bbox: Config of L_1 of Eq. (3).
         upsample: How many times finer than the search feature the heat maps
             are, per side (ours; 1 in the paper): the bottleneck puts out
@@ -104,7 +123,7 @@ class CornerHead(BaseModule):
         loss_heatmap: dict | None = None,
         init_cfg: dict | None = None,
     ) -> None:
-        super().__init__(init_cfg=init_cfg)
+        super().__init__((loss_iou, loss_bbox), init_cfg)
         # STARK-S's transformer has the width of the predictor already
         self.bottleneck = (
             nn.Identity()
@@ -114,14 +133,7 @@ class CornerHead(BaseModule):
         self.shuffle = nn.PixelShuffle(upsample)
         self.top_left = tower(channels, channels, 1)
         self.bottom_right = tower(channels, channels, 1)
-        self.loss_cfgs = loss_iou, loss_bbox
         self.loss_heatmap = loss_heatmap
-        guard(self, config='model.head')
-
-    @cached_property
-    def losses(self) -> list[nn.Module]:
-        """The losses L_iou and L_1 of Eq. (3)."""
-        return [MODELS.build(cfg) for cfg in self.loss_cfgs]
 
     def forward(self, feat: Tensor) -> Tensor:
         """Compute boxes (B, 4), xyxy in the unit square, from (B, C, h, w).

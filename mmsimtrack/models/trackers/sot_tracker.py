@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from mmengine.dist import all_reduce
 from mmengine.model import BaseModel
+from numpy import ndarray as Array
 from torch import Tensor
 
 from mmsimtrack.log import warn
@@ -194,9 +195,7 @@ class SOTTracker(BaseModel):
         return loss, log_vars
 
     @torch.no_grad()
-    def init(
-        self, frames: Sequence[np.ndarray], bboxes: Sequence
-    ) -> TrackState:
+    def init(self, frames: Sequence[Array], bboxes: Sequence) -> TrackState:
         """Start tracking in B videos.
 
         Args:
@@ -232,10 +231,10 @@ class SOTTracker(BaseModel):
 
     def _find(
         self,
-        frames: Sequence[np.ndarray],
+        frames: Sequence[Array],
         memory: tuple[Tensor, ...],
-        around: np.ndarray,
-    ) -> tuple[np.ndarray, Tensor]:
+        around: Array,
+    ) -> tuple[Array, Tensor]:
         """Predict boxes (B, 4) in frame pixels, and scores, around boxes."""
         crops, windows = self._cut(frames, around, self.search)
         feat = self.backbone(memory, crops)
@@ -245,9 +244,7 @@ class SOTTracker(BaseModel):
         return np.stack(bboxes), pred.scores.float().cpu()
 
     @torch.no_grad()
-    def track(
-        self, frames: Sequence[np.ndarray], state: TrackState
-    ) -> TrackState:
+    def track(self, frames: Sequence[Array], state: TrackState) -> TrackState:
         """Find the targets in the next frame of B videos.
 
         Args:
@@ -301,7 +298,7 @@ class SOTTracker(BaseModel):
         return torch.outer(y, x)
 
     def _cut(
-        self, frames: Sequence[np.ndarray], bboxes: np.ndarray, view: dict
+        self, frames: Sequence[Array], bboxes: Array, view: dict
     ) -> tuple[Tensor, list[CropWindow]]:
         """Cut normalized crops (B, 3, size, size); return them and windows."""
         crops, windows = cut_crops(frames, bboxes, view)

@@ -13,7 +13,6 @@ from mmengine.structures import InstanceData
 from mmsimtrack.datasets import LaSOTDataset
 from mmsimtrack.evaluation import OPEMetric
 from mmsimtrack.evaluation.functional import KITS, RefusedFile
-from mmsimtrack.evaluation.metrics import ope_metric
 from mmsimtrack.evaluation.metrics.submission import SERVERS
 from mmsimtrack.fileio import read_bboxes_xywh, read_flags, write_bboxes_xywh
 from mmsimtrack.registry import METRICS
@@ -152,7 +151,7 @@ def test_missing_result(work_dir):
 def test_odd_results_are_told_in_one_line(work_dir, monkeypatch):
     lines = []
     monkeypatch.setattr(
-        ope_metric, 'print_log', lambda text, *_: lines.append(text)
+        'mmsimtrack.log.print_log', lambda text, *_: lines.append(text)
     )
     metric = build(work_dir, profile='stark')
     for name in 'ab':

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numpy.random import Generator
 
 SIDE = 128  # of an object's texture, in px
 # Patterns from two coordinates in units of the texture's grain; the fraction
@@ -43,15 +44,13 @@ class Look:
 class Textures:
     """Draws objects and backgrounds with textures from a generator."""
 
-    def texture(
-        self, rng: np.random.Generator, height: int, width: int
-    ) -> np.ndarray:
+    def texture(self, rng: Generator, height: int, width: int) -> np.ndarray:
         """Draw the texture of an object, (height, width, 3) RGB uint8."""
         grain = min(height, width) * rng.uniform(0.09, 0.25)
         return draw_texture(rng, height, width, grain)
 
     def background(
-        self, rng: np.random.Generator, height: int, width: int
+        self, rng: Generator, height: int, width: int
     ) -> np.ndarray:
         """Draw a background with features of 8 px up to its whole side."""
         largest = min(height, width) / rng.choice([1, 4])
@@ -59,7 +58,7 @@ class Textures:
         return draw_texture(rng, height, width, grain)
 
     def draw_look(
-        self, rng: np.random.Generator, outline: np.ndarray | None = None
+        self, rng: Generator, outline: np.ndarray | None = None
     ) -> Look:
         """Draw an object, with a random outline if none is given."""
         if outline is None:
@@ -67,7 +66,7 @@ class Textures:
         texture = self.texture(rng, SIDE, SIDE)
         return Look(outline, texture, 1.05 * np.abs(outline).max())
 
-    def draw_twin(self, rng: np.random.Generator, look: Look) -> Look:
+    def draw_twin(self, rng: Generator, look: Look) -> Look:
         """Draw an object with the very texture of another one."""
         outline = draw_outline(rng)
         return Look(outline, look.texture, 1.05 * np.abs(outline).max())
@@ -79,7 +78,7 @@ def unit_outline(points: np.ndarray) -> np.ndarray:
     return (points - (low + high) / 2) / np.sqrt(np.prod(high - low))
 
 
-def draw_outline(rng: np.random.Generator) -> np.ndarray:
+def draw_outline(rng: Generator) -> np.ndarray:
     """Draw a polygon, a blob or a star, of aspect 0.45 to 2.2."""
     kind = rng.integers(3)
     if kind == 0:  # polygon
@@ -103,14 +102,14 @@ def draw_outline(rng: np.random.Generator) -> np.ndarray:
     return unit_outline(points / sides * (np.clip(aspect, 0.45, 2.2), 1))
 
 
-def draw_bar(rng: np.random.Generator) -> np.ndarray:
+def draw_bar(rng: Generator) -> np.ndarray:
     """Draw the outline of a long bar."""
     x = rng.uniform(0.1, 0.17)
     return unit_outline(np.array([[-x, -0.5], [x, -0.5], [x, 0.5], [-x, 0.5]]))
 
 
 def draw_texture(
-    rng: np.random.Generator, height: int, width: int, grain: float
+    rng: Generator, height: int, width: int, grain: float
 ) -> np.ndarray:
     """Draw a pattern, clouds, or clouds with ellipses, under uneven light.
 
@@ -139,7 +138,7 @@ def draw_texture(
 
 
 def noise_field(
-    rng: np.random.Generator, height: int, width: int, cell: float
+    rng: Generator, height: int, width: int, cell: float
 ) -> np.ndarray:
     """Draw smooth noise, a knot every `cell` px: (H, W) float32 in [0, 1]."""
     # small first: warping knows 32 places between two knots only
@@ -157,7 +156,7 @@ def noise_field(
     return np.clip(field, 0, 1)
 
 
-def _draw_palette(rng: np.random.Generator) -> np.ndarray:
+def _draw_palette(rng: Generator) -> np.ndarray:
     """Draw 3 to 6 colors around one or two hues, (K, 3) RGB uint8."""
     num = int(rng.integers(3, 7))
     hue = rng.uniform(0, 180) + rng.choice([0, 0, 90]) * (np.arange(num) % 2)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from numpy.random import Generator
 
 from mmsimtrack.datasets import CocoDataset
 
@@ -38,33 +39,27 @@ class PhotoTextures(Textures):
     ) -> None:
         self.origin = annotations
         found = read_segments(annotations, folder) if annotations else {}
-        groups = ([], [])  # both splits get some of the annotated photos
-        for path in list_photos(folder):
-            groups[path in found].append(path)
-        self.paths = [
-            path
-            for group in filter(None, groups)
-            for path in hold_out(group, held_out, seed)
-        ]
+        self.paths, paths = [], list_photos(folder)
+        for annotated in (False, True):  # both splits get some of both kinds
+            group = [path for path in paths if (path in found) == annotated]
+            self.paths += hold_out(group, held_out, seed) if group else []
         self.segments = [
             (path, one) for path in self.paths for one in found.get(path, ())
         ]
         self._cut = lru_cache(maxsize=2048)(self._cut)
 
-    def texture(
-        self, rng: np.random.Generator, height: int, width: int
-    ) -> np.ndarray:
+    def texture(self, rng: Generator, height: int, width: int) -> np.ndarray:
         """Crop a part of a photo."""
         return self._crop(rng, height, width, rng.uniform(0.25, 0.7))
 
     def background(
-        self, rng: np.random.Generator, height: int, width: int
+        self, rng: Generator, height: int, width: int
     ) -> np.ndarray:
         """Crop most of a photo."""
         return self._crop(rng, height, width, rng.uniform(0.7, 1))
 
     def draw_look(
-        self, rng: np.random.Generator, outline: np.ndarray | None = None
+        self, rng: Generator, outline: np.ndarray | None = None
     ) -> Look:
         """Draw a segment, or fill an outline.
 
@@ -84,7 +79,7 @@ class PhotoTextures(Textures):
             'and segments, or leave out --coco.'
         )
 
-    def draw_twin(self, rng: np.random.Generator, look: Look) -> Look:
+    def draw_twin(self, rng: Generator, look: Look) -> Look:
         """Draw the same texture in another outline; mirror a segment."""
         if self.origin is None:
             return super().draw_twin(rng, look)
@@ -101,8 +96,8 @@ class PhotoTextures(Textures):
         x = int(rng.integers(max(1, cols - part[1] + 1)))
         crop = photo[y : y + part[0], x : x + part[1]]
         crop = crop[:, :: rng.choice([-1, 1])]
-        area = cv2.INTER_AREA if scale > 1 else cv2.INTER_CUBIC
-        return cv2.resize(crop, (width, height), interpolation=area)
+        method = cv2.INTER_AREA if scale > 1 else cv2.INTER_CUBIC
+        return cv2.resize(crop, (width, height), interpolation=method)
 
     def _cut(self, index: int) -> Look | None:
         """Cut a segment out; None if it is large, thin, broken up or flat."""
@@ -130,9 +125,8 @@ def list_photos(folder: Path) -> list[Path]:
     Raises:
         FileNotFoundError: If there are fewer than two.
     """
-    paths = sorted(
-        path for path in folder.rglob('*') if path.suffix.lower() in SUFFIXES
-    )
+    files = sorted(folder.rglob('*'))
+    paths = [path for path in files if path.suffix.lower() in SUFFIXES]
     if len(paths) < 2:
         raise FileNotFoundError(
             f'--photos {folder} holds {len(paths)} photos '
@@ -146,8 +140,12 @@ def describe_photos(folder: Path) -> str:
     """Count the photos and digest their names and sizes."""
     paths = list_photos(folder)
     names = [(str(p.relative_to(folder)), p.stat().st_size) for p in paths]
-    digest = hashlib.sha256(repr(names).encode()).hexdigest()[:16]
-    return f'{len(paths)} photos, {digest}'
+    return f'{len(paths)} photos, {digest(repr(names).encode())}'
+
+
+def digest(content: bytes) -> str:
+    """Make 16 digits that tell contents apart."""
+    return hashlib.sha256(content).hexdigest()[:16]
 
 
 @lru_cache(maxsize=48)
@@ -157,13 +155,13 @@ def read_photo(path: Path) -> np.ndarray:
     Raises:
         ValueError: If the file is no image.
     """
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    image = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)
     if image is None:
         raise ValueError(
             f'{path} cannot be read as an image. Remove it from the folder '
             'or replace it.'
         )
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+    return image
 
 
 def hold_out(names: list, held_out: bool, seed: int) -> list:
@@ -189,15 +187,14 @@ def read_segments(file: Path, folder: Path) -> dict[Path, list]:
     for i in map(int, dataset.with_outline()):
         one = dataset.get_sequence(i)
         path, (width, height) = Path(one.frame_path(0)), one.bboxes_xywh[0, 2:]
-        area = sum(map(cv2.contourArea, one.outline))
         if not path.is_file():
             raise FileNotFoundError(
                 f'{path}, named in {file}, does not exist. Let --photos be '
                 'the folder of the images of this COCO file.'
             )
-        if area >= max(MIN_AREA, 0.35 * width * height) and max(
-            width, height
-        ) <= MAX_ASPECT * min(width, height):
+        area = sum(map(cv2.contourArea, one.outline))
+        is_full = area >= max(MIN_AREA, 0.35 * width * height)
+        if is_full and max(width, height) <= MAX_ASPECT * min(width, height):
             found.setdefault(path, []).append(one.outline)
     if len(found) < 2:
         raise ValueError(
@@ -225,12 +222,9 @@ def trace_segment(polygons: list[np.ndarray]) -> np.ndarray | None:
     mask = fill((main - low) * zoom + 2, width + 4, height + 4)
     # a tail thinner than a pixel of the frame would be in the box unseen
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (THIN, THIN))
-    core = cv2.morphologyEx(
-        (mask > 127).astype(np.uint8), cv2.MORPH_OPEN, kernel
-    )
-    contours, _ = cv2.findContours(
-        core, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE
-    )
+    core = cv2.morphologyEx(np.uint8(mask > 127), cv2.MORPH_OPEN, kernel)
+    mode, method = cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE
+    contours, _ = cv2.findContours(core, mode, method)
     main = max(contours, key=cv2.contourArea, default=None)
     total = zoom**2 * sum(map(cv2.contourArea, polygons))
     if main is None or cv2.contourArea(main) < 0.5 * total:

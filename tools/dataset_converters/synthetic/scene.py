@@ -10,8 +10,10 @@ from functools import cached_property
 
 import cv2
 import numpy as np
+from numpy.random import Generator
 
 from mmsimtrack.datasets.transforms import effects
+from mmsimtrack.datasets.transforms.paste import fill_polygons
 
 from .looks import SIDE, Look, Textures, draw_bar, draw_outline
 
@@ -44,11 +46,9 @@ class Sprite:
         density = np.sqrt((self.matrices[..., :2] ** 2).sum(axis=1)).max()
         side = max(8, int(np.ceil(2 * extent * density)))
         shrink = side < len(self.look.texture)
-        texture = cv2.resize(
-            self.look.texture,
-            (side, side),
-            interpolation=cv2.INTER_AREA if shrink else cv2.INTER_LINEAR,
-        )
+        method = cv2.INTER_AREA if shrink else cv2.INTER_LINEAR
+        texture = self.look.texture
+        texture = cv2.resize(texture, (side, side), interpolation=method)
         alpha = fill((outline / extent + 1) * side / 2, side, side)
         return np.dstack([texture, alpha])
 
@@ -140,7 +140,7 @@ class ScenePainter:
     """
 
     def __init__(
-        self, rng: np.random.Generator, source: Textures, size, num_frames: int
+        self, rng: Generator, source: Textures, size, num_frames: int
     ) -> None:
         self.rng, self.source, self.num_frames = rng, source, num_frames
         self.size = np.array(size)
@@ -283,11 +283,9 @@ class ScenePainter:
             path = centers[t] + (np.arange(num)[:, None] - t) * speed
             linear = rotations(np.full(num, angle)) * side * 0.75
             sprite = Sprite('occluder', look, affine(linear, path))
-            alone, with_others = (
-                hidden(target, sprites, self.size)
-                for sprites in ([sprite], [*front, sprite])
-            )
-            if alone > HIDDEN[0] and with_others < HIDDEN[1]:
+            alone = hidden(target, [sprite], self.size)
+            together = hidden(target, [*front, sprite], self.size)
+            if alone > HIDDEN[0] and together < HIDDEN[1]:
                 return [sprite]
         return []
 
@@ -295,13 +293,13 @@ class ScenePainter:
         """Draw two backgrounds and take the one more unlike the target."""
         width, height = np.round(CANVAS * self.size).astype(int).tolist()
         inside = target.pixels[target.pixels[..., 3] > 127][:, :3].mean(0)
-        backgrounds = [
-            self.source.background(self.rng, height, width) for _ in range(2)
-        ]
-        return max(
-            backgrounds,
-            key=lambda image: np.linalg.norm(inside - image.mean((0, 1))),
-        )
+
+        def contrast(image: np.ndarray) -> float:
+            return np.linalg.norm(inside - image.mean((0, 1)))
+
+        draw = self.source.background
+        images = [draw(self.rng, height, width) for _ in range(2)]
+        return max(images, key=contrast)
 
     def draw_effects(self) -> dict[str, dict]:
         """Draw how light drifts, and how blur comes and goes."""
@@ -342,15 +340,14 @@ def visible_share(
     for t, bbox in enumerate(target.bboxes):
         corner = np.floor(bbox[:2]).astype(int)
         box = (np.ceil(bbox[2:]).astype(int) - corner).tolist()
-        whole, seen, *hiding = (
+        outlines = [sprite.outline_at(t) for sprite in (target, *front)]
+        inside, whole, *hiding = (
             fill(outline - corner, *box) > 127
-            for outline in (
-                target.outline_at(t),
-                frame,
-                *(sprite.outline_at(t) for sprite in front),
-            )
+            for outline in (frame, *outlines)
         )
-        seen = whole & seen & ~np.any([whole & False, *hiding], axis=0)
+        seen = whole & inside
+        for mask in hiding:
+            seen &= ~mask
         shares.append(seen.sum() / max(1, whole.sum()))
     return np.array(shares)
 
@@ -364,20 +361,8 @@ def hidden(
 
 
 def fill(points: np.ndarray, width: int, height: int) -> np.ndarray:
-    """Fill a polygon, with soft edges.
-
-    Args:
-        points: (N, 2) vertices in continuous pixels.
-
-    Returns:
-        (height, width) uint8, 255 inside.
-    """
-    zoom = 3  # how much finer it is drawn
-    mask = np.zeros((height * zoom, width * zoom), np.uint8)
-    # OpenCV's integer coordinates are pixel centers; 4 fractional bits
-    points = np.round((points * zoom - 0.5) * 16).astype(np.int32)
-    cv2.fillPoly(mask, [points], 255, shift=4)
-    return cv2.resize(mask, (width, height), interpolation=cv2.INTER_AREA)
+    """Fill a polygon (N, 2), with soft edges: (height, width) uint8."""
+    return fill_polygons([points], width, height, fine=3)
 
 
 def warp(image: np.ndarray, matrix: np.ndarray, size) -> np.ndarray:
