@@ -56,8 +56,6 @@ POSIX_PATH = (pathlib.PurePosixPath, 'pathlib.PosixPath')
 SETTINGS = [argparse.Namespace, POSIX_PATH]
 # Packages of trackers, whose trainings save objects beside the weights
 TRACKERS = ('lib.', 'ltr.', 'pytracking.')
-# Format of whole models, and a part of a name by which it is recognized
-OFFICIAL = {'simtrack': 'backbone.visual.'}
 URLS = ('http://', 'https://')
 TRUST = 'If you trust where it comes from, add --trust-checkpoint'
 
