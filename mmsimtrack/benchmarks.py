@@ -40,18 +40,11 @@ class Benchmark:
     server: bool = False
 
 
-def _row(
-    name: str,
-    dataset: str,
-    split: str | None,
-    num: int | None,
-    *args,
-    **kwargs,
-) -> tuple[str, Benchmark]:
+def _row(name: str, dataset: str, split: str | None, *args, **kwargs):
     """Make the entry of the table for a benchmark in `data/<name>`."""
     cfg = dict(type=f'{dataset}Dataset', data_root=f'data/{name}')
     cfg |= dict(split=split) if split else {}
-    return name, Benchmark(cfg, num, *args, **kwargs)
+    return name, Benchmark(cfg, *args, **kwargs)
 
 
 BENCHMARKS = dict(

@@ -72,14 +72,11 @@ class WrongExemplarLoop(SequenceTestLoop):
     ) -> TrackState:
         """Start as usual, but exchange what is remembered of the target."""
         dataset = self.dataloader.dataset
-        others = [
-            dataset.get_sequence((sample.index + 1) % len(dataset))
-            for sample in samples
-        ]
-        other = self.model.init(
-            [other.read_frame(0) for other in others],
-            np.concatenate([other.bboxes[:1] for other in others]),
-        )
+        numbers = [(s.index + 1) % len(dataset) for s in samples]
+        others = [dataset.get_sequence(number) for number in numbers]
+        images = [other.read_frame(0) for other in others]
+        bboxes = np.concatenate([other.bboxes[:1] for other in others])
+        other = self.model.init(images, bboxes)
         return replace(super().start(frames, samples), memory=other.memory)
 
 
@@ -93,10 +90,8 @@ class Demo:
     """
 
     def __init__(self, work_dir: Path, data_root: Path, quick: bool) -> None:
-        self.work_dir = work_dir
-        self.data_root = data_root
-        self.quick = quick
-        self.start = time.time()
+        self.work_dir, self.data_root = work_dir, data_root
+        self.quick, self.start = quick, time.time()
         self.options = {
             'train_dataloader.dataset.datasets.0.data_root': str(data_root),
             'test_dataloader.dataset.data_root': str(data_root),
@@ -281,11 +276,9 @@ def main() -> None:
         structures.check_first_box(args.bbox, frame.shape, str(args.video))
         clip = args.video, args.bbox
     name = 'demo_quick' if args.quick else 'demo'
-    demo = Demo(
-        args.work_dir or Path('work_dirs', name),
-        args.data_root or Path('data', name),
-        args.quick,
-    )
+    work_dir = args.work_dir or Path('work_dirs', name)
+    data_root = args.data_root or Path('data', name)
+    demo = Demo(work_dir, data_root, args.quick)
     try:
         demo.track_with_shipped(clip)
         demo.generate()

@@ -14,7 +14,7 @@ def at_least(
     def parse(text: str) -> float:
         if not least <= kind(text) < below:
             limit = f' and < {below}' if below < math.inf else ''
-            raise BadValue(f'{text}, expected >= {least}{limit}')
+            raise BadValue(f'found {text}, expected >= {least}{limit}')
         return kind(text)
 
     return parse

@@ -160,12 +160,8 @@ class PairDataset(Dataset):
         # the search crop first: it is jittered, so it misses its frame more
         times = {'search': t_search, 'exemplar': t_exemplar}
         bboxes = {view: sequence.bboxes[t] for view, t in times.items()}
-        around = jitter_bbox(
-            bboxes['search'],
-            rng.standard_normal(2),
-            rng.random(2),
-            **self.jitter,
-        )
+        draws = rng.standard_normal(2), rng.random(2)
+        around = jitter_bbox(bboxes['search'], *draws, **self.jitter)
         windows = {
             'search': CropWindow.around(around, **self.search),
             'exemplar': CropWindow.around(bboxes['exemplar'], **self.exemplar),

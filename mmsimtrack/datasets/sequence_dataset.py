@@ -107,12 +107,8 @@ class SequenceDataset(BaseDataset):
         check_option(f'{type(self).__name__}: split', split, self.splits)
         vars(self).update(self.splits[split], frames_optional=frames_optional)
         self.options = {**vars(self), 'indices': indices}
-        super().__init__(
-            data_root=str(data_root),
-            test_mode=test_mode,
-            indices=indices,
-            lazy_init=lazy_init,
-        )
+        kwargs = dict(test_mode=test_mode, lazy_init=lazy_init)
+        super().__init__(data_root=str(data_root), indices=indices, **kwargs)
 
     # which sequences there are
 
@@ -172,11 +168,10 @@ class SequenceDataset(BaseDataset):
         folder, boxes = self._choose_layout(sequences, layouts)
         infos = []
         for fields in sequences:
+            frames_of = self._fill(folder, fields)
             info = {
                 'name': fields['name'],
-                'frame_template': osp.join(
-                    self._fill(folder, fields), self.frame_name
-                ),
+                'frame_template': osp.join(frames_of, self.frame_name),
                 'first_frame': int(fields.get('first', self.first_frame)),
                 'annotation': self._fill(boxes, fields),
             }
@@ -280,16 +275,10 @@ class SequenceDataset(BaseDataset):
         numbers = range(first, first + num_frames)
         if names == [osp.basename(template).format(n) for n in numbers]:
             names = ()  # they follow from the template
-        return VideoSequence(
-            info['name'],
-            template,
-            first,
-            num_frames,
-            bboxes_xywh,
-            visible,
-            self.find_scored(bboxes_xywh, visible, flags),
-            tuple(names) or None,
-        )
+        frame = template, first, num_frames
+        scored = self.find_scored(bboxes_xywh, visible, flags)
+        columns = bboxes_xywh, visible, scored, tuple(names) or None
+        return VideoSequence(info['name'], *frame, *columns)
 
     def list_frames(self, info: dict) -> list[str]:
         """List the names of the frames of a sequence.
@@ -479,14 +468,13 @@ class SequenceDataset(BaseDataset):
     def prepare_data(self, idx: int) -> dict:
         """Return an item of the data set; see the class."""
         sequence = self.get_sequence(idx)
-        sample = SOTDataSample(
-            metainfo={
-                'sequence': sequence.name,
-                'index': range(len(self))[idx],
-                'img_shape': frames.image_shape(sequence.frame_path(0)),
-                'num_frames': len(sequence),
-            }
-        )
+        about = {
+            'sequence': sequence.name,
+            'index': range(len(self))[idx],
+            'img_shape': frames.image_shape(sequence.frame_path(0)),
+            'num_frames': len(sequence),
+        }
+        sample = SOTDataSample(metainfo=about)
         sample.gt_instances = InstanceData(
             bboxes=torch.tensor(sequence.bboxes),
             bboxes_xywh=torch.tensor(sequence.bboxes_xywh),

@@ -34,12 +34,9 @@ def report(
         overall: Scores of the benchmark.
         per_sequence: Scores of each sequence.
     """
-    return dict(
-        benchmark=benchmark,
-        profile=profile,
-        overall=rounded(overall),
-        per_sequence={k: rounded(v) for k, v in per_sequence.items()},
-    )
+    each = {name: rounded(scores) for name, scores in per_sequence.items()}
+    about = dict(benchmark=benchmark, profile=profile)
+    return about | dict(overall=rounded(overall), per_sequence=each)
 
 
 def rounded(scores: Mapping[str, float]) -> dict[str, float | None]:

@@ -84,32 +84,23 @@ class CropWindow:
             return self._cut_reduced(frame, 1)
         square = frame[y1:y2, x1:x2]
         if square.shape[:2] != (self.side, self.side):
-            square = cv2.copyMakeBorder(
-                square,
-                y1 - self.top,
-                self.top + self.side - y2,
-                x1 - self.left,
-                self.left + self.side - x2,
-                cv2.BORDER_CONSTANT,
-                value=0,
-            )
+            above, before = y1 - self.top, x1 - self.left
+            below = self.side - above - square.shape[0]
+            after = self.side - before - square.shape[1]
+            border = above, below, before, after, cv2.BORDER_CONSTANT
+            square = cv2.copyMakeBorder(square, *border, value=0)
         return cv2.resize(square, (self.size, self.size))
 
     def _cut_reduced(self, frame: np.ndarray, reduction: int) -> np.ndarray:
         """Cut a window that begins and ends within pixels of the frame."""
         step = self.side / self.size
         # the center of a pixel has index 0
-        x, y = (
-            (start + step / 2) / reduction - 0.5
-            for start in (self.left, self.top)
-        )
+        x = (self.left + step / 2) / reduction - 0.5
+        y = (self.top + step / 2) / reduction - 0.5
         step /= reduction
-        return cv2.warpAffine(
-            frame,
-            np.array([[step, 0, x], [0, step, y]]),
-            (self.size, self.size),
-            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-        )
+        matrix, size = np.array([[step, 0, x], [0, step, y]]), (self.size,) * 2
+        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        return cv2.warpAffine(frame, matrix, size, flags=flags)
 
     def reduction(self) -> int:
         """Compute how much a frame may be reduced before the crop is enlarged.

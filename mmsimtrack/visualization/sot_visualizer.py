@@ -338,12 +338,8 @@ def contact_sheet(
     """
     frames = list(frames)
     height = round(width * frames[0].shape[0] / frames[0].shape[1]) or 1
-    tiles = [
-        cv2.resize(f, (width, height), interpolation=cv2.INTER_AREA)
-        for f in frames
-    ]
+    size, method = (width, height), cv2.INTER_AREA
+    tiles = [cv2.resize(f, size, interpolation=method) for f in frames]
     tiles += [np.full_like(tiles[0], 255)] * (-len(tiles) % num_columns)
-    rows = [
-        tiles[i : i + num_columns] for i in range(0, len(tiles), num_columns)
-    ]
+    rows = np.reshape(tiles, (-1, num_columns, *tiles[0].shape))
     return np.vstack([np.hstack(row) for row in rows])

@@ -105,5 +105,5 @@ def test_interval_is_reproducible_and_bounded():
 def test_wrong_numbers(command, option, capsys):
     with pytest.raises(SystemExit):
         results.main([*command.split(), *option.split()])
-    option = option.replace(' ', ': ')
+    option = option.replace(' ', ': found ')
     assert f'argument {option}, expected >= ' in capsys.readouterr().err

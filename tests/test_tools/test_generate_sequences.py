@@ -236,9 +236,9 @@ def test_foreign_folders_and_broken_settings_are_refused(tmp_path):
     'options, message',
     [
         (['--coco', 'a.json'], 'add --photos DIR'),
-        (['--size', '32', '240'], 'too small: use 64 64 or more'),
-        (['--val-frames', '1'], 'must be 2 or more'),
-        (['--num-train', '-1'], 'found a negative number, expected 0 or more'),
+        (['--size', '32', '240'], '--size: found 32, expected >= 64'),
+        (['--val-frames', '1'], '--val-frames: found 1, expected >= 2'),
+        (['--num-train', '-1'], '--num-train: found -1, expected >= 0'),
     ],
 )
 def test_wrong_arguments(options, message, capsys):

@@ -57,15 +57,12 @@ class WatchedPairs(PairDataset):
     def last_dataset(self) -> str:
         """Name the data set that the last pair came from."""
         path = self.last_sequence.frame_template
-        found = [
-            dataset
-            for dataset in self.datasets
-            if path.startswith(osp.join(dataset.data_root, ''))
-        ]
+        roots = {osp.join(x.data_root, ''): x for x in self.datasets}
         # of nested folders, the inner one
-        found.sort(key=lambda dataset: len(str(dataset.data_root)))
-        names = [type(one).__name__.removesuffix('Dataset') for one in found]
-        return names[-1] if names else ''
+        inner = max(filter(path.startswith, roots), key=len, default=None)
+        if inner is None:
+            return ''
+        return type(roots[inner]).__name__.removesuffix('Dataset')
 
 
 def build_pairs(cfg: Config) -> WatchedPairs:
@@ -149,17 +146,12 @@ def draw_pair(
     )
     polygons = [np.round(side * p).astype(np.int32) for p in outline]
     cv2.polylines(search, polygons, True, OUTLINE)
-    first, second = sample.frames
-    caption = (
-        f'{dataset} {sample.sequence}  frames {first}, {second}  '
-        f'key {tuple(sample.key)}'
-    )
-    border = ((0, GAP), (0, GAP), (0, 0))
-    views = [
-        np.pad(view, border, constant_values=255)
-        for view in (exemplar, search)
-    ]
-    bar = text_bar(caption, 2 * (side + GAP))
+    (first, second), key = sample.frames, tuple(sample.key)
+    about = f'{dataset} {sample.sequence}  frames {first}, {second}  key {key}'
+    bar = text_bar(about, 2 * (side + GAP))
+    views = np.stack([exemplar, search])
+    border = ((0, 0), (0, GAP), (0, GAP), (0, 0))
+    views = np.pad(views, border, constant_values=255)
     return np.concatenate([bar, np.hstack(views)])
 
 

@@ -107,13 +107,11 @@ def by_module(
 def summary(results: list[dict]) -> str:
     """Make a table in Markdown with one row per config."""
     header = ['config', 'params, M', 'MACs, G', 'backbone', 'memory']
-    rows = []
+    macs, rows = ('macs', 'backbone_macs', 'memory_macs', 'frame_macs'), []
     for result in results:
-        macs = ('macs', 'backbone_macs', 'memory_macs', 'frame_macs')
+        params = f'{result["params"] / 1e6:.2f}'
         cells = [f'{result[key] / 1e9:.3f}' for key in macs]
-        rows.append(
-            [result['config'], f'{result["params"] / 1e6:.2f}', *cells]
-        )
+        rows.append([result['config'], params, *cells])
     return markdown_table([*header, 'per frame'], rows)
 
 

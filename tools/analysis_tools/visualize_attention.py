@@ -68,16 +68,11 @@ def look(
     numbers = choose_frames(len(bboxes), args.frames, args.source)
     video = islice(open_source(args.source), max(numbers) + 1)
     frames = {i: f for i, f in enumerate(video) if i in (0, *numbers)}
-    return [
-        attention_row(
-            inferencer.model,
-            (frames[0], frames[i]),
-            bboxes[[0, i - 1, i]],
-            args.layers,
-            f'{name} #{i}',
-        )
-        for i in numbers
-    ]
+    rows = []
+    for i in numbers:
+        inputs = (frames[0], frames[i]), bboxes[[0, i - 1, i]], args.layers
+        rows.append(attention_row(inferencer.model, *inputs, f'{name} #{i}'))
+    return rows
 
 
 def parse_args() -> argparse.Namespace:
@@ -99,12 +94,8 @@ def parse_args() -> argparse.Namespace:
     other = dict(nargs=2, action='append', default=[], metavar=names)
     text = 'another model, drawn below the first; may be repeated'
     add('--compare', **other, help=text)
-    add(
-        '--out',
-        type=parse_image,
-        default='attention.png',
-        help='picture to write',
-    )
+    name = 'attention.png'
+    add('--out', type=parse_image, default=name, help='picture to write')
     add('--device', help='such as cpu or cuda:0 (default: what there is)')
     add_cfg_options(parser)
     add_trust_option(parser)

@@ -33,15 +33,8 @@ from mmsimtrack.structures import CropWindow
 
 ROOT = Path(__file__).parents[2]
 SIDES = (20, 400)  # of the target, in pixels; sqrt(w * h)
-STAGES = (
-    'draw',
-    'read + decode',
-    'augment frames',
-    'crop',
-    'augment crops',
-    'pack',
-    'collate',
-)
+FRAME_STAGES = ('draw', 'read + decode', 'augment frames')
+STAGES = (*FRAME_STAGES, 'crop', 'augment crops', 'pack', 'collate')
 
 
 class Pipeline(NamedTuple):
@@ -142,12 +135,8 @@ def time_workers(
         process, and `wait`, the share of time that steps waited for data;
         without the time until the first batch.
     """
-    loader = DataLoader(
-        pipeline.dataset,
-        batch_sampler=batches,
-        num_workers=num_workers,
-        collate_fn=pipeline.collate,
-    )
+    options = dict(num_workers=num_workers, collate_fn=pipeline.collate)
+    loader = DataLoader(pipeline.dataset, batch_sampler=batches, **options)
     cpu, arrivals = _cpu_seconds(), []
     for _ in loader:
         arrivals.append(time.perf_counter())
@@ -216,12 +205,10 @@ def benchmark(args: argparse.Namespace, root: Path) -> str:
             args.repeats,
             lambda p, num=num: time_workers(p, batches, num, args.step_time),
         )
-        rows = [
-            [name, f'{pairs:.0f}', f'{cpu:.2f}', f'{wait:.0%}']
-            for name, (pairs, cpu, wait) in (
-                (name, row.values()) for name, row in found.items()
-            )
-        ]
+        rows = []
+        for name, row in found.items():
+            pairs, cpu, wait = row.values()
+            rows.append([name, f'{pairs:.0f}', f'{cpu:.2f}', f'{wait:.0%}'])
         header = [f'{num} workers', 'pairs/s', 'CPU ms per pair', 'wait']
         tables.append(markdown_table(header, rows))
     return '\n'.join(tables)

@@ -104,12 +104,8 @@ def darkened(clip: Clip) -> Clip:
     return replace(clip, frames=[cv2.LUT(f, table) for f in clip.frames])
 
 
-VARIANTS = {
-    'mirrored': mirrored,
-    'reversed': reversed_,
-    'halved': halved,
-    'darkened': darkened,
-}
+VARIANTS = dict(mirrored=mirrored, reversed=reversed_)
+VARIANTS |= dict(halved=halved, darkened=darkened)
 
 
 def write_clip(folder: Path, clip: Clip) -> None:
@@ -136,16 +132,16 @@ def make_trackers(args: argparse.Namespace) -> dict[str, Tracker]:
     """Make the tracker of the command line, and its baselines, by name."""
     if Path(args.model, 'tracker.json').is_file():
         exported = Exported(args.model, args.backend, args.threads)
-        found = {
-            'model': lambda clip: np.vstack(
-                [clip.bboxes[0], follow(exported, clip.frames, clip.bboxes[0])]
-            )
-        }
+
+        def run(clip: Clip) -> np.ndarray:
+            first = clip.bboxes[0]
+            return np.vstack([first, follow(exported, clip.frames, first)])
+
+        found = {'model': run}
     elif Path(args.model).is_dir():
+        results = Path(args.model)
         found = {
-            'results': lambda clip: read_bboxes(
-                Path(args.model, f'{clip.name}.txt')
-            )
+            'results': lambda clip: read_bboxes(results / f'{clip.name}.txt')
         }
     else:
         model = args.model
@@ -190,12 +186,8 @@ def track_with_opencv(tracker, clip: Clip) -> np.ndarray:
 def write_sheet(path: Path, clip: Clip, pred: np.ndarray) -> None:
     """Write 16 frames with the prediction (red) and the truth (green)."""
     times = np.linspace(0, len(clip.frames) - 1, 16).round().astype(int)
-    tiles = [
-        SOTVisualizer.draw_frame(
-            clip.frames[t], pred[t], clip.bboxes[t], f'#{t}'
-        )
-        for t in times
-    ]
+    draw, (frames, gt) = SOTVisualizer.draw_frame, (clip.frames, clip.bboxes)
+    tiles = [draw(frames[t], pred[t], gt[t], f'#{t}') for t in times]
     write_image(path, contact_sheet(tiles))
 
 

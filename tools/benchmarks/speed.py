@@ -147,16 +147,11 @@ def time_throughput(
     """
     length = warm_up + num_steps
     paths = (subject.paths * length)[:length]
-    videos = [
-        {'inputs': FrameReader(paths), 'data_samples': SOTDataSample()}
-        for _ in range(num_slots)
-    ]
-    batches = track_together(
-        open_sequences(videos, range(num_slots), num_slots),
-        num_slots,
-        subject.start,
-        subject.track,
-    )
+    readers = (FrameReader(paths) for _ in range(num_slots))
+    videos = [dict(inputs=r, data_samples=SOTDataSample()) for r in readers]
+    opened = open_sequences(videos, range(num_slots), num_slots)
+    steps = subject.start, subject.track
+    batches = track_together(opened, num_slots, *steps)
     for _ in range(warm_up):
         next(batches)
     wall, cpu, num = elapsed(lambda: sum(size for size, _ in batches))
@@ -192,15 +187,14 @@ def measure(subject: Subject, args: argparse.Namespace) -> list[dict]:
             subject.precision = functools.partial(
                 torch.autocast, device, dtype, enabled=dtype is not None
             )
+            num, warm_up = args.num_frames, args.warm_up
+            latency = time_latency(subject, num, warm_up)
             row = {'mode': mode, 'precision': precision, 'throughput': {}}
-            row['latency_ms'] = time_latency(
-                subject, args.num_frames, args.warm_up
-            )
             for slots in args.slots:
-                steps = max(args.num_frames // slots, 5)
-                found = time_throughput(subject, slots, steps, args.warm_up)
+                steps = max(num // slots, 5)
+                found = time_throughput(subject, slots, steps, warm_up)
                 row['throughput'][slots] = found
-            rows.append(row)
+            rows.append(row | {'latency_ms': latency})
     return rows
 
 
@@ -213,14 +207,13 @@ def report(rows: list[dict]) -> str:
         one.append([name, *(f'{t:.1f}' for t in times)])
         for slots, found in row['throughput'].items():
             many.append([name, slots, *(f'{n:.1f}' for n in found.values())])
-    header = ['mode, precision', 'median', 'p95', *STAGES]
+    mode = 'mode, precision'
+    one = markdown_table([mode, 'median', 'p95', *STAGES], one)
+    header = [mode, 'slots', 'frames/s', 'CPU ms per frame']
     return (
-        'One video, one frame after the other, milliseconds:\n\n'
-        f'{markdown_table(header, one)}\n'
+        f'One video, one frame after the other, milliseconds:\n\n{one}\n'
         'Many videos at once, with reading ahead:\n\n'
-        + markdown_table(
-            ['mode, precision', 'slots', 'frames/s', 'CPU ms per frame'], many
-        )
+        f'{markdown_table(header, many)}'
     )
 
 
@@ -259,9 +252,8 @@ def main() -> None:
     cv2.setNumThreads(0)  # as in a test
     cfg = Config.fromfile(args.config)
     cfg.merge_from_dict(args.cfg_options)
-    model = SOTInferencer(
-        cfg, args.checkpoint, args.device, args.trust_checkpoint
-    ).model
+    about = args.checkpoint, args.device, args.trust_checkpoint
+    model = SOTInferencer(cfg, *about).model
     device = next(model.parameters()).device
     machine = f'{describe_machine()}, {torch.get_num_threads()} threads'
     if device.type == 'cuda':

@@ -193,17 +193,10 @@ def main(argv: list[str] | None = None) -> None:
     for split in SPLITS:  # wrong photos fail before anything is written
         make_source(args.photos, args.coco, split, args.seed)
     prepare(args.out, make_settings(args), args.overwrite)
-    names = {
-        split: [
-            f'Synthetic_{split.capitalize()}_{i + 1:06d}'
-            for i in range(getattr(args, f'num_{split}'))
-        ]
-        for split in SPLITS
-    }
     jobs = [
-        (i, args.out / split / name)
+        (i, args.out / split / f'Synthetic_{split.capitalize()}_{i + 1:06d}')
         for split in SPLITS
-        for i, name in enumerate(names[split])
+        for i in range(getattr(args, f'num_{split}'))
     ]
     missing = [job for job in jobs if not job[1].is_dir()]
     num, left = len(jobs), len(missing)
@@ -214,8 +207,9 @@ def main(argv: list[str] | None = None) -> None:
     else:
         print(f'reusing {args.out}: all {num} sequences exist')
     for split in SPLITS:
+        names = [f'{f.name}\n' for _, f in jobs if f.parent.name == split]
         with replace_atomically(args.out / split / 'list.txt') as temporary:
-            temporary.write_text(''.join(f'{n}\n' for n in names[split]))
+            temporary.write_text(''.join(names))
 
 
 if __name__ == '__main__':

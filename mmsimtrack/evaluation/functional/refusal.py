@@ -28,12 +28,9 @@ class RefusedInput(ValueError):
     @classmethod
     def length(cls, name: str, found: int, expected: int) -> 'RefusedInput':
         """Make the error for a result with the wrong number of rows."""
-        return cls(
-            name,
-            'result',
-            f'found {found} rows in the result, expected {expected}, one per '
-            'annotated frame. Track the sequence again.',
-        )
+        reason = f'found {found} rows in the result, expected {expected}, one '
+        fix = 'per annotated frame. Track the sequence again.'
+        return cls(name, 'result', reason + fix)
 
 
 class RefusedFile(ValueError):

@@ -36,6 +36,13 @@ def _build(
     )
 
 
+def _decode(layers, queries, tokens, query_pos=None, key_pos=None) -> Tensor:
+    """Let queries (B, Nq, D) ask tokens (B, Nk, D) -> (1, B, Nq, D)."""
+    positions = dict(query_pos=query_pos, key_pos=key_pos)
+    key = dict(key=tokens, value=tokens, key_padding_mask=None)
+    return layers(queries, **key, **positions)
+
+
 def _init_xavier(*parts: nn.Module) -> None:
     """Initialize the matrices of transformers as DETR and STARK do."""
     for part in parts:
@@ -99,14 +106,8 @@ class Interaction(BaseModule):
             tokens, query_pos=position, key_padding_mask=None
         )
         query_pos = self.query.weight.expand(search.shape[0], -1, -1)
-        (target,) = self.decoder(
-            torch.zeros_like(query_pos),
-            key=tokens,
-            value=tokens,
-            query_pos=query_pos,
-            key_pos=position,
-            key_padding_mask=None,
-        )
+        inputs = torch.zeros_like(query_pos), tokens, query_pos, position
+        (target,) = _decode(self.decoder, *inputs)
         feature = tokens[:, -h * w :]
         # (B, Ns, D*), (B, 1, D*) -> (B, Ns, 1)
         similarity = feature @ target.mT
@@ -140,12 +141,5 @@ class SearchDecoder(BaseModule):
     def forward(self, search: Tensor, exemplar: Tensor) -> Tensor:
         """Let (B, Ns, C) ask (B, Ne, C) exemplar tokens: (B, Ns, D)."""
         memory = self.projection(exemplar)
-        (out,) = self.layers(
-            self.projection(search),
-            key=memory,
-            value=memory,
-            query_pos=None,
-            key_pos=None,
-            key_padding_mask=None,
-        )
+        (out,) = _decode(self.layers, self.projection(search), memory)
         return out

@@ -100,16 +100,11 @@ class SOTTracker(BaseModel):
         patch = getattr(self.backbone, 'patch_size', 1)
         whole = f'a multiple of the patch of the backbone, {patch} px'
         margin, share = self.clip_margin, self.size_smoothing
-        window_fits = self.window in (None, 'hann')
+        known, mixed = self.window in (None, 'hann'), 0 <= share < 1
         checks = [
             ('clip_margin', f'{margin} px', margin >= 0, '0 or more'),
-            ('test_cfg.window', self.window, window_fits, "None or 'hann'"),
-            (
-                'test_cfg.size_smoothing',
-                share,
-                0 <= share < 1,
-                'within [0, 1)',
-            ),
+            ('test_cfg.window', self.window, known, "None or 'hann'"),
+            ('test_cfg.size_smoothing', share, mixed, 'within [0, 1)'),
         ]
         views = {'exemplar': self.exemplar, 'search': self.search}
         for name, view in views.items():
@@ -222,10 +217,11 @@ class SOTTracker(BaseModel):
             {'num_lost': torch.zeros(len(bboxes), dtype=torch.long)},
         )
         if self.calibrate:
-            bias = measure_bias(
-                bboxes,
-                lambda around: self._find(frames, memory, around)[0],
-            )
+
+            def predict(around: Array) -> Array:
+                return self._find(frames, memory, around)[0]
+
+            bias = measure_bias(bboxes, predict)
             state.extra['bias'] = torch.from_numpy(bias)
         return state
 
@@ -262,14 +258,10 @@ class SOTTracker(BaseModel):
         previous = state.bboxes.numpy()
         found, scores = self._find(frames, state.memory, previous)
         bias = state.extra.get('bias')
+        bias = None if bias is None else bias.numpy()
+        options = self.clip_margin, self.size_smoothing, bias
         bboxes, lost = next_bboxes(
-            found,
-            scores.numpy(),
-            previous,
-            frames,
-            self.clip_margin,
-            self.size_smoothing,
-            None if bias is None else bias.numpy(),
+            found, scores.numpy(), previous, frames, *options
         )
         num_lost = state.extra['num_lost']
         for row in np.flatnonzero(lost & (num_lost.numpy() == 0)):
