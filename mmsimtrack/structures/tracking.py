@@ -15,9 +15,15 @@ from .crop_window import CropWindow
 
 # x and y in sides of the box, and scale of the box, of the search crops that a
 # tracker is calibrated with
-CALIBRATION_VIEWS = [(0, 0, scale) for scale in (1, 1.15, 0.87)]
-CALIBRATION_VIEWS += [(x, 0, 1) for x in (0.25, -0.25)]
-CALIBRATION_VIEWS += [(0, y, 1) for y in (0.25, -0.25)]
+CALIBRATION_VIEWS = (
+    (0, 0, 1),
+    (0.25, 0, 1),
+    (-0.25, 0, 1),
+    (0, 0.25, 1),
+    (0, -0.25, 1),
+    (0, 0, 1.15),
+    (0, 0, 0.87),
+)
 
 
 def change_bboxes(bboxes: Array, shift, log_scale) -> Array:
