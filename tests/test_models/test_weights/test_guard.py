@@ -126,7 +126,9 @@ def test_what_is_new_or_derived_may_be_missing():
 
 def test_layers_beyond_the_depth_are_left_out_and_logged(monkeypatch):
     lines = []
-    monkeypatch.setattr('mmsimtrack.models.weights.guard.log', lines.append)
+    monkeypatch.setattr(
+        'mmsimtrack.log.print_log', lambda text, *_: lines.append(text)
+    )
     vit, found = make_vit(), weights(num_layers=4)
     vit.load_state_dict(found)
     assert torch.equal(vit.layers[1].ln1.weight, found['layers.1.ln1.weight'])
