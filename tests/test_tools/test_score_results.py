@@ -1,8 +1,6 @@
 import json
 import os
 import shutil
-import tarfile
-import time
 from pathlib import Path
 
 import pytest
@@ -74,23 +72,6 @@ def test_scores(corner, benchmark, profile, key):
         assert found == pytest.approx(expected, abs=1e-3)
 
 
-def test_ignored_flags_are_logged(corner, monkeypatch):
-    lines = []
-    monkeypatch.setattr(
-        annotations, 'print_log', lambda line, *_: lines.append(line)
-    )
-    root = corner('absent_with_boxes')
-    run(root, 'uav123', '--absent', root / 'absent')
-    run(root, 'lasot')
-    run(root, 'got10k', '--absent', root / 'absent')
-    assert [line.removeprefix(str(root)) for line in lines] == [
-        '/absent: absent flags are ignored, the profile reads none',
-        '/gt has no flags: every target counts as visible. The official '
-        'numbers need them: give --absent.',
-        '/gt lacks meta_info.ini: boxes are clipped to x, y >= 0 only',
-    ]
-
-
 def test_chosen_sequences(corner, capsys):
     root = corner('plain', 'ties')
     chosen = root / 'list.txt'
@@ -134,44 +115,21 @@ def test_refusals(corner, capsys, monkeypatch, case, options, file, reason):
     assert error.count('\n') == 1
 
 
-needs_shared = pytest.mark.skipif(
+@pytest.mark.skipif(
     not SHARED.is_dir(), reason='the shared evaluation fixtures are absent'
 )
-
-
-@needs_shared
 def test_got10k_layout(tmp_path):
     answers = json.loads((SHARED / 'got10k' / 'expected.json').read_text())
     names = tmp_path / 'names.txt'
     names.write_text('\n'.join(answers['scored_sequences']))
     for tracker, expected in answers['expected'].items():
-        _, content = run(
-            tmp_path,
-            'got10k',
-            '--sequences',
-            names,
-            gt=SHARED / 'got10k' / 'val',
-            results=SHARED / 'got10k' / 'results' / 'GOT-10k' / tracker,
+        folders = dict(
+            gt=SHARED / 'got10k/val',
+            results=SHARED / 'got10k/results/GOT-10k' / tracker,
         )
+        _, content = run(tmp_path, 'got10k', '--sequences', names, **folders)
         expected = dict(expected)
         for name, scores in expected.pop('per_sequence').items():
             found = {k: content['per_sequence'][name][k] for k in scores}
             assert found == pytest.approx(scores, abs=1e-4)
         assert content['overall'] == pytest.approx(expected, abs=1e-4)
-
-
-@needs_shared
-def test_all_of_lasot_in_half_a_minute(tmp_path):
-    answers = json.loads((SHARED / 'lasot_full/expected.json').read_text())
-    results = f'results_{answers["tracker"]}'
-    for name in ('gt', results, 'absent'):
-        with tarfile.open(SHARED / 'lasot_full' / f'{name}.tar.xz') as archive:
-            archive.extractall(tmp_path / name, filter='data')
-    start = time.process_time()
-    _, content = run(
-        tmp_path, 'lasot', '--absent', tmp_path / 'absent', results=results
-    )
-    assert time.process_time() - start < 30
-    expected = answers['expected']['official']
-    found = {key: content['overall'][key] for key in expected}
-    assert found == pytest.approx(expected, abs=1e-3)
