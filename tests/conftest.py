@@ -30,24 +30,19 @@ def pytest_collection_finish():
     gc.freeze()
 
 
-@pytest.fixture(autouse=True)
-def leave_configs_unformatted(monkeypatch):
-    """Let mmengine write configs as they come.
-
-    A run formats its config six times; with four training sets that is
-    most of the time of a test that trains a step.
-    """
-    monkeypatch.setattr(
-        'yapf.yapflib.yapf_api.FormatCode', lambda text, **_: (text, True)
-    )
-
-
 @pytest.fixture(scope='session', autouse=True)
-def leave_cache_of_user(tmp_path_factory):
-    """Keep parsed annotations elsewhere: here those of shared fixtures."""
+def leave_user_alone_and_configs_unformatted(tmp_path_factory):
+    """Keep parsed annotations elsewhere: here those of shared fixtures.
+
+    And let mmengine write configs as they come. A run formats its config six
+    times; with four training sets that is most of the time of a test that
+    trains a step.
+    """
     with pytest.MonkeyPatch.context() as patch:
         folder = tmp_path_factory.mktemp('cache')
         patch.setenv('MMSIMTRACK_CACHE', str(folder))
+        format_code = 'yapf.yapflib.yapf_api.FormatCode'
+        patch.setattr(format_code, lambda text, **_: (text, True))
         yield
 
 

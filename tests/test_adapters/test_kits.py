@@ -172,9 +172,7 @@ def test_vot(workspace, kits, clip, ours):
     )
     scores = (results / 'moving_001_confidence.value').read_text().split()
     np.testing.assert_allclose(
-        [float(s) for s in scores[-NUM_FRAMES + 1 :]],
-        ours[1][1:],
-        atol=1e-3,
+        [float(s) for s in scores[-NUM_FRAMES + 1 :]], ours[1][1:], atol=1e-3
     )
     (report,) = (workspace / 'analysis').rglob('report.json')
     experiments = json.loads(report.read_text())['results']

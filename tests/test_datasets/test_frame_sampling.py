@@ -4,10 +4,7 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-from mmsimtrack.datasets.frame_sampling import (
-    SAMPLING_MODES,
-    SamplingPolicy,
-)
+from mmsimtrack.datasets.frame_sampling import SAMPLING_MODES, SamplingPolicy
 
 
 def sample_frames(visible, max_gap, mode, rng):

@@ -49,8 +49,7 @@ def test_items_pass_a_test_dataloader(folders, tmp_path):
 
 
 @pytest.mark.parametrize(
-    'indices, names',
-    [(None, '012'), (2, '01'), (-1, '2'), ([2, 0], '20')],
+    'indices, names', [(None, '012'), (2, '01'), (-1, '2'), ([2, 0], '20')]
 )
 def test_indices(folders, tmp_path, indices, names):
     names = [f'seq_{i}' for i in names]

@@ -4,10 +4,7 @@ import pytest
 from layouts import split_rows
 
 from mmsimtrack.evaluation import OPEMetric, annotations
-from mmsimtrack.evaluation.annotations import (
-    read_annotations,
-    read_attributes,
-)
+from mmsimtrack.evaluation.annotations import read_annotations, read_attributes
 from mmsimtrack.evaluation.functional import RefusedFile, get_profile
 
 ROWS = '1,1,10,10\n' * 4
@@ -150,10 +147,7 @@ def test_runs_are_averaged(root):
         (dict(flags__a='0\n1\n0\n0\n'), True),
         *(
             (dict.fromkeys([f'flags__a__{x}' for x in flags], '0,1,0,0'), True)
-            for flags in (
-                ['out_of_view'],
-                ['out_of_view', 'full_occlusion'],
-            )
+            for flags in (['out_of_view'], ['out_of_view', 'full_occlusion'])
         ),
         # for a download that lacks them
         ({'flags__c-1': '0,1,0,0', 'gt__c__c-1__groundtruth': ROWS}, True),

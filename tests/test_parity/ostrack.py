@@ -48,8 +48,7 @@ def arrays(name):
 def draw(name, rule, salts):
     """A tensor of the recipe."""
     salted = salts['ctr' if '_ctr' in name else 'base'] + name
-    options = {k: rule[k] for k in ('mean', 'std') if k in rule}
-    tensor = draw_tensor(rule['rule'], rule['shape'], salted, **options)
+    tensor = draw_tensor(rule, salted)
     return tensor.long() if rule['rule'] == 'zero' else tensor
 
 

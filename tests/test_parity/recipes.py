@@ -49,14 +49,15 @@ def draw_all(draw, names):
         return dict(zip(names, pool.map(draw, names)))
 
 
-def draw_tensor(kind, shape, name, mean=0, std=1):
+def draw_tensor(about, name):
     """A tensor of the recipes; its seed follows from the name."""
     seed = zlib.crc32(name.encode())
+    kind, shape = about.get('kind', about.get('rule')), about['shape']
     draws = np.random.RandomState(seed).standard_normal(math.prod(shape))
     if kind == 'normal':
-        draws = mean + std * draws
+        draws = about['mean'] + about['std'] * draws
     elif kind == 'exp_normal':
-        draws = np.exp(std * draws)
+        draws = np.exp(about['std'] * draws)
     else:
         assert kind == 'zero'
         draws = 0 * draws
@@ -73,8 +74,7 @@ def recipe_weights(key, salt=None):
     def draw(name):
         branch = [b for b in ('tl', 'br') if f'_{b}.' in name]
         salted = salt[branch[0] if branch else 'base'] + name
-        about = {k: v for k, v in tensors[name].items() if k != 'sum'}
-        return draw_tensor(name=salted, **about)
+        return draw_tensor(tensors[name], salted)
 
     return draw_all(draw, tensors)
 

@@ -148,11 +148,7 @@ def test_text_is_no_formula(tmp_path, figures):
     'curves, kind, message',
     [
         ({}, 'success', 'found no curve'),
-        (
-            CURVES,
-            'recall',
-            r"found kind 'recall', expected .*'success'",
-        ),
+        (CURVES, 'recall', r"found kind 'recall', expected .*'success'"),
         ({'a': np.zeros((2, 21))}, 'success', r"shape \(2, 21\) for 'a'"),
         ({'a': [100.0, 50.0]}, 'success', r'values in \[0, 1\]'),
         ({'a': [1.0, np.nan]}, 'success', r'values in \[0, 1\]'),

@@ -6,10 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mmsimtrack.evaluation.metrics.submission import (
-    SERVERS,
-    write_submission,
-)
+from mmsimtrack.evaluation.metrics.submission import SERVERS, write_submission
 
 ROOT = Path(__file__).parents[3]
 sys.path.insert(0, str(ROOT / 'tools/analysis_tools'))

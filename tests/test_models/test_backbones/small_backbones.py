@@ -5,13 +5,7 @@ import math
 import torch
 import torch.nn.functional as F
 
-from mmsimtrack.models import (
-    JointPVT,
-    JointSwin,
-    JointViT,
-    OneWayViT,
-    Siamese,
-)
+from mmsimtrack.models import JointPVT, JointSwin, JointViT, OneWayViT, Siamese
 from mmsimtrack.visualization import record_attention
 
 FOVEAL = dict(foveal_size=16)
