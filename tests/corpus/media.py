@@ -146,26 +146,29 @@ BAD_NAMES = (None, 7, ['a'], '', '/etc', '../..', 'no.jpg', 'a\0b', {'a': 1})
 BAD_PARTS = (None, 7, 'x', {}, [None], [7], ['x'], [[]])
 
 
-def _change(content, part, key, value):
+def _change(part, key, value, content):
     content[part][0][key] = value
+
+
+def _drop(part, key, content):
+    del content[part][0][key]
+
+
+def _replace(part, value, content):
+    content[part] = value
 
 
 def _changes(part, key, values):
     """Changes of a key of the first row, by name."""
     return {
-        f'{key} {i}': partial(_change, part=part, key=key, value=value)
+        f'{key} {i}': partial(_change, part, key, value)
         for i, value in enumerate(values)
     }
 
 
-def _drop(content, part, key):
-    del content[part][0][key]
-
-
-def _replace(content, part, value):
-    content[part] = value
-
-
+PARTS = ('images', 'annotations')
+KEYS = [(part, 'id') for part in PARTS]
+KEYS += [('images', 'file_name'), ('annotations', 'image_id')]
 # what the message names, and changes
 COCO = {
     'annotation 100': {
@@ -174,37 +177,28 @@ COCO = {
     },
     'annotation|instances': {
         **_changes('annotations', 'id', BAD_IDS),
-        'annotations without id': partial(_drop, part='annotations', key='id'),
-        'annotations without image_id': partial(
-            _drop, part='annotations', key='image_id'
-        ),
-        'images without id': partial(_drop, part='images', key='id'),
-        'images without file_name': partial(
-            _drop, part='images', key='file_name'
-        ),
+        **{f'{p} without {key}': partial(_drop, p, key) for p, key in KEYS},
     },
-    'instances_train2017|train2017/|/etc': _changes(
-        'images', 'file_name', BAD_NAMES
-    ),
+    'instances_train2017|train2017/|/etc': {
+        **_changes('images', 'file_name', BAD_NAMES)
+    },
     'instances_train2017.json': {
-        f'{part} {i}': partial(_replace, part=part, value=value)
-        for part in ('images', 'annotations')
+        f'{part} {i}': partial(_replace, part, value)
+        for part in PARTS
         for i, value in enumerate(BAD_PARTS)
-    }
-    | {
-        f'no {part}': lambda content, part=part: content.pop(part)
-        for part in ('images', 'annotations')
     },
 }
+COCO['instances_train2017.json'] |= {
+    f'no {part}': lambda content, part=part: content.pop(part)
+    for part in PARTS
+}
+FINE_BOXES = ([], None, [0, 0, 0, 0], ['1', '2', '3', '4'])
+NESTED = {'bbox': [1, 'x']}
 COCO_FINE = {
-    'no box': partial(_drop, part='annotations', key='bbox'),
-    'a crowd': partial(_change, part='annotations', key='iscrowd', value=1),
-    'nested bbox': partial(
-        _change, part='annotations', key='attributes', value={'bbox': [1, 'x']}
-    ),
-    **_changes(
-        'annotations', 'bbox', ([], None, [0, 0, 0, 0], ['1', '2', '3', '4'])
-    ),
+    'no box': partial(_drop, 'annotations', 'bbox'),
+    'a crowd': partial(_change, 'annotations', 'iscrowd', 1),
+    'nested bbox': partial(_change, 'annotations', 'attributes', NESTED),
+    **_changes('annotations', 'bbox', FINE_BOXES),
 }
 COCO_BYTES = {
     'empty': lambda data: b'',

@@ -46,6 +46,9 @@ class Evil:
         return self.call
 
 
+SUBCLASS = '__init_subclass__'
+
+
 class Settings:
     """A class that a checkpoint may hold for good reasons."""
 
@@ -148,7 +151,7 @@ def test_no_code_runs_without_trust(path, protocol, way, foreign):
     [
         ('library', lambda: sys.modules['library'].Meter(), 'library.Meter,'),
         # mmengine's own list allows `getattr`
-        ('', lambda: Evil(getattr, HistoryBuffer, '__init__'), 'getattr'),
+        ('', lambda: Evil(getattr, HistoryBuffer, SUBCLASS), 'getattr'),
         ('', lambda: Evil(getattr, dict, 'update'), 'getattr|dict'),
         ('', Settings, r'such as \S*test_load.Settings,'),
     ],
