@@ -4,13 +4,6 @@ import pytest
 from mmsimtrack.structures import CropWindow
 
 
-def test_around_follows_the_definition():
-    # sqrt(30 * 20) * 2 = 48.99 -> 49; centre (75, 50) - 24.5 = (50.5, 25.5),
-    # rounded half to even
-    window = CropWindow.around((60, 40, 90, 60), factor=2, size=48)
-    assert window == CropWindow(left=50, top=26, side=49, size=48)
-
-
 def test_around_ignores_the_noise_of_xyxy():
     x = 118.3
     assert x + 20 - x > 20

@@ -10,45 +10,11 @@ from mmsimtrack.evaluation.functional import (
     overall_scores,
     sequence_scores,
 )
-from mmsimtrack.evaluation.functional.scores import curves
 
 GT = np.tile([0.0, 0, 10, 10], (4, 1))
 MISS = np.tile([99.0, 99, 5, 5], (4, 1))
 STARK = get_profile('stark')
 GOOD, BAD = (frame_errors('a', result, GT, STARK) for result in (GT, MISS))
-
-
-@pytest.mark.parametrize(
-    ('kind', 'errors', 'expected'),
-    [  # success is strict, precision is not
-        ('success', [0, 0.5, 0.75, 1], {0: 3, 9: 3, 10: 2, 15: 1, 20: 0}),
-        ('precision', [0, 20, 20.5, 50], {0: 1, 19: 1, 20: 2, 21: 3, 50: 4}),
-        ('norm_precision', [0.2, 0.5, 0.51, np.nan], {19: 0, 20: 1, 50: 2}),
-    ],
-)
-def test_thresholds(kind, errors, expected):
-    found = curves(FrameErrors(*[np.array(errors)] * 3), STARK)[kind]
-    assert len(found) == (21 if kind == 'success' else 51)
-    assert {i: 4 * found[i] for i in expected} == expected
-
-
-def test_hand_computed_scores():
-    # rows: overwritten, IoU 1/3 and 5 px, miss, perfect
-    result = [[99, 99, 1, 1], [5, 0, 10, 10], [30, 0, 10, 10], [0, 0, 10, 10]]
-    scores = sequence_scores(frame_errors('a', result, GT, STARK), STARK)
-    # nothing exceeds 1, the last of 21 thresholds; 1/3 exceeds 7 of them
-    assert scores == pytest.approx(
-        {
-            'auc': 100 * (20 + 7 + 0 + 20) / 84,
-            'op50': 50,
-            'op75': 50,
-            'precision20': 75,
-            'norm_precision_at_0_2': 50,
-            # an error of 0.5 hits at the last of 51 thresholds
-            'norm_precision_auc_0_0_5': 100 * (51 + 1 + 0 + 51) / 204,
-            'average_overlap': 100 * (1 + 1 / 3 + 0 + 1) / 4,
-        }
-    )
 
 
 def test_sequences_weigh_alike_and_runs_are_averaged():
