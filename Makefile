@@ -5,6 +5,8 @@ CLIP := $(if $(VIDEO),--video "$(VIDEO)") $(if $(BOX),--bbox "$(BOX)")
 
 KITS := .venv-kits
 LIGHT := tools/deployment/light
+# one process of the tests per core that may be used
+WORKERS ?= $(shell env -u OMP_NUM_THREADS nproc)
 
 .PHONY: help install demo test test-kits test-stress test-corpus test-export \
 	light docs lint wheel clean
@@ -13,7 +15,7 @@ help:
 	@echo "make demo                       the quick start: the shipped tracker"
 	@echo "                                tracks a clip, a small one is trained"
 	@echo "make demo VIDEO=... BOX=x,y,w,h the same, on your clip"
-	@echo "make test                       the tests"
+	@echo "make test                       the tests, on all cores (WORKERS=1: one)"
 	@echo "make test-stress                live video for ten minutes, many kills"
 	@echo "make test-corpus                malformed inputs of all kinds"
 	@echo "make test-kits                  ours inside the kits of GOT-10k and VOT"
@@ -41,7 +43,7 @@ demo: install
 	$(BIN)/python tools/demo.py $(CLIP)
 
 test: install
-	$(BIN)/python -m pytest -q
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal
 
 test-stress: install
 	MMSIMTRACK_STRESS=20 $(BIN)/python -m pytest -q tests/test_cli tests/test_apis

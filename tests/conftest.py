@@ -1,6 +1,8 @@
 """Fixtures that several test files share."""
 
 import gc
+import os
+import sys
 from pathlib import Path
 
 import layouts
@@ -8,11 +10,15 @@ import numpy as np
 import pytest
 import storage
 import torch
+from mmengine.logging import MMLogger
 
 import mmsimtrack  # noqa: F401, provides what mmdet needs of mmcv
 from mmsimtrack.benchmarks import dataset_config
 
 torch.set_num_threads(1)
+# of the processes that tests start
+os.environ.setdefault('OMP_NUM_THREADS', '1')
+os.environ['PYTHON'] = sys.executable
 
 
 def pytest_collection_finish():
@@ -24,32 +30,35 @@ def pytest_collection_finish():
     gc.freeze()
 
 
-@pytest.fixture(autouse=True)
-def leave_configs_unformatted(monkeypatch):
-    """Let mmengine write configs as they come.
-
-    A run formats its config six times; with four training sets that is
-    most of the time of a test that trains a step.
-    """
-    monkeypatch.setattr(
-        'yapf.yapflib.yapf_api.FormatCode', lambda text, **_: (text, True)
-    )
-
-
 @pytest.fixture(scope='session', autouse=True)
-def leave_cache_of_user(tmp_path_factory):
-    """Keep parsed annotations elsewhere: here those of shared fixtures."""
+def leave_user_alone_and_configs_unformatted(tmp_path_factory):
+    """Keep parsed annotations elsewhere: here those of shared fixtures.
+
+    And let mmengine write configs as they come. A run formats its config six
+    times; with four training sets that is most of the time of a test that
+    trains a step.
+    """
     with pytest.MonkeyPatch.context() as patch:
         folder = tmp_path_factory.mktemp('cache')
         patch.setenv('MMSIMTRACK_CACHE', str(folder))
+        format_code = 'yapf.yapflib.yapf_api.FormatCode'
+        patch.setattr(format_code, lambda text, **_: (text, True))
         yield
 
 
 @pytest.fixture(autouse=True)
-def use_own_cache(monkeypatch, tmp_path_factory):
-    """Keep the parsed annotations of each test apart."""
+def leave_other_tests_alone(monkeypatch, tmp_path_factory):
+    """Keep parsed annotations apart, and the streams of loggers."""
     folder = tmp_path_factory.mktemp('cache')
     monkeypatch.setenv('MMSIMTRACK_CACHE', str(folder))
+    MMLogger._instance_dict.clear()
+
+
+@pytest.fixture
+def unset_weights(monkeypatch):
+    """Draw no weights: hundreds of millions that nobody reads."""
+    for layer in (torch.nn.Linear, torch.nn.Conv2d):
+        monkeypatch.setattr(layer, 'reset_parameters', lambda self: None)
 
 
 @pytest.fixture
@@ -73,65 +82,38 @@ def make_data_for():
 def _make_data_for(dataset_cfg, root):
     row = dataset_config(dataset_cfg)
     type_, split = row['type'], row.get('split')
+    name = type_.removesuffix('Dataset').lower()
     data_root = Path(root) / f'{type_}_{split}'
     dataset_cfg['data_root'] = str(data_root)
-    if 'ann_file' in dataset_cfg:
-        split = 'train'
-        dataset_cfg['ann_file'] = 'annotations/instances_train2017.json'
-        dataset_cfg['data_prefix'] = 'train2017'
-    name = type_.removesuffix('Dataset').lower()
-    if name in ('got10k', 'lasot', 'nfs', 'tnl2k', 'vasttrack'):
+    lists = {'tnl2k': 'tnl2k', 'vasttrack': 'vasttrack_test'}
+    options = {} if name in ('uav123', 'otb100') else {'num_frames': 3}
+    if name in storage.WRITTEN:
+        dataset_cfg['indices'] = storage.find_written(name)
+    elif name in ('got10k', 'lasot'):
+        dataset_cfg['indices'] = options['num_sequences'] = 1
+        options['split'] = 'train' if 'vot' in split else split
+    elif name in lists:
         dataset_cfg['indices'] = 1
-    elif name in ('uav123', 'otb100'):
-        names = [row.split()[0] for row in layouts.split_rows(name)]
-        dataset_cfg['indices'] = [names.index(storage.WRITTEN[name])]
-    if not data_root.exists():
-        _make_miniature(type_, split, data_root)
+        options['names'] = layouts.split_rows(lists[name])[:1]
+    elif name == 'trackingnet':
+        chunks = [f'TRAIN_{chunk}' for chunk in range(12)]
+        options['folders'] = chunks if split == 'train' else ['TEST']
+    elif name == 'coco':
+        options = {'split': split or 'train'}
+        if split is None:
+            dataset_cfg['ann_file'] = 'annotations/instances_train2017.json'
+            dataset_cfg['data_prefix'] = 'train2017'
+    if data_root.exists():
+        return
+    make = _make_own if name == 'folder' else getattr(layouts, f'make_{name}')
+    folders = make(data_root, **options)
+    if 'vot' in (split or ''):  # the first sequence of a part
+        first = layouts.split_rows(f'got10k_{split}')[0]
+        folders[0].rename(folders[0].with_name(first))
 
 
-def _make_miniature(type_, split, root):
-    short = {'num_sequences': 1, 'num_frames': 3}
-    match type_, split:
-        case 'Got10kDataset', 'vottrain' | 'votval':
-            _make_got10k_vot(root, split)
-        case 'Got10kDataset', _:
-            layouts.make_got10k(root, split, **short)
-        case 'LaSOTDataset', _:
-            layouts.make_lasot(root, split, **short)
-        case 'TrackingNetDataset', 'train':
-            folders = [f'TRAIN_{chunk}' for chunk in range(12)]
-            layouts.make_trackingnet(root, folders, **short)
-        case 'TrackingNetDataset', _:
-            layouts.make_trackingnet(root, ['TEST'], **short)
-        case 'CocoDataset', _:
-            layouts.make_coco(root, split)
-        case 'TNL2KDataset', _:
-            names = layouts.split_rows('tnl2k')
-            layouts.make_tnl2k(root, names[:1], num_frames=3)
-        case 'UAV123Dataset', _:
-            layouts.make_uav123(root)
-        case 'OTB100Dataset', _:
-            layouts.make_otb100(root)
-        case 'NfSDataset', _:
-            names = layouts.split_rows('nfs')
-            layouts.make_nfs(root, names[:1], num_frames=3)
-        case 'VastTrackDataset', _:
-            names = layouts.split_rows('vasttrack_test')
-            layouts.make_vasttrack(root, names[:1], num_frames=3)
-        case 'FolderDataset', _:
-            _make_own(root)
-        case _:
-            raise ValueError(f'no miniature of {type_}')
-
-
-def _make_own(root):
+def _make_own(root, num_frames):
     """A sequence of one's own."""
-    bboxes_xywh = layouts.moving_bboxes(3, layouts.SIZE)
-    layouts.write_frames(root / 'cat', '{}.jpg', 1, bboxes_xywh, layouts.SIZE)
-    np.savetxt(root / 'cat/groundtruth.txt', bboxes_xywh, '%d', ',')
-
-
-def _make_got10k_vot(root, split):
-    """The first sequence of a part of the training sequences."""
-    (folder,) = layouts.make_got10k(root, num_sequences=1, num_frames=3)
-    folder.rename(folder.parent / layouts.split_rows(f'got10k_{split}')[0])
+    boxes = layouts.moving_bboxes(num_frames, layouts.SIZE)
+    layouts.write_frames(root / 'cat', '{}.jpg', 1, boxes, layouts.SIZE)
+    np.savetxt(root / 'cat/groundtruth.txt', boxes, '%d', ',')

@@ -119,30 +119,20 @@ def make_coco(root, split='train', size=SIZE, objects=None):
     """
     if objects is None:
         objects = [(9, (16, 12, 16, 12), 0), (581929, (30, 20, 9, 9), 0)]
-    images = Path(root) / f'{split}2017'
-    for image, bbox, _ in objects:
-        write_frames(images, '{:012d}.jpg', image, [bbox], size)
+    folder, images, annotations = Path(root) / f'{split}2017', {}, []
+    for i, (image, bbox, crowd) in enumerate(objects):
+        write_frames(folder, '{:012d}.jpg', image, [bbox], size)
+        images[image] = {'id': image, 'file_name': f'{image:012d}.jpg'}
+        about = {'id': 100 + i, 'image_id': image, 'category_id': 18}
+        outline = {'counts': [9, 5], 'size': [48, 64]}
+        if not crowd:
+            outline = [box_outline(bbox)]
+        about |= {'bbox': bbox, 'iscrowd': crowd, 'segmentation': outline}
+        annotations.append(about)
     content = {
         'info': {'year': 2017},
-        'images': [
-            {'id': image, 'file_name': f'{image:012d}.jpg'}
-            for image in sorted({image for image, *_ in objects})
-        ],
-        'annotations': [
-            {
-                'id': 100 + i,
-                'image_id': image,
-                'category_id': 18,
-                'bbox': bbox,
-                'iscrowd': crowd,
-                'segmentation': (
-                    {'counts': [9, 5], 'size': [48, 64]}
-                    if crowd
-                    else [box_outline(bbox)]
-                ),
-            }
-            for i, (image, bbox, crowd) in enumerate(objects)
-        ],
+        'images': [images[image] for image in sorted(images)],
+        'annotations': annotations,
         'categories': [{'id': 18, 'name': 'dog'}],
     }
     path = Path(root) / f'annotations/instances_{split}2017.json'

@@ -1,5 +1,11 @@
 """Configs of networks that several test files build."""
 
+from pathlib import Path
+
+from mmengine.config import Config
+
+DEMO = Path(__file__).parents[1] / 'configs/demo/sim_tiny_generated.py'
+
 SIMTRACK = dict(
     type='SimTrack',
     exemplar=dict(size=32, factor=2),
@@ -24,3 +30,21 @@ SIMTRACK = dict(
         loss_bbox=dict(type='mmdet.L1Loss', loss_weight=5.0),
     ),
 )
+
+
+SMALL_VIT = dict(
+    embed_dims=16, num_layers=1, num_heads=2, feedforward_channels=16
+)
+# a config file of a small network
+SMALL_DEMO = f"""
+_base_ = ['{DEMO}']
+model = dict(backbone=dict(arch={SMALL_VIT}), head=dict(channels=8))
+"""
+
+
+def load_demo(**head):
+    """The config of the demo with a small network."""
+    cfg = Config.fromfile(DEMO, format_python_code=False)
+    cfg.model.backbone.arch.update(SMALL_VIT)
+    cfg.model.head.update(channels=8, **head)
+    return cfg

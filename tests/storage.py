@@ -26,8 +26,7 @@ def make(name, root, **options):
     """Write a miniature; returns the config of its data set."""
     cfg = dict(LAYOUTS[name], data_root=str(root))
     if name in WRITTEN:
-        rows = [row.split()[0] for row in layouts.split_rows(name)]
-        cfg['indices'] = [rows.index(WRITTEN[name])]
+        cfg['indices'] = find_written(name)
     if name == 'folder':
         make_folders(root, **options)
     else:
@@ -76,3 +75,20 @@ def _zip(path, parts, root, method=zipfile.ZIP_STORED):
             for file in [part, *sorted(part.rglob('*'))]:
                 # entries for folders too, as some programs write them
                 archive.write(file, file.relative_to(root))
+
+
+def check_arguments(cfg, *more):
+    """Arguments of `mmsimtrack check` for the config of a data set."""
+    cfg = dict(cfg)
+    args = ['check', '--type', cfg.pop('type')]
+    args += ['--data-root', cfg.pop('data_root')]
+    if 'split' in cfg:
+        args += ['--split', cfg.pop('split')]
+    options = [f'{key}={value}' for key, value in cfg.items()]
+    return args + (['--cfg-options', *options] if options else []) + [*more]
+
+
+def find_written(name):
+    """Index of the one sequence of a list that a miniature has."""
+    names = [row.split()[0] for row in layouts.split_rows(name)]
+    return [names.index(WRITTEN[name])]

@@ -1,9 +1,8 @@
 import importlib.util
-import subprocess
-import sys
 import types
 
 import pytest
+from processes import python
 
 from mmsimtrack import compat
 
@@ -44,9 +43,7 @@ def test_compiled_ops_are_left_alone(tmp_path):
         'm = u.module_from_spec(s); s.loader.exec_module(m);'
         'm.provide_mmcv_ops(); from mmcv.ops import nms; assert nms == 42'
     )
-    subprocess.run(
-        [sys.executable, '-c', script, tmp_path, compat.__file__], check=True
-    )
+    python('-c', script, tmp_path, compat.__file__)
 
 
 def test_missing_opencv_names_the_command(monkeypatch):
@@ -71,9 +68,4 @@ from mmdet.models import GIoULoss  # it is hidden from mmpretrain only
 
 
 def test_tracking_with_a_shipped_model_leaves_mmdet_out():
-    done = subprocess.run(
-        [sys.executable, '-c', TRACK],
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
+    python('-c', TRACK)

@@ -9,11 +9,8 @@ from clips import write_clip
 from mmsimtrack.cli.main import command
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = [
-    *ROOT.glob('*.md'),
-    *ROOT.glob('docs/en/*.md'),
-    *ROOT.glob('configs/**/*.md'),
-]
+PATTERNS = ('*.md', 'docs/en/*.md', 'configs/**/*.md')
+DOCUMENTS = sorted(path for name in PATTERNS for path in ROOT.glob(name))
 CODE = re.compile(r'^ *(```).*?^ *\1 *$|`[^`\n]+`', re.M | re.S)
 
 

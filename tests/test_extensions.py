@@ -3,8 +3,6 @@
 They are trained and tested with the configs and tools as they are.
 """
 
-from pathlib import Path
-
 import cv2
 import numpy as np
 import pytest
@@ -13,10 +11,9 @@ import toys  # noqa: F401
 from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 from mmengine.runner import Runner
+from test_configs import CONFIGS, rates_by_name
 
 from mmsimtrack.registry import MODELS
-
-CONFIGS = Path(__file__).parents[1] / 'configs'
 
 
 @pytest.fixture
@@ -93,16 +90,11 @@ def test_the_pairs_are_cut_as_the_model_says(cfg):
 
 def test_learning_rates_follow_what_is_fresh(cfg):
     model = MODELS.build(cfg.model)
-    wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
-    rates = {
-        id(parameter): group['lr']
-        for group in wrapper.param_groups
-        for parameter in group['params']
-    }
-    for name, parameter in model.named_parameters():
+    rates = rates_by_name(model, build_optim_wrapper(model, cfg.optim_wrapper))
+    for name, _ in model.named_parameters():
         pre_trained = name.startswith('backbone.stem')
         expected = 1e-5 if pre_trained else 1e-4
-        assert rates[id(parameter)] == pytest.approx(expected), name
+        assert rates[name][0] == pytest.approx(expected), name
 
 
 def test_a_file_without_what_is_not_fresh_is_refused(cfg, tmp_path):

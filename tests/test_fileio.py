@@ -42,29 +42,6 @@ def test_every_dialect_reads_the_same(path):
     assert len(DIALECTS) == 14
 
 
-@pytest.mark.parametrize(
-    'content, line, found',
-    [
-        (b'1,2,3,4\n1,2,3\n', 2, '1 2 3'),
-        (b'1,2,3,4\n\n1,2,3,4,5\n', 3, '1 2 3 4 5'),
-        (b'1,2,3\n1,2,3\n', 1, '1 2 3'),
-        (b'1,2,3,4\r\n1,,3,4\r\n', 2, '1  3 4'),
-        (b'x,y,w,h\n1,2,3,4\n', 1, 'x y w h'),
-        (b'1,2,3,4\n1,inf,3,4\n', 2, '1 inf 3 4'),
-        (b'1,2,3,4\n1,2,\xff,4\n', 2, '1 2 \ufffd 4'),
-        (b'1,2,3,4\n1,2,1_0,4\n', 2, '1 2 1_0 4'),
-        (b'# comment\n1,2,3,4\n', 1, '# comment'),
-    ],
-)
-def test_bad_box_names_file_and_line(write, content, line, found):
-    with pytest.raises(
-        ValueError,
-        match=rf"boxes\.txt, line {line}: found '{found}', expected four "
-        'numbers x, y, w, h',
-    ):
-        read_bboxes_xywh(write(content))
-
-
 @pytest.mark.parametrize('read', [read_bboxes_xywh, read_flags, read_names])
 def test_missing_and_empty_files(write, tmp_path, read):
     expected = 'a list of seq' if read is read_names else 'a text file with o'
@@ -101,24 +78,35 @@ def test_marks_of_encodings(tmp_path, encoding):
     assert read_names(path) == ['Air Hockey-1', 'día']
 
 
+BOX, FLAG = 'four numbers x, y, w, h', 'one integer'
+
+
 @pytest.mark.parametrize(
-    'content, line, found',
+    'content, line, found, expected',
     [
-        (b'0\n1\nyes\n', 3, 'yes'),
-        (b'0\n0.5\n', 2, '0.5'),
-        (b'0,1,nan', 3, 'nan'),
-        (b'0\ninf\n', 2, 'inf'),
-        (b'0,1\n1,0\n', 1, '0 1'),
-        (b'0\n1,0\n', 2, '1 0'),
+        (b'1,2,3,4\n1,2,3\n', 2, '1 2 3', BOX),
+        (b'1,2,3,4\n\n1,2,3,4,5\n', 3, '1 2 3 4 5', BOX),
+        (b'1,2,3\n1,2,3\n', 1, '1 2 3', BOX),
+        (b'1,2,3,4\r\n1,,3,4\r\n', 2, '1  3 4', BOX),
+        (b'x,y,w,h\n1,2,3,4\n', 1, 'x y w h', BOX),
+        (b'1,2,3,4\n1,inf,3,4\n', 2, '1 inf 3 4', BOX),
+        (b'1,2,3,4\n1,2,\xff,4\n', 2, '1 2 \ufffd 4', BOX),
+        (b'1,2,3,4\n1,2,1_0,4\n', 2, '1 2 1_0 4', BOX),
+        (b'# comment\n1,2,3,4\n', 1, '# comment', BOX),
+        (b'0\n1\nyes\n', 3, 'yes', FLAG),
+        (b'0\n0.5\n', 2, '0.5', FLAG),
+        (b'0,1,nan', 3, 'nan', FLAG),
+        (b'0\ninf\n', 2, 'inf', FLAG),
+        (b'0,1\n1,0\n', 1, '0 1', FLAG),
+        (b'0\n1,0\n', 2, '1 0', FLAG),
     ],
 )
-def test_bad_flag_names_file_and_line(write, content, line, found):
-    with pytest.raises(
-        ValueError,
-        match=rf"boxes\.txt, (line|value) {line}: found '{found}', expected "
-        'one integer',
-    ):
-        read_flags(write(content))
+def test_bad_rows_name_file_and_line(write, content, line, found, expected):
+    read = read_bboxes_xywh if expected is BOX else read_flags
+    place = 'line' if expected is BOX else '(line|value)'
+    message = rf"boxes\.txt, {place} {line}: found '{found}', expected "
+    with pytest.raises(ValueError, match=message + expected):
+        read(write(content))
 
 
 def test_nfs_has_every_eighth_line(write):
@@ -132,30 +120,21 @@ def test_nfs_has_every_eighth_line(write):
 
 def test_write_and_read_again(tmp_path):
     path = tmp_path / 'result.txt'
-    write_bboxes_xywh(path, [[1, 2, 3, 4], [0.12345, -5.5, 1e3, 1e-9]])
-    assert path.read_text() == (
-        '1.0000,2.0000,3.0000,4.0000\n0.1235,-5.5000,1000.0000,0.0000\n'
-    )
-    assert read_bboxes_xywh(path)[1].tolist() == [0.1235, -5.5, 1000, 0]
-    assert os.listdir(tmp_path) == ['result.txt']
-
-
-def test_write_refuses_another_shape(tmp_path):
     with pytest.raises(
         ValueError, match=r'found boxes of shape \(4,\), expected \(T, 4\)'
     ):
-        write_bboxes_xywh(tmp_path / 'result.txt', [1, 2, 3, 4])
+        write_bboxes_xywh(path, [1, 2, 3, 4])
     assert not os.listdir(tmp_path)
-
-
-def test_interrupted_write_keeps_the_old_file(tmp_path):
-    path = tmp_path / 'result.txt'
-    path.write_text('old')
+    write_bboxes_xywh(path, [[1, 2, 3, 4], [0.12345, -5.5, 1e3, 1e-9]])
+    text = '1.0000,2.0000,3.0000,4.0000\n0.1235,-5.5000,1000.0000,0.0000\n'
+    assert path.read_text() == text
+    assert read_bboxes_xywh(path)[1].tolist() == [0.1235, -5.5, 1000, 0]
+    # an interrupted write keeps the old file
     with pytest.raises(KeyboardInterrupt):  # noqa: SIM117
         with replace_atomically(path) as temporary:
             temporary.write_text('ne')
             raise KeyboardInterrupt
-    assert path.read_text() == 'old'
+    assert path.read_text() == text
     assert os.listdir(tmp_path) == ['result.txt']
 
 

@@ -1,13 +1,9 @@
 """What `pip install` of a built wheel brings."""
 
-import subprocess
-import sys
 import zipfile
-from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).parents[1]
+from processes import ROOT, python
 
 
 @pytest.fixture(scope='module')
@@ -15,12 +11,7 @@ def wheel(tmp_path_factory):
     """Names in a wheel that is built from a source distribution."""
     pytest.importorskip('build')
     out = tmp_path_factory.mktemp('dist')
-    done = subprocess.run(
-        [sys.executable, '-m', 'build', '-n', '-o', str(out), str(ROOT)],
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
+    python('-m', 'build', '-n', '-o', out, ROOT)
     (path,) = out.glob('*.whl')
     return zipfile.ZipFile(path).namelist()
 

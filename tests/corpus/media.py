@@ -12,10 +12,10 @@ from pathlib import Path
 import clips
 import layouts
 import numpy as np
-from cases import Case
+from cases import INPUTS, Case
 from drifter import Drifter
 from PIL import Image
-from texts import check_arguments
+from storage import check_arguments
 
 from mmsimtrack.apis import sot_inferencer
 from mmsimtrack.datasets.frames import read_frame
@@ -146,69 +146,59 @@ BAD_NAMES = (None, 7, ['a'], '', '/etc', '../..', 'no.jpg', 'a\0b', {'a': 1})
 BAD_PARTS = (None, 7, 'x', {}, [None], [7], ['x'], [[]])
 
 
-def _change(content, part, key, value):
+def _change(part, key, value, content):
     content[part][0][key] = value
 
 
-def _drop(content, part, key):
+def _drop(part, key, content):
     del content[part][0][key]
 
 
-COCO = {}
-for _i, _value in enumerate(BAD_BOXES):
-    COCO[f'bbox {_i}'] = (
-        partial(_change, part='annotations', key='bbox', value=_value),
-        'annotation 100',
-    )
-for _i, _value in enumerate(BAD_IDS):
-    COCO[f'id {_i}'] = (
-        partial(_change, part='annotations', key='id', value=_value),
-        'annotation|instances',
-    )
-    COCO[f'image_id {_i}'] = (
-        partial(_change, part='annotations', key='image_id', value=_value),
-        'annotation 100',
-    )
-for _i, _value in enumerate(BAD_NAMES):
-    COCO[f'file_name {_i}'] = (
-        partial(_change, part='images', key='file_name', value=_value),
-        'instances_train2017|train2017/|/etc',
-    )
-for _part in ('images', 'annotations'):
-    for _i, _value in enumerate(BAD_PARTS):
-        COCO[f'{_part} {_i}'] = (
-            lambda content, _part=_part, _value=_value: content.update(
-                {_part: _value}
-            ),
-            'instances_train2017.json',
-        )
-    COCO[f'no {_part}'] = (
-        lambda content, _part=_part: content.pop(_part),
-        'instances_train2017.json',
-    )
-for _part, _keys in {
-    'images': ('id', 'file_name'),
-    'annotations': ('id', 'image_id'),
-}.items():
-    for _key in _keys:
-        COCO[f'{_part} without {_key}'] = (
-            partial(_drop, part=_part, key=_key),
-            'instances_train2017.json|annotation',
-        )
+def _replace(part, value, content):
+    content[part] = value
+
+
+def _changes(part, key, values):
+    """Changes of a key of the first row, by name."""
+    return {
+        f'{key} {i}': partial(_change, part, key, value)
+        for i, value in enumerate(values)
+    }
+
+
+PARTS = ('images', 'annotations')
+KEYS = [(part, 'id') for part in PARTS]
+KEYS += [('images', 'file_name'), ('annotations', 'image_id')]
+# what the message names, and changes
+COCO = {
+    'annotation 100': {
+        **_changes('annotations', 'bbox', BAD_BOXES),
+        **_changes('annotations', 'image_id', BAD_IDS),
+    },
+    'annotation|instances': {
+        **_changes('annotations', 'id', BAD_IDS),
+        **{f'{p} without {key}': partial(_drop, p, key) for p, key in KEYS},
+    },
+    'instances_train2017|train2017/|/etc': {
+        **_changes('images', 'file_name', BAD_NAMES)
+    },
+    'instances_train2017.json': {
+        f'{part} {i}': partial(_replace, part, value)
+        for part in PARTS
+        for i, value in enumerate(BAD_PARTS)
+    },
+}
+COCO['instances_train2017.json'] |= {
+    f'no {part}': lambda content, part=part: content.pop(part)
+    for part in PARTS
+}
+FINE_BOXES = ([], None, [0, 0, 0, 0], ['1', '2', '3', '4'])
+NESTED = {'bbox': [1, 'x']}
 COCO_FINE = {
-    'an empty box': partial(_change, part='annotations', key='bbox', value=[]),
-    'a null box': partial(_change, part='annotations', key='bbox', value=None),
-    'no box': partial(_drop, part='annotations', key='bbox'),
-    'a crowd': partial(_change, part='annotations', key='iscrowd', value=1),
-    'nested bbox': partial(
-        _change, part='annotations', key='attributes', value={'bbox': [1, 'x']}
-    ),
-    'a box of zeros': partial(
-        _change, part='annotations', key='bbox', value=[0, 0, 0, 0]
-    ),
-    'numbers as texts': partial(
-        _change, part='annotations', key='bbox', value=['1', '2', '3', '4']
-    ),
+    'no box': partial(_drop, 'annotations', 'bbox'),
+    'a crowd': partial(_change, 'annotations', 'iscrowd', 1),
+    'nested bbox': partial(_change, 'annotations', 'attributes', NESTED),
+    **_changes('annotations', 'bbox', FINE_BOXES),
 }
 COCO_BYTES = {
     'empty': lambda data: b'',
@@ -238,8 +228,9 @@ def coco():
 
         return make
 
-    for name, (change, says) in COCO.items():
-        yield Case(f'coco {name}', changed(change), 1, (says,))
+    for says, changes in COCO.items():
+        for name, change in changes.items():
+            yield Case(f'coco {name}', changed(change), 1, (says,))
     for name, change in COCO_FINE.items():
         yield Case(f'coco with {name}', changed(change), 0)
     for name, change in COCO_BYTES.items():
@@ -322,15 +313,6 @@ class Careful(Drifter):
         return super().init(frames, bboxes)
 
 
-BAD_BOXES_OF_USERS = """1,2,3|1,2,3,4,5|a,b,c,d|nan,1,2,3|inf,1,2,3|1,2,0,4
-1,2,-3,4|1,2,3,0|,,,|1;2;3;4|1 2 3 4|1,2,3,4px||1,2,3,|1e400,1,1,1|0x1,2,3,4
-500,1,9,9|1,500,9,9|-50,0,9,9|0,-50,9,9|0,0,1e5,1e5|0,0,1e160,1e160
-0,0,9,1e5|1e160,0,9,9|٣,1,2,None""".replace('\n', '|')
-OPTIONS = """--start -1|--start x|--start 99|--end 0|--step 0|--step -1
---step x|--format xml|--format |--device gpu|--box-at 1,2,3,4
---box-at x:1,2,3,4|--box-at -1:1,2,3,4
---box-at 1:1,2,3,4:x|--out-dir clip.mp4
---precision fp7|--unknown 1""".replace('\n', '|')
 VIDEOS = {
     'empty': lambda data: b'',
     'cut in the header': lambda data: data[:30],
@@ -350,13 +332,13 @@ def tracked(folder, *args, box='0,20,16,24'):
 
 
 def videos():
-    for box in BAD_BOXES_OF_USERS.split('|'):
+    for box in INPUTS['boxes']:
 
         def make(folder, box=box):
             return tracked(folder, 'clip.mp4', box=box)
 
         yield Case(f'--box {box!r}', make, 2, ('box|expected',), _no_results)
-    for option in OPTIONS.split('|'):
+    for option in INPUTS['track']:
 
         def make(folder, option=option):
             name, _, value = option.partition(' ')

@@ -10,7 +10,7 @@ import clips
 import layouts
 import small_models
 import torch
-from cases import Case
+from cases import INPUTS, Case
 from safetensors.torch import save_file
 
 from mmsimtrack.apis import init_model
@@ -20,60 +20,6 @@ from mmsimtrack.registry import MODELS
 ROOT = Path(__file__).parents[2]
 DEMO = ROOT / 'configs/demo/sim_tiny_generated.py'
 
-# settings that nothing reads: the setting, and what the message names
-MISSPELT = """optim_wraper.optimizer.lr=9 optim_wrapper|load_form=x load_from
-resum=True resume|model.exemplar.factr=3 factor|model.serch.size=64 search
-model.search.sise=64 size|trian_cfg.max_epochs=3 train_cfg
-train_cfg.max_epoch=3 max_epochs|train_dataloader.batchsize=2 batch_size
-train_dataloader.sampler.num_pair=2 num_pairs|test_cfg.numslots=2 num_slots
-randomness.sed=1 seed|model.head.chanels=8 channels|seed=1 seed
-default_hooks.checkpoint.intervall=1 interval|env_cfg.cudnn_bench=1 cudnn
-default_hooks.loger.interval=5 logger|model.clipmargin=3 clip_margin
-model.train_cfg.jitter.centre=2 center|custom_hook=[] custom_hooks
-max_epochs=3 max_epochs|batch_size=2 batch_size|lr=9 lr|optimizer.lr=9 optim
-data.root=x data|log_levl=INFO log_level|param_schedulers=None param_scheduler
-vis_backend=[] vis_backends|workdir=x work_dir|total_epochs=3 total_epochs
-train_dataloder.batch_size=1 train_dataloader|modell.clip_margin=1 model
-model.backbone.patch_sise=8 patch_size|test_evaluater.x=1 test_evaluator
-train_dataloader.dataset.sampling.max_gaps=3 max_gap
-optim_wrapper.optimizer.weight_decays=0 weight_decay
-optim_wrapper.clip_grad.maxnorm=3 max_norm|env_config.x=1 env_cfg
-randomness.deterministc=True deterministic"""
-MISSPELT = [line.split() for line in MISSPELT.replace('\n', '|').split('|')]
-# such a line in a file is no error of mmengine's either
-AT_TOP = """resum = True|load_form = 'x'|optim_wraper = dict(type='x')
-max_epochs = 3|optimizer = dict(lr=1)|data = dict(x=1)|seed = 3
-train_dataloder = dict(batch_size=1)|env_config = dict()|test_confg = dict()
-model = dict(exemplar=dict(factr=3))|model = dict(search=dict(sizes=64))
-randomness = dict(sed=1)|env_cfg = dict(mp_config=dict())
-model = dict(train_cfg=dict(jiter=dict(center=1)))""".replace('\n', '|')
-VALUES = {
-    'train_cfg.max_epochs': '0 -1 2.5 many None True',
-    'train_dataloader.batch_size': '0 -2 1.5 x',
-    'train_dataloader.num_workers': '-1 1.5',
-    'train_dataloader.sampler.num_pairs': '0 -5 1.5 None',
-    'train_dataloader.dataset.ratios': '[-1] [0] [nan] x []',
-    'train_dataloader.dataset.sampling.max_gap': '0 -5 2.5 x',
-    'train_dataloader.dataset.sampling.min_visible': '1 0 -3',
-    'default_hooks.checkpoint.interval': '0 -5 1.5 x',
-    'default_hooks.logger.interval': '0 -1',
-    'optim_wrapper.optimizer.lr': '-1 nan inf x None',
-    'optim_wrapper.optimizer.weight_decay': '-1 nan',
-    'optim_wrapper.accumulative_counts': '0 -1 1.5',
-    'optim_wrapper.clip_grad.max_norm': '0 -1 nan',
-    'randomness.seed': 'None -1 1.5 x',
-    'model.exemplar.size': '0 -64 63.5 x',
-    'model.search.size': '0 -64 2.5',
-    'model.search.factor': '0 -1 nan inf x',
-    'model.exemplar.factor': '0 -1',
-    'model.clip_margin': '-5 nan inf x',
-    'model.train_cfg.jitter.center': '-1 nan x',
-    'model.train_cfg.jitter.scale': '-1 inf',
-    'test_cfg.num_slots': '0 -1 2.5 x None',
-    'test_cfg.amp_dtype': 'int8 float64 fp16 1',
-    'resume': 'yes 1 None',
-}
-
 
 def train(config, *options):
     args = ['train', config, '--work-dir', 'out']
@@ -81,15 +27,15 @@ def train(config, *options):
 
 
 def options():
-    for option, says in MISSPELT:
+    for option, says in INPUTS['misspelt'].items():
         make = partial(lambda option, _: train(DEMO, option), option)
         yield Case(f'option {option}', make, 2, (says,), _nothing)
-    for line in AT_TOP.split('|'):
+    for line in INPUTS['at_top']:
         make = partial(written, f"_base_ = ['{DEMO}']\n{line}\n")
         says = ('no effect',)
         yield Case(f'config with {line}', make, 2, says, _nothing)
-    for place, values in VALUES.items():
-        for value in values.split():
+    for place, values in INPUTS['values'].items():
+        for value in values:
             setting = f'{place}={value}'.replace('nan', "float('nan')")
             if 'float(' in setting or 'inf' in value:
                 text = _nested(place, value)
@@ -140,29 +86,9 @@ def _nothing(folder, _):
 
 YAML = 'model: !!python/object/apply:os.system ["touch out"]\n'
 FILES = {
-    'syntax error': ('a.py', 'model = dict(\n'),
-    'unknown name': ('a.py', 'model = nobody\n'),
-    'division': ('a.py', 'model = 1 / 0\n'),
-    'unknown module': ('a.py', 'import nobody\n'),
-    'missing base': ('a.py', "_base_ = ['nobody.py']\n"),
-    'base is a folder': ('a.py', "_base_ = ['.']\n"),
-    'no key of the base': ('a.py', '_base_ = []\nx = {{_base_.y}}\n'),
-    'empty': ('a.py', ''),
+    **INPUTS['configs'],
     'binary': ('a.py', bytes(range(256))),
     'utf-16': ('a.py', 'model = 1'.encode('utf-16')),
-    'page': ('a.py', '<html>'),
-    'other ending': ('a.txt', 'model = 1'),
-    'no ending': ('a', 'model = 1'),
-    'yaml that runs code': ('a.yaml', YAML),
-    'yaml with a name': ('a.yml', 'model: !!python/name:os.system\n'),
-    'yaml with a module': ('a.yaml', 'model: !!python/module:os\n'),
-    'yaml with a tag': ('a.yaml', 'model: !x 1\n'),
-    'base in yaml': ('a.py', "_base_ = ['b.yaml']\n"),
-    'yaml, cut': ('a.yaml', 'model: [1,\n'),
-    'json, cut': ('a.json', '{"model": '),
-    'json, a list': ('a.json', '[1]'),
-    'no model': ('a.py', "work_dir = 'x'\n"),
-    'model is a list': ('a.py', 'model = [1]\n'),
 }
 
 
@@ -263,22 +189,6 @@ TENSORS = {
     'no header': lambda data: struct.pack('<Q', 2) + b'[]',
     'text': lambda data: b'x' * 999,
 }
-METAS = {
-    'None': None,
-    'empty': {},
-    'list': [1],
-    'no cfg': {'epoch': 1},
-    'cfg None': {'cfg': None},
-    'cfg number': {'cfg': 3},
-    'cfg broken': {'cfg': 'model = dict('},
-    'cfg without model': {'cfg': 'a = 1'},
-    'cfg with attributes': {'cfg': 'a.b = 1\nmodel = 3'},
-    'cfg with pairs': {'cfg': 'a, b = 1, 2'},
-    'cfg with calls': {'cfg': "model = dict(type=open('out', 'w'))"},
-    'model is a number': {'cfg': 'model = 3'},
-    'model unknown': {'cfg': "model = dict(type='Nobody')"},
-    'model with more': {'cfg': "model = dict(type='SimTrack', x=1)"},
-}
 
 
 def tracked_with(save, folder, name='w.pth'):
@@ -324,7 +234,7 @@ def weights():
     for name in ('no.pth', '.', 'http://localhost:1/w.pth', 's3://b/w.pth'):
         make = partial(tracked_with, lambda path: None, name=name)
         yield Case(f'weights at {name}', make, 2, (name,))
-    for name, meta in METAS.items():
+    for name, meta in INPUTS['metas'].items():
 
         def make_meta(folder, meta=meta):
             path = folder / 'w.pth'

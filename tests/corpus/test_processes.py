@@ -1,17 +1,14 @@
 """Malformed inputs of the corpus, met by real processes."""
 
 import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 from cases import SECONDS
+from processes import ROOT, python, run
 from test_corpus import CASES
 
-ROOT = Path(__file__).parents[2]
 NAMES = """lasot/groundtruth.txt: a row less|got10k/cover.label: a fraction
-list with '../x'|nfs/dog_1.txt: utf-16|score results: gzip|compare: cut
+list with '../x'|nfs/dog_1.txt: utf-16|score results: gzip
 score gt: empty|check frame png 60000|coco bbox 0|coco: deep|zip: cut
 --box '1,2,3'|--box '0,0,1e5,1e5'|mp4: zeros|source 'no.mp4'
 option resum=True|value train_cfg.max_epochs=0|config: yaml that runs code
@@ -20,22 +17,13 @@ if os.environ.get('MMSIMTRACK_CORPUS') != 'all':
     NAMES = NAMES[:2]
 
 
-def environment():
-    return {**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHON': sys.executable}
-
-
 @pytest.mark.parametrize('name', NAMES)
 def test_a_process_ends_as_the_rule_says(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (case,) = [case for case in CASES if case.name == name]
     args = [str(arg) for arg in case.make(tmp_path)]
-    done = subprocess.run(
-        [sys.executable, '-m', 'mmsimtrack', *args],
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=3 * SECONDS,
-    )
+    options = dict(cwd=tmp_path, check=False, timeout=3 * SECONDS)
+    done = python('-m', 'mmsimtrack', *args, **options)
     assert done.returncode == case.status, done.stderr
     assert 'Traceback' not in done.stderr
     if case.check:
@@ -64,14 +52,8 @@ def test_a_process_ends_as_the_rule_says(name, tmp_path, monkeypatch):
 def test_the_message_comes_last(command, says, tmp_path):
     script, *args = command.split()
     args = [ROOT / a if a.startswith('configs') else a for a in args]
-    python = [] if script.endswith('.sh') else [sys.executable]
-    done = subprocess.run(
-        [*python, ROOT / script, *args],
-        env=environment(),
-        capture_output=True,
-        text=True,
-        cwd=tmp_path,
-    )
+    start = run if script.endswith('.sh') else python
+    done = start(ROOT / script, *args, cwd=tmp_path, check=False)
     assert done.returncode == 2, done.stderr
     lines = (done.stdout + done.stderr).splitlines()
     assert says in lines[-1] and len(lines) < 9

@@ -3,13 +3,12 @@
 import codecs
 import gzip
 import json
-import os
 import random
-import shutil
 
 import layouts
 import storage
 from cases import Case
+from storage import check_arguments
 
 # How a file of n rows is changed, and what is then wrong with it. Where
 # nothing is, the file is read as it was.
@@ -97,17 +96,6 @@ def _first_number(text, number):
 def _second_line(text, line):
     first, _, rest = text.partition(b'\n')
     return b'\n'.join([first, line, rest.partition(b'\n')[2]])
-
-
-def check_arguments(cfg, *more):
-    """Arguments of `mmsimtrack check` for the config of a data set."""
-    cfg = dict(cfg)
-    args = ['check', '--type', cfg.pop('type')]
-    args += ['--data-root', cfg.pop('data_root')]
-    if 'split' in cfg:
-        args += ['--split', cfg.pop('split')]
-    options = [f'{key}={value}' for key, value in cfg.items()]
-    return args + (['--cfg-options', *options] if options else []) + [*more]
 
 
 def damaged(layout, file, change):
@@ -271,125 +259,7 @@ def results():
             yield Case(f'score {kind}: {name}', make, 2, says, nothing)
 
 
-REPORTS = {
-    'empty': b'',
-    'cut': b'{"benchmark": "lasot", "over',
-    'a list': b'[]',
-    'null': b'null',
-    'no keys': b'{}',
-    'scores are texts': b'{"benchmark": "lasot", "profile": "official", '
-    b'"overall": {"auc": "x"}, "per_sequence": {"a": {"auc": "x"}}}',
-    'scores are a list': b'{"benchmark": "lasot", "profile": "official", '
-    b'"overall": [1], "per_sequence": [2]}',
-    'binary': bytes(range(200, 256)),
-    'utf-16': '{}'.encode('utf-16'),
-    'page': b'<html>',
-    'nan': b'{"benchmark": "lasot", "profile": "official", "overall": '
-    b'{"auc": NaN}, "per_sequence": {"a": {"auc": NaN}}}',
-}
-
-
-def reports():
-    def read(command, content):
-        def make(folder):
-            path = folder / 'm.json'
-            path.write_bytes(content)
-            more = ['--out-dir', folder / 'plots'] if command == 'plot' else []
-            return [command, path, path, '--names', 'a', 'b', *more]
-
-        return make
-
-    for command in ('plot', 'compare'):
-        for name, content in REPORTS.items():
-            make = read(command, content)
-            yield Case(f'{command}: {name}', make, 2, (r'm\.json',))
-        make = read(command, b'')
-        gone = lambda folder, make=make: [  # noqa: E731
-            a if a != folder / 'm.json' else folder / 'gone'
-            for a in make(folder)
-        ]
-        yield Case(f'{command}: missing', gone, 2, ('gone',))
-
-
-CACHES = {
-    'a column less': lambda index: min(index.glob('*.npy')).unlink(),
-    'a column cut': lambda index: os.truncate(index / 'bboxes_xywh.npy', 90),
-    'a column empty': lambda index: os.truncate(index / 'names.npy', 0),
-    'a column of objects': lambda index: (index / 'names.npy').write_bytes(
-        b'\x93NUMPY\x01\0'
-        + b'v\0'
-        + b"{'descr': '|O', 'fortran_order': False, 'shape': (1,), }".ljust(
-            118
-        )
-    ),
-    'no shapes': lambda index: (index / 'shapes.json').unlink(),
-    'shapes are a list': lambda index: (index / 'shapes.json').write_text(
-        '[]'
-    ),
-    'shapes are empty': lambda index: (index / 'shapes.json').write_text(''),
-    'shapes are null': lambda index: (index / 'shapes.json').write_text(
-        'null'
-    ),
-    'shapes lead elsewhere': lambda index: (index / 'shapes.json').write_text(
-        '{"../x": ["<f8", 1]}'
-    ),
-    'shapes are a pipe': lambda index: (
-        (index / 'shapes.json').unlink(),
-        os.mkfifo(index / 'shapes.json'),
-    ),
-    'a column is a folder': lambda index: (
-        (index / 'names.npy').unlink(),
-        (index / 'names.npy').mkdir(),
-    ),
-    'a file': lambda index: (shutil.rmtree(index), index.write_text('x')),
-    'a pipe': lambda index: (shutil.rmtree(index), os.mkfifo(index)),
-    'an empty folder': lambda index: (shutil.rmtree(index), index.mkdir()),
-    'a link to nothing': lambda index: (
-        shutil.rmtree(index),
-        index.symlink_to('gone'),
-    ),
-}
-
-
-def caches():
-    """Whatever the cache holds, the boxes are those of the data set."""
-
-    def opened(change):
-        def make(folder):
-            from mmsimtrack.registry import DATASETS
-
-            cfg = storage.make('got10k', folder / 'data', num_frames=4)
-            cache = folder / 'cache'
-            os.environ['MMSIMTRACK_CACHE'] = str(cache)  # the test restores
-            DATASETS.build(cfg)
-            (index,) = cache.glob('*/*.index')
-            change(index)
-            return lambda: DATASETS.build(cfg).get_sequence(1).bboxes_xywh
-
-        return make
-
-    def same(folder, boxes):
-        assert boxes.tolist() == [
-            list(map(float, box)) for box in layouts.moving_bboxes(4, (64, 48))
-        ]
-
-    for name, change in CACHES.items():
-        yield Case(f'cache: {name}', opened(change), 0, check=same)
-    for place in ('~nobody/x', '/dev/null/x', '/proc/x', 'file', ''):
-
-        def make(folder, place=place):
-            first = opened(lambda index: None)(folder)
-            (folder / 'file').write_text('x')
-            where = folder / 'file' if place == 'file' else place
-            os.environ['MMSIMTRACK_CACHE'] = str(where)
-            return first
-
-        yield Case(f'cache at {place!r}', make, 0, check=same)
-
-
 def all_cases():
     yield from boxes_and_flags()
     yield from lists()
     yield from results()
-    yield from reports()
-    yield from caches()

@@ -1,7 +1,6 @@
 """The adapters around stand-ins of the toolkits; `test_kits.py`: real ones."""
 
 import importlib
-import subprocess
 import sys
 from types import SimpleNamespace
 
@@ -10,6 +9,7 @@ import pytest
 import torch
 from fakes import FakeRectangle, FakeServer, install
 from PIL import Image
+from processes import python
 from small_models import SIMTRACK
 
 from mmsimtrack.registry import MODELS
@@ -62,24 +62,17 @@ def test_got10k(model, frames, expected, monkeypatch):
 def test_trax(model, frames, expected, monkeypatch, tmp_path):
     """Every request is answered, the first one too, but not `quit`."""
     trax = install(monkeypatch)
-    requests = []
+    kinds, requests = trax.TraxStatus, []
     for t, frame in enumerate(frames):
         path = tmp_path / f'{t}.png'
         Image.fromarray(frame).save(path)
         image = SimpleNamespace(path=lambda path=path: str(path))
-        first = t == 0
-        requests.append(
-            SimpleNamespace(
-                type=trax.TraxStatus.INITIALIZE
-                if first
-                else trax.TraxStatus.FRAME,
-                image={'color': image},
-                objects=[(FakeRectangle(*BOX), {})] if first else [],
-            )
-        )
-    server = FakeServer(
-        [*requests, SimpleNamespace(type=trax.TraxStatus.QUIT)]
-    )
+        request = SimpleNamespace(type=kinds.FRAME, objects=[])
+        request.image = {'color': image}
+        requests.append(request)
+    requests[0].type = kinds.INITIALIZE
+    requests[0].objects = [(FakeRectangle(*BOX), {})]
+    server = FakeServer([*requests, SimpleNamespace(type=kinds.QUIT)])
     load('trax').serve(server, model)
     assert not server.requests
     assert len(server.answers) == len(frames)
@@ -112,10 +105,4 @@ def test_nothing_else_imports_the_toolkits():
         'import mmsimtrack.apis, mmsimtrack.adapters, sys; '
         'print(*{"trax", "got10k", "vot"} & sys.modules.keys())'
     )
-    result = subprocess.run(
-        [sys.executable, '-c', code],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert result.stdout.split() == []
+    assert python('-c', code).stdout.split() == []

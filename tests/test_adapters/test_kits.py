@@ -5,17 +5,16 @@
 
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from processes import ROOT, python, run
 
 from mmsimtrack.apis import SOTInferencer
 from mmsimtrack.structures import aligned_iou, xywh_to_xyxy
 
-ROOT = Path(__file__).parents[2]
 KITS = os.environ.get('MMSIMTRACK_KITS')
 MODEL = 'sim_s16-6l_real'  # comes with the package
 NUM_FRAMES = 12
@@ -73,19 +72,9 @@ def ours(clip):
 def score(tmp_path, gt, results):
     """Overall scores of `score_results.py`."""
     out = tmp_path / 'metrics.json'
-    tool = ROOT / 'tools/analysis_tools/score_results.py'
-    options = {
-        'gt': gt,
-        'results': results,
-        'benchmark': 'got10k',
-        'out': out,
-    }
-    subprocess.run(
-        [sys.executable, tool]
-        + [x for k, v in options.items() for x in (f'--{k}', str(v))],
-        check=True,
-        capture_output=True,
-    )
+    folders = '--gt', gt, '--results', results, '--out', out
+    tool = 'tools/analysis_tools/score_results.py'
+    python(tool, *folders, '--benchmark', 'got10k')
     return json.loads(out.read_text())['overall']
 
 
@@ -171,14 +160,10 @@ def test_vot(workspace, kits, clip, ours):
         ['evaluate', 'ours'],
         ['analysis', 'ours', '--format', 'json', '--name', 'report'],
     ):
-        result = subprocess.run(
-            [vot, command[0], '--workspace', workspace, *command[1:]],
-            capture_output=True,
-            text=True,
-            env={**os.environ, 'VOT_RESULTS_BINARY': 'false'},
-        )
+        env = {**os.environ, 'VOT_RESULTS_BINARY': 'false'}
+        start = vot, command[0], '--workspace', workspace
+        result = run(*start, *command[1:], env=env)
         print(result.stdout[-2000:], result.stderr[-2000:])
-        assert result.returncode == 0, command
     results = workspace / 'results/ours/unsupervised/moving'
     rows = (results / 'moving_001.txt').read_text().split()[1:]
     boxes = np.array([row.split(',') for row in rows], float)
@@ -187,9 +172,7 @@ def test_vot(workspace, kits, clip, ours):
     )
     scores = (results / 'moving_001_confidence.value').read_text().split()
     np.testing.assert_allclose(
-        [float(s) for s in scores[-NUM_FRAMES + 1 :]],
-        ours[1][1:],
-        atol=1e-3,
+        [float(s) for s in scores[-NUM_FRAMES + 1 :]], ours[1][1:], atol=1e-3
     )
     (report,) = (workspace / 'analysis').rglob('report.json')
     experiments = json.loads(report.read_text())['results']

@@ -57,12 +57,8 @@ def test_every_format(clip, tmp_path):
     assert (found['source'], found['fps']) == (str(clip), 25)
     assert found['model'] == 'drifter'
     assert [len(t['frames']) for t in found['tracks']] == [LENGTH, LENGTH - 3]
-    assert found['tracks'][1]['frames'][0] == {
-        'frame': 3,
-        'time': 0.12,
-        'bbox': [0, 0, 8, 8],
-        'score': 1,
-    }
+    first = {'frame': 3, 'time': 0.12, 'bbox': [0, 0, 8, 8], 'score': 1}
+    assert found['tracks'][1]['frames'][0] == first
     mot = (tmp_path / 'clip_tracked.mot.txt').read_text().splitlines()
     first = '1,1,0.0000,20.0000,16.0000,24.0000,1.0000,-1,-1,-1'
     assert mot[0] == first and len(mot) == len(rows) - 1
@@ -75,12 +71,6 @@ def test_every_format(clip, tmp_path):
     text = (tmp_path / 'clip_tracked_id2.txt').read_text().splitlines()
     assert text[2:4] == ['nan,nan,nan,nan', '0.0000,0.0000,8.0000,8.0000']
     assert len(text) == LENGTH
-
-
-def test_json_alone_leaves_no_rows_behind(clip, tmp_path):
-    track(clip, tmp_path / 'out', formats=('json',), video=False, sheet=False)
-    assert names_in(tmp_path / 'out') == ['clip_tracked.json']
-    assert len(list((tmp_path / 'out').iterdir())) == 2  # and the manifest
 
 
 def test_the_video_shows_the_times_of_the_source(tmp_path):
@@ -120,15 +110,6 @@ def test_files_of_the_user_are_left_alone(clip, tmp_path):
     assert (tmp_path / 'clip_tracked.csv').read_text() == 'mine'
     both = (f'clip_tracked_{n}.{e}' for n in (2, 3) for e in FILES)
     assert names_in(tmp_path) == ['clip_tracked.csv', *both, 'in']
-
-
-def test_own_files_are_no_frames(tmp_path):
-    folder = write_folder(tmp_path / 'ball/img', ['1.png', '2.png'])
-    for number in ('', '_2'):
-        files = track(folder, folder)
-        assert files['sheet'] == f'ball_tracked{number}.png'
-        rows = (folder / files['csv']).read_text().splitlines()
-        assert len(rows) == 3
 
 
 def test_two_at_once_keep_their_files_apart(tmp_path):
@@ -179,3 +160,15 @@ def test_a_target_may_start_before_the_first_frame(clip, tmp_path):
     track(clip, tmp_path, [(-math.inf, 1, LATER)], span=(10,))
     rows = (tmp_path / 'clip_tracked.csv').read_text().splitlines()
     assert rows[1].startswith('10,0.400000,1,0.0000')
+
+
+def test_json_alone_and_own_files_that_are_no_frames(clip, tmp_path):
+    out = tmp_path / 'out'
+    track(clip, out, formats=('json',), video=False, sheet=False)
+    assert names_in(out) == ['clip_tracked.json']
+    assert len(list(out.iterdir())) == 2  # and the manifest
+    folder = write_folder(tmp_path / 'ball/img', ['1.png', '2.png'])
+    for number in ('', '_2'):
+        files = track(folder, folder)
+        assert files['sheet'] == f'ball_tracked{number}.png'
+        assert (folder / files['csv']).read_text().count('\n') == 3

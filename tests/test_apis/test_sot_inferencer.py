@@ -50,11 +50,29 @@ def expected_bboxes(num):
     return np.array(BBOX) + steps
 
 
-def test_iterable_of_frames(inferencer, frames):
-    result = inferencer(iter(frames), BBOX)
+def test_iterable_of_frames(inferencer, frames, folder):
+    given = []
+
+    def camera():
+        for frame in frames:
+            given.append(1)
+            yield frame
+
+    result = inferencer(camera(), BBOX)
     np.testing.assert_array_equal(result['bboxes'], expected_bboxes(5))
     np.testing.assert_array_equal(result['scores'], 0.5 ** np.arange(5))
     assert result['files'] == {}
+    given.clear()
+    stream = inferencer.stream(camera(), BBOX)
+    assert next(stream).bbox.tolist() == list(BBOX)
+    assert next(stream).score == 0.5
+    assert len(given) == 2
+    with pytest.raises(ValueError, match=re.escape('[] holds no frame')):
+        inferencer([], BBOX)
+    with pytest.raises(ValueError, match='found 1 boxes for 2 sources'):
+        inferencer([folder, folder], [BBOX])
+    with pytest.raises(TypeError, match='bboxes is missing'):
+        inferencer(folder)
 
 
 def test_frames_are_rgb(inferencer, folder, frames, tmp_path):
@@ -64,20 +82,6 @@ def test_frames_are_rgb(inferencer, folder, frames, tmp_path):
     files = inferencer(folder, BBOX, tmp_path)['files']
     written = next(open_source(files['video'])).astype(int)
     assert np.abs(written[36:] - frames[0][36:]).mean() < 12
-
-
-def test_stream_is_lazy(inferencer, frames):
-    given = []
-
-    def camera():
-        for frame in frames:
-            given.append(1)
-            yield frame
-
-    stream = inferencer.stream(camera(), BBOX)
-    assert next(stream).bbox.tolist() == list(BBOX)
-    assert next(stream).score == 0.5
-    assert len(given) == 2
 
 
 def test_files(inferencer, folder, tmp_path):
@@ -99,11 +103,6 @@ def test_a_camera_ends_with_ctrl_c(inferencer, frames, tmp_path):
     result = inferencer(camera(), BBOX, tmp_path)
     assert len(result['bboxes']) == 3
     assert (tmp_path / 'frames_tracked.mp4').exists()
-
-
-def test_no_frames(inferencer):
-    with pytest.raises(ValueError, match=re.escape('[] holds no frame')):
-        inferencer([], BBOX)
 
 
 def test_several_targets(inferencer, frames, tmp_path):
@@ -144,13 +143,6 @@ def test_many_sources_share_a_batch(
     assert inferencer.model.largest == largest
     names = {r['files']['video'].stem for r in results}
     assert names == {'longer_tracked', 'clip_tracked', 'clip_tracked_2'}
-
-
-def test_boxes_and_sources_must_agree(inferencer, folder):
-    with pytest.raises(ValueError, match='found 1 boxes for 2 sources'):
-        inferencer([folder, folder], [BBOX])
-    with pytest.raises(TypeError, match='bboxes is missing'):
-        inferencer(folder)
 
 
 def test_low_scores_are_not_drawn(inferencer, frames):
@@ -197,16 +189,9 @@ def test_the_config_comes_from_the_checkpoint(tmp_path):
     torch.save(checkpoint, path)
     found = init_model(None, path, 'cpu').state_dict()
     assert all((found[k] == v).all() for k, v in model.state_dict().items())
-    checkpoint['meta']['cfg'] = "model = dict(type=print('no'))"
-    torch.save(checkpoint, path)
-    with pytest.raises(ValueError, match='does not say which config'):
-        init_model(None, path, 'cpu')
-    checkpoint['meta'] = {}
-    torch.save(checkpoint, path)
-    with pytest.raises(ValueError, match='does not say which config'):
-        init_model(None, path, 'cpu')
-
-
-def test_the_shipped_file_names_its_model():
-    _, weights = find_model('sim_s16-6l_real')
+    for meta in ({'cfg': "model = dict(type=print('no'))"}, {}):
+        torch.save(checkpoint | {'meta': meta}, path)
+        with pytest.raises(ValueError, match='does not say which config'):
+            init_model(None, path, 'cpu')
+    _, weights = find_model('sim_s16-6l_real')  # the file names its model
     assert init_model(None, weights, 'cpu').search['size'] > 0

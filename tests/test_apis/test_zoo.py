@@ -10,14 +10,11 @@ from mmsimtrack.structures import aligned_iou
 def test_names_lead_to_configs():
     names = list_models()
     assert {'sim_b16_lasot', 'sim_s16-6l_real'} <= set(names)
+    assert set(list_models(weights=True)) < set(names)
     for name in names:
         config, weights = find_model(name)
         assert config.is_file()
         assert weights is None or weights.is_file()
-
-
-def test_weights_that_come_with_the_package():
-    assert set(list_models(weights=True)) < set(list_models())
 
 
 @pytest.mark.parametrize('call', [find_model, get_model, SOTInferencer])

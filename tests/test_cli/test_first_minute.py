@@ -4,13 +4,13 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import threading
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from clips import LENGTH, write_clip
+from processes import python
 
 PAGE = """<video src="clip_tracked.mp4" muted></video><script>
 const video = document.querySelector('video');
@@ -47,7 +47,7 @@ def out(tmp_path_factory):
     clip = write_clip(folder / 'clip.mp4', audio='aac')
     args = ['track', str(clip), '--box', '0,20,16,24', '--device', 'cpu']
     args += ['--out-dir', str(folder), '--format', 'csv,json']
-    subprocess.run([sys.executable, '-c', CODE, *args], check=True)
+    python('-c', CODE, *args)
     return folder
 
 

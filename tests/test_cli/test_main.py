@@ -1,9 +1,7 @@
 """The command mmsimtrack: its parts, its errors, its exit status."""
 
-import subprocess
-import sys
-
 import pytest
+from processes import python
 
 from mmsimtrack.cli import main as module
 from mmsimtrack.cli.main import COMMANDS as OTHERS
@@ -12,26 +10,17 @@ from mmsimtrack.cli.main import main
 COMMANDS = ['track', *OTHERS, 'convert', 'models']
 
 
-def run(*command):
-    return subprocess.run(
-        [sys.executable, *command], capture_output=True, text=True
-    )
-
-
 @pytest.mark.parametrize('args', [['--help'], ['track', '--help'], ['models']])
 def test_help_needs_no_network_library(args):
     code = (
         'import sys; from mmsimtrack.cli.main import main; main(sys.argv[1:]);'
         'print(*{"torch", "mmengine", "matplotlib"} & set(sys.modules))'
     )
-    done = run('-c', code, *args)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1] == ''
+    assert python('-c', code, *args).stdout.splitlines()[-1] == ''
 
 
 def test_the_module_is_the_command():
-    done = run('-m', 'mmsimtrack', '--help')
-    assert done.returncode == 0
+    done = python('-m', 'mmsimtrack', '--help')
     for name in COMMANDS:
         assert f'\n  {name} ' in done.stdout
 

@@ -189,27 +189,6 @@ def test_mirroring(pairs):
         assert_share(codes == code, 1 / 4)
 
 
-def test_mirroring_step_by_step(build):
-    """The pair first, then each view: the second hides the first above."""
-    transforms = build([[[True]]], ratios=[1]).transforms
-    kinds = [type(transform).__name__ for transform in transforms]
-    for i, joint in zip(
-        np.flatnonzero(np.equal(kinds, 'RandomMirror')), (1, 0)
-    ):
-        flips = []
-        for k in range(NUM_DRAWS // 2):
-            image = np.array([[[0] * 3, [9] * 3]], np.uint8)
-            pair = {view: image for view in VIEWS}
-            pair |= {f'{view}_bbox': np.zeros(4) for view in VIEWS}
-            pair['rng'] = np.random.default_rng((2, k))
-            transforms[i](pair)
-            flips.append([pair[view][0, 0, 0] == 9 for view in VIEWS])
-        flips = np.array(flips)
-        assert_share(flips[:, 0], 1 / 2)
-        assert_share(flips[:, 1], 1 / 2)
-        assert_share(flips[:, 0] == flips[:, 1], 1 if joint else 1 / 2)
-
-
 def test_brightness(pairs):
     factors = of_views(pairs, lambda x: x[..., 1].mean() / GREEN)
     gray = of_views(pairs, lambda x: x[0, 0, 1] == x[0, 0, 2])

@@ -32,10 +32,7 @@ EXPECTED = {
     'nfs': ('dog_1', 'dog_1/30/dog_1/00001.jpg'),
     'otb100': ('Deer', 'Deer/img/0001.jpg'),
     'tnl2k': ('INF_woman_1', 'INF_woman_1/imgs/00001.jpg'),
-    'trackingnet': (
-        'TRAIN_0_video_0',
-        'TRAIN_0/frames/TRAIN_0_video_0/0.jpg',
-    ),
+    'trackingnet': ('TRAIN_0_video_0', 'TRAIN_0/frames/TRAIN_0_video_0/0.jpg'),
     'uav123': ('uav6', 'data_seq/UAV123/uav6/000001.jpg'),
     'vasttrack': (f'{PARROT}-15', f'{PARROT}/{PARROT}-15/imgs/00001.jpg'),
 }
@@ -65,18 +62,13 @@ def last(cfg):
 
 def read_all(cfg, decode=True):
     """Everything of all sequences."""
-    dataset = DATASETS.build(cfg)
-    sequences = [dataset.get_sequence(i) for i in range(len(dataset))]
-    return [
-        [
-            s.name,
-            s.bboxes_xywh.tolist(),
-            s.visible.tolist(),
-            s.scored.tolist(),
-            [s.read_frame(t).tolist() for t in range(len(s) * decode)],
-        ]
-        for s in sequences
-    ]
+    dataset, content = DATASETS.build(cfg), []
+    for i in range(len(dataset)):
+        s = dataset.get_sequence(i)
+        frames = [s.read_frame(t).tolist() for t in range(len(s) * decode)]
+        arrays = s.bboxes_xywh, s.visible, s.scored
+        content.append([s.name, *(x.tolist() for x in arrays), frames])
+    return content
 
 
 def check(cfg, message):
@@ -187,36 +179,32 @@ EMPTY = [(9, 9, 9, 9), (0, 0, 0, 0), (5, 5, 0, 4), (5, 5, 4, -1)]
 
 
 @pytest.mark.parametrize(
-    'layout, options, visible, scored',
+    'layout, boxes, flags, visible, scored',
     [
         # the kit reads flags, and has own rules for odd boxes
         (
             'lasot',
-            dict(
-                bboxes_xywh=[*EMPTY, *[(9, 9, 9, 9)] * 4],
-                occluded=(5, 6),
-                out_of_view=(6, 7),
-            ),
-            [1, 0, 0, 0, 1, 0, 0, 0],
-            [1, 1, 1, 1, 1, 0, 0, 0],
+            [(9, 9, 9, 9)] * 4,
+            dict(occluded=(5, 6), out_of_view=(6, 7)),
+            '10001000',
+            '11111000',
         ),
         # the kit reads the cover only
         (
             'got10k',
-            dict(
-                bboxes_xywh=[*EMPTY, (NAN,) * 4, *[(-9, 9, 9, 9)] * 4],
-                absent=(5, 6),
-                uncovered=(6, 7),
-            ),
-            [1, 0, 0, 0, 0, 0, 0, 0, 1],
-            [1, 1, 1, 1, 0, 1, 0, 0, 1],
+            [(NAN,) * 4, *[(-9, 9, 9, 9)] * 4],
+            dict(absent=(5, 6), uncovered=(6, 7)),
+            '100000001',
+            '111101001',
         ),
-        ('tnl2k', dict(bboxes_xywh=EMPTY), [1, 0, 0, 0], [1, 0, 1, 1]),
-        ('vasttrack', dict(bboxes_xywh=EMPTY), [1, 0, 0, 0], [1, 0, 1, 1]),
-        ('trackingnet', dict(bboxes_xywh=EMPTY), [1, 0, 0, 0], [1, 0, 0, 0]),
+        ('tnl2k', [], {}, '1000', '1011'),
+        ('vasttrack', [], {}, '1000', '1011'),
+        ('trackingnet', [], {}, '1000', '1000'),
     ],
 )
-def test_visible_and_scored(tmp_path, layout, options, visible, scored):
+def test_visible_and_scored(tmp_path, layout, boxes, flags, visible, scored):
+    visible, scored = (list(map(int, x)) for x in (visible, scored))
+    options = dict(flags, bboxes_xywh=EMPTY + boxes)
     cfg = storage.make(layout, tmp_path, **options)
     dataset = DATASETS.build(cfg)
     sequence = dataset.get_sequence(0)
@@ -256,19 +244,16 @@ def test_first_box_only(layout, tmp_path):
     assert dataset[0]['data_samples'].num_frames == 5
 
 
-def test_mirror_of_lasot_without_classes(tmp_path):
-    folders = layouts.make_lasot(tmp_path, flat=True)
+@pytest.mark.parametrize('flat', [False, True])
+def test_mirrors_of_lasot_and_frames_after_the_last_box(tmp_path, flat):
+    """Without a folder per class; more frames than boxes, as in monkey-17."""
+    folders = layouts.make_lasot(tmp_path, flat=flat)
+    frames = folders[1] / 'img'
+    shutil.copy(frames / '00000008.jpg', frames / '00000009.jpg')
     dataset = LaSOTDataset(tmp_path, 'train', indices=2)
+    assert dataset.num_frames().tolist() == [8, 8]
     path = dataset.get_sequence(0).frame_path(7)
     assert path == str(folders[0] / 'img/00000008.jpg')
-
-
-def test_frames_of_lasot_after_the_last_box(tmp_path):
-    """As in monkey-17."""
-    cfg = storage.make('lasot', tmp_path)
-    frames = tmp_path / 'airplane/airplane-11/img'
-    shutil.copy(frames / '00000008.jpg', frames / '00000009.jpg')
-    assert DATASETS.build(cfg).num_frames().tolist() == [8, 8]
 
 
 @pytest.mark.parametrize('split', ['vottrain', 'votval'])
@@ -372,21 +357,16 @@ def test_range_of_a_video_of_uav123(tmp_path):
     assert np.flatnonzero(~sequence.visible).tolist() == [2]
 
 
-@pytest.mark.parametrize('frames', ['img', 'imgs'])
-@pytest.mark.parametrize('level', ['', 'test'])
+@pytest.mark.parametrize(
+    ('frames', 'level'), [('img', ''), ('img', 'test'), ('imgs', 'test')]
+)
 def test_split_of_vasttrack(tmp_path, frames, level):
     """The classes in `test` count, where they are there."""
     layouts.make_vasttrack(tmp_path, ['Aardwolf-1', 'Aardwolf-3'])
-    layouts.make_vasttrack(
-        tmp_path / level,
-        ['Aardwolf-1'],
-        num_frames=11,
-        frame_name=f'{frames}/{{}}.jpg',
-    )
-    if not level and frames == 'img':
+    options = dict(num_frames=11, frame_name=f'{frames}/{{}}.jpg')
+    layouts.make_vasttrack(tmp_path / level, ['Aardwolf-1'], **options)
+    if not level:
         shutil.rmtree(tmp_path / 'Aardwolf/Aardwolf-1/imgs')
-    if not level and frames == 'imgs':
-        pytest.skip('two sets of frames in one folder')
     cfg = dict(type='VastTrackDataset', data_root=tmp_path, split='test')
     sequence = DATASETS.build(dict(cfg, indices=1)).get_sequence(0)
     folder = tmp_path / level / f'Aardwolf/Aardwolf-1/{frames}'
@@ -430,20 +410,20 @@ def test_splits_of_lasot_and_got10k_share_nothing():
     ]
 
 
+def row_of_uav123(row):
+    name, video = Path(row['anno_path']).stem, Path(row['path']).name
+    return name, video, row['startFrame'], row['endFrame']
+
+
+def row_of_otb100(row):
+    name, video = row['name'].replace('_', '-'), row['path']
+    first = str(int(row['startFrame']) + int(row['initOmit'] or 0))
+    return name, video.removesuffix('/img'), first, row['endFrame'], row['nz']
+
+
 REFERENCES = {
-    'uav123': lambda row: [
-        Path(row['anno_path']).stem,
-        Path(row['path']).name,
-        row['startFrame'],
-        row['endFrame'],
-    ],
-    'otb100': lambda row: [
-        row['name'].replace('_', '-'),
-        row['path'].removesuffix('/img'),
-        str(int(row['startFrame']) + int(row['initOmit'] or 0)),
-        row['endFrame'],
-        row['nz'],
-    ],
+    'uav123': row_of_uav123,
+    'otb100': row_of_otb100,
     'nfs': lambda row: [row['name'].removeprefix('nfs_')],
 }
 
@@ -498,17 +478,12 @@ def test_wrong_options(layout, options, message, cfg):
 @pytest.mark.parametrize('name', ['../../victim', '/etc/a', '..', 'a\\b', '.'])
 def test_names_that_are_no_names_of_files(layout, name, cfg, tmp_path):
     """Results would be written elsewhere."""
-    path = tmp_path / 'data' / LISTS[layout]
-    path.write_text(f'{name}\n')
+    (tmp_path / 'data' / LISTS[layout]).write_text(f'{name}\n')
     if layout != 'got10k':
         cfg['list_file'] = LISTS[layout]
+    message = f'{cfg["type"]}: .* lists the sequence {re.escape(repr(name))}'
     if layout == 'folder' and '/' in name:
-        name = name.replace('/', '_')
         message = 'is missing'
-    else:
-        message = (
-            f'{cfg["type"]}: .* lists the sequence {re.escape(repr(name))}'
-        )
     check(cfg, message)
 
 

@@ -4,10 +4,7 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-from mmsimtrack.datasets.frame_sampling import (
-    SAMPLING_MODES,
-    SamplingPolicy,
-)
+from mmsimtrack.datasets.frame_sampling import SAMPLING_MODES, SamplingPolicy
 
 
 def sample_frames(visible, max_gap, mode, rng):
@@ -51,48 +48,37 @@ def test_causal_draws_never_change():
     assert sample_frames(visible, 15, 'causal', generator) == (316, 334)
 
 
-ANY_TWO = dict.fromkeys(permutations(range(3), 2), 1 / 6)
-
-
 # frames 0, 1, 2 and a gap of 9: everything is near everything
+ANY_TWO = dict.fromkeys(permutations(range(3), 2), 1 / 6)
+# frames 0 to 3, gap 2: {0, 1}, {0, 1, 2}, {1, 2, 3} or {2, 3}
+ONE_WAY = {
+    **dict.fromkeys([(0, 1), (2, 3)], 1 / 4 + 1 / 12),
+    **dict.fromkeys([(0, 2), (1, 3)], 1 / 12),
+    (1, 2): 2 / 12,
+}
+AROUND = {pair: share / 2 for pair, share in ONE_WAY.items()}
+AROUND |= {pair[::-1]: share for pair, share in AROUND.items()}
+# partners are neighbours
+NEXT = dict.fromkeys([(1, 0), (1, 2), (2, 1), (2, 3)], 1 / 8)
+NEXT |= dict.fromkeys([(0, 1), (3, 2)], 1 / 4)
+
+
 @pytest.mark.parametrize(
-    'mode, expected',
+    'visible, max_gap, mode, expected',
     [
-        ('causal', {(0, 1): 1 / 4, (0, 2): 1 / 4, (1, 2): 1 / 2}),
-        ('interval', ANY_TWO),
-        ('order', ANY_TWO),
+        # everything is near everything
+        (range(3), 9, 'causal', {(0, 1): 1 / 4, (0, 2): 1 / 4, (1, 2): 1 / 2}),
+        (range(3), 9, 'interval', ANY_TWO),
+        (range(3), 9, 'order', ANY_TWO),
+        (range(4), 2, 'interval', NEXT),
+        (range(4), 2, 'order', AROUND),
+        # the gap grows by five: gap 1 finds nothing; gap 6 finds (0, 5) for
+        # 0, and nothing for 5, for which gap 11 again draws one of them
+        ([0, 5, 12], 1, 'causal', {(0, 5): 3 / 4, (5, 12): 1 / 4}),
     ],
 )
-def test_shares_by_hand(mode, expected):
-    assert shares(draw(range(3), 9, mode)) == pytest.approx(expected, abs=0.03)
-
-
-def test_interval_prefers_no_side():
-    """Frames 0 to 3, gap 2: partners are neighbours."""
-    expected = {
-        (0, 1): 1 / 4,
-        (1, 0): 1 / 8,
-        (1, 2): 1 / 8,
-        (2, 1): 1 / 8,
-        (2, 3): 1 / 8,
-        (3, 2): 1 / 4,
-    }
-    found = shares(draw(range(4), 2, 'interval'))
-    assert found == pytest.approx(expected, abs=0.03)
-
-
-def test_order_draws_around_a_frame():
-    """Frames 0 to 3, gap 2: {0, 1}, {0, 1, 2}, {1, 2, 3} or {2, 3}."""
-    one_way = {
-        (0, 1): 1 / 4 + 1 / 12,
-        (0, 2): 1 / 12,
-        (1, 2): 2 / 12,
-        (1, 3): 1 / 12,
-        (2, 3): 1 / 4 + 1 / 12,
-    }
-    expected = {pair: share / 2 for pair, share in one_way.items()}
-    expected |= {pair[::-1]: share for pair, share in expected.items()}
-    found = shares(draw(range(4), 2, 'order'))
+def test_shares_by_hand(visible, max_gap, mode, expected):
+    found = shares(draw(visible, max_gap, mode))
     assert found == pytest.approx(expected, abs=0.03)
 
 
@@ -118,20 +104,6 @@ def test_only_visible_frames(mode):
     assert (frames[:, 0] != frames[:, 1]).all()
     # the gap grows where no visible frame is near
     assert set(draw([10, 60], 4, mode, 20).flat) == {10, 60}
-
-
-def test_gap_grows_by_five():
-    """5 and 7 frames apart, gap 1: found at gap 6 or 11, 5 three times as
-    often.
-    """
-    # gap 1 finds nothing; gap 6 finds (0, 5) for 0, and nothing for 5, for
-    # which gap 11 again draws one of them, with either partner in reach
-    found = shares(draw([0, 5, 12], 1, 'causal'))
-    expected = {
-        (0, 5): 1 / 2 + 1 / 2 * 1 / 2,
-        (5, 12): 1 / 2 * 1 / 2,
-    }
-    assert found == pytest.approx(expected, abs=0.03)
 
 
 @pytest.mark.parametrize('mode', SAMPLING_MODES)

@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import pickle
 import re
+import shutil
 import signal
 from pathlib import Path
 
@@ -28,33 +29,19 @@ TRUE = np.array([True])
 SQUARE = np.array([[1, 1], [9, 1], [9, 9]], np.float32)
 # two frames, of which one box is public; three frames with names; a picture
 FIRST = VideoSequence(
-    'é-1',
-    'a/{é}/{:08d}.jpg',
-    1,
-    2,
+    *('é-1', 'a/{é}/{:08d}.jpg', 1, 2),
     np.array([[0.1, 1 / 3, 2e-9, 12]]),
-    TRUE,
-    ~TRUE,
+    *(TRUE, ~TRUE),
 )
 SECOND = VideoSequence(
-    'second',
-    'a/{}',
-    0,
-    3,
+    *('second', 'a/{}', 0, 3),
     np.array([[1, 2, 3, 4], [NAN] * 4, [5, 6, 7, 8.5]]),
     np.array([True, False, False]),
     np.array([True, False, True]),
     ('x.jpg', 'yy.png', 'zzz é.jpg'),
 )
 THIRD = VideoSequence(
-    'third',
-    'a/{}',
-    5,
-    1,
-    np.ones((1, 4)),
-    TRUE,
-    TRUE,
-    ('w.jpg',),
+    *('third', 'a/{}', 5, 1, np.ones((1, 4)), TRUE, TRUE, ('w.jpg',)),
     [SQUARE] * 2,
 )
 
@@ -277,26 +264,36 @@ def replace_by_file(path):
     path.write_text('')
 
 
-def replace_by_pipe(path):
-    (path / 'names.npy').unlink()
-    os.mkfifo(path / 'names.npy')
-
-
 def save(name, array):
     return lambda path: np.save(path / f'{name}.npy', array)
+
+
+def pipe(path):
+    path.unlink()
+    os.mkfifo(path)
+
+
+OBJECTS = "{'descr': '|O', 'fortran_order': False, 'shape': (1,), }"
+OBJECTS = b'\x93NUMPY\x01\0v\0' + OBJECTS.ljust(118).encode()
 
 
 @pytest.mark.parametrize(
     'damage',
     [
         replace_by_file,
-        replace_by_pipe,
+        lambda path: pipe(path / 'names.npy'),
+        lambda path: pipe(path / 'shapes.json'),
         lambda path: (path / 'scored.npy').unlink(),
         lambda path: (path / 'shapes.json').unlink(),
         lambda path: (path / 'shapes.json').write_text('[1, 2]'),
+        lambda path: (path / 'shapes.json').write_text('null'),
+        lambda path: (path / 'shapes.json').write_text(''),
+        lambda path: (path / 'shapes.json').write_text('{"../x": ["<f8", 1]}'),
         lambda path: (path / 'offsets.npy').write_bytes(b''),
         lambda path: os.truncate(path / 'bboxes_xywh.npy', 200),
         lambda path: (path / 'names.npy').write_text('[1, 2]'),
+        lambda path: (path / 'names.npy').write_bytes(OBJECTS),
+        lambda path: (shutil.rmtree(path), path.mkdir()),
         save('names', np.array(['a', 'b'], object)),
         save('bboxes_xywh', np.zeros((7, 4))),
     ],
@@ -313,7 +310,20 @@ def test_a_broken_index_is_replaced(got10k, parsed, logged, damage):
     assert not parsed()
 
 
-@pytest.mark.parametrize('folder', ['/dev/null/cache', '~nobody-here/x', None])
+@pytest.mark.parametrize(
+    'replace', [os.mkfifo, lambda path: path.symlink_to('gone')]
+)
+def test_what_stands_where_an_index_belongs(got10k, replace):
+    expected = contents(got10k())
+    (path,) = find_indices()
+    shutil.rmtree(path)
+    replace(path)
+    assert contents(got10k()) == contents(got10k()) == expected
+
+
+@pytest.mark.parametrize(
+    'folder', ['/dev/null/cache', '/proc/x', '~nobody-here/x', None]
+)
 def test_cache_that_cannot_be_written(got10k, monkeypatch, logged, folder):
     expected = contents(got10k())
 

@@ -1,4 +1,3 @@
-import json
 import logging
 from pathlib import Path
 
@@ -15,7 +14,6 @@ from mmsimtrack.datasets import (
     jitter_bbox,
 )
 
-PARITY = Path(__file__).parents[2] / '../shared/parity/boxes.json'
 AUGMENTATION = [
     dict(type='JointGray', prob=0.5),
     dict(type='RandomMirror', prob=0.5, joint=True),
@@ -38,26 +36,19 @@ def build(make_got10k, tmp_path):
     return _build
 
 
-def build_pairs(
-    root,
-    transforms=(),
-    reading=None,
-    min_frames=2,
-    min_visible=2,
-    type_='Got10kDataset',
-):
+def build_pairs(root, transforms=(), type_='Got10kDataset', **options):
     cfg = dict(type=type_, data_root=str(root), split='train')
+    sampling = dict(max_gap=200, min_frames=2, min_visible=2)
+    sampling |= {k: options.pop(k) for k in list(options) if k in sampling}
     return PairDataset(
         datasets=[cfg],
         ratios=[1],
         exemplar=dict(size=32, factor=2),
         search=dict(size=64, factor=4),
         jitter=dict(center=3.5, scale=0.5),
-        sampling=dict(
-            max_gap=200, min_frames=min_frames, min_visible=min_visible
-        ),
+        sampling=sampling,
         transforms=transforms,
-        reading=reading,
+        **options,
     )
 
 
@@ -147,20 +138,12 @@ def test_pair_is_a_function_of_its_key(make_got10k, tmp_path, type_):
 
 def test_pairs_do_not_depend_on_workers(build):
     pairs = build(AUGMENTATION)
-    keys = [(1, k) for k in range(16)]
-    batches = [
-        list(
-            DataLoader(
-                pairs,
-                batch_size=4,
-                sampler=keys,
-                num_workers=num_workers,
-                collate_fn=default_collate,
-            )
-        )
-        for num_workers in (0, 2)
-    ]
-    for batch, other in zip(*batches, strict=True):
+    loader = dict(batch_size=4, collate_fn=default_collate)
+    loader['sampler'] = [(1, k) for k in range(16)]
+    alone, workers = (
+        list(DataLoader(pairs, num_workers=num, **loader)) for num in (0, 2)
+    )
+    for batch, other in zip(alone, workers, strict=True):
         for name, value in batch['inputs'].items():
             assert torch.equal(value, other['inputs'][name])
         keys = [sample.key for sample in batch['data_samples']]
@@ -180,20 +163,22 @@ def test_short_and_hidden_sequences_are_not_drawn(make_got10k, tmp_path):
     # seq_0 has 8 frames, 5 of them visible
     make_got10k(tmp_path, num_sequences=1, absent=(0, 1, 2))
     assert len(build_pairs(tmp_path, min_frames=8, min_visible=5)) == 1
-    for limits in ((9, 5), (8, 6)):
-        message = (
-            r'none of the 1 sequences of Got10kDataset in '
-            rf'{tmp_path} has {limits[0]} frames and {limits[1]} visible '
-            r'ones\. Lower sampling\.min_frames and sampling\.min_vis'
-        )
-        with pytest.raises(ValueError, match=message):
-            build_pairs(tmp_path, min_frames=limits[0], min_visible=limits[1])
-
-
-def test_pairs_need_two_visible_frames():
-    message = 'sampling.min_visible is 1, expected at least 2'
-    with pytest.raises(ValueError, match=message):
-        build_pairs('nowhere', min_visible=1)
+    message = r'none of the 1 sequences of {} in {} has {} frames and {} '
+    for frames, visible in ((9, 5), (8, 6)):
+        found = message.format('Got10kDataset', tmp_path, frames, visible)
+        found += r'visible ones\. Lower sampling\.min_frames and sampling\.min'
+        with pytest.raises(ValueError, match=found):
+            build_pairs(tmp_path, min_frames=frames, min_visible=visible)
+    # objects without area
+    empty = (9, (4, 4, 0, 8), 0)
+    make_coco(tmp_path, objects=[empty, (9, (4, 4, 2, 1), 0), empty])
+    pairs = build_pairs(tmp_path, type_='CocoDataset')
+    rng = np.random.default_rng(0)
+    assert {pairs.draw(rng)[0].name for _ in range(20)} == {'101'}
+    make_coco(tmp_path, objects=[empty])
+    found = message.format('CocoDataset', tmp_path, 1, 1)
+    with pytest.raises(ValueError, match=f'{found}.* check the annotations'):
+        build_pairs(tmp_path, type_='CocoDataset')
 
 
 def test_jitter_by_hand():
@@ -206,25 +191,6 @@ def test_jitter_by_hand():
     )
     # 4 x 9 -> 8 x 4.5, of side 6; the center moves by 0.25 * 6 * 3.5
     np.testing.assert_allclose(bbox, (3.25, -3, 11.25, 1.5))
-
-
-def test_jitter_equals_the_release():
-    if not PARITY.exists():
-        pytest.skip(f'{PARITY} is not here')
-    for case in json.loads(PARITY.read_text())['jitter']:
-        x, y, w, h = case['box']
-        bbox = jitter_bbox(
-            np.array([x, y, x + w, y + h]),
-            np.array(case['normal']),
-            np.array(case['uniform']),
-            case['center_jitter'],
-            case['scale_jitter'],
-        )
-        x, y, w, h = case['out_xywh']
-        # the release computes in float32
-        np.testing.assert_allclose(
-            bbox, (x, y, x + w, y + h), rtol=1e-5, atol=1e-4
-        )
 
 
 def test_boxes_are_where_targets_are(build):
@@ -245,13 +211,6 @@ def test_crops_outside_of_the_frame_are_redrawn(build):
     pairs = build(bboxes_xywh=[inside] * 3 + [outside] * 2 + [inside])
     frames = {pairs[0, k]['frames'] for k in range(60)}
     assert frames == {(0, 1), (0, 2), (1, 2), (0, 5), (1, 5), (2, 5)}
-
-
-def test_broken_frame_stops_training(build, tmp_path):
-    pairs = build()
-    cut_short(tmp_path / 'train/seq_0/00000002.jpg')
-    with pytest.raises(ValueError, match='00000002.jpg is truncated'):
-        pairs[0, 0]
 
 
 @pytest.mark.parametrize('missed', [False, True])
@@ -299,32 +258,6 @@ def test_both_views_of_an_image(tmp_path, reads):
         assert_box_fits(pair, 'search')
     # the search crop is jittered, by draws of the pair's generator
     assert len({tuple(pair['search_bbox']) for pair in found}) == 10
-
-
-def test_objects_without_area_are_not_drawn(tmp_path):
-    empty = (9, (4, 4, 0, 8), 0)
-    make_coco(tmp_path, objects=[empty, (9, (4, 4, 2, 1), 0), empty])
-    pairs = build_pairs(tmp_path, type_='CocoDataset')
-    rng = np.random.default_rng(0)
-    assert {pairs.draw(rng)[0].name for _ in range(20)} == {'101'}
-    make_coco(tmp_path, objects=[empty])
-    message = (
-        rf'none of the 1 sequences of CocoDataset in {tmp_path} has 1 frames '
-        r'and 1 visible ones\..* or check the annotations'
-    )
-    with pytest.raises(ValueError, match=message):
-        build_pairs(tmp_path, type_='CocoDataset')
-
-
-def test_reading_refuses_what_it_does_not_know(build):
-    message = (
-        r"PairDataset: reading\.on_corrupt is 'ignore', expected one of "
-        r"\['raise', 'skip'\]\. Change it in the config"
-    )
-    with pytest.raises(ValueError, match=message):
-        build(reading=dict(on_corrupt='ignore'))
-    with pytest.raises(TypeError, match='reduce'):
-        build(reading=dict(reduce=True))
 
 
 def test_pairs_of_corrupt_frames_are_drawn_again(build, tmp_path, logged):
@@ -379,19 +312,42 @@ def test_drawing_again_ends(build, tmp_path, corrupt):
 
 
 @pytest.mark.parametrize('on_corrupt', ['raise', 'skip'])
-def test_missing_frames_are_not_skipped(build, tmp_path, on_corrupt):
+def test_broken_and_missing_frames_stop_training(build, tmp_path, on_corrupt):
+    """But for broken ones that may be skipped."""
     pairs = build(reading=dict(on_corrupt=on_corrupt))
-    (tmp_path / 'train/seq_0/00000002.jpg').unlink()
+    path = tmp_path / 'train/seq_0/00000002.jpg'
+    if on_corrupt == 'raise':
+        cut_short(path)
+        with pytest.raises(ValueError, match='00000002.jpg is truncated'):
+            pairs[0, 0]
+    path.unlink()
     with pytest.raises(FileNotFoundError, match='00000002.jpg is missing'):
         pairs[0, 0]
 
 
+@pytest.mark.parametrize(
+    'options, error, message',
+    [
+        (dict(min_visible=1), ValueError, 'sampling.min_visible is 1, exp'),
+        (
+            dict(reading=dict(on_corrupt='ignore')),
+            ValueError,
+            r"PairDataset: reading\.on_corrupt is 'ignore', expected one of "
+            r"\['raise', 'skip'\]\. Change it in the config",
+        ),
+        (dict(reading=dict(reduce=True)), TypeError, 'reduce'),
+    ],
+)
+def test_options_are_checked(make_got10k, tmp_path, options, error, message):
+    make_got10k(tmp_path)
+    with pytest.raises(error, match=message):
+        build_pairs(tmp_path, **options)
+
+
 def test_frames_are_reduced_where_crops_allow_it(build, reads):
     # windows of 80 and 160 px, for crops of 32 and 64 px
-    data = dict(
-        size=(320, 240),
-        bboxes_xywh=[(100, 100, 40, 40), (110, 90, 40, 40)],
-    )
+    boxes = [(100, 100, 40, 40), (110, 90, 40, 40)]
+    data = dict(size=(320, 240), bboxes_xywh=boxes)
     found = []
     for reduced in (False, True):
         pairs = build(**data, reading=dict(reduced=reduced))

@@ -31,14 +31,9 @@ def photos(tmp_path):
         cv2.fillPoly(picture, [points], (0, 255, 0), cv2.LINE_8, 4)
         cv2.imwrite(str(tmp_path / f'images/{i}.png'), picture)
         images.append(dict(id=i, file_name=f'{i}.png'))
-        annotations.append(
-            dict(
-                id=i,
-                image_id=i,
-                bbox=[*(center - half), *(2 * half)],
-                segmentation=[outline.ravel().tolist()],
-            )
-        )
+        about = dict(id=i, image_id=i, bbox=[*(center - half), *(2 * half)])
+        about['segmentation'] = [outline.ravel().tolist()]
+        annotations.append(about)
     content = dict(images=images, annotations=annotations)
     (tmp_path / 'instances.json').write_text(json.dumps(content))
     return tmp_path
@@ -98,16 +93,6 @@ def test_target_lands_where_box_and_outline_say(photos, warped):
             columns, rows = (np.flatnonzero(seen.any(a)) for a in (0, 1))
             found = [columns[0], rows[0], columns[-1] + 1, rows[-1] + 1]
             np.testing.assert_allclose(found, bbox * size, atol=2.5)
-
-
-def test_objects_and_backgrounds_come_from_the_data(photos):
-    dataset = build(photos)
-    rng = np.random.default_rng(0)
-    picture, (outline,) = dataset.draw_object(rng)
-    x, y = outline.mean(0).astype(int)
-    np.testing.assert_array_equal(picture[y, x], (0, 255, 0))
-    piece = dataset.draw_background(rng, 32)
-    assert piece.shape == (32, 32, 3) and piece.dtype == np.uint8
 
 
 def test_pasting_needs_outlines(photos):

@@ -4,10 +4,7 @@ import pytest
 from layouts import split_rows
 
 from mmsimtrack.evaluation import OPEMetric
-from mmsimtrack.evaluation.annotations import (
-    read_annotations,
-    read_attributes,
-)
+from mmsimtrack.evaluation.annotations import read_annotations, read_attributes
 from mmsimtrack.evaluation.functional import RefusedFile, get_profile
 
 ROWS = '1,1,10,10\n' * 4
@@ -15,7 +12,7 @@ META = '[METAINFO]\nurl: x\nresolution: (20, 20)\n'
 
 
 def write(root, **files):
-    """Write texts; `a__b__c` is `a/b/c.txt`, a dict is a folder."""
+    """Write texts; `a__b__c` is `a/b/c.txt`."""
     for name, text in files.items():
         touch(root, name.replace('__', '/') + '.txt', text=text)
 
@@ -148,26 +145,20 @@ def test_runs_are_averaged(root):
         # one flag too many, as in TNL2K, is not read
         (dict(gt__absent__a='0,1,0,0,0'), False),
         (dict(flags__a='0\n1\n0\n0\n'), True),
-        (dict(flags__a__out_of_view='0,1,0,0'), True),
-        (
-            dict(
-                flags__a__out_of_view='0,1,0,0',
-                flags__a__full_occlusion='0,1,0,0',
-            ),
-            True,
+        *(
+            (dict.fromkeys([f'flags__a__{x}' for x in flags], '0,1,0,0'), True)
+            for flags in (['out_of_view'], ['out_of_view', 'full_occlusion'])
         ),
+        # for a download that lacks them
+        ({'flags__c-1': '0,1,0,0', 'gt__c__c-1__groundtruth': ROWS}, True),
     ],
 )
-def test_flags(root, files, absent):
-    write(root, **files, out__a=ROWS)
-    options = {'absent': root / 'flags'} if absent else {}
-    assert scores(root, **options)['op50'] == 75
-
-
-def test_flags_for_a_download_that_lacks_them(tmp_path):
-    touch(tmp_path, 'gt/c/c-1/groundtruth.txt', 'out/c-1.txt')
-    touch(tmp_path, 'flags/c-1.txt', text='0,1,0,0')
-    assert scores(tmp_path, absent=tmp_path / 'flags')['op50'] == 75
+def test_flags(tmp_path, files, absent):
+    name = 'c-1' if 'flags__c-1' in files else 'a'
+    gt = {'gt__a': ROWS} if name == 'a' else {}
+    write(tmp_path, **gt, **files, **{f'out__{name}': ROWS})
+    options = {'absent': tmp_path / 'flags'} if absent else {}
+    assert scores(tmp_path, **options)['op50'] == 75
 
 
 def test_what_stands_in_for_flags(root, logged):

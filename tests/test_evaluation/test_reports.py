@@ -137,7 +137,12 @@ def test_what_cannot_be_compared(tmp_path, changes, message):
         read_reports(paths, with_curves=True)
 
 
-@pytest.mark.parametrize('text', ['[]', 'null', 'a\n1,2\n', '"' + 'x' * 10**6])
+BROKEN = [b'[]', b'null', b'{}', b'a\n1,2\n', b'<html>', b'"' + b'x' * 10**6]
+BROKEN += [b'', b'{"benchmark": "lasot", "over', bytes(range(200, 256))]
+BROKEN += ['{}'.encode('utf-16')]
+
+
+@pytest.mark.parametrize('content', BROKEN, ids=range(len(BROKEN)))
 @pytest.mark.parametrize(
     ('file', 'message'),
     [
@@ -145,9 +150,9 @@ def test_what_cannot_be_compared(tmp_path, changes, message):
         ('metrics_curves.csv', r'holds no curves\. Write it again'),
     ],
 )
-def test_broken_files(tmp_path, file, text, message):
+def test_broken_files(tmp_path, file, content, message):
     write(tmp_path / 'metrics.json')
-    (tmp_path / file).write_text(text)
+    (tmp_path / file).write_bytes(content)
     with pytest.raises(ValueError, match=f'/{file} {message}'):
         read_reports([tmp_path], with_curves=True)
     if 'curves' in file:  # which are read only where they are needed
@@ -157,12 +162,10 @@ def test_broken_files(tmp_path, file, text, message):
 @pytest.mark.parametrize(
     'change',
     [
+        *(dict(overall=x) for x in (None, {'coverage': 1}, {'auc': 'x'}, [1])),
+        *(dict(per_sequence=x) for x in ({}, {'a': {}}, [1])),
+        dict(per_sequence={'a': {'auc': 'x'}}),
         dict(benchmark=None),
-        dict(overall=None),
-        dict(overall={'coverage': 1}),
-        dict(per_sequence={}),
-        dict(per_sequence={'a': {}}),
-        dict(per_sequence=[1]),
     ],
 )
 def test_half_a_report(tmp_path, change):

@@ -5,8 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from mmengine.structures import InstanceData
 
-from mmsimtrack.structures import xywh_to_xyxy
+from mmsimtrack.structures import SOTDataSample, xywh_to_xyxy
 
 # what the official code computes in float32
 UNIT = dict(rtol=0, atol=1e-6)  # in units of a crop
@@ -86,3 +87,27 @@ def track_from(model, frame, state, bbox_xywh):
     """Our next box (4,) xyxy, as if the previous one was `bbox_xywh`."""
     bboxes = torch.from_numpy(xywh_to_xyxy([bbox_xywh]))
     return model.track([frame], replace(state, bboxes=bboxes)).bboxes[0]
+
+
+def take_step(model, wrapper, inputs, bboxes):
+    """Train a step; parts of the loss and gradients before clipping."""
+    samples = [
+        SOTDataSample(gt_instances=InstanceData(bboxes=bbox[None]))
+        for bbox in bboxes
+    ]
+    losses = model(inputs, samples, mode='loss')
+    total, _ = model.parse_losses(losses)
+    wrapper.backward(total)
+    grads = {
+        name: p.grad.norm().item()
+        for name, p in model.named_parameters()
+        if p.grad is not None
+    }
+    wrapper.step()  # clips
+    wrapper.zero_grad()
+    parts = {name: part.item() for name, part in losses.items()}
+    return {**parts, 'total': total.item(), 'grads': grads}
+
+
+def total_norm(grads):
+    return sum(value**2 for value in grads.values()) ** 0.5

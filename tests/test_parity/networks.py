@@ -14,8 +14,6 @@ from mmsimtrack.registry import MODELS
 from .recipes import ROOT, image, noise, normalize, recipe_weights, to_xyxy
 from .released_tracking import crop
 
-CONVERTER = ROOT / 'tools/model_converters/official_simtrack_to_mmsimtrack.py'
-
 # model of the fixtures -> its config under configs/simtrack
 SHIPPED_CONFIGS = {
     ('b16', 'paper'): 'sim_b16_lasot.py',

@@ -6,13 +6,9 @@ layout. The small ones are in the repository.
 
 import functools
 import json
-import math
 import os
-import zlib
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 import torch
@@ -21,7 +17,8 @@ from mmengine.config import Config
 from mmsimtrack.models.weights.rename import FORMATS, convert
 from mmsimtrack.registry import MODELS
 
-from .recipes import ROOT, normalize, synth
+from . import recipes
+from .recipes import ROOT, draw_all, draw_tensor, noise, normalize, photo
 from .released_tracking import crop
 
 SHIPPED = ROOT / 'tests/data/parity_ostrack'
@@ -50,18 +47,9 @@ def arrays(name):
 
 def draw(name, rule, salts):
     """A tensor of the recipe."""
-    salt = salts['ctr' if '_ctr' in name else 'base']
-    seed = zlib.crc32((salt + name).encode())
-    shape = rule['shape']
-    if rule['rule'] == 'zero':
-        return torch.zeros(shape, dtype=torch.int64)
-    z = np.random.RandomState(seed).standard_normal(math.prod(shape))
-    if rule['rule'] == 'normal':
-        z = rule['mean'] + rule['std'] * z
-    else:
-        assert rule['rule'] == 'exp_normal'
-        z = np.exp(rule['std'] * z)
-    return torch.from_numpy(z.astype(np.float32).reshape(shape))
+    salted = salts['ctr' if '_ctr' in name else 'base'] + name
+    tensor = draw_tensor(rule, salted)
+    return tensor.long() if rule['rule'] == 'zero' else tensor
 
 
 @functools.lru_cache(2)  # the large ones are 370 MB each
@@ -69,10 +57,8 @@ def official_weights(key, *salts):
     """Official state dict of a model, or of others with its shapes."""
     entry = load('weights.json')[key]
     salts = dict(zip(('base', 'ctr'), salts)) or entry['salts']
-    names = entry['tensors']
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        values = pool.map(lambda n: draw(n, names[n], salts), names)
-        return dict(zip(names, values))
+    rules = entry['tensors']
+    return draw_all(lambda name: draw(name, rules[name], salts), rules)
 
 
 CE_BLOCKS = {'tiny': (0, 1, 2), 'tiny7': (1, 2)}
@@ -98,16 +84,7 @@ def config(key, elimination=None):
     else:
         cfg.backbone.elimination.template_tokens = elimination
     if large == key:
-        sizes = load('forward.json')[key]['model']
-        cfg.exemplar.size = sizes['template']
-        cfg.search.size = sizes['search']
-        cfg.backbone.arch.update(
-            embed_dims=sizes['width'],
-            num_layers=sizes['layers'],
-            num_heads=sizes['heads'],
-            feedforward_channels=4 * sizes['width'],
-        )
-        cfg.head.channels = sizes['head_channels']
+        resize(cfg, load('forward.json')[key]['model'])
         if elimination is not None:
             cfg.backbone.elimination.blocks = CE_BLOCKS[key]
             cfg.backbone.elimination.keep_ratio = CE_RATIOS.get(key, 0.7)
@@ -123,46 +100,17 @@ def build(key, elimination=None, salts=()):
     return model
 
 
-def photo():
-    """(H, W, 3) RGB uint8."""
-    frame = cv2.imread(str(FOLDER / 'photo.png'))
-    if frame is None:
-        pytest.skip(f'not in {FOLDER}: photo.png')
-    return cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
-
-
 def image(recipe, batch, size):
     """A normalized image of a recipe, (B, 3, S, S)."""
-    shape = (batch, 3, size, size)
-    if 'constant' in recipe:
-        return torch.full(shape, float(recipe['constant']))
     if 'photo_box' in recipe:
-        cut = crop(
-            photo(), recipe['photo_box'], recipe['factor'], recipe['size']
-        )
-        return normalize(cut.image)
-    rng = np.random.RandomState(recipe['noise_seed'])
-    return torch.from_numpy(rng.standard_normal(shape).astype(np.float32))
+        frame = photo('photo.png', FOLDER)
+        box, factor = recipe['photo_box'], recipe['factor']
+        return normalize(crop(frame, box, factor, recipe['size']).image)
+    about = dict(recipe, shape=(batch, 3, size, size))
+    return noise(dict(about, seed=recipe.get('noise_seed')))
 
 
-def sequence(recipe):
-    """Frames of a recipe, each (H, W, 3) RGB uint8."""
-    height, width = recipe['h'], recipe['w']
-    if recipe['kind'] == 'photo_sequence':
-        frame = photo()
-        return [
-            frame[y : y + height, x : x + width]
-            for x, y in recipe['offsets_xy']
-        ]
-    assert recipe['kind'] == 'synth_sequence'
-    h, w = recipe['target_h'], recipe['target_w']
-    target = synth(recipe['seed'] + 1, h, w)
-    frames = []
-    for x, y in recipe['positions_xy']:
-        frame = synth(recipe['seed'], height, width)
-        frame[y : y + h, x : x + w] = target
-        frames.append(frame)
-    return frames
+sequence = functools.partial(recipes.sequence, folder=FOLDER)
 
 
 def hann(n):
@@ -170,3 +118,16 @@ def hann(n):
     k = np.arange(1, n + 1)
     line = 0.5 * (1 - np.cos(2 * np.pi * k / (n + 1)))
     return torch.from_numpy(np.outer(line, line))
+
+
+def resize(cfg, sizes):
+    """Give a config the sizes of a fixture."""
+    cfg.exemplar.size, cfg.search.size = sizes['template'], sizes['search']
+    cfg.backbone.arch.update(
+        embed_dims=sizes['width'],
+        num_layers=sizes['layers'],
+        num_heads=sizes['heads'],
+        feedforward_channels=4 * sizes['width'],
+    )
+    cfg.head.channels = sizes['head_channels']
+    return cfg

@@ -42,32 +42,41 @@ def needs(*names):
     )
 
 
+def draw_all(draw, names):
+    """A dict of what `draw` makes of each name."""
+    # NumPy draws without holding the interpreter's lock
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return dict(zip(names, pool.map(draw, names)))
+
+
+def draw_tensor(about, name):
+    """A tensor of the recipes; its seed follows from the name."""
+    seed = zlib.crc32(name.encode())
+    kind, shape = about.get('kind', about.get('rule')), about['shape']
+    draws = np.random.RandomState(seed).standard_normal(math.prod(shape))
+    if kind == 'normal':
+        draws = about['mean'] + about['std'] * draws
+    elif kind == 'exp_normal':
+        draws = np.exp(about['std'] * draws)
+    else:
+        assert kind == 'zero'
+        draws = 0 * draws
+    return torch.from_numpy(draws.astype(np.float32).reshape(shape))
+
+
 def recipe_weights(key, salt=None):
     """Official state dict of an entry of weights.json."""
     entry = load_json('weights.json')[key]
-    salt = salt or entry['salt']
-    # NumPy draws without holding the interpreter's lock
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        values = pool.map(lambda t: _draw(t, salt), entry['tensors'])
-        return {t['name']: v for t, v in zip(entry['tensors'], values)}
+    salt, tensors = salt or entry['salt'], {}
+    for tensor in entry['tensors']:
+        tensors[tensor.pop('name')] = tensor
 
+    def draw(name):
+        branch = [b for b in ('tl', 'br') if f'_{b}.' in name]
+        salted = salt[branch[0] if branch else 'base'] + name
+        return draw_tensor(tensors[name], salted)
 
-def _draw(tensor, salt):
-    name = tensor['name']
-    branch = [b for b in ('tl', 'br') if f'_{b}.' in name]
-    seed = zlib.crc32((salt[branch[0] if branch else 'base'] + name).encode())
-    draws = np.random.RandomState(seed).standard_normal(
-        math.prod(tensor['shape'])
-    )
-    if tensor['kind'] == 'normal':
-        draws = tensor['mean'] + tensor['std'] * draws
-    elif tensor['kind'] == 'exp_normal':
-        draws = np.exp(tensor['std'] * draws)
-    else:
-        assert tensor['kind'] == 'zero'
-        draws = 0 * draws
-    draws = draws.astype(np.float32).reshape(tensor['shape'])
-    return torch.from_numpy(draws)
+    return draw_all(draw, tensors)
 
 
 def noise(recipe):
@@ -90,11 +99,11 @@ def synth(seed, height, width):
     return np.clip(image, 0, 255).astype(np.uint8)
 
 
-def photo(name):
+def photo(name, folder=PARITY):
     """(H, W, 3) RGB uint8."""
-    frame = cv2.imread(str(PARITY / name))
+    frame = cv2.imread(str(folder / name))
     if frame is None:
-        pytest.skip(f'not in {PARITY}: {name}')
+        pytest.skip(f'not in {folder}: {name}')
     return cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
 
 
@@ -106,21 +115,22 @@ def image(recipe):
     return photo(recipe['file'])
 
 
-def sequence(source):
+def sequence(source, folder=PARITY):
     """Frames of a recipe, each (H, W, 3) RGB uint8."""
+    height, width = (source.get(k, source.get(k.upper())) for k in 'hw')
     if source['kind'] == 'photo_sequence':
-        frame = photo(source['file'])
+        frame = photo(source.get('file', 'photo.png'), folder)
         return [
-            frame[y : y + source['h'], x : x + source['w']]
+            frame[y : y + height, x : x + width]
             for x, y in source['offsets_xy']
         ]
     assert source['kind'] == 'synth_sequence'
-    height, width = source['target_h'], source['target_w']
-    target = synth(source['seed'] + 1, height, width)
+    h, w = source['target_h'], source['target_w']
+    target = synth(source['seed'] + 1, h, w)
     frames = []
     for x, y in source['positions_xy']:
-        frame = synth(source['seed'], source['H'], source['W'])
-        frame[y : y + height, x : x + width] = target
+        frame = synth(source['seed'], height, width)
+        frame[y : y + h, x : x + w] = target
         frames.append(frame)
     return frames
 

@@ -41,7 +41,7 @@ def check_row(result, name):
 
 
 @pytest.mark.parametrize('name', FLOPS)
-def test_beside_the_release(name):
+def test_beside_the_release(name, unset_weights):
     entry, path = FLOPS[name], f'configs/simtrack/{CONFIGS[name]}'
     tokens = entry['tokens']
     result = get_flops.count_config(ROOT / path)
@@ -69,7 +69,7 @@ def test_beside_the_release(name):
 
 
 @pytest.mark.parametrize('name', [n for n in ROWS if re.search(KINDS, n)])
-def test_the_table_is_the_output(name):
+def test_the_table_is_the_output(name, unset_weights):
     check_row(get_flops.count_config(ROOT / name), name)
 
 

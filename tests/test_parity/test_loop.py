@@ -104,9 +104,7 @@ def test_loop_with_prescribed_predictions(prescribed, case):
         )
         # ours: the same crop but for lost lines, and the box of its corner
         window = CropWindow.around(
-            xywh_to_xyxy(previous),
-            case['search_factor'],
-            case['search_size'],
+            xywh_to_xyxy(previous), case['search_factor'], case['search_size']
         )
         assert_only_lost_lines_differ(window, frame, pixels, crop.pads)
         ours = track_from(model, frame, state, previous)

@@ -1,7 +1,5 @@
 """A file as OSTrack's trainer saves it, and the converter both ways."""
 
-import os
-import subprocess
 import sys
 
 import numpy as np
@@ -10,16 +8,16 @@ import torch
 from mmengine.config import Config
 from mmengine.runner import load_checkpoint
 
+from mmsimtrack.cli.main import main
 from mmsimtrack.models.weights import read_checkpoint
 from mmsimtrack.models.weights.rename import FORMATS, convert
 from mmsimtrack.registry import MODELS
 
-from .ostrack import FOLDER, config, image, load
+from .ostrack import FOLDER, config, image, load, resize
 from .recipes import ROOT, to_cxcywh
 
 ABOUT = load('checkpoint.json')
 FILE = FOLDER / 'OSTrack_ep0300.pth.tar'
-CONVERTER = ROOT / 'tools/model_converters/ostrack_to_mmsimtrack.py'
 UNUSED = {'backbone.cls_token', 'backbone.pos_embed'}
 
 pytestmark = pytest.mark.skipif(
@@ -30,55 +28,35 @@ pytestmark = pytest.mark.skipif(
 def mini():
     """The network of the file."""
     sizes = ABOUT['model']
-    cfg = config('vitb256')
-    cfg.backbone.arch.update(
-        embed_dims=sizes['width'],
-        num_layers=sizes['layers'],
-        num_heads=sizes['heads'],
-        feedforward_channels=4 * sizes['width'],
-    )
-    cfg.exemplar.size, cfg.search.size = sizes['template'], sizes['search']
-    cfg.head.channels = sizes['head_channels']
+    cfg = resize(config('vitb256'), sizes)
     return MODELS.build(cfg).eval()
 
 
 @torch.no_grad()
 def assert_answers(model):
     about = ABOUT['forward']
-    sizes, batch = ABOUT['model'], about['batch']
-    memory = model.backbone.embed_exemplar(
+    exemplar, search = (
         image(
-            {'noise_seed': about['template_noise_seed']},
-            batch,
-            sizes['template'],
-        ),
-        torch.zeros(batch, 4),
+            {'noise_seed': about[f'{view}_noise_seed']},
+            about['batch'],
+            ABOUT['model'][view],
+        )
+        for view in ('template', 'search')
     )
-    feat = model.backbone(
-        memory,
-        image(
-            {'noise_seed': about['search_noise_seed']}, batch, sizes['search']
-        ),
-    )
+    bbox = torch.zeros(about['batch'], 4)
+    memory = model.backbone.embed_exemplar(exemplar, bbox)
+    feat = model.backbone(memory, search)
     score, *_ = model.head.maps(feat)
     np.testing.assert_allclose(
         score.flatten(), np.ravel(about['score_map']), rtol=0, atol=5e-5
     )
-    np.testing.assert_allclose(
-        to_cxcywh(model.head(feat)),
-        about['pred_boxes_cxcywh'],
-        rtol=0,
-        atol=1e-5,
-    )
+    found = to_cxcywh(model.head(feat))
+    expected = about['pred_boxes_cxcywh']
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
 
 
 def run(*args):
-    return subprocess.run(
-        [sys.executable, CONVERTER, *map(str, args)],
-        capture_output=True,
-        text=True,
-        env={**os.environ, 'PYTHONPATH': str(ROOT)},
-    )
+    return main(['convert', 'ostrack', *map(str, args)])
 
 
 def test_the_file_loads_as_it_is():
@@ -94,13 +72,13 @@ def test_the_file_loads_as_it_is():
 def test_there_and_back(tmp_path):
     """Strictly; the two unused tensors come back as they were."""
     ours, back = tmp_path / 'ours.pth', tmp_path / 'back.pth'
-    assert run(FILE, ours).returncode == 0
+    assert run(FILE, ours) == 0
     checkpoint = torch.load(ours, weights_only=True)
     assert set(checkpoint['meta']['unused']) == UNUSED
     model = mini()
     model.load_state_dict(checkpoint['state_dict'], strict=True)
     assert_answers(model)
-    assert run(ours, back, '--reverse').returncode == 0
+    assert run(ours, back, '--reverse') == 0
     official = read_checkpoint(FILE)['net']
     found = torch.load(back, weights_only=True)['net']
     assert found.keys() == official.keys()
@@ -112,23 +90,22 @@ def test_weights_of_our_own_get_the_unused_ones(tmp_path):
     """The official code loads strictly, and never looks at them."""
     model, back = mini(), tmp_path / 'back.pth'
     torch.save({'state_dict': model.state_dict()}, tmp_path / 'ours.pth')
-    assert run(tmp_path / 'ours.pth', back, '--reverse').returncode == 0
+    assert run(tmp_path / 'ours.pth', back, '--reverse') == 0
     found = torch.load(back, weights_only=True)['net']
     assert {k: list(t.shape) for k, t in found.items()} == ABOUT['net']
     assert not any(found[name].any() for name in UNUSED)
 
 
-def test_a_file_with_a_weight_too_few_is_refused(tmp_path):
+def test_a_file_with_a_weight_too_few_is_refused(tmp_path, capsys):
     official = dict(read_checkpoint(FILE)['net'])
     del official['box_head.conv1_ctr.0.bias']
     official['extra'] = torch.zeros(2, 3)
     torch.save(official, tmp_path / 'src.pth')
-    result = run(tmp_path / 'src.pth', tmp_path / 'dst.pth')
-    assert result.returncode
-    assert "1 are missing, such as ['box_head.conv1_ctr.0.bias'" in (
-        result.stderr
-    )
-    assert "1 are unknown, such as ['extra']" in result.stderr
+    src, dst = tmp_path / 'src.pth', tmp_path / 'dst.pth'
+    assert run(src, dst) == 2
+    error = capsys.readouterr().err
+    assert "1 are missing, such as ['box_head.conv1_ctr.0.bias'" in error
+    assert "1 are unknown, such as ['extra']" in error
     assert not (tmp_path / 'dst.pth').exists()
 
 
@@ -142,7 +119,7 @@ def test_counters_may_be_missing(tmp_path):
     model = mini()
     load_checkpoint(model, str(tmp_path / 'src.pth'), 'cpu', strict=True)
     assert_answers(model)
-    assert run(tmp_path / 'src.pth', tmp_path / 'dst.pth').returncode == 0
+    assert run(tmp_path / 'src.pth', tmp_path / 'dst.pth') == 0
 
 
 @pytest.mark.parametrize('size', [256, 384])

@@ -60,78 +60,57 @@ def follow(model, case, way):
     `model.head` may answer with prescribed maps; it is told the frame.
     """
     first, *frames = sequence(case['sequence'])
-    view, size = model.exemplar, model.search['size']
-    exemplar = released.crop(
-        first, case['init_box'], view['factor'], view['size']
-    )
+    box, view, size = case['init_box'], model.exemplar, model.search['size']
+    exemplar = released.crop(first, box, view['factor'], view['size'])
     bbox = released.box_into_crop(
-        case['init_box'],
-        case['init_box'],
-        exemplar.resize_factor,
-        view['size'],
+        box, box, exemplar.resize_factor, view['size']
     )
     memory = model.backbone.embed_exemplar(
         normalize(exemplar.image), to_xyxy(torch.tensor(bbox[None]).float())
     )
     model.window = 'hann' if way == 'with_window' else None
-    state = model.init([first], xywh_to_xyxy([case['init_box']]))
-    state = replace(state, memory=memory)
+    state = replace(model.init([first], xywh_to_xyxy([box])), memory=memory)
     for frame, expected in zip(frames, case[way]):
         previous = expected['state_in']
         crop = released.crop(frame, previous, model.search['factor'], size)
-        for key, found in (
-            ('side', crop.side),
-            ('x1', crop.x1),
-            ('y1', crop.y1),
-        ):
-            assert found == expected['crop'][key]
-        assert crop.image.mean() == pytest.approx(
-            expected['crop_mean'], abs=0.01
-        )
+        for key in ('side', 'x1', 'y1'):
+            assert getattr(crop, key) == expected['crop'][key]
+        mean = crop.image.mean()
+        assert mean == pytest.approx(expected['crop_mean'], abs=0.01)
         feat = model.backbone(memory, normalize(crop.image))
         prior = model._prior(feat)
-        n = feat.shape[-1]
-        if prior is not None:
-            np.testing.assert_allclose(prior, hann(n), atol=1e-6)
         score, *_ = model.head.maps(feat)
-        response = score if prior is None else score * prior
+        response = score
+        if prior is not None:
+            np.testing.assert_allclose(prior, hann(feat.shape[-1]), atol=1e-6)
+            response = score * prior
         assert response.argmax() == expected['cell']
-        assert score.max().item() == pytest.approx(
-            expected['max_score'], abs=5e-5
-        )
-        assert response.max().item() == pytest.approx(
-            expected['response'], abs=5e-5
-        )
         pred = model.head.predict(feat, prior)
-        assert pred.scores.item() == pytest.approx(
-            expected['score_at_cell'], abs=5e-5
-        )
+        for key, found in (
+            ('max_score', score.max()),
+            ('response', response.max()),
+            ('score_at_cell', pred.scores),
+        ):
+            assert found.item() == pytest.approx(expected[key], abs=5e-5)
+        found = to_cxcywh(pred.bboxes.double())[0].numpy()
         unclipped = released.box_into_frame(
-            to_cxcywh(pred.bboxes.double())[0].numpy(),
-            previous,
-            crop.resize_factor,
-            size,
+            found, previous, crop.resize_factor, size
         )
-        np.testing.assert_allclose(
-            unclipped, expected['unclipped_xywh'], **PIXELS
-        )
-        np.testing.assert_allclose(
-            released.clip(unclipped, frame.shape),
-            expected['state_out'],
-            **PIXELS,
-        )
+        clipped = released.clip(unclipped, frame.shape)
+        for found, key in (
+            (unclipped, 'unclipped_xywh'),
+            (clipped, 'state_out'),
+        ):
+            np.testing.assert_allclose(found, expected[key], **PIXELS)
         # ours, where the release sees the same: moved by the whole pixels
-        window = CropWindow.around(
-            xywh_to_xyxy(previous), model.search['factor'], size
-        )
+        around = xywh_to_xyxy(previous)
+        window = CropWindow.around(around, model.search['factor'], size)
         moved = corner_lost_by_rounding(previous, window)
-        ours = track_from(
-            model, without_lost_lines(crop.pads, frame), state, previous
-        )
+        seen = without_lost_lines(crop.pads, frame)
+        ours = track_from(model, seen, state, previous)
         theirs = xywh_to_xyxy(expected['unclipped_xywh']) + np.tile(moved, 2)
-        np.testing.assert_allclose(
-            ours, clip_bboxes(theirs, frame.shape[:2], 10), **PIXELS
-        )
+        theirs = clip_bboxes(theirs, frame.shape[:2], 10)
+        np.testing.assert_allclose(ours, theirs, **PIXELS)
 
 
 @torch.no_grad()

@@ -9,11 +9,7 @@ from mmsimtrack.datasets.pair_dataset import PairDataset, ReadingPolicy
 from mmsimtrack.structures import CropWindow, xywh_to_xyxy
 
 from . import released_tracking as released
-from .checks import (
-    UNIT,
-    assert_box_into_crop,
-    assert_only_lost_lines_differ,
-)
+from .checks import UNIT, assert_box_into_crop, assert_only_lost_lines_differ
 from .recipes import image, load_json, normalize
 
 CASES = load_json('boxes.json')['pipeline_no_jitter']

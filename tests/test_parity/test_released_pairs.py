@@ -1,7 +1,5 @@
 """The released data pipeline, which the benchmark times ours against."""
 
-import cv2
-import numpy as np
 import pytest
 import torch
 
@@ -26,19 +24,6 @@ def pairs(tmp_path, make_got10k):
     )
 
 
-class Draws:
-    """A generator whose next numbers in [0, 1) are known."""
-
-    def __init__(self, *values):
-        self.values = list(values)
-
-    def random(self):
-        return self.values.pop(0)
-
-    def uniform(self, low, high):
-        return low + (high - low) * self.values.pop(0)
-
-
 def test_both_make_the_same_pairs(pairs):
     """The boxes of a key are as large in the crops of both pipelines."""
     released = ReleasedPairs(pairs)
@@ -54,33 +39,3 @@ def test_both_make_the_same_pairs(pairs):
         assert found['search'].dtype == torch.float32
         assert found['search'].shape == (3, 224, 224)
         assert found['exemplar_mask'].shape == (112, 112)
-
-
-def test_augmentation(pairs):
-    rng = np.random.default_rng(0)
-    released = ReleasedPairs(pairs)
-    image = rng.integers(0, 256, (20, 30, 3), np.uint8)
-    bboxes_xywh = np.array([[4.0, 5, 6, 7]])
-    (same,), boxes = released.augment_frames(
-        [image], bboxes_xywh, Draws(0.05, 0.5)
-    )
-    assert same is image and boxes is bboxes_xywh
-    (found,), boxes = released.augment_frames(
-        [image], bboxes_xywh, Draws(0.04, 0.4)
-    )
-    gray = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)[:, ::-1]
-    np.testing.assert_array_equal(found, gray[..., None].repeat(3, axis=2))
-    # of columns 0 to 29
-    assert boxes.tolist() == [[29 - 10, 5, 6, 7]]
-    mask = np.zeros((20, 30), bool)
-    mask[:, 0] = True
-    crop, bbox_xywh, mask = released.augment_crop(
-        image, torch.tensor([0.1, 0.2, 0.3, 0.4]), mask, Draws(0.75, 0.4)
-    )
-    expected = np.clip(image[:, ::-1] / 255 * 1.1, 0, 1)
-    expected = (expected - (0.485, 0.456, 0.406)) / (0.229, 0.224, 0.225)
-    np.testing.assert_allclose(
-        crop.numpy().transpose(1, 2, 0), expected, atol=1e-5
-    )
-    torch.testing.assert_close(bbox_xywh, torch.tensor([0.6, 0.2, 0.3, 0.4]))
-    assert mask[:, -1].all() and mask.sum() == 20

@@ -1,11 +1,9 @@
-import time
 from pathlib import Path
 
 import cv2
 import dataloader as tool
 import numpy as np
 import pytest
-import torch
 
 from mmsimtrack.datasets import VideoSequence
 
@@ -22,7 +20,7 @@ def root(tmp_path_factory):
     return root
 
 
-def test_frames_are_like_those_of_data_sets(root):
+def test_frames_are_like_those_of_data_sets(root, tmp_path):
     paths = sorted(root.glob('train/*/*.jpg'))
     assert len(paths) == 6
     # photographs of this size and quality have about as much
@@ -36,16 +34,12 @@ def test_frames_are_like_those_of_data_sets(root):
         for x, y, w, h in np.loadtxt(path, delimiter=','):
             assert 20 <= (w * h) ** 0.5 <= 400
             assert x >= 0 and y >= 0 and x + w <= 1280 and y + h <= 720
-
-
-def test_frames_of_photographs(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r'--photos: no \*\.jpg in'):
+        tool.write_data(tmp_path / 'data', 2, tmp_path)
     cv2.imwrite(str(tmp_path / 'a.jpg'), np.full((40, 60, 3), 90, np.uint8))
     tool.write_data(tmp_path / 'data', 1, tmp_path)
     image = cv2.imread(str(next((tmp_path / 'data').rglob('*2.jpg'))))
     assert image.shape == (720, 1280, 3) and (image == 90).all()
-    (tmp_path / 'none').mkdir()
-    with pytest.raises(FileNotFoundError, match=r'--photos: no \*\.jpg in'):
-        tool.write_data(tmp_path / 'data', 2, tmp_path / 'none')
 
 
 def test_stages_add_up(root):
@@ -62,32 +56,6 @@ def test_stages_add_up(root):
         assert found['crop'] > 0 and found['collate'] > 0
         assert (found['augment frames'] > 0) == (pipeline is not ours)
     assert VideoSequence.read_frame is read
-
-
-class Slow(torch.utils.data.Dataset):
-    def __getitem__(self, key):
-        time.sleep(0.04)
-        return key
-
-
-def test_wait_for_workers():
-    """Batches of 40 ms, of one worker, for steps of 10 ms."""
-    args = ([[(0, k)] for k in range(8)], 1, 0.01)
-    found = tool.time_workers(tool.Pipeline(Slow(), list, []), *args)
-    # 30 ms of 40
-    assert 0.4 < found['wait'] < 0.85
-    assert 5 < found['pairs_per_s'] < 26
-    # sleeping costs nothing, but for the start of the worker
-    assert found['cpu_ms'] < 200
-
-
-def test_pipelines_take_turns():
-    turns = []
-    found = tool.alternate(
-        {'a': 1, 'b': 2}, 3, lambda p: turns.append(p) or {'x': len(turns)}
-    )
-    assert turns == [1, 2, 1, 2, 1, 2]
-    assert found == {'a': {'x': 3}, 'b': {'x': 4}}
 
 
 def test_tool(capsys):

@@ -1,32 +1,19 @@
 """The quick start, every step of it, in about a minute."""
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import cv2
 import pytest
-
-ROOT = Path(__file__).parents[2]
+from processes import python
 
 
 @pytest.fixture(scope='module')
 def demo(tmp_path_factory):
     """Work dir, command and output of a first run."""
     root = tmp_path_factory.mktemp('demo')
-    command = [
-        sys.executable,
-        str(ROOT / 'tools/demo.py'),
-        '--quick',
-        '--work-dir',
-        str(root / 'work'),
-        '--data-root',
-        str(root / 'data'),
-    ]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    return root, command, done.stdout
+    command = ['tools/demo.py', '--quick', '--work-dir', root / 'work']
+    command += ['--data-root', root / 'data']
+    return root, command, python(*command).stdout
 
 
 def test_writes_everything(demo):
@@ -54,27 +41,13 @@ def test_writes_everything(demo):
 
 def test_metrics(demo):
     metrics = json.loads((demo[0] / 'work/metrics.json').read_text())
-    assert list(metrics) == [
-        'benchmark',
-        'profile',
-        'overall',
-        'per_sequence',
-        'baselines',
-    ]
+    keys = 'benchmark profile overall per_sequence baselines'.split()
+    assert list(metrics) == keys
     baselines = metrics['baselines']
     assert list(baselines) == ['untrained', 'first_box', 'wrong_exemplar']
-    keys = {
-        'auc',
-        'op50',
-        'op75',
-        'precision20',
-        'norm_precision_at_0_2',
-        'norm_precision_auc_0_0_5',
-        'ao',
-        'sr_0_5',
-        'sr_0_75',
-        'mean_seq_average_overlap',
-    }
+    keys = 'auc op50 op75 precision20 norm_precision_at_0_2 '
+    keys += 'norm_precision_auc_0_0_5 ao sr_0_5 sr_0_75 '
+    keys = {*keys.split(), 'mean_seq_average_overlap'}
     for scores in (metrics['overall'], *baselines.values()):
         assert set(scores) == keys
         assert 0 <= scores['ao'] <= 1 and 0 <= scores['auc'] <= 100
@@ -88,12 +61,7 @@ def test_a_second_run_uses_what_exists_and_tracks_a_clip_of_mine(demo):
     frames = next((root / 'data/train').glob('Synthetic_Train_*'))
     first = (frames / 'groundtruth.txt').read_text().split()[0]
     before = (root / 'work/epoch_2.pth').stat().st_mtime_ns
-    done = subprocess.run(
-        [*command, '--video', str(frames), '--bbox', first],
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    done = python(*command, '--video', frames, '--bbox', first)
     assert 'exists and is used again' in done.stdout
     assert 'Tracked Synthetic_Val' not in done.stdout + done.stderr
     assert (root / 'work/epoch_2.pth').stat().st_mtime_ns == before

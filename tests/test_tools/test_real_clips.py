@@ -21,24 +21,20 @@ def test_clips_of_all_layouts_are_found(tmp_path):
     make_got10k(tmp_path / 'a', num_sequences=1)
     make_lasot(tmp_path / 'b', num_sequences=1)
     make_otb100(tmp_path / 'c')
+    make_uav123(tmp_path / 'c2')
+    frames = tmp_path / 'c2/data_seq/UAV123'
+    (video,) = frames.iterdir()
+    video.rename(frames / 'uav6')
     (frames, *_) = make_got10k(tmp_path / 'd', num_sequences=1)
     found = list(tool.find_clips(tmp_path))
     names = [clip.name for clip in found]
-    assert names == ['seq_0', 'airplane-10', 'Deer', 'seq_0']
+    assert names == ['seq_0', 'airplane-10', 'Deer', 'uav6', 'seq_0']
     assert found[0].bboxes[1].tolist() == [17, 13, 33, 25]
     assert found[2].frames[0].shape == (48, 64, 3)
+    assert len(found[3].frames) == 109
     (frames / '00000008.jpg').unlink()
     with pytest.raises(ValueError, match='groundtruth.txt has 8 boxes for 7'):
         list(tool.find_clips(tmp_path / 'd'))
-
-
-def test_clips_of_uav123_are_found(tmp_path):
-    make_uav123(tmp_path)
-    frames = tmp_path / 'data_seq/UAV123'
-    (video,) = frames.iterdir()
-    video.rename(frames / 'uav6')
-    (clip,) = tool.find_clips(tmp_path)
-    assert (clip.name, len(clip.frames)) == ('uav6', 109)
 
 
 def test_scores_by_hand():

@@ -2,28 +2,20 @@
 
 import json
 import os
-import random
 import shutil
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from processes import python, run
+from small_models import SMALL_DEMO
 
 from mmsimtrack.cli import launch
+from mmsimtrack.fileio import read_bboxes_xywh
 
-ROOT = Path(__file__).parents[2]
 NAMES = ['seq_0.txt', 'seq_1.txt', 'seq_2.txt']
 CONFIG = """
-_base_ = ['{root}/configs/demo/sim_tiny_generated.py']
-model = dict(
-    backbone=dict(arch=dict(embed_dims=16, num_layers=1, num_heads=2,
-                            feedforward_channels=16)),
-    head=dict(channels=8),
-)
 train_cfg = dict(max_epochs=6)
 train_dataloader = dict(
     batch_size=2,
@@ -42,25 +34,8 @@ def config(tmp_path, make_got10k):
     make_got10k(tmp_path / 'data', 'train', num_frames=6)
     make_got10k(tmp_path / 'data', 'val', num_sequences=3, num_frames=6)
     path = tmp_path / 'small.py'
-    path.write_text(CONFIG.format(root=ROOT, data=tmp_path / 'data'))
+    path.write_text(SMALL_DEMO + CONFIG.format(data=tmp_path / 'data'))
     return path
-
-
-def environment():
-    return {**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHON': sys.executable}
-
-
-def run(*command, check=True):
-    done = subprocess.run(
-        list(map(str, command)),
-        env=environment(),
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-    )
-    if check:
-        assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
-    return done
 
 
 def losses(work_dir):
@@ -74,63 +49,35 @@ def losses(work_dir):
 
 
 def train(config, work_dir, *args):
-    return (
-        sys.executable,
-        'tools/train.py',
-        config,
-        '--work-dir',
-        work_dir,
-        *args,
-    )
+    """Arguments of a training."""
+    return 'tools/train.py', config, '--work-dir', work_dir, *args
 
 
-def test_a_killed_training_continues_as_if_nothing_had_happened(
-    config, tmp_path
-):
-    # a checkpoint after each step, so that it dies within an epoch
-    options = ('--cfg-options', 'default_hooks.checkpoint.by_epoch=False')
-    run(*train(config, tmp_path / 'whole', *options))
-    expected = losses(tmp_path / 'whole')
-    assert sorted(expected) == list(range(1, 25))
-    work_dir = tmp_path / 'killed'
-    process = subprocess.Popen(
-        list(map(str, train(config, work_dir, *options))),
-        env=environment(),
-        cwd=ROOT,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    while not (work_dir / 'last_checkpoint').exists():
-        assert process.poll() is None
-        time.sleep(0.005)
-    time.sleep(random.uniform(0, 0.5))
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    saved = (work_dir / 'last_checkpoint').read_text()
-    assert (work_dir / saved).exists()
-    done = run(*train(config, work_dir, '--resume', *options))
-    assert 'resumed epoch' in done.stdout + done.stderr
-    assert losses(work_dir) == expected
+def train_epoch(config, work_dir, *options):
+    """Train an epoch; the first learning rate."""
+    options = '--cfg-options', 'train_cfg.max_epochs=1', *options
+    python(*train(config, work_dir, '--auto-scale-lr', *options))
+    (path,) = work_dir.glob('*/vis_data/scalars.json')
+    return json.loads(path.read_text().splitlines()[0])['lr']
 
 
 def run_test(config, work_dir, *args, check=True):
-    return run(
-        sys.executable,
-        'tools/test.py',
-        config,
-        work_dir / 'epoch_1.pth',
-        '--work-dir',
-        work_dir,
-        *args,
-        check=check,
-    )
+    files = config, work_dir / 'epoch_1.pth'
+    options = '--work-dir', work_dir, *args
+    return python('tools/test.py', *files, *options, check=check)
 
 
-def test_test_py_writes_what_it_promises(config, tmp_path):
-    """Also without training data, and when it is resumed."""
+def test_a_training_of_an_epoch_and_its_test(config, tmp_path):
+    """The test also without training data, and when it is resumed."""
     work_dir = tmp_path / 'work'
-    run(*train(config, work_dir, '--cfg-options', 'train_cfg.max_epochs=1'))
+    # the rates are made for a batch of 256, this one has 2; warm-up starts
+    # at a hundredth of 1e-3
+    base = 'auto_scale_lr.base_batch_size=256'
+    assert train_epoch(config, work_dir, base) == pytest.approx(1e-5 / 128)
+    seed = '--resume', '--cfg-options', 'randomness.seed=5'
+    done = python(*train(config, work_dir, *seed), check=False)
+    assert done.returncode != 0
+    assert 'trained with seed 0, but the sampler has 5' in done.stderr
     shutil.rmtree(tmp_path / 'data/train')
     run_test(config, work_dir, '--out', tmp_path / 'out.json', '--amp')
     assert sorted(os.listdir(work_dir / 'results')) == NAMES
@@ -138,55 +85,31 @@ def test_test_py_writes_what_it_promises(config, tmp_path):
     metrics = json.loads((work_dir / 'metrics.json').read_text())
     assert out['sot/auc'] == pytest.approx(metrics['overall']['auc'], 1e-3)
     (work_dir / 'results/seq_1.txt').unlink()
-    done = run_test(
-        config, work_dir, '--amp', '--resume', '--show-dir', tmp_path / 'shown'
-    )
+    show = '--show-dir', tmp_path / 'shown'
+    done = run_test(config, work_dir, '--amp', '--resume', *show)
     log = done.stdout + done.stderr
     assert 'Tracked seq_1' in log and 'Tracked seq_0' not in log
     assert len(os.listdir(tmp_path / 'shown')) == 3
-
-
-def test_test_py_refuses_the_weights_of_another_network(config, tmp_path):
-    torch.save(
-        {'state_dict': {'conv1.weight': torch.zeros(1)}},
-        tmp_path / 'epoch_1.pth',
-    )
-    done = run_test(config, tmp_path, check=False)
+    other = {'state_dict': {'conv1.weight': torch.zeros(1)}}
+    torch.save(other, work_dir / 'epoch_1.pth')
+    done = run_test(config, work_dir, check=False)
     assert done.returncode != 0
     assert 'conv1.weight' in done.stderr
 
 
-def test_auto_scale_lr(config, tmp_path):
-    """The rates are made for a batch of 256; this one has 2."""
+def test_accumulated_gradients_scale_the_rates(config, tmp_path):
+    base, count = 'auto_scale_lr.base_batch_size=256', 'accumulative_counts=4'
     work_dir = tmp_path / 'work'
-    options = ('auto_scale_lr.base_batch_size=256', 'train_cfg.max_epochs=1')
-    run(*train(config, work_dir, '--auto-scale-lr', '--cfg-options', *options))
-    (path,) = work_dir.glob('*/vis_data/scalars.json')
-    first = json.loads(path.read_text().splitlines()[0])
-    # warm-up starts at a hundredth of 1e-3
-    assert first['lr'] == pytest.approx(1e-5 * 2 / 256)
-    # gradient accumulation counts
-    options += ('optim_wrapper.accumulative_counts=4',)
-    work_dir = tmp_path / 'accumulated'
-    run(*train(config, work_dir, '--auto-scale-lr', '--cfg-options', *options))
-    (path,) = work_dir.glob('*/vis_data/scalars.json')
-    first = json.loads(path.read_text().splitlines()[0])
-    assert first['lr'] == pytest.approx(1e-5 * 8 / 256)
-    done = run(*train(config, work_dir, '--auto-scale-lr'), check=False)
+    found = train_epoch(config, work_dir, base, f'optim_wrapper.{count}')
+    assert found == pytest.approx(1e-5 * 8 / 256)
+    done = python(*train(config, work_dir, '--auto-scale-lr'), check=False)
     assert 'needs auto_scale_lr=dict(base_batch_size=...)' in done.stderr
 
 
 def dist_train(config, work_dir, max_epochs):
-    run(
-        'tools/dist_train.sh',
-        config,
-        2,
-        '--work-dir',
-        work_dir,
-        '--resume',
-        '--cfg-options',
-        f'train_cfg.max_epochs={max_epochs}',
-    )
+    epochs = '--cfg-options', f'train_cfg.max_epochs={max_epochs}'
+    options = '--work-dir', work_dir, '--resume', *epochs
+    run('tools/dist_train.sh', config, 2, *options)
 
 
 def test_two_processes_train_resume_and_test_on_cpu(config, tmp_path):
@@ -198,30 +121,28 @@ def test_two_processes_train_resume_and_test_on_cpu(config, tmp_path):
     # 8 pairs an epoch = 2 processes x 2 steps x 2 pairs
     assert sorted(losses(work_dir)) == [1, 2, 3, 4]
     assert losses(work_dir) == losses(tmp_path / 'whole')
-    run(
-        'tools/dist_test.sh',
-        config,
-        work_dir / 'epoch_2.pth',
-        2,
-        '--work-dir',
-        work_dir,
-    )
+    files = config, work_dir / 'epoch_2.pth'
+    options = '--work-dir', work_dir, '--num-slots', 2
+    done = run('tools/dist_test.sh', *files, 2, *options)
+    log = done.stdout + done.stderr  # of the first process
+    assert 'Tracked seq_0 ' in log and 'Tracked seq_1 ' not in log
+    # the same table as of one process, but for the rounding in a batch
+    alone = tmp_path / 'alone'
+    options = '--work-dir', alone, '--num-slots', 1
+    python('tools/test.py', *files, *options)
     assert sorted(os.listdir(work_dir / 'results')) == NAMES
-    metrics = json.loads((work_dir / 'metrics.json').read_text())
-    assert sorted(metrics['per_sequence']) == ['seq_0', 'seq_1', 'seq_2']
-
-
-def test_resume_with_another_seed_is_refused(config, tmp_path):
-    work_dir = tmp_path / 'work'
-    run(*train(config, work_dir, '--cfg-options', 'train_cfg.max_epochs=1'))
-    done = run(
-        *train(config, work_dir, '--resume'),
-        '--cfg-options',
-        'randomness.seed=5',
-        check=False,
+    for name in NAMES:
+        found, expected = (
+            read_bboxes_xywh(folder / 'results' / name)
+            for folder in (work_dir, alone)
+        )
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-3)
+    found, expected = (
+        json.loads((folder / 'metrics.json').read_text())
+        for folder in (work_dir, alone)
     )
-    assert done.returncode != 0
-    assert 'trained with seed 0, but the sampler has 5' in done.stderr
+    assert sorted(found['per_sequence']) == ['seq_0', 'seq_1', 'seq_2']
+    assert found['overall'] == pytest.approx(expected['overall'], abs=0.01)
 
 
 @pytest.mark.parametrize(

@@ -48,36 +48,30 @@ def run_tool(name, monkeypatch, *args):
 
 @pytest.mark.parametrize('trust', [True, False])
 @pytest.mark.parametrize(
-    'name, args', [('train.py', ['--resume']), ('test.py', ['x.pth'])]
+    'name, args',
+    [
+        ('train.py', [DEMO, '--resume']),
+        ('test.py', [DEMO, 'x.pth']),
+        ('track.py', ['c.py', 'x.pth', 'a.mp4', '--bbox', '1,2,3,4']),
+    ],
 )
-def test_training_and_testing(name, args, trust, runner, monkeypatch):
-    option = ['--trust-checkpoint'] if trust else []
-    for module in ('train', 'test'):  # there need be no data
-        check = f'mmsimtrack.cli.{module}.check_roots'
-        monkeypatch.setattr(check, lambda *_: None)
-    with pytest.raises(SystemExit, match='^0$'):
-        run_tool(name, monkeypatch, DEMO, *args, *option)
-    assert runner == [trust]
-    assert not trusted()
-
-
-@pytest.mark.parametrize('trust', [True, False])
-def test_tracking(trust, monkeypatch):
-    seen = []
-
-    class Fake:
+def test_every_command(name, args, trust, runner, monkeypatch):
+    class Inferencer:
         def __init__(self, config, checkpoint, device, trust_checkpoint):
-            seen.append(trust_checkpoint)
+            runner.append(trust_checkpoint)
 
         def __call__(self, *args):
             return {'bboxes': [], 'scores': np.ones(1)}
 
-    monkeypatch.setattr(sot_inferencer, 'SOTInferencer', Fake)
-    args = ['c.py', 'x.pth', 'a.mp4', '--bbox', '1,2,3,4']
+    monkeypatch.setattr(sot_inferencer, 'SOTInferencer', Inferencer)
+    for module in ('train', 'test'):  # there need be no data
+        check = f'mmsimtrack.cli.{module}.check_roots'
+        monkeypatch.setattr(check, lambda *_: None)
     option = ['--trust-checkpoint'] if trust else []
     with pytest.raises(SystemExit, match='^0$'):
-        run_tool('track.py', monkeypatch, *args, *option)
-    assert seen == [trust]
+        run_tool(name, monkeypatch, *args, *option)
+    assert runner == [trust]
+    assert not trusted()
 
 
 def test_the_inferencer(tmp_path):

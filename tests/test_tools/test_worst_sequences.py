@@ -48,35 +48,6 @@ def test_page_of_worst_sequences(tracked, tmp_path, capsys):
     assert 'good' not in (out / 'index.html').read_text()
 
 
-@pytest.mark.parametrize(
-    ('break_it', 'message'),
-    [
-        (
-            lambda work_dir: (work_dir / 'results/good.txt').unlink(),
-            'results/good.txt: is missing. Track the sequence',
-        ),
-        (
-            lambda work_dir: (work_dir / 'results/good.txt').write_text(
-                '1,2,3,4\n'
-            ),
-            'good.txt has 1 boxes, expected 6, one per frame',
-        ),
-        (
-            lambda work_dir: write_scores(work_dir / 'metrics.json', [1.0]),
-            's0 is in the report, but not in ',
-        ),
-    ],
-)
-def test_pages_need_whole_tests(tracked, tmp_path, capsys, break_it, message):
-    config, work_dir = tracked
-    break_it(work_dir)
-    options = ['--out-dir', str(tmp_path / 'worst')]
-    status = results.main(['worst', str(config), str(work_dir), *options])
-    assert status == 2
-    assert message in capsys.readouterr().err
-    assert not (tmp_path / 'worst').exists()
-
-
 def test_longest_loss():
     visible = np.ones(9, bool)
     overlaps = np.array([1, 0, 0, 1, 0.05, 0, 0, 0.09, 0.1])
@@ -90,60 +61,70 @@ def test_longest_loss():
     assert results.choose_frames(2, 4, [0]) == [0, 1]
 
 
-def test_results_of_another_tracker(tracked, tmp_path):
-    """Its report, and its first run."""
+def unlink(work_dir):
+    (work_dir / 'results/good.txt').unlink()
+
+
+def shorten(work_dir):
+    (work_dir / 'results/good.txt').write_text('1,2,3,4\n')
+
+
+def rescore(work_dir):
+    write_scores(work_dir / 'metrics.json', [1.0])
+
+
+def empty_config(work_dir):
+    (work_dir.parent / 'config.py').write_text('model = None')
+
+
+def first_boxes(work_dir):
+    """A test set whose server alone knows the other boxes."""
+    root = work_dir.parent
+    make_got10k(root / 'server', 'test', num_sequences=1, num_frames=4)
+    dataset = dict(
+        type='Got10kDataset', data_root=f'{root}/server', split='test'
+    )
+    text = f'test_dataloader = dict(dataset={dataset})'
+    (root / 'config.py').write_text(text)
+    (work_dir / 'results/seq_0.txt').write_text('1,2,3,4\n' * 4)
+    each = {'seq_0': {'auc': 1.0}}
+    write_scores(work_dir / 'metrics.json', [1.0], per_sequence=each)
+
+
+@pytest.mark.parametrize(
+    ('break_it', 'message'),
+    [
+        (unlink, 'results/good.txt: is missing. Track the sequence'),
+        (shorten, 'good.txt has 1 boxes, expected 6, one per frame'),
+        (rescore, 's0 is in the report, but not in '),
+        (lambda work_dir: (work_dir.parent / 'config.py').unlink(), 'config'),
+        (empty_config, 'has no test_dataloader. Give the config of the te'),
+        (first_boxes, 'seq_0 has 1 boxes, expected 4'),
+    ],
+)
+def test_pages_need_whole_tests(tracked, tmp_path, capsys, break_it, message):
+    config, work_dir = tracked
+    break_it(work_dir)
+    options = ['--out-dir', str(tmp_path / 'worst')]
+    assert results.main(['worst', str(config), str(work_dir), *options]) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / 'worst').exists()
+
+
+def test_results_and_data_elsewhere(tracked, tmp_path, capsys):
+    """A report, the first run of another tracker, and a setting."""
     config, work_dir = tracked
     other = tmp_path / 'other'
     other.mkdir()
     for path in (work_dir / 'results').iterdir():
         path.rename(other / f'{path.stem}_001.txt')
-    out = tmp_path / 'worst'
-    report = str(work_dir / 'metrics.json')
-    options = ['--out-dir', str(out), '--results', str(other)]
-    assert results.main(['worst', str(config), report, *options]) == 0
-    assert (
-        '<title>work: lowest auc</title>' in (out / 'index.html').read_text()
-    )
-
-
-def test_settings_of_the_test(tracked, tmp_path, capsys):
-    config, work_dir = map(str, tracked)
     (tmp_path / 'data').rename(tmp_path / 'moved')
-    options = ['--out-dir', str(tmp_path / 'worst')]
-    assert results.main(['worst', config, work_dir, *options]) == 2
+    out = tmp_path / 'worst'
+    command = ['worst', str(config), str(work_dir / 'metrics.json')]
+    command += ['--out-dir', str(out), '--results', str(other)]
+    assert results.main(command) == 2
     assert f'{tmp_path}/data does not exist' in capsys.readouterr().err
     moved = f'test_dataloader.dataset.data_root={tmp_path}/moved'
-    options += ['--cfg-options', moved]
-    assert results.main(['worst', config, work_dir, *options]) == 0
-
-
-@pytest.mark.parametrize(
-    ('text', 'message'),
-    [
-        (None, 'none.py'),
-        ('model = None', 'has no test_dataloader. Give the config of the te'),
-    ],
-)
-def test_no_config_of_a_test(tracked, tmp_path, capsys, text, message):
-    config = tmp_path / 'none.py'
-    if text:
-        config.write_text(text)
-    options = [str(tracked[1]), '--out-dir', str(tmp_path / 'worst')]
-    assert results.main(['worst', str(config), *options]) == 2
-    assert message in capsys.readouterr().err
-
-
-def test_first_boxes_have_no_page(tmp_path, capsys):
-    make_got10k(tmp_path / 'data', 'test', num_sequences=1, num_frames=4)
-    config = tmp_path / 'config.py'
-    config.write_text(
-        'test_dataloader = dict(dataset=dict(type="Got10kDataset", '
-        f'data_root="{tmp_path}/data", split="test"))\n'
-    )
-    (tmp_path / 'results').mkdir()
-    (tmp_path / 'results/seq_0.txt').write_text('1,2,3,4\n' * 4)
-    each = {'seq_0': {'auc': 1.0}}
-    write_scores(tmp_path / 'metrics.json', [1.0], per_sequence=each)
-    options = [str(tmp_path), '--out-dir', str(tmp_path / 'worst')]
-    assert results.main(['worst', str(config), *options]) == 2
-    assert 'seq_0 has 1 boxes, expected 4' in capsys.readouterr().err
+    assert results.main([*command, '--cfg-options', moved]) == 0
+    page = (out / 'index.html').read_text()
+    assert '<title>work: lowest auc</title>' in page

@@ -27,19 +27,18 @@ VIT = dict(
     patch_size=16,
 )
 JOINT = dict(type='JointViT', tokenizer=dict(foveal_size=16), **VIT)
+STARK = dict(
+    type='Siamese',
+    features=dict(
+        type='mmpretrain.VisionTransformer', out_type='featmap', **VIT
+    ),
+    interaction=dict(embed_dims=16, num_layers=2, num_heads=2, dropout=0.1),
+)
 BACKBONES = {
     'JointViT': JOINT,
     'JointViT, every 2nd': JOINT | dict(interaction_every=2),
     'OneWayViT': JOINT | dict(type='OneWayViT'),
-    'Siamese ViT': dict(
-        type='Siamese',
-        features=dict(
-            type='mmpretrain.VisionTransformer', out_type='featmap', **VIT
-        ),
-        interaction=dict(
-            embed_dims=16, num_layers=2, num_heads=2, dropout=0.1
-        ),
-    ),
+    'Siamese ViT': STARK,
 }
 BBOX = torch.tensor([[0.3, 0.25, 0.7, 0.8], [0.4, 0.3, 0.6, 0.7]])
 every_backbone = pytest.mark.parametrize('name', BACKBONES)
@@ -119,12 +118,8 @@ def test_wrong_layers_are_refused(layers, found):
 
 
 def test_other_networks_are_refused():
-    swin = MODELS.build(
-        dict(
-            type='JointSwin',
-            arch=dict(embed_dims=4, depths=[1] * 4, num_heads=[1] * 4),
-        )
-    )
+    arch = dict(embed_dims=4, depths=[1] * 4, num_heads=[1] * 4)
+    swin = MODELS.build(dict(type='JointSwin', arch=arch))
     with pytest.raises(TypeError, match='found JointSwin, expected .*ViT'):
         record_attention(swin, make_inputs())
 
@@ -204,9 +199,6 @@ def test_overlay_is_hottest_where_the_map_is(cell):
     assert red > 100 and green == blue == 50
     far = overlay[63 - y, 63 - x]
     assert far.tolist() == [50, 50, 114]
-
-
-def test_map_of_one_value_is_cold():
-    grid = np.full((4, 4), 0.01, np.float32)
-    overlay = overlay_attention(grid, np.zeros((32, 32, 3), np.uint8))
+    flat = np.full((4, 4), 0.01, np.float32)  # is cold
+    overlay = overlay_attention(flat, np.zeros((32, 32, 3), np.uint8))
     assert (overlay == [0, 0, 64]).all()

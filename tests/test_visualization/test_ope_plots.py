@@ -39,8 +39,14 @@ def legend_of(axes):
     return [text.get_text() for text in axes.get_legend().get_texts()]
 
 
+def pyplot_state():
+    return plt.get_fignums(), matplotlib.get_backend(), dict(plt.rcParams)
+
+
 def test_legend_is_sorted_by_auc(tmp_path, figures):
+    before = pyplot_state()
     plot_curves(CURVES, tmp_path / 'plot.png', title='LaSOT')
+    assert pyplot_state() == before
     axes = figures[0].axes[0]
     assert legend_of(axes) == ['[75.0] strong', '[50.0] middle', '[25.0] weak']
     line = axes.get_lines()[0]
@@ -138,24 +144,11 @@ def test_text_is_no_formula(tmp_path, figures):
         ]
 
 
-def test_pyplot_state_is_untouched(tmp_path):
-    def state():
-        return plt.get_fignums(), matplotlib.get_backend(), dict(plt.rcParams)
-
-    before = state()
-    plot_curves({'a': np.linspace(1, 0, 21)}, tmp_path / 'plot.png')
-    assert state() == before
-
-
 @pytest.mark.parametrize(
     'curves, kind, message',
     [
         ({}, 'success', 'found no curve'),
-        (
-            CURVES,
-            'recall',
-            r"found kind 'recall', expected .*'success'",
-        ),
+        (CURVES, 'recall', r"found kind 'recall', expected .*'success'"),
         ({'a': np.zeros((2, 21))}, 'success', r"shape \(2, 21\) for 'a'"),
         ({'a': [100.0, 50.0]}, 'success', r'values in \[0, 1\]'),
         ({'a': [1.0, np.nan]}, 'success', r'values in \[0, 1\]'),

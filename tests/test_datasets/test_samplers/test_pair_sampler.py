@@ -19,6 +19,9 @@ def build(monkeypatch):
 
 
 def test_keys_are_seed_and_count(build):
+    message = r'PairSampler: seed is None.*randomness = dict\(seed='
+    with pytest.raises(ValueError, match=message):
+        PairSampler(None, 10, None)
     sampler = build(3, seed=7)
     assert len(sampler) == 3
     assert list(sampler) == [(7, 0), (7, 1), (7, 2)]
@@ -76,9 +79,3 @@ def test_an_epoch_has_whole_steps(build, world_size):
         assert len(sampler) * world_size == 24
         keys += sampler
     assert sorted(keys) == [(7, k) for k in range(30, 54)]
-
-
-def test_no_seed_is_refused():
-    message = r'PairSampler: seed is None.*randomness = dict\(seed='
-    with pytest.raises(ValueError, match=message):
-        PairSampler(None, 10, None)

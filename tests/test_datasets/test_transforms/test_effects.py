@@ -78,3 +78,10 @@ def test_color_by_hand(image):
     luma = round(0.299 * 100 + 0.587 * 50 + 0.114 * 200)
     assert effects.color(pixel, saturation=0).tolist() == [[[luma] * 3]]
     assert effects.color(pixel, gain=9).tolist() == [[[255] * 3]]
+
+
+def test_coarse_images_lack_detail():
+    image = np.uint8(np.indices((64, 64)).sum(0) % 2 * 255)
+    image = np.dstack([image] * 3)
+    np.testing.assert_array_equal(effects.coarsen(image, 1), image)
+    assert image.std() > 100 and effects.coarsen(image, 4).std() < 30

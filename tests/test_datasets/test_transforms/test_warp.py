@@ -26,20 +26,14 @@ def ellipse(bbox, height=90, width=120):
     return np.repeat(inside[..., None] * np.uint8(255), 3, axis=2)
 
 
-def test_without_a_range_nothing_moves():
-    warp = RandomWarp().draw(np.random.default_rng(0))
-    np.testing.assert_allclose(warp, np.eye(3), atol=1e-12)
-
-
 def test_a_warp_is_a_function_of_its_generator():
     first, second = (ALL.draw(np.random.default_rng(5)) for _ in range(2))
     np.testing.assert_array_equal(first, second)
     assert not np.allclose(first, ALL.draw(np.random.default_rng(6)))
-
-
-def test_the_middle_stays_where_it_is():
+    warp = RandomWarp().draw(np.random.default_rng(0))
+    np.testing.assert_allclose(warp, np.eye(3), atol=1e-12)
     rng = np.random.default_rng(0)
-    for _ in range(20):
+    for _ in range(20):  # the middle stays where it is
         middle = warp_points(np.array([0.5, 0.5]), ALL.draw(rng))
         np.testing.assert_allclose(middle, 0.5)
 
@@ -127,15 +121,12 @@ def test_borders():
     assert (other == 9).all()
 
 
-def test_border_shares():
+def test_shares_of_borders():
     warps = PairWarps({}, {}, dict(reflect=1, black=3))
     rng = np.random.default_rng(0)
     drawn = [warps.draw_border(rng) for _ in range(1000)]
     assert set(drawn) == {'reflect', 'black'}
     assert drawn.count('black') == pytest.approx(750, abs=60)
-
-
-@pytest.mark.parametrize('border', [dict(mirror=1), dict(black=0), {}])
-def test_unknown_borders(border):
-    with pytest.raises(ValueError, match=r'warp\.border is .*reflect'):
-        PairWarps({}, {}, border)
+    for border in (dict(mirror=1), dict(black=0), {}):
+        with pytest.raises(ValueError, match=r'warp\.border is .*reflect'):
+            PairWarps({}, {}, border)

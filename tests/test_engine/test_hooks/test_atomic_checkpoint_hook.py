@@ -38,6 +38,7 @@ def names(folder):
 
 
 def test_keeps_the_newest_and_notes_the_last(make_runner, tmp_path):
+    (tmp_path / '.epoch_9.123.pth').write_text('half')  # left by a kill
     make_runner(tmp_path, max_keep_ckpts=2).train()
     assert names(tmp_path) == ['epoch_3.pth', 'epoch_4.pth', 'last_checkpoint']
     note = (tmp_path / 'last_checkpoint').read_text()
@@ -59,27 +60,27 @@ def test_a_moved_run_goes_on(make_runner, tmp_path, note):
     assert not old.exists()
 
 
+def train_best(make_runner, work_dir, **options):
+    """Train; the runner, and its hook that keeps the best checkpoint."""
+    best = dict(save_best='auc', rule='greater')
+    runner = make_runner(work_dir, **best, **options)
+    runner.train()
+    (hook,) = [h for h in runner.hooks if hasattr(h, 'save_best')]
+    return runner, hook
+
+
 def test_a_copy_leaves_the_best_checkpoint_of_the_run_alone(
     make_runner, tmp_path
 ):
-    for name, auc in (('old', 10.0), ('new', 20.0)):
-        runner = make_runner(
-            tmp_path / name,
-            max_epochs=1 + (name == 'new'),
-            save_best='auc',
-            rule='greater',
-            resume=name == 'new',
-        )
-        runner.train()
-        (hook,) = [h for h in runner.hooks if hasattr(h, 'save_best')]
-        hook._save_best_checkpoint(runner, {'auc': auc})
-        if name == 'old':
-            shutil.copytree(tmp_path / 'old', tmp_path / 'new')
+    old, new = tmp_path / 'old', tmp_path / 'new'
+    runner, hook = train_best(make_runner, old, max_epochs=1)
+    hook._save_best_checkpoint(runner, {'auc': 10.0})
+    shutil.copytree(old, new)
+    runner, hook = train_best(make_runner, new, max_epochs=2, resume=True)
+    hook._save_best_checkpoint(runner, {'auc': 20.0})
     found = [p.relative_to(tmp_path) for p in tmp_path.rglob('best*')]
-    assert sorted(map(str, found)) == [
-        'new/best_auc_epoch_2.pth',
-        'old/best_auc_epoch_1.pth',
-    ]
+    expected = ['new/best_auc_epoch_2.pth', 'old/best_auc_epoch_1.pth']
+    assert sorted(map(str, found)) == expected
 
 
 class Killed(BaseException):
@@ -108,12 +109,6 @@ def test_a_kill_during_saving_loses_no_older_checkpoint(
     assert runner.epoch == 4
 
 
-def test_leftovers_of_a_kill_are_swept_up(make_runner, tmp_path):
-    (tmp_path / '.epoch_9.123.pth').write_text('half')
-    make_runner(tmp_path, max_epochs=1).train()
-    assert names(tmp_path) == ['epoch_1.pth', 'last_checkpoint']
-
-
 def test_backend_removes_only_when_told(tmp_path):
     backend = AtomicLocalBackend()
     old, new = tmp_path / 'old', tmp_path / 'new'
@@ -128,11 +123,7 @@ def test_backend_removes_only_when_told(tmp_path):
 
 def test_best_checkpoint_is_replaced_safely(make_runner, tmp_path):
     """The former best stays until the new one is written."""
-    runner = make_runner(
-        tmp_path, max_epochs=1, save_best='auc', rule='greater'
-    )
-    runner.train()
-    (hook,) = [h for h in runner.hooks if hasattr(h, 'save_best')]
+    runner, hook = train_best(make_runner, tmp_path, max_epochs=1)
     hook._save_best_checkpoint(runner, {'auc': 10.0})
     (first,) = tmp_path.glob('best_auc_*.pth')
     runner.train_loop._epoch += 1

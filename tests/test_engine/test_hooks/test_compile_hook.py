@@ -1,16 +1,12 @@
 import copy
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
-import pytest
 import torch
-from mmengine.config import Config
+from small_models import load_demo
 
 from mmsimtrack.engine.hooks import CompileHook
 from mmsimtrack.registry import MODELS
-
-CONFIG = Path(__file__).parents[3] / 'configs/demo/sim_tiny_generated.py'
 
 
 def track(model):
@@ -33,18 +29,11 @@ def losses(model):
     return found, model.backbone.pos_embed.grad
 
 
-@pytest.mark.parametrize(
-    'loss_heatmap', [None, dict(sigma=1.0, loss_weight=1.0)]
-)
-def test_compiled_training_and_tracking_are_the_same(loss_heatmap):
+def test_compiled_training_and_tracking_are_the_same():
     """In few graphs: `fullgraph` refuses to fall back to Python."""
-    cfg = Config.fromfile(CONFIG, format_python_code=False).model
-    cfg.backbone.arch.update(
-        embed_dims=16, num_layers=1, num_heads=2, feedforward_channels=16
-    )
-    cfg.head.update(channels=8, loss_heatmap=loss_heatmap)
     torch.manual_seed(0)
-    model = MODELS.build(cfg)
+    loss = dict(sigma=1.0, loss_weight=1.0)
+    model = MODELS.build(load_demo(loss_heatmap=loss).model)
     expected_box = track(model)
     before = copy.deepcopy(model.state_dict())
     called, executed = [], []

@@ -87,17 +87,11 @@ def test_slots_are_refilled_as_soon_as_a_sequence_ends():
     batches = track_together(
         sequences([3, 2, 3, 2]), 2, counter.start, counter.track
     )
-    sizes = [(size, [s.sample.name for s in done]) for size, done in batches]
+    found = [(size, [s.sample.name for s in done]) for size, done in batches]
     assert counter.starts == [[0, 1], [2], [3]]
     assert counter.batches == [[0, 1], [0, 2], [2, 3]]
-    assert sizes == [
-        (2, []),
-        (2, [1]),
-        (1, []),
-        (2, [0]),
-        (1, []),
-        (2, [2, 3]),
-    ]
+    sizes = (2, 2, 1, 2, 1, 2)
+    assert found == list(zip(sizes, ([], [1], [], [0], [], [2, 3])))
 
 
 def test_times_are_the_share_of_the_batch():

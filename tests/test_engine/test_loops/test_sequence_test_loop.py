@@ -45,16 +45,13 @@ def make_runner(work_dir, data_root, model=None, **test_cfg):
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
     if not checkpoint.exists():
         torch.save({'state_dict': model.state_dict()}, checkpoint)
+    dataset = dict(type='Got10kDataset', split='val', test_mode=True)
+    dataset['data_root'] = str(data_root)
     return Runner(
         model,
         str(work_dir),
         test_dataloader=dict(
-            dataset=dict(
-                type='Got10kDataset',
-                data_root=str(data_root),
-                split='val',
-                test_mode=True,
-            ),
+            dataset=dataset,
             sampler=dict(type='DefaultSampler', shuffle=False),
             batch_size=1,
             collate_fn=dict(type='pseudo_collate'),
@@ -75,8 +72,15 @@ def data_root(tmp_path, make_got10k):
 
 
 def test_writes_boxes_times_and_metrics(tmp_path, data_root):
+    with pytest.raises(ValueError, match='num_slots is 0, expected at least'):
+        make_runner(tmp_path, data_root, num_slots=0).test()
     work_dir = tmp_path / 'work'
+    # what others left in the folder stays; what is half written goes
+    (work_dir / 'results/.ipynb_checkpoints').mkdir(parents=True)
+    (work_dir / 'results/.seq_0.123.txt').write_text('1,2\n')
     scores = make_runner(work_dir, data_root).test()
+    assert not list(work_dir.glob('results/.seq*'))
+    assert len(list(work_dir.glob('results/*.txt'))) == 3
     result = read_bboxes_xywh(work_dir / 'results/seq_1.txt')
     assert result.shape == (5, 4)
     assert result[:, :3].tolist() == [[16 + t, 12 + t, 16] for t in range(5)]
@@ -114,15 +118,6 @@ def test_the_same_test_tracks_only_what_is_not_whole(
     assert runner.test() == full
     assert runner.model.tracked == 4
     assert not (work_dir / 'earlier').exists()
-
-
-def test_what_others_left_in_the_folder_stays(tmp_path, data_root):
-    results = tmp_path / 'work/results'
-    (results / '.ipynb_checkpoints').mkdir(parents=True)
-    (results / '.seq_0.123.txt').write_text('1,2\n')  # half written
-    make_runner(tmp_path / 'work', data_root).test()
-    assert not list(results.glob('.seq*'))
-    assert len(list(results.glob('*.txt'))) == 3
 
 
 def test_what_tells_tests_apart(tmp_path):
@@ -241,20 +236,6 @@ def test_an_interrupted_test_keeps_finished_sequences(
     assert files == ['seq_0.txt']
 
 
-def test_amp_runs_the_network_in_bfloat16(tmp_path, data_root):
-    runner = make_runner(tmp_path / 'work', data_root, amp_dtype='bfloat16')
-    seen = set()
-    track = runner.model.track
-
-    def look(frames, state):
-        seen.add((torch.ones(2, 2) @ torch.ones(2, 2)).dtype)
-        return track(frames, state)
-
-    runner.model.track = look
-    runner.test()
-    assert seen == {torch.bfloat16}
-
-
 @pytest.fixture
 def videos(tmp_path, make_got10k):
     """16 videos of 1 to 16 frames, of different sizes."""
@@ -308,25 +289,26 @@ def test_boxes_do_not_depend_on_the_companions(tmp_path, videos):
     assert np.ptp(tables[1][-1][1:, :2], axis=0).min() > 10
 
 
-def test_no_slot_is_refused(tmp_path, data_root):
-    message = 'num_slots is 0, expected at least 1. Change test_cfg.num_slots'
-    with pytest.raises(ValueError, match=message):
-        make_runner(tmp_path, data_root, num_slots=0).test()
+def test_amp_and_the_log_of_speed_and_time_left(tmp_path, data_root):
+    options = dict(num_slots=2, amp_dtype='bfloat16')
+    runner = make_runner(tmp_path, data_root, **options)
+    seen, track = set(), runner.model.track
 
+    def look(frames, state):
+        seen.add((torch.ones(2, 2) @ torch.ones(2, 2)).dtype)
+        return track(frames, state)
 
-def test_the_log_tells_the_speed_and_the_time_left(tmp_path, data_root):
-    make_runner(tmp_path, data_root, num_slots=2).test()
+    runner.model.track = look
+    runner.test()
+    assert seen == {torch.bfloat16}
     (path,) = tmp_path.glob('*/*.log')
     found = re.findall(
         r'Tracked (\w+ \(./3\): \d+) of 15 frames of rank 0, \d+\.\d frames/s '
         r'with reading, (\S+) left',
         path.read_text(),
     )
-    assert [text for text, _ in found] == [
-        'seq_0 (1/3): 10',
-        'seq_1 (2/3): 10',
-        'seq_2 (3/3): 15',
-    ]
+    expected = ['seq_0 (1/3): 10', 'seq_1 (2/3): 10', 'seq_2 (3/3): 15']
+    assert [text for text, _ in found] == expected
     assert found[0][1] == '0:00:00'
 
 

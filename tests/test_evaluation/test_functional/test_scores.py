@@ -10,45 +10,11 @@ from mmsimtrack.evaluation.functional import (
     overall_scores,
     sequence_scores,
 )
-from mmsimtrack.evaluation.functional.scores import curves
 
 GT = np.tile([0.0, 0, 10, 10], (4, 1))
 MISS = np.tile([99.0, 99, 5, 5], (4, 1))
 STARK = get_profile('stark')
 GOOD, BAD = (frame_errors('a', result, GT, STARK) for result in (GT, MISS))
-
-
-@pytest.mark.parametrize(
-    ('kind', 'errors', 'expected'),
-    [  # success is strict, precision is not
-        ('success', [0, 0.5, 0.75, 1], {0: 3, 9: 3, 10: 2, 15: 1, 20: 0}),
-        ('precision', [0, 20, 20.5, 50], {0: 1, 19: 1, 20: 2, 21: 3, 50: 4}),
-        ('norm_precision', [0.2, 0.5, 0.51, np.nan], {19: 0, 20: 1, 50: 2}),
-    ],
-)
-def test_thresholds(kind, errors, expected):
-    found = curves(FrameErrors(*[np.array(errors)] * 3), STARK)[kind]
-    assert len(found) == (21 if kind == 'success' else 51)
-    assert {i: 4 * found[i] for i in expected} == expected
-
-
-def test_hand_computed_scores():
-    # rows: overwritten, IoU 1/3 and 5 px, miss, perfect
-    result = [[99, 99, 1, 1], [5, 0, 10, 10], [30, 0, 10, 10], [0, 0, 10, 10]]
-    scores = sequence_scores(frame_errors('a', result, GT, STARK), STARK)
-    # nothing exceeds 1, the last of 21 thresholds; 1/3 exceeds 7 of them
-    assert scores == pytest.approx(
-        {
-            'auc': 100 * (20 + 7 + 0 + 20) / 84,
-            'op50': 50,
-            'op75': 50,
-            'precision20': 75,
-            'norm_precision_at_0_2': 50,
-            # an error of 0.5 hits at the last of 51 thresholds
-            'norm_precision_auc_0_0_5': 100 * (51 + 1 + 0 + 51) / 204,
-            'average_overlap': 100 * (1 + 1 / 3 + 0 + 1) / 4,
-        }
-    )
 
 
 def test_sequences_weigh_alike_and_runs_are_averaged():
@@ -72,29 +38,6 @@ def test_attributes():
     assert scores['SV']['num_sequences'] == 2
 
 
-def test_got10k_pools_frames():
-    profile = get_profile('got10k')
-    half = np.tile([0.0, 0, 10, 8], (4, 1))
-    errors = [
-        frame_errors('a', half, GT, profile, image_size=(20, 20)),
-        frame_errors('b', GT[:2], GT[:2], profile, image_size=(20, 20)),
-    ]
-    scores = overall_scores(errors, profile)
-    assert scores == {'ao': pytest.approx(0.85), 'sr_0_5': 1, 'sr_0_75': 1}
-    assert list(overall_curves(errors, profile)) == ['success']
-
-
-def test_got10k_moves_boxes_and_drops_hidden_frames():
-    profile = get_profile('got10k')
-    # the third starts at -5, is moved to 0 and keeps its width: perfect
-    result = [[0, 0, 10, 10], [0, 0, 10, 5], [-5, 0, 10, 10], [50, 50, 1, 1]]
-    visible = [False, True, True, False]
-    errors = frame_errors('a', result, GT, profile, visible, (20, 20))
-    assert errors.overlaps.tolist() == [0.5, 1]
-    # 0.5 is not above 0.5
-    assert sequence_scores(errors, profile)['sr_0_5'] == 0.5
-
-
 def test_zero_curves_leave_the_mean_of_the_official_kit():
     profile = get_profile('official', 'lasot')
     errors = [
@@ -105,29 +48,3 @@ def test_zero_curves_leave_the_mean_of_the_official_kit():
     pytracking = get_profile('pytracking', 'lasot')
     assert overall_scores(errors, pytracking)['op50'] == 50
     assert overall_scores(errors[1:], profile)['op50'] == 0
-
-
-def test_trackingnet_by_hand():
-    profile = get_profile('trackingnet')
-    gt = np.tile([10.0, 10, 20, 20], (2, 1))
-
-    def score(second_row):
-        result = [[0, 0, 1, 1], second_row]
-        errors = frame_errors('a', result, gt, profile)
-        return sequence_scores(errors, profile)
-
-    assert set(score(gt[1]).values()) == {100.0}
-    # half to even: 10.5 and 20.5 become 10 and 20
-    assert score([10.5, 10.5, 20.5, 20.5])['success_auc'] == 100
-    # 10 px = 0.5 sizes off; overlap 1/3
-    assert score([20, 10, 20, 20]) == pytest.approx(
-        {
-            'coverage': 100,
-            # hits at 0, 0.05 ... 0.3: 6.5 of 20 trapezoids
-            'success_auc': 50 + 50 * 6.5 / 20,
-            # hits from 10 px on, 17 thresholds: 16.5 trapezoids
-            'precision_auc_0_50px': 50 + 50 * 16.5 / 20,
-            # hits at the last threshold only
-            'norm_precision_auc_0_0_5': 50 + 50 * 0.5 / 20,
-        }
-    )

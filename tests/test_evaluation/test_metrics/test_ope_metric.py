@@ -79,26 +79,24 @@ def corner_sample(case, work_dir, img_shape=(720, 1280), **metainfo):
         ('gt_nan', 'stark uav123', 'stark_fork_uav'),
         ('result_zero_size', 'stark nfs', 'stark_fork_otb'),
         ('absent_with_boxes', 'got10k custom', 'got10k_ao_sr'),
+        ('gt_outside_image', 'got10k custom', 'got10k_ao_sr'),
         ('fraction_rounding', 'trackingnet trackingnet', 'trackingnet'),
         ('fraction_rounding', 'trackingnet tnl2k', 'trackingnet'),
     ],
 )
 def test_scores_of_the_kits(evaluate, case, options, key):
     profile, benchmark = options.split()
-    scores, metric = evaluate(case, profile=profile, benchmark=benchmark)
+    width, height = EXPECTED[case].get('resolution', (1280, 720))
+    options = dict(profile=profile, benchmark=benchmark)
+    scores, metric = evaluate(case, img_shape=(height, width), **options)
     expected = dict(EXPECTED[case]['expected'][key])
     found = {name: scores[f'sot/{name}'] for name in expected}
     assert found == pytest.approx(expected, abs=0.01)
+    if profile == 'got10k':
+        assert found['ao'] == pytest.approx(expected['ao'], abs=1e-4)
     assert 'ao' in metric.overall  # by the rules of GOT-10k
     if profile == 'stark':
         assert 100 * metric.curves['success'].mean() == scores['sot/auc']
-
-
-def test_got10k_clips_to_width_and_height(evaluate):
-    case = 'gt_outside_image'
-    scores, _ = evaluate(case, profile='got10k', img_shape=(160, 200))
-    expected = EXPECTED[case]['expected']['got10k_ao_sr']
-    assert scores['sot/ao'] == pytest.approx(expected['ao'], abs=1e-4)
 
 
 def test_report(evaluate, work_dir):
@@ -124,6 +122,27 @@ def test_undefined_scores_are_null(evaluate, work_dir):
     scores, _ = evaluate('all_absent', profile='got10k', out_file=out_file)
     assert 'sot/ao' not in scores
     assert json.loads(out_file.read_text())['overall']['ao'] is None
+    # one frame has curves but no AO
+    gt_xywh = np.array([[5.0, 5, 20, 20]])
+    write_bboxes_xywh(work_dir / 'results/one.txt', gt_xywh)
+    metric = build(work_dir)
+    metric.process(None, [sample_of('one', gt_xywh)])
+    scores = metric.evaluate(1)
+    assert scores['sot/precision20'] == 100
+    assert 'sot/ao' not in scores
+
+
+def test_what_cannot_be_scored(work_dir):
+    with pytest.raises(ValueError, match="found kit 'vot'"):
+        OPEMetric(profile='vot')
+    with pytest.raises(ValueError, match='found results_dir=None'):
+        OPEMetric().evaluate(1)
+    metric = build(work_dir)
+    metric.process(None, [corner_sample('plain', work_dir)])
+    (work_dir / 'results/plain.txt').unlink()
+    with pytest.raises(RefusedFile, match=r'results.plain\.txt: is missing'):
+        metric.evaluate(1)
+    assert not (work_dir / 'metrics.json').exists()
 
 
 def test_in_an_evaluator_samplers_may_repeat_sequences(work_dir):
@@ -137,15 +156,6 @@ def test_in_an_evaluator_samplers_may_repeat_sequences(work_dir):
     expected = (67.619 + 69.5238) / 2
     assert scores['lasot/auc'] == pytest.approx(expected, abs=1e-3)
     assert len(scores) == 10
-
-
-def test_missing_result(work_dir):
-    metric = build(work_dir)
-    metric.process(None, [corner_sample('plain', work_dir)])
-    (work_dir / 'results/plain.txt').unlink()
-    with pytest.raises(RefusedFile, match=r'results.plain\.txt: is missing'):
-        metric.evaluate(1)
-    assert not (work_dir / 'metrics.json').exists()
 
 
 def test_odd_results_are_told_in_one_line(work_dir, monkeypatch):
@@ -163,13 +173,6 @@ def test_odd_results_are_told_in_one_line(work_dir, monkeypatch):
     (line,) = lines
     assert f'{work_dir}/results/a.txt: 3 rows for 4 frames, all box' in line
     assert line.endswith('fractions of the frame?, and 1 more')
-
-
-def test_unusable_arguments(work_dir):
-    with pytest.raises(ValueError, match="found kit 'vot'"):
-        OPEMetric(profile='vot')
-    with pytest.raises(ValueError, match='found results_dir=None'):
-        OPEMetric().evaluate(1)
 
 
 @pytest.mark.parametrize('benchmark', ['lasot', 'got10k', 'trackingnet'])
@@ -201,16 +204,6 @@ def test_first_boxes_make_a_submission(work_dir, benchmark, monkeypatch):
     with pytest.raises(ValueError, match=r'a\.txt has 1 rows, expected 2'):
         metric.evaluate(2)
     assert not (work_dir / 'submission.zip').exists()
-
-
-def test_one_frame_has_curves_but_no_ao(work_dir):
-    gt_xywh = np.array([[5.0, 5, 20, 20]])
-    write_bboxes_xywh(work_dir / 'results/one.txt', gt_xywh)
-    metric = build(work_dir)
-    metric.process(None, [sample_of('one', gt_xywh)])
-    scores = metric.evaluate(1)
-    assert scores['sot/precision20'] == 100
-    assert 'sot/ao' not in scores
 
 
 def test_ranks_meet_in_the_work_dir(evaluate, work_dir, monkeypatch):

@@ -6,10 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mmsimtrack.evaluation.metrics.submission import (
-    SERVERS,
-    write_submission,
-)
+from mmsimtrack.evaluation.metrics.submission import SERVERS, write_submission
 
 ROOT = Path(__file__).parents[3]
 sys.path.insert(0, str(ROOT / 'tools/analysis_tools'))
@@ -44,24 +41,17 @@ def read(path):
         }
 
 
+ROWS = '0.2500,1.2500,2.2500,3.2500\n4.2500,5.2500,6.2500,7.2500\n'
+TIMES = '0.50000000\n' * 2
+
+
 @pytest.mark.parametrize(
     ('benchmark', 'expected'),
     [
-        (  # as the kit's `ExperimentGOT10k` packs them
-            'got10k',
-            {
-                'a/a_001.txt': '0.2500,1.2500,2.2500,3.2500\n'
-                '4.2500,5.2500,6.2500,7.2500\n',
-                'a/a_time.txt': '0.50000000\n' * 2,
-            },
-        ),
-        (  # as the devkit's example: no folder, commas
-            'trackingnet',
-            {
-                'a.txt': '0.2500,1.2500,2.2500,3.2500\n'
-                '4.2500,5.2500,6.2500,7.2500\n',
-            },
-        ),
+        # as the kit's `ExperimentGOT10k` packs them
+        ('got10k', {'a/a_001.txt': ROWS, 'a/a_time.txt': TIMES}),
+        # as the devkit's example: no folder, commas
+        ('trackingnet', {'a.txt': ROWS}),
     ],
 )
 def test_archive(work_dir, benchmark, expected):
@@ -103,14 +93,11 @@ def test_what_is_not_complete_is_not_written(work_dir, file, content, message):
     assert not list(work_dir.glob('.*'))
 
 
-def test_only_the_first_problems_are_listed(tmp_path):
+def test_what_is_refused_at_once(tmp_path):
     lengths = dict.fromkeys(map(str, range(10)), 3)
     message = r'(?s)10 of 10 .*/4.txt is missing\.\n\.\.\. and 5 more\.$'
     with pytest.raises(ValueError, match=message):
         pack('trackingnet', tmp_path, lengths, 'none.zip')
-
-
-def test_benchmarks_without_a_server(tmp_path):
     message = r"Benchmark is 'lasot', expected one of \('got10k', 'trac"
     with pytest.raises(ValueError, match=message):
         pack('lasot', tmp_path, {}, 'none.zip')

@@ -3,14 +3,9 @@
 import math
 
 import torch
+import torch.nn.functional as F
 
-from mmsimtrack.models import (
-    JointPVT,
-    JointSwin,
-    JointViT,
-    OneWayViT,
-    Siamese,
-)
+from mmsimtrack.models import JointPVT, JointSwin, JointViT, OneWayViT, Siamese
 from mmsimtrack.visualization import record_attention
 
 FOVEAL = dict(foveal_size=16)
@@ -183,3 +178,11 @@ def naive_vit(net, exemplar, bbox, search, may_see):
     is_exemplar = torch.arange(tokens.shape[1]) < e.shape[1]
     allowed = [may_see(i, is_exemplar) for i in range(1, net.num_layers + 1)]
     return *vit_layers(net.layers, tokens, allowed), e.shape[1]
+
+
+def project(mha, query, key, value):
+    """Inputs of the attention of a torch module, by its projections."""
+    weights, biases = mha.in_proj_weight.chunk(3), mha.in_proj_bias.chunk(3)
+    return [
+        F.linear(*parts) for parts in zip((query, key, value), weights, biases)
+    ]

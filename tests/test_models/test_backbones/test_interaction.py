@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
-from small_backbones import attend, randomized
+from small_backbones import attend, project, randomized
 
 from mmsimtrack.models.backbones.interaction import Interaction, SearchDecoder
 
@@ -18,24 +18,14 @@ def interaction():
 @pytest.fixture
 def maps():
     torch.manual_seed(1)
-    options = dict(dtype=torch.float64)
-    return torch.randn(2, 16, 2, 2, **options), torch.randn(
-        2, 16, 3, 5, **options
-    )
+    sizes = (2, 2), (3, 5)
+    return [torch.randn(2, 16, *s, dtype=torch.float64) for s in sizes]
 
 
 def mix(attn, query, key, value):
     """Compute query + attention, with its projections."""
-    mha = attn.attn
-    projected = [
-        F.linear(x, weight, bias)
-        for x, weight, bias in zip(
-            (query, key, value),
-            mha.in_proj_weight.chunk(3),
-            mha.in_proj_bias.chunk(3),
-        )
-    ]
-    return mha.out_proj(attend(*projected, num_heads=2)[0])
+    projected = project(attn.attn, query, key, value)
+    return attn.attn.out_proj(attend(*projected, num_heads=2)[0])
 
 
 def feed_forward(layer, x):
@@ -92,16 +82,12 @@ def test_search_asks_and_exemplar_answers():
 def test_matrices_start_as_in_stark():
     torch.manual_seed(0)
     for net in (Interaction(8, **OPTIONS), SearchDecoder(8, **OPTIONS)):
-        outside = {
-            name: value.clone()
-            for name, value in net.state_dict().items()
-            if name.split('.')[0] in ('bottleneck', 'query', 'projection')
-        }
+        before = {k: value.clone() for k, value in net.state_dict().items()}
         net.init_weights()
         inside = 0
         for name, value in net.state_dict().items():
-            if name in outside:
-                assert torch.equal(value, outside[name])
+            if name.split('.')[0] in ('bottleneck', 'query', 'projection'):
+                assert torch.equal(value, before[name])
             elif value.dim() > 1:
                 inside += 1
                 bound = math.sqrt(6 / sum(value.shape))

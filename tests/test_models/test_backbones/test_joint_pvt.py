@@ -2,7 +2,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from mmdet.models.backbones import PyramidVisionTransformer
-from small_backbones import PVT, attend, make_inputs, pvt, run
+from small_backbones import PVT, attend, make_inputs, project, pvt, run
 
 from mmsimtrack.models import JointPVT
 from mmsimtrack.models.backbones import joint_pvt
@@ -26,7 +26,7 @@ def to_map(tokens, h, w):
 
 
 def naive_block(block, exemplar, search, grid):
-    """Return exemplar and search tokens, and the weights (B, N, M)."""
+    """Return exemplar and search tokens."""
     attn, side = block.attn, int(exemplar.shape[1] ** 0.5)
     e, s = block.norm1(exemplar), block.norm1(search)
     query, keys = torch.cat([e, s], dim=1), [e, s]
@@ -37,24 +37,15 @@ def naive_block(block, exemplar, search, grid):
         keys = [attn.norm(m.flatten(2).mT) for m in keys]
     key = torch.cat(keys, dim=1)
     mha = attn.attn
-    out, weights = attend(
-        *(
-            F.linear(x, weight, bias)
-            for x, weight, bias in zip(
-                (query, key, key),
-                mha.in_proj_weight.chunk(3),
-                mha.in_proj_bias.chunk(3),
-            )
-        ),
-        num_heads=mha.num_heads,
-    )
+    parts = project(mha, query, key, key)
+    out, _ = attend(*parts, num_heads=mha.num_heads)
     tokens = torch.cat([exemplar, search], dim=1) + mha.out_proj(out)
     first, _, _, second, _ = block.ffn.layers  # convolutions of 1x1
     x = block.norm2(tokens).mT[..., None]
     x = second(F.gelu(first(x)))[..., 0].mT
     tokens = tokens + x
     num_exemplar = exemplar.shape[1]
-    return tokens[:, :num_exemplar], tokens[:, num_exemplar:], weights
+    return tokens[:, :num_exemplar], tokens[:, num_exemplar:]
 
 
 def test_memory_has_p_e_instead_of_p_0_in_every_stage(backbone, inputs):
@@ -84,7 +75,7 @@ def test_equals_a_naive_network(backbone, inputs):
         s, grid = embed(s)
         s = s + position.pos_embed  # the search image has p_0
         for block in blocks:
-            e, s, _ = naive_block(block, e, s, grid)
+            e, s = naive_block(block, e, s, grid)
         e, s = to_map(e, side, side), to_map(s, *grid)
         features.append(s)
     torch.testing.assert_close(found, join_last_stages(*features[2:]))

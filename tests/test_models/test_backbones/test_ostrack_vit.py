@@ -5,7 +5,6 @@ import torch
 
 from mmsimtrack.models.backbones.candidate_elimination import (
     CandidateElimination,
-    rank_tokens,
 )
 from mmsimtrack.models.backbones.ostrack_vit import OSTrackViT
 
@@ -29,77 +28,6 @@ def images():
         torch.randn(2, 3, 64, 64, generator=generator),
         torch.randn(2, 3, 96, 96, generator=generator),
     )
-
-
-@torch.no_grad()
-def test_equals_a_naive_sequence(images):
-    """All tokens attend to all; positions are added, nothing else."""
-    backbone = build()
-    exemplar, search = images
-    assert backbone.exemplar_position.shape == (1, 16, 16)
-    assert backbone.search_position.shape == (1, 36, 16)
-    tokens = torch.cat(
-        [
-            backbone.patch_embed(exemplar)[0] + backbone.exemplar_position,
-            backbone.patch_embed(search)[0] + backbone.search_position,
-        ],
-        dim=1,
-    )
-    for layer in backbone.layers:
-        tokens = layer(tokens)
-    expected = backbone.ln1(tokens)[:, 16:].mT.reshape(2, 16, 6, 6)
-    feature = backbone(backbone.embed_exemplar(exemplar, BBOX), search)
-    torch.testing.assert_close(feature, expected)
-    assert backbone.out_channels == 16
-
-
-@torch.no_grad()
-def test_ranks_are_attention(images):
-    """Beside an attention written out, for all heads and tokens."""
-    layer = build().layers[0]
-    tokens = torch.randn(2, 16 + 36, 16)
-    weights = torch.rand(2, 16)
-    weights /= weights.sum(1, keepdim=True)
-    qkv = layer.attn.qkv(layer.ln1(tokens))
-    expected = torch.zeros(2, 36)
-    for head in range(2):
-        query, key = (
-            qkv[..., part * 16 + head * 8 :][..., :8] for part in (0, 1)
-        )
-        attention = (query @ key.mT / 8**0.5).softmax(-1)
-        for i in range(16):
-            expected += weights[:, i, None] * attention[:, i, 16:] / 2
-    torch.testing.assert_close(rank_tokens(layer, tokens, weights), expected)
-
-
-@torch.no_grad()
-def test_dropped_tokens_do_not_take_part_any_more(images):
-    """Beside a network that masks them instead of dropping them."""
-    backbone = build(dict(blocks=[0, 1], keep_ratio=[0.5, 0.7]))
-    exemplar, search = images
-    memory = backbone.embed_exemplar(exemplar, BBOX)
-    feature = backbone(memory, search)
-    tokens = torch.cat([memory[0], backbone.patch_embed(search)[0]], dim=1)
-    tokens[:, 16:] += backbone.search_position
-    alive = torch.ones(2, 52, dtype=torch.bool)
-    for i, layer in enumerate(backbone.layers):
-        out = []
-        for row in range(2):
-            before = tokens[row][alive[row]][None]
-            after = layer(before)[0]
-            full = torch.zeros(52, 16)
-            full[alive[row]] = after
-            out.append(full)
-            if i < 2:
-                ranks = rank_tokens(layer, before, memory[1][row][None])[0]
-                cells = alive[row].nonzero().flatten()[16:]
-                kept = math.ceil([0.5, 0.7][i] * len(cells))
-                alive[row, cells[ranks.argsort()[: len(cells) - kept]]] = False
-        tokens = torch.stack(out)
-    expected = torch.where(alive[..., None], backbone.ln1(tokens), 0)
-    expected = expected[:, 16:].mT.reshape(2, 16, 6, 6)
-    torch.testing.assert_close(feature, expected)
-    assert (feature.abs().sum(1) > 0).sum((1, 2)).tolist() == [13, 13]
 
 
 @torch.no_grad()
@@ -142,13 +70,8 @@ def test_a_target_between_the_tokens_is_ranked_by_the_middle():
 
 
 def test_training_keeps_the_same_share_in_every_block(images):
-    backbone = build(
-        dict(
-            blocks=[0, 1],
-            keep_ratio=[0.5, 0.25],
-            start_epoch=math.inf,
-        )
-    )
+    options = dict(blocks=[0, 1], keep_ratio=[0.5, 0.25])
+    backbone = build(dict(options, start_epoch=math.inf))
     exemplar, search = images
 
     def count():
@@ -164,25 +87,21 @@ def test_training_keeps_the_same_share_in_every_block(images):
 
 
 @pytest.mark.parametrize(
-    ('options', 'message'),
+    ('option', 'value', 'message'),
     [
-        (dict(blocks=[0, 0]), r'blocks is \[0, 0\], expected different'),
-        (dict(blocks=[-1]), r'blocks is \[-1\], expected different'),
-        (dict(blocks=[]), r'blocks is \[\], expected different'),
-        (dict(keep_ratio=0), r'keep_ratio is \[0, 0\], expected a share'),
-        (dict(keep_ratio=[0.5]), r'keep_ratio is \[0.5\], expected a share'),
-        (
-            dict(template_tokens='centre'),
-            "tokens is 'centre', expected one of cen",
-        ),
-        (dict(template_tokens=[]), r'template_tokens is \[\], expected one'),
+        ('blocks', [0, 0], r'blocks is \[0, 0\], expected different'),
+        ('blocks', [-1], r'blocks is \[-1\], expected different'),
+        ('blocks', [], r'blocks is \[\], expected different'),
+        ('keep_ratio', 0, r'keep_ratio is \[0, 0\], expected a share'),
+        ('keep_ratio', [0.5], r'keep_ratio is \[0.5\], expected a share'),
+        ('template_tokens', 'centre', "tokens is 'centre', expected one of"),
+        ('template_tokens', [], r'template_tokens is \[\], expected one'),
     ],
 )
-def test_options_that_make_no_sense(options, message):
+def test_options_that_make_no_sense(option, value, message):
+    options = dict(blocks=[0, 1], keep_ratio=0.5) | {option: value}
     with pytest.raises(ValueError, match=f'elimination.*{message}'):
-        CandidateElimination(
-            3, **{**dict(blocks=[0, 1], keep_ratio=0.5), **options}
-        )
+        CandidateElimination(3, **options)
 
 
 def test_positions_of_other_crops_are_refused():

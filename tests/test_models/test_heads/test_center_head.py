@@ -2,7 +2,7 @@ import pytest
 import torch
 from mmengine.structures import InstanceData
 
-from mmsimtrack.models.heads import CenterHead, gaussian_target
+from mmsimtrack.models.heads import CenterHead
 from mmsimtrack.structures import SOTDataSample
 
 
@@ -41,17 +41,6 @@ def test_boxes_by_hand(head):
     pred = head.predict(None, prior)
     assert pred.scores.item() == pytest.approx(0.6)
     assert pred.bboxes.tolist() == [[0, 0, 0, 0]]
-
-
-def test_target_of_a_box_by_hand():
-    """An 8 x 8 grid and a box of 3 x 3 cells: radius 0, one cell of 1."""
-    bboxes = torch.tensor([[2.5, 4.5, 5.5, 7.5], [0, 0, 16, 16]]) / 8
-    small, large = gaussian_target(bboxes, (8, 8))
-    assert small.nonzero().tolist() == [[6, 4]]
-    assert small[6, 4] == 1
-    # its center, (8, 8), is nearest to no cell
-    assert large.max() < 1
-    assert large[7, 7] == large.max() > 0
 
 
 def test_a_batch_without_any_positive_cell_learns(head):

@@ -23,13 +23,11 @@ def head():
 
 
 def samples(bboxes):
-    result = []
-    for bbox in bboxes:
-        sample = SOTDataSample()
-        bbox = torch.tensor([bbox], dtype=torch.float64)
-        sample.gt_instances = InstanceData(bboxes=bbox)
-        result.append(sample)
-    return result
+    bboxes = torch.tensor(bboxes, dtype=torch.float64)
+    return [
+        SOTDataSample(gt_instances=InstanceData(bboxes=bbox[None]))
+        for bbox in bboxes
+    ]
 
 
 def test_one_hot_maps_give_exact_corners():

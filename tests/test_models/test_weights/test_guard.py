@@ -26,20 +26,16 @@ def weights(**kwargs):
     return make_vit(**kwargs).state_dict()
 
 
-class Whole(nn.Module):
-    def __init__(self, backbone):
-        super().__init__()
-        self.backbone = backbone
+def whole_of(backbone):
+    return nn.ModuleDict({'backbone': backbone})
 
 
 class Swin(SwinTransformer):
     def __init__(self, depths=(1, 1), window_size=2, dims=8):
-        arch = dict(
-            embed_dims=dims, depths=depths, num_heads=[1] * len(depths)
-        )
-        super().__init__(
-            arch, img_size=32, window_size=window_size, out_indices=(0,)
-        )
+        heads = [1] * len(depths)
+        arch = dict(embed_dims=dims, depths=depths, num_heads=heads)
+        options = dict(img_size=32, window_size=window_size)
+        super().__init__(arch, out_indices=(0,), **options)
         guard(self, new=('norm0.',))
 
 
@@ -91,14 +87,6 @@ def test_other_shapes_are_named(model, found, key):
         model.load_state_dict(found, strict=False)
 
 
-def test_positions_are_resized_before_they_are_checked():
-    vit, found = make_vit(), weights(img_size=64)
-    assert found['pos_embed'].shape == (1, 17, 16)
-    vit.load_state_dict(found)
-    assert vit.pos_embed.shape == (1, 5, 16)
-    assert torch.equal(vit.pos_embed[:, 0], found['pos_embed'][:, 0])
-
-
 def test_a_missing_weight_is_refused_although_mmengine_would_go_on(tmp_path):
     found = weights()
     del found['layers.1.ln1.bias']
@@ -141,19 +129,23 @@ def test_layers_beyond_the_depth_are_left_out_and_logged(monkeypatch):
     found['layers.1.gamma'] = torch.zeros(1)
     with pytest.raises(ValueError, match=r"unknown, such as \['layers.1.gam"):
         vit.load_state_dict(found)
-
-
-def test_other_depths():
-    found = Swin(depths=(1, 1, 1)).state_dict()
-    # the last stage of the shorter network has no merging
-    found = {k: t for k, t in found.items() if 'stages.1.down' not in k}
-    Swin().load_state_dict(found, strict=False)
     with pytest.raises(ValueError, match='12 are missing'):
         make_vit(num_layers=3).load_state_dict(weights(), strict=False)
+    # the last stage of the shorter network has no merging
+    found = Swin(depths=(1, 1, 1)).state_dict()
+    found = {k: t for k, t in found.items() if 'stages.1.down' not in k}
+    Swin().load_state_dict(found, strict=False)
+
+
+def test_positions_are_resized_before_they_are_checked():
+    vit, found = make_vit(), weights(img_size=64)
+    vit.load_state_dict(found)
+    assert vit.pos_embed.shape == (1, 5, 16)
+    assert torch.equal(vit.pos_embed[:, 0], found['pos_embed'][:, 0])
 
 
 def test_in_a_whole_model_only_shapes_are_checked():
-    whole = Whole(make_vit())
+    whole = whole_of(make_vit())
     found = whole.state_dict()
     del found['backbone.ln1.bias']
     whole.load_state_dict(found, strict=False)
@@ -166,7 +158,7 @@ def test_in_a_whole_model_only_shapes_are_checked():
 
 
 def test_a_whole_model_needs_a_prefix(tmp_path):
-    found = Whole(make_vit()).state_dict()
+    found = whole_of(make_vit()).state_dict()
     torch.save(found, tmp_path / 'x.pth')
     vit = make_vit()
     init_cfg = dict(type='Pretrained', checkpoint=str(tmp_path / 'x.pth'))
@@ -179,18 +171,14 @@ def test_a_whole_model_needs_a_prefix(tmp_path):
     assert torch.equal(vit.cls_token, found['backbone.cls_token'])
 
 
-class Guarded(BaseModule):
-    def __init__(self):
-        super().__init__()
-        self.linear = nn.Linear(2, 2)
-        guard(self)
-
-
 @pytest.mark.parametrize(
     'copied', [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))]
 )
 def test_copies_are_guarded_as_well(copied):
-    model = copied(Guarded())
-    model.load_state_dict(Guarded().state_dict())
+    original = BaseModule()
+    original.linear = nn.Linear(2, 2)
+    guard(original)
+    model = copied(original)
+    model.load_state_dict(original.state_dict())
     with pytest.raises(ValueError, match='linear.bias'):
         model.load_state_dict({'linear.weight': torch.zeros(2, 2)}, False)

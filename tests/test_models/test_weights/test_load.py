@@ -7,6 +7,7 @@ import pickle
 import sys
 import types
 from collections import OrderedDict
+from itertools import product
 from pathlib import Path
 from urllib.error import HTTPError
 
@@ -43,6 +44,9 @@ class Evil:
 
     def __reduce__(self):
         return self.call
+
+
+SUBCLASS = '__init_subclass__'
 
 
 class Settings:
@@ -97,13 +101,10 @@ def foreign(monkeypatch):
         return made
 
     meter = make('AverageMeter', history=[1.0], sum=2)
+    stats = OrderedDict(train=OrderedDict(loss=meter))
     settings = make('Settings', env=make('EnvironmentSettings', dir='a'))
-    return {
-        'epoch': 500,
-        'net': {'a': torch.ones(2)},
-        'stats': OrderedDict(train=OrderedDict(loss=meter)),
-        'settings': settings,
-    }
+    net = {'a': torch.ones(2)}
+    return {'epoch': 500, 'net': net, 'stats': stats, 'settings': settings}
 
 
 @pytest.mark.parametrize('trust', [True, False])
@@ -150,11 +151,7 @@ def test_no_code_runs_without_trust(path, protocol, way, foreign):
     [
         ('library', lambda: sys.modules['library'].Meter(), 'library.Meter,'),
         # mmengine's own list allows `getattr`
-        (
-            '',
-            lambda: Evil(getattr, HistoryBuffer, '__init_subclass__'),
-            'getattr',
-        ),
+        ('', lambda: Evil(getattr, HistoryBuffer, SUBCLASS), 'getattr'),
         ('', lambda: Evil(getattr, dict, 'update'), 'getattr|dict'),
         ('', Settings, r'such as \S*test_load.Settings,'),
     ],
@@ -167,15 +164,12 @@ def test_other_objects_are_refused(path, monkeypatch, name, content, message):
     with trust_checkpoints(False):
         with pytest.raises(ValueError, match=f'x.pth .*({message})'):
             read_checkpoint(path)
-
-
-def test_a_class_is_read_with_trust(path):
-    torch.save({'settings': Settings()}, path)
-    with trust_checkpoints():
-        with trust_checkpoints(False):  # an inner block takes nothing away
-            assert trusted()
-        assert read_checkpoint(path)['settings'].width == 7
-    assert not trusted()
+    if content is Settings:
+        with trust_checkpoints():
+            with trust_checkpoints(False):  # an inner block takes nothing
+                assert trusted()
+            assert read_checkpoint(path)['x'].width == 7
+        assert not trusted()
 
 
 def test_settings_of_slip_are_read_where_allowed(path):
@@ -189,17 +183,12 @@ def test_settings_of_slip_are_read_where_allowed(path):
     assert len(load_weights('timm', str(path))) == len(state)
 
 
+FOREIGN = [b'<!doctype html><p>404', b'\x80\x02', b'PK\x03\x04']
+FOREIGN += [pickle.dumps({'a': 1})]
+
+
 @pytest.mark.parametrize('trust', [True, False])
-@pytest.mark.parametrize(
-    'data',
-    [
-        *((zipped, length) for zipped in (True, False) for length in CUTS),
-        b'<!doctype html><p>404',
-        b'\x80\x02',
-        b'PK\x03\x04',
-        pickle.dumps({'a': 1}),
-    ],
-)
+@pytest.mark.parametrize('data', [*product((True, False), CUTS), *FOREIGN])
 def test_a_broken_or_foreign_file_is_one_line(path, data, trust):
     if isinstance(data, tuple):
         zipped, length = data
@@ -228,6 +217,15 @@ def test_what_is_no_dictionary_is_no_checkpoint(path, content, message):
     torch.save(content, path)
     with pytest.raises(ValueError, match=f'x.pth {message} a dictionary'):
         load(str(path))
+
+
+def test_a_checkpoint_by_address_is_loaded_safely(host, path):
+    torch.save({'path': Path('a'), 'state_dict': {'a': torch.ones(1)}}, path)
+    host.data = path.read_bytes()
+    with pytest.raises(ValueError, match='add --trust-checkpoint'):
+        load(f'{URL}/y.pth')
+    with trust_checkpoints():
+        assert load(f'{URL}/y.pth')['state_dict']['a'] == 1
 
 
 class Archive(nn.Module):
@@ -372,11 +370,9 @@ def test_without_a_hash_the_log_states_it(host, monkeypatch):
     lines = []
     monkeypatch.setattr('mmsimtrack.models.weights.download.log', lines.append)
     path = fetch(f'{URL}/x.pth')
-    assert lines == [
-        f'Downloading {URL}/x.pth to {path}',
-        f'{URL}/x.pth names no hash. To make sure that the file stays the '
-        f'same, add #sha256={sha256(host.data)}',
-    ]
+    note = f'{URL}/x.pth names no hash. To make sure that the file stays the '
+    note += f'same, add #sha256={sha256(host.data)}'
+    assert lines == [f'Downloading {URL}/x.pth to {path}', note]
 
 
 def test_without_the_file_its_place_is_named(host, hub):
@@ -422,22 +418,13 @@ def test_all_processes_meet_even_if_the_first_fails(hub, rank, monkeypatch):
         fetch(f'{URL}/x.pth#sha256=012345')
 
 
-def test_a_checkpoint_by_address_is_loaded_safely(host, path):
-    torch.save({'state_dict': {'a': torch.ones(1)}}, path)
-    host.data = path.read_bytes()
-    assert load(f'{URL}/x.pth')['state_dict']['a'] == 1
-    torch.save({'path': Path('a')}, path)
-    host.data = path.read_bytes()
-    with pytest.raises(ValueError, match='add --trust-checkpoint'):
-        load(f'{URL}/y.pth')
-    with trust_checkpoints():
-        assert load(f'{URL}/y.pth')['path'] == Path('a')
-
-
 UNSAFE = (
     'torchvision://resnet50 modelzoo://resnet50 open-mmlab://x openmmlab://x '
     'mmcls://x s3://bucket/x.pth a:petrel://bucket/x.pth pavi://x'
 ).split()
+
+
+MISSING = ['/a/x.pth', *(f'{name}+/a/x.pth' for name in FORMATS)]
 
 
 @pytest.mark.parametrize(
@@ -445,10 +432,7 @@ UNSAFE = (
     [
         *((x, ValueError, f'{x}: mmengine loads this kind') for x in UNSAFE),
         ('foo+https://x.pth', ValueError, 'foo is no format .*one of clip, t'),
-        *(
-            (name, FileNotFoundError, '/a/x.pth does not exist')
-            for name in ('/a/x.pth', *(f'{f}+/a/x.pth' for f in FORMATS))
-        ),
+        *((x, FileNotFoundError, '/a/x.pth does not exist') for x in MISSING),
     ],
 )
 def test_addresses_that_are_refused(address, error, message):
