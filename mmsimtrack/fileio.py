@@ -1,6 +1,7 @@
 """Files that appear whole or not at all, and text files in every dialect."""
 
 import codecs
+import errno
 import os
 import shutil
 import socket
@@ -15,17 +16,22 @@ PathLike = str | os.PathLike
 # Reads a file, which need not lie on the disk: see `datasets/archive.py`.
 Reader = Callable[[str | os.PathLike], bytes]
 LARGEST = 1e9  # px; no box of any frame has a larger number
+# errors of a disk, which do not say where it is
+OF_DISK = errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ENOSPC
 
 
 @contextmanager
-def replace_atomically(path: PathLike) -> Iterator[Path]:
+def replace_atomically(
+    path: PathLike, is_folder: bool = False
+) -> Iterator[Path]:
     """Let the caller write a file that appears only once it is complete.
 
     Args:
         path: File to create or to replace, or folder to create.
+        is_folder: Whether it is a folder.
 
     Yields:
-        A temporary path in the same folder, to be written inside the block.
+        An empty file or folder beside it, to be written inside the block.
         It moves to ``path`` when the block ends, and is deleted if the block
         raises.
     """
@@ -34,16 +40,27 @@ def replace_atomically(path: PathLike) -> Iterator[Path]:
     end = f'-{socket.gethostname()}{path.suffix}'
     temporary = path.with_name(f'.{path.stem}.{os.getpid()}{end}')
     sweep(path.parent, escape(path.stem), path.suffix)
-    remove(temporary)  # so that nobody's link is followed
+    remove(temporary)
     try:
-        yield temporary
-        os.replace(temporary, path)
-    except OSError as error:
-        if error.filename is None and error.errno:  # such as a full disk
-            raise OSError(error.errno, error.strerror, str(path)) from error
-        raise
+        with naming_disk(path):
+            # by nobody else in between, so that no link is followed
+            make = Path.mkdir if is_folder else Path.touch
+            make(temporary, exist_ok=False)
+            yield temporary
+            os.replace(temporary, path)
     finally:
         remove(temporary)
+
+
+@contextmanager
+def naming_disk(path: PathLike) -> Iterator[None]:
+    """Let the error of a full or broken disk say what was written there."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None and error.errno in OF_DISK:
+            raise OSError(error.errno, error.strerror, str(path)) from error
+        raise
 
 
 def sweep(folder: Path, stem: str, suffix: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import traceback
 import warnings
@@ -129,6 +130,7 @@ def main(argv: list[str] | None = None) -> int:
     argv = list(sys.argv[1:] if argv is None else argv)
     shows_traceback = '--traceback' in argv
     argv = [each for each in argv if each != '--traceback']
+    logging.raiseExceptions = False  # a full disk shows up without them
     try:
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning

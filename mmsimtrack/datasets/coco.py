@@ -2,6 +2,7 @@
 
 import json
 import os.path as osp
+from collections import Counter
 
 import cv2
 import numpy as np
@@ -154,6 +155,8 @@ class CocoDataset(SequenceDataset):
                 f'{path} holds no object, expected `annotations` with a '
                 '`bbox`. Unpack or create the file again.'
             )
+        _check_unique(path, 'images', content['images'])
+        _check_unique(path, 'annotations', objects)
         if len(objects) < len(entries):
             print_log(
                 f'{path}: {len(entries) - len(objects)} of {len(entries)} '
@@ -161,6 +164,17 @@ class CocoDataset(SequenceDataset):
                 'current',
             )
         return objects, files
+
+
+def _check_unique(path: str, kind: str, entries: list[dict]) -> None:
+    """Refuse ids of which it is not clear what they mean."""
+    ids = Counter(str(entry['id']) for entry in entries)
+    ((most, count),) = ids.most_common(1)
+    if count > 1:
+        raise ValueError(
+            f'{path}: {count} of the `{kind}` have the id {most}, expected '
+            'an id for each. Number them, or create the file again.'
+        )
 
 
 def _check_object(path: str, entry: dict, files: dict) -> None:

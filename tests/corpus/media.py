@@ -195,6 +195,10 @@ for _part, _keys in {
             partial(_drop, part=_part, key=_key),
             'instances_train2017.json|annotation',
         )
+    COCO[f'{_part} twice'] = (
+        lambda content, _part=_part: content[_part].append(content[_part][0]),
+        f'of the `{_part}` have the id',
+    )
 COCO_FINE = {
     'an empty box': partial(_change, part='annotations', key='bbox', value=[]),
     'a null box': partial(_change, part='annotations', key='bbox', value=None),

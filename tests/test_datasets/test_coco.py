@@ -111,15 +111,17 @@ def test_own_pictures_with_outlines(tmp_path):
     content = dict(
         images=[dict(id='x', file_name='a b.png')],
         annotations=[
-            dict(id=1, image_id='x', bbox=[20, 10, 30, 20], segmentation=part)
-            for part in (
-                [[20, 10, 50, 10, 50, 30, 20, 30]],
-                {**code, 'counts': code['counts'].decode()},
-                {
-                    'size': [40, 60],
-                    'counts': [810] + [20, 20] * 29 + [20, 410],
-                },
-                [],
+            dict(id=i, image_id='x', bbox=[20, 10, 30, 20], segmentation=part)
+            for i, part in enumerate(
+                (
+                    [[20, 10, 50, 10, 50, 30, 20, 30]],
+                    {**code, 'counts': code['counts'].decode()},
+                    {
+                        'size': [40, 60],
+                        'counts': [810] + [20, 20] * 29 + [20, 410],
+                    },
+                    [],
+                )
             )
         ],
     )

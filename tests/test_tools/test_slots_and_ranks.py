@@ -1,11 +1,9 @@
-"""Tests that are killed, resumed and shared between processes."""
+"""Tests that are shared between processes."""
 
 import json
 import os
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -89,35 +87,6 @@ def assert_same_table(work_dir, whole):
     )
     assert found['per_sequence'].keys() == expected['per_sequence'].keys()
     assert found['overall'] == pytest.approx(expected['overall'], abs=0.01)
-
-
-def test_a_killed_test_tracks_only_what_is_missing(root):
-    work_dir = root / 'killed'
-    args = command(root, work_dir, '--num-slots', '3')
-    process = subprocess.Popen(
-        [sys.executable, 'tools/test.py', *args],
-        env=environment(),
-        cwd=ROOT,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    results = work_dir / 'results'
-    while len(list(results.glob('video*'))) < 2:
-        assert process.poll() is None
-        time.sleep(0.002)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    kept = {path: path.stat().st_mtime_ns for path in results.glob('video*')}
-    assert 2 <= len(kept) < len(LENGTHS)
-    log = run(sys.executable, 'tools/test.py', *args)
-    assert {path: path.stat().st_mtime_ns for path in kept} == kept
-    finished = {path.stem for path in kept}
-    for i in range(len(LENGTHS)):
-        name = f'video_{i}'
-        assert (f'Tracked {name} ' in log) == (name not in finished)
-    assert not list(results.glob('.*'))
-    assert_same_table(work_dir, root / 'whole')
 
 
 def test_two_ranks_give_the_same_table_as_one(root):

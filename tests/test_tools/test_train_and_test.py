@@ -2,12 +2,9 @@
 
 import json
 import os
-import random
 import shutil
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -82,36 +79,6 @@ def train(config, work_dir, *args):
         work_dir,
         *args,
     )
-
-
-def test_a_killed_training_continues_as_if_nothing_had_happened(
-    config, tmp_path
-):
-    # a checkpoint after each step, so that it dies within an epoch
-    options = ('--cfg-options', 'default_hooks.checkpoint.by_epoch=False')
-    run(*train(config, tmp_path / 'whole', *options))
-    expected = losses(tmp_path / 'whole')
-    assert sorted(expected) == list(range(1, 25))
-    work_dir = tmp_path / 'killed'
-    process = subprocess.Popen(
-        list(map(str, train(config, work_dir, *options))),
-        env=environment(),
-        cwd=ROOT,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    while not (work_dir / 'last_checkpoint').exists():
-        assert process.poll() is None
-        time.sleep(0.005)
-    time.sleep(random.uniform(0, 0.5))
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    saved = (work_dir / 'last_checkpoint').read_text()
-    assert (work_dir / saved).exists()
-    done = run(*train(config, work_dir, '--resume', *options))
-    assert 'resumed epoch' in done.stdout + done.stderr
-    assert losses(work_dir) == expected
 
 
 def run_test(config, work_dir, *args, check=True):

@@ -21,6 +21,7 @@ from mmengine.utils import ProgressBar
 from mmsimtrack.benchmarks import BENCHMARKS, dataset_config
 from mmsimtrack.cli.main import main as command
 from mmsimtrack.cli.options import add_cfg_options
+from mmsimtrack.cli.settings import change_settings
 from mmsimtrack.datasets import SequenceDataset
 from mmsimtrack.datasets.archive import is_file, is_folder
 from mmsimtrack.datasets.frames import (
@@ -78,7 +79,7 @@ def find_datasets(args: argparse.Namespace) -> list[dict]:
         cfg.merge_from_dict(args.cfg_options)
         return [cfg.to_dict()]
     cfg = read_config(args.config)
-    cfg.merge_from_dict(args.cfg_options)
+    change_settings(cfg, args.cfg_options)
     found = []
     for stage in ('train', 'val', 'test'):
         loader = cfg.get(f'{stage}_dataloader') or {}

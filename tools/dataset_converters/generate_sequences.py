@@ -182,12 +182,12 @@ def write_sequence(args: argparse.Namespace, job: tuple[int, Path]) -> None:
         'seed': args.seed,
     }
     lines = ['[METAINFO]', *(f'{key}: {about[key]}' for key in about), '']
-    with replace_atomically(folder) as temporary:
-        temporary.mkdir()
+    with replace_atomically(folder, is_folder=True) as temporary:
         for t in range(len(bboxes)):
             path = str(temporary / f'{t + 1:08d}.jpg')
             flags = (cv2.IMWRITE_JPEG_QUALITY, 90)
-            cv2.imwrite(path, scene.render(t)[..., ::-1], flags)
+            if not cv2.imwrite(path, scene.render(t)[..., ::-1], flags):
+                raise OSError(f'OpenCV could not write {folder}. Is it full?')
         write_bboxes_xywh(temporary / 'groundtruth.txt', xyxy_to_xywh(bboxes))
         for name, values in labels.items():
             np.savetxt(temporary / f'{name}.label', values, '%d')
