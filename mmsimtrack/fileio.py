@@ -133,9 +133,15 @@ def lock_folder(folder: PathLike, wait: bool = False) -> Iterator[None]:
             file.truncate(0)
 
 
-def read_text(
-    path: PathLike, expected: str, read: Reader = Path.read_bytes
-) -> str:
+def read_file(path: PathLike) -> bytes:
+    """Read a file on the disk; a pipe, which would hang, counts as empty."""
+    flag = getattr(os, 'O_NONBLOCK', 0)
+    opener = lambda path, flags: os.open(path, flags | flag)  # noqa: E731
+    with open(path, 'rb', opener=opener) as file:
+        return file.read() or b''
+
+
+def read_text(path: PathLike, expected: str, read: Reader = read_file) -> str:
     """Read a text file: UTF-8 with or without mark, or UTF-16 with mark.
 
     Bytes that are no text become U+FFFD, so that whoever parses the text can
@@ -160,7 +166,7 @@ def read_text(
     return content.decode('utf-16' if utf_16 else 'utf-8-sig', 'replace')
 
 
-def read_names(path: PathLike, read: Reader = Path.read_bytes) -> list[str]:
+def read_names(path: PathLike, read: Reader = read_file) -> list[str]:
     """Read one name per line; names may hold spaces.
 
     Raises:
@@ -170,7 +176,7 @@ def read_names(path: PathLike, read: Reader = Path.read_bytes) -> list[str]:
     return [name for line in text.splitlines() if (name := line.strip())]
 
 
-def read_rows(path: PathLike, read: Reader = Path.read_bytes) -> list[str]:
+def read_rows(path: PathLike, read: Reader = read_file) -> list[str]:
     """Read all lines of numbers, with spaces instead of commas.
 
     Raises:
@@ -235,9 +241,7 @@ def parse_rows(
     return table
 
 
-def read_bboxes_xywh(
-    path: PathLike, read: Reader = Path.read_bytes
-) -> np.ndarray:
+def read_bboxes_xywh(path: PathLike, read: Reader = read_file) -> np.ndarray:
     """Read one box per line: annotations and tracking results.
 
     Values are separated by commas, tabs, spaces or a mix of them. Blank lines
@@ -261,7 +265,7 @@ def read_bboxes_xywh(
     return parse_rows(path, rows, 4, 'four numbers x, y, w, h')
 
 
-def read_flags(path: PathLike, read: Reader = Path.read_bytes) -> np.ndarray:
+def read_flags(path: PathLike, read: Reader = read_file) -> np.ndarray:
     """Read one integer per frame: absence, cover, occlusion.
 
     Args:

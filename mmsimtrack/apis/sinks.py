@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import itertools
 import json
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
@@ -131,8 +132,9 @@ class Outputs:
                     if not self._may_replace(path):
                         path.open('x').close()
                         undoing.callback(path.unlink)
-                with (folder / MANIFEST).open('a', encoding='utf-8') as file:
-                    file.writelines(f'{p.name}\n' for p in paths.values())
+                names = ''.join(f'{p.name}\n' for p in paths.values())
+                with (folder / MANIFEST).open('ab') as file:
+                    file.write(os.fsencode(names))
                 undoing.pop_all()
                 self.taken.update(paths.values())
                 return paths

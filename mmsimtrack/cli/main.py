@@ -167,7 +167,8 @@ def explain(error: Exception) -> tuple[int, str]:
     The message of another library is not left alone.
     """
     *_, (frame, _) = traceback.walk_tb(error.__traceback__)
-    ours = Path(__file__).parents[1] in Path(frame.f_code.co_filename).parents
+    homes = {Path(__file__).parents[1], ROOT / 'tools'}
+    ours = not homes.isdisjoint(Path(frame.f_code.co_filename).parents)
     if isinstance(error, TypeError) and _is_of_config(error):
         return 2, f'The config does not fit: {error}. Correct it.'
     status = 2 if isinstance(error, USER_ERRORS + OUR_ERRORS * ours) else 1

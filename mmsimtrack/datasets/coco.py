@@ -10,6 +10,7 @@ from mmengine.logging import print_log
 from pycocotools import mask as rle
 
 from mmsimtrack.datasets.archive import is_folder, read_bytes
+from mmsimtrack.datasets.frames import MAX_PIXELS
 from mmsimtrack.datasets.index import pack_sequences
 from mmsimtrack.datasets.sequence_dataset import (
     SequenceDataset,
@@ -117,7 +118,7 @@ class CocoDataset(SequenceDataset):
         """Read the outline of an annotation, and name it if that fails."""
         try:
             return read_outline(entry.get('segmentation'))
-        except (KeyError, TypeError, ValueError) as error:
+        except (*WRONG, ArithmeticError, MemoryError) as error:
             raise ValueError(
                 f'{self._annotation}, annotation {entry["id"]}: its '
                 f'segmentation is not readable ({str(error)[:200]}). Expected '
@@ -215,6 +216,9 @@ def read_outline(segmentation) -> list[np.ndarray]:
     """
     if isinstance(segmentation, dict):
         code = segmentation
+        height, width = code['size']
+        if not (min(height, width) > 0 and height * width <= MAX_PIXELS):
+            raise ValueError(f'{width} x {height} px')
         if isinstance(code['counts'], list):
             code = rle.frPyObjects(code, *code['size'])
         contours, _ = cv2.findContours(

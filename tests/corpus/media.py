@@ -199,6 +199,9 @@ for _part, _keys in {
         lambda content, _part=_part: content[_part].append(content[_part][0]),
         f'of the `{_part}` have the id',
     )
+OUTLINES = [[[1, 2, 3]], 7, dict(counts='x', size=[4, 4])]
+OUTLINES += [dict(counts=[1], size=[n, 9]) for n in (-1, 10**6, 'x', 1e9)]
+OUTLINES += [dict(counts=[-5, 2], size=[4, 4]), dict(size=[4, 4])]
 COCO_FINE = {
     'an empty box': partial(_change, part='annotations', key='bbox', value=[]),
     'a null box': partial(_change, part='annotations', key='bbox', value=None),
@@ -226,7 +229,7 @@ COCO_BYTES = {
 
 
 def coco():
-    def changed(change, of_bytes=False):
+    def changed(change, of_bytes=False, **options):
         def make(folder):
             root = folder / 'data'
             layouts.make_coco(root)
@@ -238,12 +241,19 @@ def coco():
                 change(content)
                 path.write_text(json.dumps(content))
             cfg = dict(type='CocoDataset', split='train', data_root=root)
-            return check_arguments(cfg)
+            return check_arguments(cfg | options)
 
         return make
 
     for name, (change, says) in COCO.items():
         yield Case(f'coco {name}', changed(change), 1, (says,))
+    for code in OUTLINES:
+        change = partial(
+            _change, part='annotations', key='segmentation', value=code
+        )
+        make = changed(change, masks=True)
+        says = ('annotation 100: its segmentation',)
+        yield Case(f'coco outline {code}', make, 1, says)
     for name, change in COCO_FINE.items():
         yield Case(f'coco with {name}', changed(change), 0)
     for name, change in COCO_BYTES.items():
@@ -304,6 +314,12 @@ def archives():
         place = data.index(b'PK\x01\x02')
         return data[: place + 8] + b'\x01' + data[place + 9 :]
 
+    def make_pipe(folder):
+        cfg = sequence_of(folder, 'png', encoded('png'))
+        os.mkfifo(folder / 'data/other.zip')
+        return check_arguments(cfg)
+
+    yield Case('zip: a pipe', make_pipe, 0)
     for name, change in ZIPS.items():
         yield Case(
             f'zip: {name}', packed(change), 1, (r'cat(\.zip)?|holds no',)

@@ -73,6 +73,7 @@ PLACES = {
     'missing': lambda path: path.unlink(),
     'folder': lambda path: (path.unlink(), path.mkdir()),
     'dangling link': lambda path: (path.unlink(), path.symlink_to('gone')),
+    'pipe': lambda path: (path.unlink(), os.mkfifo(path)),
 }
 
 # where the miniature of each layout has boxes and flags
@@ -163,6 +164,16 @@ NAMES_BROKEN = {
     '*': 'is missing',
     '~': 'is missing',
 }
+
+
+def indices():
+    for some in ('x', '[9]', '[0.5]', '1.5', '[x]'):
+
+        def make(folder, some=some):
+            cfg = storage.make('got10k', folder / 'data')
+            return check_arguments(dict(cfg, indices=some))
+
+        yield Case(f'indices {some}', make, 1, ('expected a number of',))
 
 
 def lists():
@@ -389,6 +400,7 @@ def caches():
 
 def all_cases():
     yield from boxes_and_flags()
+    yield from indices()
     yield from lists()
     yield from results()
     yield from reports()

@@ -110,6 +110,15 @@ def start(kind, folder):
     return process
 
 
+def end(process):
+    """Kill a command, and what it has started."""
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:  # it has no group of its own yet
+        process.kill()
+    process.join()
+
+
 def finish(kind, folder):
     """Run a command to its end; returns status, seconds and what it says."""
     process, begin = start(kind, folder), time.monotonic()
@@ -172,8 +181,7 @@ def test_kills(kind, place):
         moment = random.uniform(0, seconds)
         process.join(moment)
         if process.exitcode is None:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.join()
+            end(process)
         kept = times(place)
         whole = outcome('export', place)
         status, _, text = finish(kind, place)

@@ -68,6 +68,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     args = parser.parse_args(argv)
     if (args.config is None) == (args.type is None):
         parser.error('give a config, or --type and --data-root')
+    if args.workers < 1:
+        parser.error(f'--workers is {args.workers}, expected 1 or more')
     if args.type and not args.data_root:
         parser.error('--type needs --data-root')
     return args
