@@ -220,6 +220,8 @@ def read_outline(segmentation) -> list[np.ndarray]:
         if not (min(height, width) > 0 and height * width <= MAX_PIXELS):
             raise ValueError(f'{width} x {height} px')
         if isinstance(code['counts'], list):
+            if sum(code['counts']) != height * width:
+                raise ValueError(f'not {height * width} pixels')
             code = rle.frPyObjects(code, *code['size'])
         contours, _ = cv2.findContours(
             rle.decode(code), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE

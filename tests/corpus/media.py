@@ -199,7 +199,7 @@ for _part, _keys in {
         lambda content, _part=_part: content[_part].append(content[_part][0]),
         f'of the `{_part}` have the id',
     )
-OUTLINES = [[[1, 2, 3]], 7, dict(counts='x', size=[4, 4])]
+OUTLINES = [[[1, 2, 3]], 7, dict(counts='xyz', size=[4, 4])]
 OUTLINES += [dict(counts=[1], size=[n, 9]) for n in (-1, 10**6, 'x', 1e9)]
 OUTLINES += [dict(counts=[-5, 2], size=[4, 4]), dict(size=[4, 4])]
 COCO_FINE = {
