@@ -1,6 +1,7 @@
 """Files that appear whole or not at all, and text files in every dialect."""
 
 import codecs
+import errno
 import os
 import shutil
 import socket
@@ -15,17 +16,22 @@ PathLike = str | os.PathLike
 # Reads a file, which need not lie on the disk: see `datasets/archive.py`.
 Reader = Callable[[str | os.PathLike], bytes]
 LARGEST = 1e9  # px; no box of any frame has a larger number
+# errors of a disk, which do not say where it is
+OF_DISK = errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ENOSPC
 
 
 @contextmanager
-def replace_atomically(path: PathLike) -> Iterator[Path]:
+def replace_atomically(
+    path: PathLike, is_folder: bool = False
+) -> Iterator[Path]:
     """Let the caller write a file that appears only once it is complete.
 
     Args:
         path: File to create or to replace, or folder to create.
+        is_folder: Whether it is a folder.
 
     Yields:
-        A temporary path in the same folder, to be written inside the block.
+        An empty file or folder beside it, to be written inside the block.
         It moves to ``path`` when the block ends, and is deleted if the block
         raises.
     """
@@ -34,16 +40,27 @@ def replace_atomically(path: PathLike) -> Iterator[Path]:
     end = f'-{socket.gethostname()}{path.suffix}'
     temporary = path.with_name(f'.{path.stem}.{os.getpid()}{end}')
     sweep(path.parent, escape(path.stem), path.suffix)
-    remove(temporary)  # so that nobody's link is followed
+    remove(temporary)
     try:
-        yield temporary
-        os.replace(temporary, path)
-    except OSError as error:
-        if error.filename is None and error.errno:  # such as a full disk
-            raise OSError(error.errno, error.strerror, str(path)) from error
-        raise
+        with naming_disk(path):
+            # by nobody else in between, so that no link is followed
+            make = Path.mkdir if is_folder else Path.touch
+            make(temporary, exist_ok=False)
+            yield temporary
+            os.replace(temporary, path)
     finally:
         remove(temporary)
+
+
+@contextmanager
+def naming_disk(path: PathLike) -> Iterator[None]:
+    """Let the error of a full or broken disk say what was written there."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None and error.errno in OF_DISK:
+            raise OSError(error.errno, error.strerror, str(path)) from error
+        raise
 
 
 def sweep(folder: Path, stem: str, suffix: str) -> None:
@@ -116,9 +133,15 @@ def lock_folder(folder: PathLike, wait: bool = False) -> Iterator[None]:
             file.truncate(0)
 
 
-def read_text(
-    path: PathLike, expected: str, read: Reader = Path.read_bytes
-) -> str:
+def read_file(path: PathLike) -> bytes:
+    """Read a file on the disk; a pipe, which would hang, counts as empty."""
+    flag = getattr(os, 'O_NONBLOCK', 0)
+    opener = lambda path, flags: os.open(path, flags | flag)  # noqa: E731
+    with open(path, 'rb', opener=opener) as file:
+        return file.read() or b''
+
+
+def read_text(path: PathLike, expected: str, read: Reader = read_file) -> str:
     """Read a text file: UTF-8 with or without mark, or UTF-16 with mark.
 
     Bytes that are no text become U+FFFD, so that whoever parses the text can
@@ -143,7 +166,7 @@ def read_text(
     return content.decode('utf-16' if utf_16 else 'utf-8-sig', 'replace')
 
 
-def read_names(path: PathLike, read: Reader = Path.read_bytes) -> list[str]:
+def read_names(path: PathLike, read: Reader = read_file) -> list[str]:
     """Read one name per line; names may hold spaces.
 
     Raises:
@@ -153,7 +176,7 @@ def read_names(path: PathLike, read: Reader = Path.read_bytes) -> list[str]:
     return [name for line in text.splitlines() if (name := line.strip())]
 
 
-def read_rows(path: PathLike, read: Reader = Path.read_bytes) -> list[str]:
+def read_rows(path: PathLike, read: Reader = read_file) -> list[str]:
     """Read all lines of numbers, with spaces instead of commas.
 
     Raises:
@@ -218,9 +241,7 @@ def parse_rows(
     return table
 
 
-def read_bboxes_xywh(
-    path: PathLike, read: Reader = Path.read_bytes
-) -> np.ndarray:
+def read_bboxes_xywh(path: PathLike, read: Reader = read_file) -> np.ndarray:
     """Read one box per line: annotations and tracking results.
 
     Values are separated by commas, tabs, spaces or a mix of them. Blank lines
@@ -244,7 +265,7 @@ def read_bboxes_xywh(
     return parse_rows(path, rows, 4, 'four numbers x, y, w, h')
 
 
-def read_flags(path: PathLike, read: Reader = Path.read_bytes) -> np.ndarray:
+def read_flags(path: PathLike, read: Reader = read_file) -> np.ndarray:
     """Read one integer per frame: absence, cover, occlusion.
 
     Args:

@@ -29,6 +29,7 @@ from mmsimtrack.engine.loops import SequenceTestLoop
 from mmsimtrack.evaluation import OPEMetric
 from mmsimtrack.evaluation.reports import markdown_table, write_json
 from mmsimtrack.models import TrackState
+from mmsimtrack.models.weights.load import write_checkpoint
 from mmsimtrack.registry import DATASETS, LOOPS, MODELS
 from mmsimtrack.visualization import plot_curves
 
@@ -170,12 +171,10 @@ class Demo:
         self.say('4/6 Test it on the held-out sequences')
         untrained = self.work_dirs['untrained'] / 'untrained.pth'
         if not untrained.exists():
-            untrained.parent.mkdir(parents=True, exist_ok=True)
             torch.manual_seed(self.cfg.randomness.seed)
             model = MODELS.build(self.cfg.model)
             model.init_weights()
-            with fileio.replace_atomically(untrained) as temporary:
-                torch.save({'state_dict': model.state_dict()}, temporary)
+            write_checkpoint({'state_dict': model.state_dict()}, untrained)
         weights = {'trained': self.checkpoint, 'untrained': untrained}
         for name, path in weights.items():
             self.run_with_config('test.py', self.work_dirs[name], (path,))

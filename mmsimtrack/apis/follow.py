@@ -129,8 +129,9 @@ class Job:
         bboxes, scores = np.zeros((0, 4)), np.zeros(0)
         if self._state is not None:
             bboxes, scores = self._state.bboxes, self._state.scores
-        found = self._ids, np.asarray(bboxes), np.asarray(scores)
-        return Step(number, time, frame, *found, self.threshold)
+        # copies do not keep the tensors, which take ten times as much
+        found = (np.asarray(x).copy() for x in (bboxes, scores))
+        return Step(number, time, frame, self._ids, *found, self.threshold)
 
     def close(self) -> None:
         """Close the source, and complete the files."""

@@ -10,11 +10,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from io import FileIO
+from os import PathLike
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from mmsimtrack.apis.follow import Job, Step
 from mmsimtrack.apis.sources import MANIFEST, Footage, written_names
-from mmsimtrack.fileio import replace_atomically
+from mmsimtrack.fileio import naming_disk, replace_atomically
 from mmsimtrack.structures import xyxy_to_xywh
 from mmsimtrack.visualization import VideoWriter, contact_sheet, write_image
 
@@ -73,7 +75,7 @@ class Outputs:
 
     footage: Footage
     ids: Sequence[int]
-    out_dir: str | os.PathLike
+    out_dir: str | PathLike
     formats: Sequence[str] = ('csv',)
     video: bool = True
     sheet: bool = True
@@ -107,16 +109,13 @@ class Outputs:
         )
         if first:
             self.files['boxes'] = self.files[first]
-        paths = {name: self.files[name] for name in rows}
-        if 'csv' not in paths:  # what other formats are made of
-            name = f'.{self.footage.name}_tracked.{os.getpid()}.rows'
-            paths['csv'] = folder / name
-            self._closing.callback(paths['csv'].unlink, missing_ok=True)
-        self._closing.callback(self._finish, paths['csv'])
-        for name, path in paths.items():
-            file = open(path, 'wb', buffering=0)
+        opened = {name: open(self.files[name], 'w+b', 0) for name in rows}
+        if 'csv' not in opened:  # what other formats are made of
+            opened['csv'] = TemporaryFile('w+b', 0, dir=folder)
+        for name, file in opened.items():
             self._rows[name] = self._closing.enter_context(file)
-        append(self._rows['csv'], HEADER)
+        self._closing.callback(self._finish, opened['csv'])
+        append(opened['csv'], HEADER)
         if self.video:
             reader, path = self.footage.reader, self.files['video']
             self._video = VideoWriter(path, reader.fps, reader.sound)
@@ -133,8 +132,9 @@ class Outputs:
                     if not self._may_replace(path):
                         path.open('x').close()
                         undoing.callback(path.unlink)
-                with (folder / MANIFEST).open('a', encoding='utf-8') as file:
-                    file.writelines(f'{p.name}\n' for p in paths.values())
+                names = ''.join(f'{p.name}\n' for p in paths.values())
+                with (folder / MANIFEST).open('ab') as file:
+                    file.write(os.fsencode(names))
                 undoing.pop_all()
                 self.taken.update(paths.values())
                 return paths
@@ -159,6 +159,10 @@ class Outputs:
         Raises:
             OSError: If there is no room for it.
         """
+        with naming_disk(self.out_dir):
+            self._add(step)
+
+    def _add(self, step: Step) -> None:
         if not self._rows:
             self._open()
         size = step.frame.shape[1::-1]
@@ -191,9 +195,10 @@ class Outputs:
         Raises:
             OSError: If one could not be completed.
         """
-        self._closing.close()
+        with naming_disk(self.out_dir):
+            self._closing.close()
 
-    def _finish(self, spool: Path) -> None:
+    def _finish(self, spool: FileIO) -> None:
         """Write what needs all rows; they are read from `spool`."""
         with ExitStack() as each:
             for name, make in (('json', self._json), ('coco', self._coco)):
@@ -243,9 +248,7 @@ class Outputs:
         )
 
 
-def write_all(
-    jobs: Iterable[Job], out_dir: str | os.PathLike, **options
-) -> None:
+def write_all(jobs: Iterable[Job], out_dir: str | PathLike, **options) -> None:
     """Let jobs write files, none over those of another one; see `Outputs`."""
     taken = set()
     for job in jobs:
@@ -254,12 +257,13 @@ def write_all(
         job.outputs = Outputs(job.footage, ids, out_dir, **options)
 
 
-def _read_rows(path: Path) -> Iterator[tuple]:
+def _read_rows(file: FileIO) -> Iterator[tuple]:
     """Yield frame, time, id, box and score of each row."""
-    with open(path, newline='', encoding='utf-8') as file:
-        for number, time, id_, *box, score in list(csv.reader(file))[1:]:
-            box = [float(value) for value in box]
-            yield int(number), float(time), int(id_), box, float(score)
+    file.seek(0)
+    lines = file.read().decode().splitlines()
+    for number, time, id_, *box, score in list(csv.reader(lines))[1:]:
+        box = [float(value) for value in box]
+        yield int(number), float(time), int(id_), box, float(score)
 
 
 def _write_json(path: Path, content: dict) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import math
+from array import array
 from collections.abc import Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
@@ -236,7 +237,8 @@ class SOTInferencer:
         if out_dir is not None:
             options = {'formats': ('txt',), 'overwrite': True, **outputs}
             write_all(jobs, out_dir, **{'model': self.name, **options})
-        found = {job: [] for job in jobs}
+        # as plain numbers: a day of a camera is many frames
+        found = {job: (array('d'), []) for job in jobs}
         steps = follow(self.model, jobs, batch_size)
         try:
             with closing(steps):
@@ -245,16 +247,17 @@ class SOTInferencer:
                         continue
                     if show:
                         show_frame(step.drawn)
-                    row = step.number, step.time, step.bboxes, step.scores
-                    found[job].append(row + (step.drawn,) * return_vis)
+                    row = step.number, step.time, *step.bboxes.flat
+                    found[job][0].extend([*row, *step.scores])
+                    found[job][1].extend([step.drawn] * return_vis)
         except KeyboardInterrupt:  # how a camera ends
-            if not any(found.values()):
+            if not any(rows for rows, _ in found.values()):
                 raise
         for job in jobs:
             if job.error:
                 raise job.error
         results = [
-            _collect(job, found[job], np.ndim(group) == 1)
+            _collect(job, *found[job], np.shape(group))
             for job, group in zip(jobs, groups)
         ]
         return results if many else results[0]
@@ -280,19 +283,27 @@ def make_job(source: Source, bboxes, threshold: float = 0) -> Job:
     return Job(Footage(source), starts, threshold=threshold)
 
 
-def _collect(job: Job, rows: list[tuple], single: bool) -> dict:
-    """Make the result of a job; see `SOTInferencer.__call__`."""
+def _collect(job: Job, rows: array, drawn: list, shape: tuple) -> dict:
+    """Make the result of a job; see `SOTInferencer.__call__`.
+
+    Args:
+        job: The job.
+        rows: Number, time, N boxes and N scores of each of its frames.
+        drawn: The drawn frames, if wanted.
+        shape: That of its boxes: (4,) or (N, 4).
+    """
     if not rows:  # ended before it began
         return {}
-    numbers, times, bboxes, scores, *drawn = zip(*rows)
-    bboxes, scores = np.array(bboxes), np.array(scores, np.float64)
-    if single:
-        bboxes, scores = bboxes[:, 0], scores[:, 0]
-    result = {'frames': np.array(numbers), 'times': np.array(times)}
-    result['files'] = job.outputs.files if job.outputs else {}
-    if drawn:
-        result['visualization'] = list(drawn[0])
-    return {'bboxes': bboxes, 'scores': scores, **result}
+    end = 2 + math.prod(shape)
+    table = np.reshape(rows, (-1, end + math.prod(shape[:-1])))
+    result = {
+        'bboxes': table[:, 2:end].reshape(-1, *shape),
+        'scores': table[:, end:].reshape(-1, *shape[:-1]),
+        'frames': table[:, 0].astype(int),
+        'times': table[:, 1],
+        'files': job.outputs.files if job.outputs else {},
+    }
+    return result | ({'visualization': drawn} if drawn else {})
 
 
 def show_frame(frame: np.ndarray, window: str = 'mmsimtrack') -> bool:
@@ -355,7 +366,8 @@ class Tracker:
         former = self._state.extra.get('num_lost')
         self._state = state = self.model.track([frame], self._state)
         ok = former is None or bool(state.extra['num_lost'] == former)
-        return ok, state.bboxes[0].numpy(), state.scores[0].item()
+        # a copy does not keep the tensors
+        return ok, state.bboxes[0].numpy().copy(), state.scores[0].item()
 
 
 _STATES = WeakKeyDictionary()  # of `inference_sot`; a model holds no video

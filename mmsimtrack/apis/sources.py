@@ -62,7 +62,8 @@ def open_source(source: Source) -> Iterator[np.ndarray]:
 def written_names(folder: str | os.PathLike) -> set[str]:
     """Names of the files in a folder that this library wrote as results."""
     path = Path(folder, MANIFEST)
-    return set(path.read_text('utf-8').split('\n')) if path.exists() else set()
+    content = path.read_bytes() if path.exists() else b''
+    return set(os.fsdecode(content).split('\n'))
 
 
 @dataclass(eq=False)

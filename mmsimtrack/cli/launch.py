@@ -3,13 +3,19 @@
 import argparse
 import os
 import os.path as osp
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from datetime import timedelta
 
 import torch
 from mmengine.config import Config
 
-from mmsimtrack.cli.settings import check_options, check_settings
-from mmsimtrack.fileio import read_config
+from mmsimtrack.cli.settings import change_settings
+from mmsimtrack.fileio import lock_folder, naming_disk, read_config
+
+# the number of a process, as launchers tell it
+RANKS = 'RANK', 'SLURM_PROCID', 'OMPI_COMM_WORLD_RANK'
 
 
 def load_config(args: argparse.Namespace) -> Config:
@@ -21,17 +27,37 @@ def load_config(args: argparse.Namespace) -> Config:
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     cfg = read_config(args.config)
     cfg.launcher = args.launcher
-    check_options(cfg, args.cfg_options)
-    try:
-        cfg.merge_from_dict(args.cfg_options)
-    except (LookupError, TypeError) as error:
-        raise ValueError(f'--cfg-options: {error.args[0]}') from None
-    check_settings(cfg)
+    change_settings(cfg, args.cfg_options)
     name = osp.splitext(osp.basename(args.config))[0]
     cfg.work_dir = (
         args.work_dir or cfg.get('work_dir') or osp.join('work_dirs', name)
     )
     return cfg
+
+
+@contextmanager
+def hold_work_dir(cfg: Config, advice: str) -> Iterator[None]:
+    """Keep other runs out of the work dir, and end by Ctrl-C in one line.
+
+    Args:
+        cfg: Config of the run.
+        advice: Says how to go on after Ctrl-C.
+
+    Raises:
+        RuntimeError: If another run uses the work dir.
+        SystemExit: With status 130, after Ctrl-C.
+    """
+    ranks = [os.environ.get(name, '0') for name in RANKS]
+    is_first = cfg.launcher == 'none' or set(ranks) == {'0'}
+    lock = lock_folder(cfg.work_dir) if is_first else nullcontext()
+    try:
+        with naming_disk(cfg.work_dir), lock:
+            yield
+    except KeyboardInterrupt:
+        if is_first:
+            text = f'\nInterrupted. {cfg.work_dir} keeps what is finished; '
+            print(text + advice, file=sys.stderr)
+        raise SystemExit(130) from None
 
 
 def set_up_distribution(cfg: Config) -> None:

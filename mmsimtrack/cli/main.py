@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import traceback
 import warnings
@@ -129,6 +130,7 @@ def main(argv: list[str] | None = None) -> int:
     argv = list(sys.argv[1:] if argv is None else argv)
     shows_traceback = '--traceback' in argv
     argv = [each for each in argv if each != '--traceback']
+    logging.raiseExceptions = False  # a full disk shows up without them
     try:
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning
@@ -165,7 +167,8 @@ def explain(error: Exception) -> tuple[int, str]:
     The message of another library is not left alone.
     """
     *_, (frame, _) = traceback.walk_tb(error.__traceback__)
-    ours = Path(__file__).parents[1] in Path(frame.f_code.co_filename).parents
+    homes = {Path(__file__).parents[1], ROOT / 'tools'}
+    ours = not homes.isdisjoint(Path(frame.f_code.co_filename).parents)
     if isinstance(error, TypeError) and _is_of_config(error):
         return 2, f'The config does not fit: {error}. Correct it.'
     status = 2 if isinstance(error, USER_ERRORS + OUR_ERRORS * ours) else 1

@@ -121,6 +121,21 @@ VALUES = {
 }
 
 
+def change_settings(cfg: Config, options: Mapping[str, object]) -> None:
+    """Change a config by `--cfg-options`, and check all of it.
+
+    Raises:
+        ValueError: If a setting is not there and looks misspelt, would have
+            no effect, or makes no sense.
+    """
+    check_options(cfg, options)
+    try:
+        cfg.merge_from_dict(options)
+    except (LookupError, TypeError) as error:
+        raise ValueError(f'--cfg-options: {error.args[0]}') from None
+    check_settings(cfg)
+
+
 def check_options(cfg: Config, options: Iterable[str]) -> None:
     """Refuse changes of settings that are not there, if they look misspelt.
 

@@ -1,7 +1,6 @@
 """Test a tracker on a benchmark."""
 
 import argparse
-import contextlib
 import os.path as osp
 from pathlib import Path
 
@@ -9,12 +8,15 @@ from mmengine.dist import is_main_process
 from mmengine.runner import Runner
 
 from mmsimtrack.benchmarks import BENCHMARKS, use_benchmark
-from mmsimtrack.cli.launch import load_config, set_up_distribution
+from mmsimtrack.cli.launch import (
+    hold_work_dir,
+    load_config,
+    set_up_distribution,
+)
 from mmsimtrack.cli.options import add_common_options, add_options
 from mmsimtrack.cli.settings import check_roots
 from mmsimtrack.evaluation.functional import KITS
 from mmsimtrack.evaluation.reports import write_json
-from mmsimtrack.fileio import lock_folder
 from mmsimtrack.models.weights import load_model
 
 OPTIONS = {
@@ -86,10 +88,8 @@ def main(argv: list[str] | None = None) -> int:
     hooks = cfg.get('custom_hooks', [])
     cfg.custom_hooks = [h for h in hooks if h['type'] != 'EMAHook']
     set_up_distribution(cfg)
-    runner = Runner.from_cfg(cfg)
-    # what is in the work dir belongs to one test at a time
-    lock = lock_folder if is_main_process() else contextlib.nullcontext
-    with lock(cfg.work_dir):
+    with hold_work_dir(cfg, 'the same command tracks the rest.'):
+        runner = Runner.from_cfg(cfg)
         # mmengine would take any file, and test what is left random
         load_model(runner.model, args.checkpoint, args.trust_checkpoint)
         runner._has_loaded = True

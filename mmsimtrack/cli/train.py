@@ -8,7 +8,11 @@ from mmengine.config import Config
 from mmengine.registry import RUNNERS
 from mmengine.runner import find_latest_checkpoint
 
-from mmsimtrack.cli.launch import load_config, set_up_distribution
+from mmsimtrack.cli.launch import (
+    hold_work_dir,
+    load_config,
+    set_up_distribution,
+)
 from mmsimtrack.cli.options import add_common_options, add_options
 from mmsimtrack.cli.settings import check_roots
 from mmsimtrack.engine.autocast import has_native_bfloat16
@@ -52,7 +56,9 @@ def main(argv: list[str] | None = None) -> int:
     if optimizer.type == 'AdamW' and torch.accelerator.is_available():
         optimizer.setdefault('fused', True)
     set_up_distribution(cfg)
-    with trust_checkpoints(args.trust_checkpoint):
+    advice = '--resume goes on from the latest checkpoint.'
+    trust = trust_checkpoints(args.trust_checkpoint)
+    with hold_work_dir(cfg, advice), trust:
         RUNNERS.build(cfg).train()
     return 0
 

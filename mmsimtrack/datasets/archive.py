@@ -22,6 +22,8 @@ from functools import lru_cache
 
 import numpy as np
 
+from mmsimtrack.fileio import read_file
+
 MAX_OPEN = 256  # zip archives at a time, in each process
 MAX_MEMBER = 2**30  # bytes of a member, unpacked
 _HEADER = 30  # bytes before the name of a zip member
@@ -37,8 +39,7 @@ def read_bytes(path: str | os.PathLike) -> bytes:
         ValueError: If an archive or a file in it is damaged.
     """
     try:
-        with open(path, 'rb') as file:
-            return file.read()
+        return read_file(path)
     except (FileNotFoundError, NotADirectoryError) as error:
         missing = error
     searched = []
@@ -79,7 +80,8 @@ def list_folder(folder: str | os.PathLike) -> tuple[list[str], list[str]]:
         with os.scandir(folder or '.') as entries:
             for entry in entries:
                 (folders if entry.is_dir() else files).add(entry.name)
-        zips = (osp.join(folder, name) for name in files if _is_zip(name))
+        paths = (osp.join(folder, name) for name in files)
+        zips = filter(_is_zip, paths)
         found = [open_zip(path).list_folder('') for path in zips]
     else:
         found = [
@@ -207,11 +209,13 @@ def _find_archives(path: str) -> Iterator[tuple[ZipArchive, str]]:
 @lru_cache(1024)
 def _list_zips(folder: str, modified: int) -> list[str]:
     """List the archives of a folder, as it was modified last."""
-    return list(filter(_is_zip, os.listdir(folder or '.')))
+    names = os.listdir(folder or '.')
+    return [name for name in names if _is_zip(osp.join(folder, name))]
 
 
-def _is_zip(name: str) -> bool:
-    return name.endswith('.zip') and not name.startswith('.')
+def _is_zip(path: str) -> bool:
+    is_named_so = path.endswith('.zip') and osp.basename(path)[0] != '.'
+    return is_named_so and osp.isfile(path)  # a pipe would hang
 
 
 def _describe(member: zipfile.ZipInfo) -> tuple[bytes, tuple]:

@@ -2,12 +2,14 @@
 
 import json
 import os.path as osp
+from collections import Counter
 
 import cv2
 import numpy as np
 from pycocotools import mask as rle
 
 from mmsimtrack.datasets.archive import is_folder, read_bytes
+from mmsimtrack.datasets.frames import MAX_PIXELS
 from mmsimtrack.datasets.index import pack_sequences
 from mmsimtrack.datasets.sequence_dataset import (
     SequenceDataset,
@@ -112,7 +114,7 @@ class CocoDataset(SequenceDataset):
         """Read the outline of an annotation, and name it if that fails."""
         try:
             return read_outline(entry.get('segmentation'))
-        except (KeyError, TypeError, ValueError) as error:
+        except (*WRONG, ArithmeticError, MemoryError) as error:
             raise ValueError(
                 f'{self._annotation}, annotation {entry["id"]}: its '
                 f'segmentation is not readable ({str(error)[:200]}). Expected '
@@ -150,12 +152,25 @@ class CocoDataset(SequenceDataset):
                 f'{path} holds no object, expected `annotations` with a '
                 '`bbox`. Unpack or create the file again.'
             )
+        _check_unique(path, 'images', content['images'])
+        _check_unique(path, 'annotations', objects)
         if len(objects) < len(entries):
             log(
                 f'{path}: {len(entries) - len(objects)} of {len(entries)} '
                 'annotations are crowds or have no box; they are left out.'
             )
         return objects, files
+
+
+def _check_unique(path: str, kind: str, entries: list[dict]) -> None:
+    """Refuse ids of which it is not clear what they mean."""
+    ids = Counter(str(entry['id']) for entry in entries)
+    ((most, count),) = ids.most_common(1)
+    if count > 1:
+        raise ValueError(
+            f'{path}: {count} of the `{kind}` have the id {most}, expected '
+            'an id for each. Number them, or create the file again.'
+        )
 
 
 def _check_object(path: str, entry: dict, files: dict) -> None:
@@ -196,7 +211,12 @@ def read_outline(segmentation) -> list[np.ndarray]:
     """
     if isinstance(segmentation, dict):
         code = segmentation
+        height, width = code['size']
+        if not (min(height, width) > 0 and height * width <= MAX_PIXELS):
+            raise ValueError(f'{width} x {height} px')
         if isinstance(code['counts'], list):
+            if sum(code['counts']) != height * width:
+                raise ValueError(f'not {height * width} pixels')
             code = rle.frPyObjects(code, *code['size'])
         contours, _ = cv2.findContours(
             rle.decode(code), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE

@@ -23,6 +23,9 @@ from mmsimtrack.log import warn
 ENDINGS = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff')
 # A header may promise any number of pixels; a frame of 2**27 takes 400 MB.
 MAX_PIXELS = int(os.environ.get('MMSIMTRACK_MAX_PIXELS', 2**27))
+# now, in no thread: a process that is forked while a thread imports what reads
+# a format waits for the lock of that import forever
+Image.init()
 if Image.MAX_IMAGE_PIXELS:  # Pillow's own limit may be raised, not lowered
     Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS, MAX_PIXELS)
 _TAIL = 4096  # bytes in which a complete file shows its end marker

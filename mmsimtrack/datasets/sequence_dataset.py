@@ -234,7 +234,14 @@ class SequenceDataset(BaseDataset):
             return items
         if isinstance(some, int):
             return items[:some] if some >= 0 else items[some:]
-        return [items[i] for i in some]
+        try:
+            return [items[i] for i in some]
+        except (IndexError, TypeError):
+            raise ValueError(
+                f'{type(self).__name__}: indices is {some!r}, expected a '
+                f'number of sequences, or a list of numbers below '
+                f'{len(items)}. Change it in the config.'
+            ) from None
 
     def _check_names(self, names: list[str]) -> None:
         """Refuse a list without names, and names that no file can have."""

@@ -118,8 +118,7 @@ def export(
     frames, bbox = clip or draw_clip()
     expected = follow(TorchTracker(model, device='cpu'), frames, bbox)
     out.parent.mkdir(parents=True, exist_ok=True)
-    with replace_atomically(out) as folder:
-        folder.mkdir()
+    with replace_atomically(out, is_folder=True) as folder:
         settings = _write_networks(model, folder, format_, batch)
         settings['model'] = name
         _write_settings(folder, settings)
@@ -279,7 +278,9 @@ def _write_networks(
         path = folder / files[name]
         with _open_batch(), _quiet():
             if format_ == 'torchscript':
-                torch.jit.trace(network, example).save(path)
+                traced = torch.jit.trace(network, example)
+                # by Python: on a full disk, torch would abort the process
+                path.write_bytes(traced.save_to_buffer())
             else:
                 _write_onnx(
                     network,

@@ -73,7 +73,13 @@ def load_network(
         'openvino': _load_openvino,
         'torch': _load_torchscript,
     }[backend]
-    return load(str(path), inputs, precision, threads)
+    try:
+        return load(str(path), inputs, precision, threads)
+    except Exception as error:  # of any library, in any class
+        raise ValueError(
+            f'{path} cannot be loaded by {backend} ({error}). Copy the whole '
+            'folder, or export the model again.'
+        ) from error
 
 
 def _load_onnxruntime(path, inputs, precision, threads) -> Network:

@@ -96,7 +96,8 @@ def track(args: argparse.Namespace) -> None:
         print(text, end='')
         return
     temporary = args.out.with_name(f'.{args.out.name}.{os.getpid()}')
-    temporary.write_text(text, 'utf-8')
+    with temporary.open('x', encoding='utf-8') as file:
+        file.write(text)
     os.replace(temporary, args.out)
 
 

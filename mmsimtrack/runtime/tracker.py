@@ -17,6 +17,7 @@ from ..structures.tracking import (
 from .backends import choose_backend, load_network
 
 VERSION = 1  # of tracker.json
+_FIX = 'Copy the whole folder, or export the model again.'
 
 
 class Tracker:
@@ -55,7 +56,7 @@ class Tracker:
             if not Path(folder, file).is_file():
                 raise FileNotFoundError(
                     f'{Path(folder, file)} is missing, but tracker.json names '
-                    'it. Copy the whole folder, or export the model again.'
+                    f'it. {_FIX}'
                 )
             self._networks[name] = load_network(
                 Path(folder, file),
@@ -166,10 +167,14 @@ def read_settings(folder: str | Path) -> dict:
             f'{path} is missing, expected the folder of an exported model. '
             'Write one: mmsimtrack export MODEL --out DIR.'
         )
-    settings = json.loads(path.read_text('utf-8'))
-    if settings.get('version') != VERSION:
+    try:
+        settings = json.loads(path.read_text('utf-8'))
+        version = settings.get('version')
+    except (AttributeError, ValueError) as error:
+        raise ValueError(f'{path} is broken ({error}). {_FIX}') from None
+    if version != VERSION:
         raise ValueError(
-            f'{path}: version is {settings.get("version")!r}, expected '
+            f'{path}: version is {version!r}, expected '
             f'{VERSION}. Export the model again, or install the version of '
             'the package that wrote it.'
         )

@@ -192,6 +192,17 @@ COCO['instances_train2017.json'] |= {
     f'no {part}': lambda content, part=part: content.pop(part)
     for part in PARTS
 }
+COCO |= {
+    f'of the `{part}` have the id': {
+        f'{part} twice': lambda content, part=part: content[part].append(
+            content[part][0]
+        )
+    }
+    for part in PARTS
+}
+OUTLINES = [[[1, 2, 3]], 7, dict(counts='xyz', size=[4, 4])]
+OUTLINES += [dict(counts=[1], size=[n, 9]) for n in (-1, 10**6, 'x', 1e9)]
+OUTLINES += [dict(counts=[-5, 2], size=[4, 4]), dict(size=[4, 4])]
 FINE_BOXES = ([], None, [0, 0, 0, 0], ['1', '2', '3', '4'])
 NESTED = {'bbox': [1, 'x']}
 COCO_FINE = {
@@ -212,7 +223,7 @@ COCO_BYTES = {
 
 
 def coco():
-    def changed(change, of_bytes=False):
+    def changed(change, of_bytes=False, **options):
         def make(folder):
             root = folder / 'data'
             layouts.make_coco(root)
@@ -224,13 +235,18 @@ def coco():
                 change(content)
                 path.write_text(json.dumps(content))
             cfg = dict(type='CocoDataset', split='train', data_root=root)
-            return check_arguments(cfg)
+            return check_arguments(cfg | options)
 
         return make
 
     for says, changes in COCO.items():
         for name, change in changes.items():
             yield Case(f'coco {name}', changed(change), 1, (says,))
+    for code in OUTLINES:
+        change = partial(_change, 'annotations', 'segmentation', code)
+        make = changed(change, masks=True)
+        says = ('annotation 100: its segmentation',)
+        yield Case(f'coco outline {code}', make, 1, says)
     for name, change in COCO_FINE.items():
         yield Case(f'coco with {name}', changed(change), 0)
     for name, change in COCO_BYTES.items():
@@ -291,6 +307,12 @@ def archives():
         place = data.index(b'PK\x01\x02')
         return data[: place + 8] + b'\x01' + data[place + 9 :]
 
+    def make_pipe(folder):
+        cfg = sequence_of(folder, 'png', encoded('png'))
+        os.mkfifo(folder / 'data/other.zip')
+        return check_arguments(cfg)
+
+    yield Case('zip: a pipe', make_pipe, 0)
     for name, change in ZIPS.items():
         yield Case(
             f'zip: {name}', packed(change), 1, (r'cat(\.zip)?|holds no',)

@@ -16,6 +16,7 @@ from safetensors.torch import save_file
 from mmsimtrack.apis import init_model
 from mmsimtrack.models.weights import load_weights
 from mmsimtrack.registry import MODELS
+from mmsimtrack.runtime import Tracker
 
 ROOT = Path(__file__).parents[2]
 DEMO = ROOT / 'configs/demo/sim_tiny_generated.py'
@@ -51,6 +52,18 @@ def options():
         yield Case(f'option {option!r}', make, 2, (), _nothing)
     for name in ('20,24', '2024', '1e5', 'a,b,c', '(1)', '[x]', '{2024}', ' '):
         yield Case(f'data in {name!r}', partial(_data_in, name), 0)
+
+
+def runtimes():
+    start = '{"version": 1, "format": "torchscript", "precision": "fp32", '
+    start += '"inputs": {"a": []}, "files": {"a": "tracker.json"}}'
+    for text in ('', '{', '[]', 'null', '{}', '{"version": 9}', start):
+
+        def make(folder, text=text):
+            (folder / 'tracker.json').write_text(text)
+            return lambda: Tracker(folder)
+
+        yield Case(f'runtime {text!r}', make, 2, ('tracker.json',))
 
 
 def _nested(place, value):
@@ -254,5 +267,6 @@ def weights():
 
 def all_cases():
     yield from options()
+    yield from runtimes()
     yield from configs()
     yield from weights()

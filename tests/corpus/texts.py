@@ -72,6 +72,7 @@ PLACES = {
     'missing': lambda path: path.unlink(),
     'folder': lambda path: (path.unlink(), path.mkdir()),
     'dangling link': lambda path: (path.unlink(), path.symlink_to('gone')),
+    'pipe': lambda path: (path.unlink(), os.mkfifo(path)),
 }
 
 # where the miniature of each layout has boxes and flags
@@ -153,6 +154,16 @@ NAMES_BROKEN = {
 }
 
 
+def indices():
+    for some in ('x', '[9]', '[0.5]', '1.5', '[x]'):
+
+        def make(folder, some=some):
+            cfg = storage.make('got10k', folder / 'data')
+            return check_arguments(dict(cfg, indices=some))
+
+        yield Case(f'indices {some}', make, 1, ('expected a number of',))
+
+
 def lists():
     def listed(change):
         def make(folder):
@@ -193,7 +204,8 @@ def lists():
     twice = listed(add('seq_0'))
     yield Case('list: twice', twice, 1, ("'seq_0' twice",))
     for name, change in PLACES.items():
-        yield Case(f'list: {name}', listed(change), 1, ('list.txt',))
+        says = ('list.txt|holds no sequence',)
+        yield Case(f'list: {name}', listed(change), 1, says)
 
 
 SCORE = dict(gt='gt', results='results', absent='absent', sequences='list.txt')
@@ -261,5 +273,6 @@ def results():
 
 def all_cases():
     yield from boxes_and_flags()
+    yield from indices()
     yield from lists()
     yield from results()

@@ -1,4 +1,5 @@
 import re
+import tracemalloc
 
 import cv2
 import numpy as np
@@ -103,6 +104,25 @@ def test_a_camera_ends_with_ctrl_c(inferencer, frames, tmp_path):
     result = inferencer(camera(), BBOX, tmp_path)
     assert len(result['bboxes']) == 3
     assert (tmp_path / 'frames_tracked.mp4').exists()
+
+
+def test_a_day_of_a_camera_fits_into_memory(inferencer, frames):
+    sizes = []
+
+    def watch():
+        for _ in range(2):
+            sizes.append(tracemalloc.get_traced_memory()[0])
+            yield from frames[:1] * 400
+
+    tracemalloc.start()
+    inferencer(watch(), BBOX)
+    tracemalloc.stop()
+    assert sizes[1] - sizes[0] < 400 * 100
+
+
+def test_no_frames(inferencer):
+    with pytest.raises(ValueError, match=re.escape('[] holds no frame')):
+        inferencer([], BBOX)
 
 
 def test_several_targets(inferencer, frames, tmp_path):

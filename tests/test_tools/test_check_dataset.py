@@ -1,6 +1,9 @@
 """The tool that checks data sets finds every wrong file."""
 
+import json
+
 import check_dataset as tool
+import numpy as np
 import pytest
 import storage
 
@@ -149,3 +152,47 @@ def test_wrong_command_line(run_tool, capsys, args, message):
         status = error.code
     done = capsys.readouterr()
     assert status and message in done.out + done.err
+
+
+def boxes_xywh(seed, smallest):
+    """Boxes within frames of 640 x 480 px, some at the borders."""
+    rng = np.random.default_rng(seed)
+    size = rng.uniform(smallest, 0.5, (400, 2)) * [640, 480]
+    begin = rng.uniform(size=(400, 2)) * ([640, 480] - size)
+    return np.hstack([begin, size])
+
+
+@pytest.mark.parametrize('smallest', [0.02, 0.2])
+@pytest.mark.parametrize('seed', range(9))
+@pytest.mark.parametrize(
+    'words, convert',
+    [
+        ('', lambda b, s: np.hstack([b, s])),
+        ('', lambda b, s: np.hstack([b + [30, -20], s])),
+        ('', lambda b, s: np.hstack([b * 0, s * 2])),
+        ('x1, y1, x2, y2', lambda b, s: np.hstack([b, b + s])),
+        ('center x, center y, width', lambda b, s: np.hstack([b + s / 2, s])),
+        ('fractions', lambda b, s: np.hstack([b, s]) / [640, 480, 640, 480]),
+    ],
+)
+def test_how_boxes_are_meant(words, convert, seed, smallest):
+    found = convert(*np.split(boxes_xywh(seed, smallest), 2, axis=1))
+    frame = np.tile([640, 480], (len(found), 1))
+    guess = tool.guess_format(np.hstack([found, frame]))
+    assert guess.startswith(words) and bool(guess) == bool(words)
+
+
+@pytest.mark.parametrize('name', ['lasot', 'coco'])
+def test_boxes_that_look_otherwise_are_told_of(run, tmp_path, name):
+    cfg = storage.make(name, tmp_path)
+    for path in tmp_path.rglob('groundtruth.txt'):
+        rows = path.read_text().splitlines()
+        path.write_text('.5,.25,.125,.5\n' * len(rows))
+    for path in tmp_path.rglob('instances*.json'):
+        content = json.loads(path.read_text())
+        box = {**content['annotations'][0], 'bbox': [0.5, 0.25, 0.125, 0.5]}
+        content['annotations'] = [{**box, 'id': i} for i in range(12)]
+        path.write_text(json.dumps(content))
+    _, lines = run(*options(cfg))
+    text = '  Note: the boxes look like fractions of the frame. Expected x, y,'
+    assert any(line.startswith(text) for line in lines)

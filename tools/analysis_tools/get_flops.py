@@ -15,6 +15,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from mmsimtrack.cli.options import add_cfg_options
+from mmsimtrack.cli.settings import change_settings
 from mmsimtrack.evaluation.reports import markdown_table, write_json
 from mmsimtrack.fileio import read_config
 from mmsimtrack.registry import MODELS
@@ -63,7 +64,7 @@ def count_config(path: str | Path, options: dict | None = None) -> dict:
         KeyError: If the config has no model.
     """
     cfg = read_config(path)
-    cfg.merge_from_dict(options or {})
+    change_settings(cfg, options or {})
     if 'model' not in cfg:
         raise KeyError(f"{path} has no 'model'. Give a tracker's config.")
     model = MODELS.build(cfg.model).eval()  # loads no weights

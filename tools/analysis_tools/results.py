@@ -29,6 +29,7 @@ from mmsimtrack import visualization as pictures
 from mmsimtrack.benchmarks import BENCHMARKS, use_benchmark
 from mmsimtrack.cli.options import add_cfg_options
 from mmsimtrack.cli.ranges import at_least
+from mmsimtrack.cli.settings import change_settings
 from mmsimtrack.datasets import VideoSequence
 from mmsimtrack.evaluation import OPEMetric, annotations, functional, reports
 from mmsimtrack.evaluation.functional import RefusedFile
@@ -377,7 +378,7 @@ def load_test_set(
         )
     if args.benchmark:
         use_benchmark(cfg, args.benchmark)
-    cfg.merge_from_dict(args.cfg_options)
+    change_settings(cfg, args.cfg_options)
     cfg.test_dataloader.dataset.test_mode = False  # a test has checked frames
     dataset = DATASETS.build(cfg.test_dataloader.dataset)
     sequences = map(dataset.get_sequence, range(len(dataset)))

@@ -21,6 +21,7 @@ from mmsimtrack.cli.options import (
     parse_image,
     parse_numbers,
 )
+from mmsimtrack.cli.settings import change_settings
 from mmsimtrack.fileio import read_config
 from mmsimtrack.visualization import attention_row, draw_attention, write_image
 from mmsimtrack.visualization.attention import attention_layers
@@ -115,7 +116,7 @@ def main() -> None:
     by_model = []
     for config, checkpoint in [(args.config, args.checkpoint), *args.compare]:
         cfg = read_config(config)
-        cfg.merge_from_dict(args.cfg_options)
+        change_settings(cfg, args.cfg_options)
         inferencer = SOTInferencer(
             cfg, checkpoint, args.device, args.trust_checkpoint
         )

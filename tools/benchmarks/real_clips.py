@@ -20,15 +20,19 @@ import cv2
 import numpy as np
 import torch
 from measuring import elapsed
-from mmengine.config import Config
 
 from mmsimtrack.apis import SOTInferencer
 from mmsimtrack.cli.options import add_cfg_options
+from mmsimtrack.cli.settings import change_settings
 from mmsimtrack.datasets.frames import list_frames, read_frame
 from mmsimtrack.deployment.export import follow
 from mmsimtrack.evaluation.functional import ope
 from mmsimtrack.evaluation.reports import markdown_table, write_json
-from mmsimtrack.fileio import read_bboxes_xywh, write_bboxes_xywh
+from mmsimtrack.fileio import (
+    read_bboxes_xywh,
+    read_config,
+    write_bboxes_xywh,
+)
 from mmsimtrack.runtime import Tracker as Exported
 from mmsimtrack.structures import xywh_to_xyxy, xyxy_to_xywh
 from mmsimtrack.visualization import SOTVisualizer, contact_sheet, write_image
@@ -146,8 +150,8 @@ def make_trackers(args: argparse.Namespace) -> dict[str, Tracker]:
     else:
         model = args.model
         if model.endswith('.py'):
-            model = Config.fromfile(model)
-            model.merge_from_dict(args.cfg_options)
+            model = read_config(model)
+            change_settings(model, args.cfg_options)
         model = SOTInferencer(model, args.weights, 'cpu')
         found = {
             'model': lambda clip: model(clip.frames, clip.bboxes[0])['bboxes']

@@ -21,10 +21,10 @@ import cv2
 import numpy as np
 import torch
 from measuring import StageClock, describe_machine, elapsed, write_frames
-from mmengine.config import Config
 
 from mmsimtrack.apis import SOTInferencer
 from mmsimtrack.cli.options import add_cfg_options, add_trust_option
+from mmsimtrack.cli.settings import change_settings
 from mmsimtrack.datasets import FrameReader, read_frame
 from mmsimtrack.datasets.frames import ENDINGS, list_frames
 from mmsimtrack.engine.hooks import CompileHook
@@ -33,6 +33,7 @@ from mmsimtrack.engine.loops.sequence_batch import (
     track_together,
 )
 from mmsimtrack.evaluation.reports import markdown_table, write_json
+from mmsimtrack.fileio import read_config
 from mmsimtrack.models import SimTrack, TrackState
 from mmsimtrack.structures import CropWindow, SOTDataSample, xywh_to_xyxy
 
@@ -250,8 +251,8 @@ def main() -> None:
     """Measure, print tables and write them."""
     args = parse_args()
     cv2.setNumThreads(0)  # as in a test
-    cfg = Config.fromfile(args.config)
-    cfg.merge_from_dict(args.cfg_options)
+    cfg = read_config(args.config)
+    change_settings(cfg, args.cfg_options)
     about = args.checkpoint, args.device, args.trust_checkpoint
     model = SOTInferencer(cfg, *about).model
     device = next(model.parameters()).device

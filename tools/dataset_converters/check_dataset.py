@@ -15,12 +15,14 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
+import numpy as np
 from mmengine.config import Config
 from mmengine.utils import ProgressBar
 
 from mmsimtrack.benchmarks import BENCHMARKS, dataset_config
 from mmsimtrack.cli.main import main as command
 from mmsimtrack.cli.options import add_cfg_options
+from mmsimtrack.cli.settings import change_settings
 from mmsimtrack.datasets import SequenceDataset
 from mmsimtrack.datasets.archive import is_file, is_folder
 from mmsimtrack.datasets.frames import (
@@ -30,6 +32,7 @@ from mmsimtrack.datasets.frames import (
     read_strictly,
 )
 from mmsimtrack.datasets.index import AnnotationIndex
+from mmsimtrack.datasets.video_sequence import VideoSequence
 from mmsimtrack.fileio import read_config
 from mmsimtrack.registry import DATASETS
 from mmsimtrack.structures import check_first_box, xywh_to_xyxy
@@ -44,6 +47,7 @@ COMPLETE = {
     ('VastTrackDataset', None): 47110,
 }
 IMAGES_AT_ONCE = 500  # of COCO; a step of the progress bar
+BOXES = 100  # of a sequence, and ten times as many of images, to compare
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -64,6 +68,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     args = parser.parse_args(argv)
     if (args.config is None) == (args.type is None):
         parser.error('give a config, or --type and --data-root')
+    if args.workers < 1:
+        parser.error(f'--workers is {args.workers}, expected 1 or more')
     if args.type and not args.data_root:
         parser.error('--type needs --data-root')
     return args
@@ -78,7 +84,7 @@ def find_datasets(args: argparse.Namespace) -> list[dict]:
         cfg.merge_from_dict(args.cfg_options)
         return [cfg.to_dict()]
     cfg = read_config(args.config)
-    cfg.merge_from_dict(args.cfg_options)
+    change_settings(cfg, args.cfg_options)
     found = []
     for stage in ('train', 'val', 'test'):
         loader = cfg.get(f'{stage}_dataloader') or {}
@@ -130,31 +136,77 @@ def open_unchecked(cfg: dict) -> SequenceDataset:
 
 
 def list_checks(dataset: SequenceDataset, read: Callable) -> list[Callable]:
-    """List functions that return problems and a number of frames."""
+    """List functions that return problems, a number of frames and boxes."""
     dataset.check_root()
     infos, _ = dataset.find_sources()
     if not dataset.single_frame:
         return [partial(check_sequence, dataset, read, i) for i in infos]
     index = AnnotationIndex(dataset.parse(infos))
     paths = sorted({index[i].frame_path(0) for i in range(len(index))})
+    some = range(0, len(index), len(index) // (10 * BOXES) + 1)
     return [
         partial(check_frames, paths[i : i + IMAGES_AT_ONCE], read)
         for i in range(0, len(paths), IMAGES_AT_ONCE)
-    ]
+    ] + [partial(find_boxes, [index[i] for i in some])]
 
 
-def check_frames(paths: list[str], read: Callable) -> tuple[list[str], int]:
-    """Find problems of frames; returns them and the number of frames."""
+def check_frames(paths: list[str], read: Callable) -> tuple[list, int, list]:
+    """Find problems of frames; returns them, how many frames, no boxes."""
     problems = Problems()
     for path in paths:
         problems.attempt(read, path)
-    return problems, len(paths)
+    return problems, len(paths), []
+
+
+def find_boxes(images: list[VideoSequence]) -> tuple[list, int, list]:
+    """Return no problem, no frame, and boxes; see `place_boxes`."""
+    paths = [image.frame_path(0) for image in images]
+    boxes = [
+        Problems().attempt(place_boxes, image.bboxes_xywh, path)
+        for image, path in zip(images, paths)
+    ]
+    return [], 0, [each for each in boxes if each is not None]
+
+
+def place_boxes(bboxes_xywh: np.ndarray, path: str) -> np.ndarray:
+    """Take some boxes, with the size of the frame: (N, 6) x y w h W H."""
+    some = bboxes_xywh[:: len(bboxes_xywh) // BOXES + 1]
+    size = image_shape(path)[::-1]
+    return np.hstack([some, np.tile(size, (len(some), 1))])
+
+
+def guess_format(boxes: np.ndarray) -> str:
+    """Say what numbers seem to be, if not x, y, w, h in pixels.
+
+    Such boxes stay within their frames, but for some at each of the four
+    borders. Read so, corners and centers lie beyond the right or the lower
+    border; but no box begins after it ends, or nearer to the left border
+    than half of its width.
+
+    Args:
+        boxes: (N, 6), see `place_boxes`.
+
+    Returns:
+        A few words; empty if nothing looks wrong, or there are few boxes.
+    """
+    boxes = boxes[np.isfinite(boxes).all(1) & (boxes[:, 2:4] > 0).all(1)]
+    if len(boxes) < 10:
+        return ''
+    begin, size, frame = boxes[:, :2], boxes[:, 2:4], boxes[:, 4:]
+    if (boxes[:, :4] < 1.01).all():
+        return 'fractions of the frame'
+    beyond = (begin + 0.9 * size > frame).any(1).mean()
+    if beyond > 0.1 and (size > begin).all(1).mean() > 0.99:
+        return 'x1, y1, x2, y2'
+    if beyond > 10 * (begin < 0.45 * size).any(1).mean() + 0.01:
+        return 'center x, center y, width, height'
+    return ''
 
 
 def check_sequence(
     dataset: SequenceDataset, read: Callable, info: dict
-) -> tuple[list[str], int]:
-    """Find all problems of a sequence; returns them and how many frames.
+) -> tuple[list[str], int, list]:
+    """Find all problems of a sequence; see `list_checks`.
 
     Args:
         dataset: The data set that it belongs to.
@@ -166,28 +218,31 @@ def check_sequence(
     if not is_folder(folder):
         problems.attempt(dataset.list_frames, info)  # says so
         if not is_folder(osp.dirname(info['annotation'])):
-            return problems, 0  # nothing is there of this sequence
+            return problems, 0, []  # nothing is there of this sequence
     bboxes_xywh = problems.attempt(dataset.load_bboxes, info)
     if bboxes_xywh is not None:
         for path in dataset.find_labels(info).values():
             if is_file(path) or not dataset.labels_optional:
                 problems.attempt(dataset.load_label, path, len(bboxes_xywh))
     if not is_folder(folder):
-        return problems, 0
+        return problems, 0, []
     names, missing = problems.attempt(dataset.match_frames, info) or ([], [])
     problems += [str(missing_frame(path)) for path in missing]
     if bboxes_xywh is not None and not missing:
         problems.attempt(dataset.fit_frames, info, len(bboxes_xywh), names)
     paths = [osp.join(folder, name) for name in names]
-    broken, _ = check_frames(paths, read)
-    if dataset.test_mode and bboxes_xywh is not None and paths and not broken:
+    broken, *_ = check_frames(paths, read)
+    if bboxes_xywh is None or not paths or broken:
+        return problems + broken, len(paths), []
+    boxes = problems.attempt(place_boxes, bboxes_xywh, paths[0])
+    if dataset.test_mode and boxes is not None:
         problems.attempt(
             check_first_box,
             xywh_to_xyxy(bboxes_xywh)[0],
-            image_shape(paths[0]),
+            boxes[0, :3:-1],
             f'{type(dataset).__name__}: sequence {info["name"]}',
         )
-    return problems + broken, len(paths)
+    return problems, len(paths), [] if boxes is None else [boxes]
 
 
 def check_dataset(cfg: dict, workers: int, decode: bool) -> int:
@@ -205,11 +260,12 @@ def check_dataset(cfg: dict, workers: int, decode: bool) -> int:
         read = read_strictly if decode else check_frame
         checks = problems.attempt(list_checks, dataset, read)
     _print_all(problems)
-    checks, num_problems = checks or [], len(problems)
+    checks, num_problems, boxes = checks or [], len(problems), []
     bar = ProgressBar(len(checks), file=sys.stderr)
     with ThreadPoolExecutor(workers) as pool:
-        for found, frames in pool.map(lambda check: check(), checks):
+        for found, frames, some in pool.map(lambda check: check(), checks):
             _print_all(found)
+            boxes += some
             num_problems += len(found)
             num_frames += frames
             bar.update()
@@ -217,6 +273,11 @@ def check_dataset(cfg: dict, workers: int, decode: bool) -> int:
     images = dataset is not None and dataset.single_frame
     sequences = '' if images else f'{len(checks)} sequences, '
     print(f'  {sequences}{num_frames} frames, {num_problems} problems')
+    if boxes and (words := guess_format(np.concatenate(boxes))):
+        print(
+            f'  Note: the boxes look like {words}. Expected x, y, width, '
+            'height in pixels of the frame; convert them if they are not.'
+        )
     numbers = [COMPLETE.get((cfg['type'], split))] + [
         row.num_sequences
         for row in BENCHMARKS.values()

@@ -163,11 +163,11 @@ own_texture_distractors: {scene.count('twin')}
 occluders: {scene.count('occluder')}
 seed: {args.seed}
 """
-    with replace_atomically(folder) as temporary:
-        temporary.mkdir()
+    with replace_atomically(folder, is_folder=True) as temporary:
         for t in range(len(bboxes)):
             path, frame = temporary / f'{t + 1:08d}.jpg', scene.render(t)
-            cv2.imwrite(str(path), frame[..., ::-1], QUALITY)
+            if not cv2.imwrite(str(path), frame[..., ::-1], QUALITY):
+                raise OSError(f'OpenCV could not write {folder}. Is it full?')
         write_bboxes_xywh(temporary / 'groundtruth.txt', xyxy_to_xywh(bboxes))
         for name, values in labels.items():
             np.savetxt(temporary / f'{name}.label', values, '%d')

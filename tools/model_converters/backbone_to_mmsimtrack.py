@@ -9,14 +9,11 @@ is for machines where they cannot, and loads with `checkpoint='DST.pth'`.
 
 import argparse
 import sys
-from pathlib import Path
-
-import torch
 
 from mmsimtrack.cli.main import main as command
 from mmsimtrack.cli.options import add_trust_option
-from mmsimtrack.fileio import replace_atomically
 from mmsimtrack.models.weights import FORMATS, load_weights, trust_checkpoints
+from mmsimtrack.models.weights.load import write_checkpoint
 
 
 def main() -> None:
@@ -29,11 +26,9 @@ def main() -> None:
     args = parser.parse_args()
     with trust_checkpoints(args.trust_checkpoint):
         weights = load_weights(args.format, args.src)
-    Path(args.dst).parent.mkdir(parents=True, exist_ok=True)
     # views would take the tensors that they are part of along
     weights = {name: tensor.clone() for name, tensor in weights.items()}
-    with replace_atomically(args.dst) as temporary:
-        torch.save({'state_dict': weights}, temporary)
+    write_checkpoint({'state_dict': weights}, args.dst)
     print(f'Converted {len(weights)} tensors: {args.src} -> {args.dst}')
 
 

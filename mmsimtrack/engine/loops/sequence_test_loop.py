@@ -1,7 +1,6 @@
 """The loop that tracks the sequences of a benchmark and writes results."""
 
 import contextlib
-import sys
 import time
 from collections.abc import Sequence
 from datetime import timedelta
@@ -51,8 +50,7 @@ class SequenceTestLoop(TestLoop):
     fail afterwards, and learn where the results are.
 
     Where a metric or a hook fails, the other sequences are still tracked; the
-    error is raised at the end, when no result can get lost. After Ctrl-C the
-    process ends with status 130.
+    error is raised at the end, when no result can get lost.
 
     As `val_cfg`, the loop validates the model in training: it tracks all
     sequences and writes to `<work_dir>/validation/iter_<n>/`.
@@ -118,24 +116,13 @@ class SequenceTestLoop(TestLoop):
         hook(f'before_{self.stage}_epoch')
         self.runner.model.eval()
         self.failure = None
-        try:
-            with torch.no_grad(), self._precision():
-                done = self._report_finished(missing[0])
-                self._track_missing(missing[0], done)
-            if self.failure:
-                raise self.failure
-            metrics = self.evaluator.evaluate(len(dataset))
-            hook(f'after_{self.stage}_epoch', metrics=metrics)
-        except KeyboardInterrupt:
-            if self.stage == 'val':
-                raise
-            if dist.is_main_process():
-                print(
-                    f'\nInterrupted. {self.folder.results} keeps what is '
-                    'finished; the same command tracks the rest.',
-                    file=sys.stderr,
-                )
-            raise SystemExit(130) from None
+        with torch.no_grad(), self._precision():
+            done = self._report_finished(missing[0])
+            self._track_missing(missing[0], done)
+        if self.failure:
+            raise self.failure
+        metrics = self.evaluator.evaluate(len(dataset))
+        hook(f'after_{self.stage}_epoch', metrics=metrics)
         hook(f'after_{self.stage}')
         return metrics
 

@@ -1,6 +1,7 @@
 """Reading checkpoints by address, without running code in them."""
 
 import argparse
+import io
 import os
 import pathlib
 import pickletools
@@ -20,6 +21,7 @@ from mmengine.runner import CheckpointLoader
 from safetensors import SafetensorError, safe_open
 from torch import nn, serialization
 
+from mmsimtrack.fileio import replace_atomically
 from mmsimtrack.models.weights import rename
 from mmsimtrack.models.weights.dinov2 import read_onnx
 from mmsimtrack.models.weights.download import fetch, split_hash
@@ -137,6 +139,18 @@ def read_checkpoint(
             'dictionary with weights.'
         )
     return checkpoint
+
+
+def write_checkpoint(content: dict, path: str | os.PathLike) -> None:
+    """Write a checkpoint, whole or not at all; its folder need not exist.
+
+    On a full disk, torch itself would abort the process.
+    """
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    pathlib.Path(path).parent.mkdir(parents=True, exist_ok=True)
+    with replace_atomically(path) as temporary:
+        temporary.write_bytes(buffer.getvalue())
 
 
 def _unreadable(

@@ -3,13 +3,11 @@
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import torch
 
-from mmsimtrack.fileio import replace_atomically
 from mmsimtrack.models.weights.guard import compare_names
-from mmsimtrack.models.weights.load import read_checkpoint
+from mmsimtrack.models.weights.load import read_checkpoint, write_checkpoint
 from mmsimtrack.models.weights.rename import (
     DIMS,
     FORMATS,
@@ -169,7 +167,5 @@ def convert_file(
     else:
         weights, unused = functions[0](weights, src)
         result = {'state_dict': weights, 'meta': {'unused': unused}}
-    Path(dst).parent.mkdir(parents=True, exist_ok=True)
-    with replace_atomically(dst) as temporary:
-        torch.save(result, temporary)
+    write_checkpoint(result, dst)
     print(f'Converted {len(weights)} tensors: {src} -> {dst}')

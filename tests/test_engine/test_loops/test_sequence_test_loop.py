@@ -214,9 +214,7 @@ def test_annotations_are_checked_before_tracking(tmp_path, data_root):
     assert len(os.listdir(tmp_path / 'work/results')) == 3
 
 
-def test_an_interrupted_test_keeps_finished_sequences(
-    tmp_path, data_root, capsys
-):
+def test_an_interrupted_test_keeps_finished_sequences(tmp_path, data_root):
     work_dir = tmp_path / 'work'
     runner = make_runner(work_dir, data_root)
     track, calls = runner.model.track, []
@@ -228,10 +226,8 @@ def test_an_interrupted_test_keeps_finished_sequences(
         return track(frames, state)
 
     runner.model.track = track_and_die
-    with pytest.raises(SystemExit) as end:
+    with pytest.raises(KeyboardInterrupt):
         runner.test()
-    assert end.value.code == 130
-    assert f'Interrupted. {work_dir}/results keeps' in capsys.readouterr().err
     files = [path.name for path in (work_dir / 'results').iterdir()]
     assert files == ['seq_0.txt']
 
