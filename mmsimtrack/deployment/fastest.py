@@ -118,11 +118,10 @@ def accelerate(
             f'the device {device} and the precision {precision}. Leave out '
             '--device and --precision, or take --backend torch.'
         )
-    needed = find_spec('onnx') and find_spec('onnxscript')
-    if is_auto and not (able and needed and device == 'cpu'):
+    needed = all(map(find_spec, ('onnx', 'onnxscript', 'onnxruntime')))
+    is_known = hasattr(model, 'cfg')  # of `init_model`
+    if is_auto and not (able and needed and is_known and device == 'cpu'):
         return
-    if is_auto and not hasattr(model, 'cfg'):
-        return  # no model of `init_model`
     folder, threads = _folder(model), torch.get_num_threads()
     if is_auto and not folder.exists():
         if not num_frames or num_frames * _pace(model) < PATIENCE:

@@ -72,7 +72,7 @@ def test_boxes_of_frames(program, exported, frames, bbox):
     expected = follow(tracker, draw_clip(12)[0], bbox)
     np.testing.assert_allclose(found[0], bbox)
     np.testing.assert_allclose(found[1:], expected, atol=0.05)
-    assert np.ptp(expected, axis=0).min() > 1  # it moves
+    assert np.ptp(expected, axis=0).max() > 1  # it moves
 
 
 def test_a_video(program, exported, tmp_path):

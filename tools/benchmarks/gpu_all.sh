@@ -10,6 +10,7 @@ set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 OUT=${OUT:-work_dirs/gpu} DEVICE=${DEVICE:-cuda:0} FRAMES=${FRAMES:-200}
 SLOTS=${SLOTS:-1 8 32 128} BATCHES=${BATCHES:-32 64 128}
+MODES=${MODES:-eager compiled graph}
 PYTHON=${PYTHON:-python3}
 export PYTHONPATH=$PWD${PYTHONPATH:+:$PYTHONPATH}
 [ $# -gt 0 ] || set -- configs/simtrack/sim_b16_lasot.py \
@@ -32,7 +33,7 @@ MMSIMTRACK_DEVICE=$DEVICE step parity "$PYTHON" -m pytest -q \
 for config; do
     name=$(basename "$config" .py)
     # latency of one video, throughput of many
-    for mode in eager compiled graph; do
+    for mode in $MODES; do
         # shellcheck disable=SC2086 # several numbers
         step "speed-$name-$mode" "$PYTHON" tools/benchmarks/speed.py \
             "$config" --device "$DEVICE" --mode $mode --precision fp32 bf16 \
