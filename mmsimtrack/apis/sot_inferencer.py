@@ -73,13 +73,15 @@ def init_model(
             model = read_config(model)
         if isinstance(model, Config):
             model.merge_from_dict(cfg_options or {})
+            cfg = model.model
             try:
-                model = MODELS.build(model.model)
+                model = MODELS.build(cfg)
             except (KeyError, TypeError) as error:
                 raise ValueError(
                     f'The model of {config or checkpoint} cannot be built: '
                     f'{error}. Correct its config.'
                 ) from error
+            model.cfg = cfg
             if checkpoint is None:
                 MMLogger.get_current_instance().warning(
                     'SOTInferencer: weights is None, so the network is '

@@ -67,6 +67,9 @@ OPTIONS = {  # those without a value are flags
     '--out-dir DIR': 'For NAME_tracked.*; nothing of yours is replaced.',
     '--format LIST': f'Some of {",".join(FORMATS)}.',
     '--device NAME': 'cpu, cuda:0 and so on.  [default: choose]',
+    '--backend NAME': 'What runs the network on a CPU: torch, onnxruntime, '
+    'openvino, or auto: the fastest that is installed and gives the boxes of '
+    'torch, for long videos and for models that were exported before.',
     '--precision NAME': 'fp32, bf16, fp16, or auto: bf16 where the hardware '
     'computes with it, else fp32.',
     '--show': 'Show the frames in a window.',
@@ -86,6 +89,7 @@ TYPES = {
     '--step': click.IntRange(1),
     '--format': parse_formats,
     '--device': parse_device,
+    '--backend': click.Choice(['auto', 'torch', 'onnxruntime', 'openvino']),
     '--precision': click.Choice(['auto', 'fp32', 'bf16', 'fp16']),
 }
 NAMES = {'--no-video': 'video', '--no-sheet': 'sheet', '--format': 'formats'}
@@ -94,6 +98,7 @@ DEFAULTS = {
     '--step': 1,
     '--out-dir': 'work_dirs/track',
     '--format': 'csv',
+    '--backend': 'auto',
     '--precision': 'auto',
 }
 
@@ -269,7 +274,14 @@ class Run:
             job.footage.stop()
 
     def _follow(
-        self, model, weights, device, precision, trust_checkpoint, **writing
+        self,
+        model,
+        weights,
+        device,
+        backend,
+        precision,
+        trust_checkpoint,
+        **writing,
     ) -> None:
         from rich.console import Console
         from rich.progress import Progress
@@ -277,11 +289,14 @@ class Run:
         from mmsimtrack.apis.follow import follow
         from mmsimtrack.apis.sinks import write_all
         from mmsimtrack.apis.sot_inferencer import init_model, show_frame
+        from mmsimtrack.deployment.fastest import accelerate
 
         if model is None and weights is None:
             model = DEFAULT_MODEL
         write_all(self.jobs, model=model or weights, **writing)
         trust = {'trust_checkpoint': trust_checkpoint}
+        if backend in ('onnxruntime', 'openvino'):
+            device = device or 'cpu'
         tracker = init_model(model, weights, device, **trust)
         device = next(tracker.parameters()).device.type
         console = Console(stderr=True)
@@ -294,6 +309,11 @@ class Run:
                 choose_precision(precision, device),
                 closing(steps),
             ):
+                if backend != 'torch':
+                    total = sum(job.footage.total or 0 for job in self.jobs)
+                    total *= not self.live  # a camera does not wait
+                    options = backend, precision, total, self._say
+                    accelerate(tracker, *options)
                 for job, step in steps:
                     if step is None:
                         self._report(job)
@@ -304,6 +324,11 @@ class Run:
         finally:
             for job in list(self.waiting):
                 self._report(job)
+
+    def _say(self, text: str) -> None:
+        """Tell what is done."""
+        if not self.quiet:
+            click.echo(f'mmsimtrack: {text}', err=True)
 
     def _show_progress(self, bar, job, step) -> None:
         """Count a frame of a source, on a terminal."""

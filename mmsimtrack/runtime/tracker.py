@@ -31,6 +31,7 @@ class Tracker:
             format of the networks; `'auto'` takes the first one that is
             installed.
         threads: Number of threads of the backend; None leaves it the choice.
+        precision: See `load_network`; None is that of the export.
 
     Attributes:
         settings: Content of `tracker.json`.
@@ -48,6 +49,7 @@ class Tracker:
         folder: str | Path,
         backend: str = 'auto',
         threads: int | None = None,
+        precision: str | None = None,
     ) -> None:
         self.settings = settings = read_settings(folder)
         self.backend = choose_backend(settings['format'], backend)
@@ -62,7 +64,7 @@ class Tracker:
                 Path(folder, file),
                 self.backend,
                 settings['inputs'][name],
-                settings['precision'],
+                precision or settings['precision'],
                 threads,
             )
         self._memory = None
@@ -85,7 +87,7 @@ class Tracker:
             check_first_box(each, frame.shape, f'Target {row}')
         crops, windows = cut_crops(frames, bboxes, self.settings['exemplar'])
         unit = [w.to_crop(each) for w, each in zip(windows, bboxes)]
-        found = self._run(
+        found = self.run(
             'exemplar', exemplar=crops, bbox=np.float32(unit).reshape(-1, 4)
         )
         self._memory = {f'memory{i}': each for i, each in enumerate(found)}
@@ -134,15 +136,21 @@ class Tracker:
     def _find(self, frames, around: np.ndarray):
         """Predict boxes (B, 4) in frame pixels, and scores, around boxes."""
         crops, windows = cut_crops(frames, around, self.settings['search'])
-        unit, scores = self._run('search', search=crops, **self._memory)
+        unit, scores = self.run('search', search=crops, **self._memory)
         bboxes = [w.to_frame(each) for w, each in zip(windows, unit)]
         return np.stack(bboxes), scores
 
-    def _run(self, name: str, **feed) -> list[np.ndarray]:
-        """Run a network, in pieces if its batch is fixed."""
+    def run(self, name: str, **feed: np.ndarray) -> list[np.ndarray]:
+        """Run a network, in pieces if its batch is fixed.
+
+        Args:
+            name: `'exemplar'` or `'search'`.
+            **feed: Its inputs by their names in `tracker.json`, batch first.
+
+        Returns:
+            Its outputs, in the order of `tracker.json`.
+        """
         network, batch = self._networks[name], self.settings['batch']
-        if batch is None and self.backend == 'openvino':
-            batch = 1  # OpenVINO 2026.4 gives wrong boxes for open batches
         count = len(next(iter(feed.values())))
         if batch is None or batch == count:
             return network(feed)

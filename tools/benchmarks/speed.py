@@ -38,6 +38,8 @@ from mmsimtrack.models import SimTrack, TrackState
 from mmsimtrack.structures import CropWindow, SOTDataSample, xywh_to_xyxy
 
 STAGES = ('decode', 'crop', 'copy', 'network', 'rest')
+# options of `torch.compile`; graph: the calls are recorded by the device
+MODES = {'eager': None, 'compiled': {}, 'graph': {'mode': 'reduce-overhead'}}
 DTYPES = {'fp32': None, 'bf16': torch.bfloat16, 'fp16': torch.float16}
 SIDE = 120  # of the default target, in pixels
 
@@ -75,7 +77,10 @@ class Subject:
         """Make the first state of as many videos as frames."""
         with self.precision():
             bboxes = np.stack([self.bbox] * len(frames))
-            return self.model.init(frames, bboxes)
+            state = self.model.init(frames, bboxes)
+        # a recorded graph writes to the same place again
+        memory = tuple(each.clone() for each in state.memory)
+        return replace(state, memory=memory)
 
     def track(self, frames: list, state: TrackState) -> TrackState:
         """Make the next state, with the boxes of the one before."""
@@ -180,9 +185,10 @@ def measure(subject: Subject, args: argparse.Namespace) -> list[dict]:
     """Measure all combinations of mode and precision."""
     device = next(subject.model.parameters()).device.type
     rows = []
-    for mode in sorted(args.mode, reverse=True):
-        if mode == 'compiled':  # and it stays so
-            CompileHook().before_test(SimpleNamespace(model=subject.model))
+    for mode in sorted(args.mode, key=list(MODES).index):
+        if mode != 'eager':  # and it stays so
+            hook = CompileHook(**MODES[mode])
+            hook.before_test(SimpleNamespace(model=subject.model))
         for precision in args.precision:
             dtype = DTYPES[precision]
             subject.precision = functools.partial(
@@ -229,9 +235,11 @@ def parse_args() -> argparse.Namespace:
     add('--device', help='such as cpu or cuda:0 (default: what there is)')
     text = 'fp32, or autocast to bf16 or fp16 (default: fp32)'
     add('--precision', nargs='+', choices=DTYPES, default=['fp32'], help=text)
-    modes = ['eager', 'compiled']
-    text = 'without or with torch.compile (default: eager)'
-    add('--mode', nargs='+', choices=modes, default=['eager'], help=text)
+    text = (
+        'without or with torch.compile, or with CUDA graphs as well (default:'
+        '\neager); compiled and graph need a call each'
+    )
+    add('--mode', nargs='+', choices=MODES, default=['eager'], help=text)
     text = 'numbers of videos at once (default: 1 4 16)'
     add('--slots', nargs='+', type=int, default=[1, 4, 16], help=text)
     text = 'frames to measure, in N slots a N-th of that each, at least 5'
@@ -244,7 +252,10 @@ def parse_args() -> argparse.Namespace:
     add('--out', help='JSON file to write')
     add_trust_option(parser)
     add_cfg_options(parser)
-    return parser.parse_args()
+    args = parser.parse_args()
+    if {'compiled', 'graph'} <= {*args.mode}:
+        parser.error('--mode: found compiled and graph. Call it for each.')
+    return args
 
 
 def main() -> None:

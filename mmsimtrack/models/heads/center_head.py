@@ -93,24 +93,29 @@ class CenterHead(BoxHead):
     def predict(
         self, feat: Tensor, prior: Tensor | None = None
     ) -> InstanceData:
-        """Predict boxes, and how sure the head is of them.
+        """Predict `bboxes` and `scores`; see `read`."""
+        bboxes, scores = self.read(feat, prior)
+        return InstanceData(bboxes=bboxes, scores=scores)
+
+    def read(
+        self, feat: Tensor, prior: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Compute boxes, and how sure the head is of them.
 
         Args:
             feat: (B, C, h, w) search feature.
             prior: (h, w) weights of the cells, when the highest is chosen.
 
         Returns:
-            `bboxes` (B, 4) xyxy in the unit square of the search crop, and
-            `scores` (B,) in [0, 1]: those of the chosen cells, of which the
+            Boxes (B, 4) xyxy in the unit square of the search crop, and
+            scores (B,) in [0, 1]: those of the chosen cells, of which the
             prior is no part.
         """
         score, offset, size = self.maps(feat)
         response = score if prior is None else score * prior
         cells = response.flatten(1).argmax(1)
-        return InstanceData(
-            bboxes=self.read_boxes(cells, offset, size),
-            scores=score.flatten(1).gather(1, cells[:, None])[:, 0],
-        )
+        scores = score.flatten(1).gather(1, cells[:, None])[:, 0]
+        return self.read_boxes(cells, offset, size), scores
 
     def maps(self, feat: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Compute score (B, 1, h, w), offset and size (B, 2, h, w): x, y.

@@ -32,8 +32,9 @@ def soft_argmax(scores: Tensor) -> tuple[Tensor, Tensor]:
         heatmap = heatmap.unflatten(1, (h, w))
         x = torch.arange(w, dtype=dtype, device=scores.device) / w
         y = torch.arange(h, dtype=dtype, device=scores.device) / h
-        x = (heatmap.sum(1) * x).sum(-1)
-        y = (heatmap.sum(2) * y).sum(-1)
+        # in one sum each: OpenVINO 2026.4 fails at a sum of products of sums
+        x = (heatmap * x).sum((1, 2))
+        y = (heatmap * y[:, None]).sum((1, 2))
         return torch.stack([x, y], dim=-1), heatmap
 
 
@@ -145,15 +146,22 @@ class CornerHead(BoxHead):
     def predict(
         self, feat: Tensor, prior: Tensor | None = None
     ) -> InstanceData:
-        """Predict boxes, and how sure the head is of them.
+        """Predict `bboxes` and `scores`; see `read`."""
+        bboxes, scores = self.read(feat, prior)
+        return InstanceData(bboxes=bboxes, scores=scores)
+
+    def read(
+        self, feat: Tensor, prior: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Compute boxes, and how sure the head is of them.
 
         Args:
             feat: (B, C, h, w) search feature.
             prior: Must be None; a corner may be anywhere.
 
         Returns:
-            `bboxes` (B, 4) xyxy in the unit square of the search crop, and
-            `scores` (B,) in [0, 1]: the geometric mean of the two heat maps'
+            Boxes (B, 4) xyxy in the unit square of the search crop, and
+            scores (B,) in [0, 1]: the geometric mean of the two heat maps'
             peaks (ours; the paper has none).
 
         Raises:
@@ -167,7 +175,7 @@ class CornerHead(BoxHead):
             )
         bboxes, heatmaps = self.corners(feat)
         peaks = torch.stack([h.flatten(1).amax(-1) for h in heatmaps])
-        return InstanceData(bboxes=bboxes, scores=peaks.prod(0).sqrt())
+        return bboxes, peaks.prod(0).sqrt()
 
     def corners(self, feat: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         """Compute boxes (B, 4) and the heat maps (B, h, w) of both corners."""

@@ -208,7 +208,7 @@ class SOTTracker(BaseModel):
         crops, windows = self._cut(frames, bboxes, self.exemplar)
         in_crop = [w.to_crop(bbox) for w, bbox in zip(windows, bboxes)]
         # the type before the device: MPS has no float64
-        in_crop = torch.from_numpy(np.stack(in_crop)).to(crops.dtype)
+        in_crop = torch.from_numpy(np.stack(in_crop)).float()
         memory = self.backbone.embed_exemplar(crops, in_crop.to(crops.device))
         state = TrackState(
             memory,

@@ -1,0 +1,95 @@
+"""The example in C++ gives the boxes of the runtime."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from mmsimtrack.deployment.export import draw_clip, follow
+from mmsimtrack.runtime import Tracker
+
+SOURCE = Path(__file__).parents[2] / 'tools/deployment/cpp'
+BOX = '90,70,36,28'  # of the drawn clip
+
+
+@pytest.fixture(scope='module')
+def program(openvino, tmp_path_factory):
+    import openvino
+
+    found = [shutil.which(tool) for tool in ('cmake', 'g++')]
+    found += list(
+        Path('/usr').glob('lib*/**/cmake/opencv4/OpenCVConfig.cmake')
+    )
+    if len(found) < 3 or None in found:
+        missing = pytest.skip
+        if os.environ.get('MMSIMTRACK_REQUIRE_ALL'):
+            missing = pytest.fail
+        missing('apt-get install cmake g++ libopencv-dev')
+    build = tmp_path_factory.mktemp('build')
+    where = Path(openvino.__file__).parent / 'cmake'
+    for command in (
+        ['cmake', '-S', SOURCE, '-B', build, f'-DOpenVINO_DIR={where}'],
+        ['cmake', '--build', build],
+    ):
+        run = subprocess.run(command, capture_output=True, text=True)
+        assert run.returncode == 0, run.stdout + run.stderr
+    return build / 'track'
+
+
+@pytest.fixture(scope='module')
+def frames(tmp_path_factory):
+    """A folder of frames, of which the tenth comes after the ninth."""
+    folder = tmp_path_factory.mktemp('frames')
+    for t, frame in enumerate(draw_clip(12)[0]):
+        cv2.imwrite(str(folder / f'{t}.png'), frame[..., ::-1])
+    return folder
+
+
+def run(*args):
+    return subprocess.run(args, capture_output=True, text=True)
+
+
+def read_bboxes(text):
+    """Boxes (T, 4) xyxy of the CSV rows."""
+    header, *rows = text.split()
+    assert header == 'frame,target,x,y,w,h,score'
+    rows = np.array([row.split(',') for row in rows], float)
+    assert rows[:, 0].tolist() == list(range(len(rows)))
+    return np.hstack([rows[:, 2:4], rows[:, 2:4] + rows[:, 4:6]])
+
+
+@pytest.mark.parametrize('bbox', [(90, 70, 126, 98), (-9, 100, 40, 250.5)])
+def test_boxes_of_frames(program, exported, frames, bbox):
+    x1, y1, x2, y2 = bbox
+    done = run(program, exported[0], frames, f'{x1},{y1},{x2 - x1},{y2 - y1}')
+    assert done.returncode == 0, done.stderr
+    found = read_bboxes(done.stdout)
+    tracker = Tracker(exported[0], 'openvino')
+    expected = follow(tracker, draw_clip(12)[0], bbox)
+    np.testing.assert_allclose(found[0], bbox)
+    np.testing.assert_allclose(found[1:], expected, atol=0.05)
+    assert np.ptp(expected, axis=0).max() > 1  # it moves
+
+
+def test_a_video(program, exported, tmp_path):
+    path = str(tmp_path / 'clip.avi')
+    code = cv2.VideoWriter_fourcc(*'MJPG')
+    video = cv2.VideoWriter(path, code, 25, (240, 180))
+    for frame in draw_clip(4)[0]:
+        video.write(np.ascontiguousarray(frame[..., ::-1]))
+    video.release()
+    done = run(program, exported[0], path, BOX)
+    assert len(read_bboxes(done.stdout)) == 4
+
+
+def test_errors(program, exported, tmp_path):
+    done = run(program, exported[0], tmp_path, '1,2,3')
+    assert done.returncode == 2 and 'usage: track EXPORTED' in done.stderr
+    done = run(program, tmp_path, tmp_path, BOX)
+    assert 'tracker.json is missing' in done.stderr
+    done = run(program, exported[0], tmp_path / 'no.mp4', BOX)
+    assert done.returncode == 2 and 'no frame in' in done.stderr
