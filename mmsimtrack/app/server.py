@@ -30,7 +30,7 @@ class AppServer(ThreadingHTTPServer):
     daemon_threads = True
 
     def __init__(self, port: int = 0, picture: bytes | None = None) -> None:
-        super().__init__(('127.0.0.1', port), partial(_Handler, picture))
+        super().__init__(('127.0.0.1', port), partial(Handler, picture))
         self.host = f'127.0.0.1:{self.server_port}'
         self.url = f'http://{self.host}/'
         self.boxes, self.answered = [], threading.Event()
@@ -41,7 +41,7 @@ class AppServer(ThreadingHTTPServer):
             self.url += f'?pick={token}'
 
 
-class _Handler(SimpleHTTPRequestHandler):
+class Handler(SimpleHTTPRequestHandler):
     """Answers with the files of the page, and with the picture."""
 
     extensions_map = {
@@ -63,7 +63,7 @@ class _Handler(SimpleHTTPRequestHandler):
         if self.headers['Host'] != self.server.host:
             return self.send_error(403)
         if self.server.place and self.path == self.server.place + 'frame.png':
-            self._begin(200, 'image/png', len(self.picture))
+            self.begin(200, 'image/png', len(self.picture))
             self.wfile.write(self.picture)
             return None
         return super().send_head()
@@ -74,11 +74,19 @@ class _Handler(SimpleHTTPRequestHandler):
         place = self.server.place
         if not place or self.path != place + 'boxes' or length > MOST_BYTES:
             return self.send_error(403)
-        self.server.boxes = json.loads(self.rfile.read(length))
-        self._begin(204, 'text/plain', 0)
+        try:
+            boxes = json.loads(self.rfile.read(length))
+            self.server.boxes = [[float(v) for v in box] for box in boxes]
+            valid = all(w > 0 and h > 0 for _, _, w, h in self.server.boxes)
+        except (TypeError, ValueError):
+            valid = False
+        if not (valid and self.server.boxes):
+            return self.send_error(400, 'expected boxes [x, y, w, h]')
+        self.begin(204, 'text/plain', 0)
         self.server.answered.set()
 
-    def _begin(self, status: int, kind: str, length: int) -> None:
+    def begin(self, status: int, kind: str, length: int) -> None:
+        """Send the head of an answer."""
         self.send_response(status)
         self.send_header('Content-Type', kind)
         self.send_header('Content-Length', str(length))
