@@ -35,7 +35,7 @@ CLIPS = {  # frames and boxes
     'Walking2': ('otb/Walking2/img', 'otb/Walking2/groundtruth_rect.txt'),
     'boat1': ('uav123/data_seq/UAV123/boat1', 'uav123/anno/UAV123/boat1.txt'),
 }
-LENGTH = 40  # frames of each clip
+LENGTH = 25  # frames of each clip
 PATIENCE = 500  # seconds, on a machine that does much else
 
 

@@ -127,6 +127,7 @@ function setRate() {
   const step = Math.min(interval, 0.04);
   const wanted = $('pace').value === 'all' ? (600 * step) / busy : 1;
   source.rate = Math.min(Math.max(wanted, SLOWEST), 1);
+  source.waits = wanted < 1;
 }
 
 async function end() {

@@ -13,7 +13,12 @@ export class VideoSource {
     this.live = live;
     this.presented = null;
     this.onframe = this.onend = () => {};
-    video.addEventListener('ended', () => this.onend());
+    this.paused = true;
+    this.waits = false; // whether the video stands still during `onframe`
+    video.addEventListener('ended', () => {
+      this.paused = true;
+      this.onend();
+    });
     this.request();
   }
 
@@ -50,22 +55,40 @@ export class VideoSource {
   async tell({ mediaTime, presentedFrames }) {
     const skipped = this.presented === null ? 0 : presentedFrames - this.presented - 1;
     this.presented = presentedFrames;
+    const { waits } = this;
+    if (waits) this.video.pause();
     await this.onframe(mediaTime, Math.max(skipped, 0));
+    if (waits && !this.paused) this.start();
+    this.shown?.();
     this.request();
   }
 
   get width() { return this.video.videoWidth; }
   get height() { return this.video.videoHeight; }
   get duration() { return this.video.duration; }
-  get paused() { return this.video.paused; }
   set rate(value) { this.video.playbackRate = value; }
-  play() { return this.video.play(); }
-  pause() { this.video.pause(); }
+  /** Let the video play; being paused again before it does is no error. */
+  start() { return this.video.play().catch(() => {}); }
+
+  play() {
+    this.paused = false;
+    return this.start();
+  }
+
+  pause() {
+    this.paused = true;
+    this.video.pause();
+  }
+
   draw(context) { context.drawImage(this.video, 0, 0); }
 
+  /** Go to a time; done once the picture has been dealt with. */
   seek(seconds) {
     this.presented = null;
-    this.video.currentTime = seconds;
+    return new Promise((resolve) => {
+      this.shown = resolve;
+      this.video.currentTime = seconds;
+    });
   }
 
   close() {
