@@ -60,6 +60,7 @@ export class VideoSource {
     await this.onframe(mediaTime, Math.max(skipped, 0));
     if (waits && !this.paused) this.start();
     this.shown?.();
+    if (this.closed) return;
     this.request();
   }
 
@@ -85,6 +86,8 @@ export class VideoSource {
   /** Go to a time; done once the picture has been dealt with. */
   seek(seconds) {
     this.presented = null;
+    // browsers present no picture anew
+    if (this.video.currentTime === seconds) return this.onframe(seconds, 0);
     return new Promise((resolve) => {
       this.shown = resolve;
       this.video.currentTime = seconds;
@@ -92,6 +95,7 @@ export class VideoSource {
   }
 
   close() {
+    this.closed = true;
     this.video.cancelVideoFrameCallback(this.handle);
     this.onframe = this.onend = () => {};
     this.video.pause();
@@ -102,9 +106,10 @@ export class VideoSource {
   }
 }
 
+/** Wait for the first picture; before, the video draws nothing. */
 function opened(video) {
   return new Promise((resolve, reject) => {
-    video.onloadeddata = resolve;
+    video.requestVideoFrameCallback(resolve);
     video.onerror = reject;
     video.load();
   });
