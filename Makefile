@@ -9,7 +9,7 @@ LIGHT := tools/deployment/light
 WORKERS ?= $(shell env -u OMP_NUM_THREADS nproc)
 
 .PHONY: help install demo test test-kits test-stress test-corpus test-export \
-	light docs lint wheel clean
+	light app docs lint wheel clean
 
 help:
 	@echo "make demo                       the quick start: the shipped tracker"
@@ -23,6 +23,7 @@ help:
 	@echo "make test-export                the zoo in full size as ONNX; a tracker"
 	@echo "                                without torch in an environment of its own"
 	@echo "make light                      the wheel of mmsimtrack-light, in dist/"
+	@echo "make app                        runtime and networks of the browser page"
 	@echo "make lint                       style checks"
 	@echo "make install                    the environment in .venv"
 
@@ -78,6 +79,11 @@ light: install
 	$(BIN)/mmsimtrack export sim_s16-6l_real --out $(LIGHT)/mmsimtrack_light/model
 	$(BIN)/python -m pip wheel -q --no-deps -w dist $(LIGHT)
 
+# After sim_t16_real or the lock file has changed.
+app: install
+	npm ci --ignore-scripts --no-audit --no-fund --prefix tools/deployment/app
+	$(BIN)/python tools/deployment/app/build.py
+
 lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -85,4 +91,4 @@ lint: install
 	$(BIN)/interrogate -q mmsimtrack tools
 
 clean:
-	rm -rf .venv .venv-kits build dist site *.egg-info
+	rm -rf .venv .venv-kits tools/deployment/app/node_modules build dist site *.egg-info

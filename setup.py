@@ -83,7 +83,13 @@ setup(
         'Topic :: Scientific/Engineering :: Image Recognition',
     ],
     packages=find_packages(include=['mmsimtrack', 'mmsimtrack.*']),
-    package_data={'mmsimtrack': ['datasets/splits/*.txt', 'checkpoints/*']},
+    package_data={
+        'mmsimtrack': [
+            'app/static/**',
+            'datasets/splits/*.txt',
+            'checkpoints/*',
+        ]
+    },
     python_requires='>=3.10',
     install_requires=read_requirements('runtime.txt'),
     extras_require={

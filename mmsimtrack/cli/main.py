@@ -14,6 +14,7 @@ from pathlib import Path
 import click
 
 from mmsimtrack.apis.zoo import ROOT, find_model, list_models
+from mmsimtrack.cli.app import app
 from mmsimtrack.cli.export import export
 from mmsimtrack.cli.track import track
 from mmsimtrack.version import __version__
@@ -47,6 +48,7 @@ def command(traceback: bool) -> None:
 
 
 command.add_command(track)
+command.add_command(app)
 command.add_command(export)
 
 

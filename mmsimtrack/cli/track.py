@@ -7,12 +7,18 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from mmsimtrack.cli.app import draw_boxes
 from mmsimtrack.cli.options import BadValue, parse_bbox, parse_source
+
+if TYPE_CHECKING:
+    import numpy as np
 
 DEFAULT_MODEL = 'sim_s16-6l_real'
 FORMATS = ('csv', 'json', 'mot', 'coco', 'txt')
@@ -138,11 +144,7 @@ def track(sources, box, box_at, start, end, step, show, **options) -> int:
             '--show needs a display, and an OpenCV with windows (package '
             'opencv-python, not opencv-python-headless). Leave it out.'
         )
-    if not (all(starts) or has_display()):
-        raise click.UsageError(
-            'there is no display to draw a box in. Give the target in '
-            'the first frame: --box x,y,w,h in pixels.'
-        )
+    draw = None if all(starts) else choose_drawing()
     from mmsimtrack.apis.follow import Job
     from mmsimtrack.apis.sources import Footage
 
@@ -152,7 +154,8 @@ def track(sources, box, box_at, start, end, step, show, **options) -> int:
     ]
     for job in jobs:
         if not job.starts:
-            job.starts = [(0, 1, select_box(job.footage.peek()))]
+            boxes = draw(job.footage.peek())
+            job.starts = [(0, i, box) for i, box in enumerate(boxes, 1)]
     return Run(jobs, show, options.pop('quiet'))(**options)
 
 
@@ -207,8 +210,24 @@ def has_display() -> bool:
     return True
 
 
-def select_box(frame) -> list[float]:
-    """Let the user draw a box in a window -> xyxy.
+def choose_drawing() -> Callable[[np.ndarray], list]:
+    """Choose where the user draws boxes: in a window, else in a browser.
+
+    Raises:
+        click.UsageError: If there is no user at a terminal either.
+    """
+    if has_display():
+        return select_boxes
+    if sys.stdin.isatty():
+        return draw_boxes
+    raise click.UsageError(
+        'there is no display to draw a box in. Give the target in '
+        'the first frame: --box x,y,w,h in pixels.'
+    )
+
+
+def select_boxes(frame) -> list[list[float]]:
+    """Let the user draw a box in a window -> one box, xyxy.
 
     Raises:
         click.UsageError: If none was drawn.
@@ -220,7 +239,7 @@ def select_box(frame) -> list[float]:
     cv2.destroyWindow(title)
     if not w or not h:
         raise click.UsageError('no box was drawn. Draw one, or give --box.')
-    return [x, y, x + w, y + h]
+    return [[x, y, x + w, y + h]]
 
 
 def choose_precision(name: str, device: str):

@@ -1,5 +1,6 @@
 """Boxes, labels, lists, attributes and results as text files."""
 
+import os
 import codecs
 import gzip
 import json
