@@ -3,9 +3,11 @@
 Documents link to configs, source files and READMEs by their places in the
 repository, so that the links work in a checkout. Here each such file becomes
 a page below `source/`, and links lead there; `README.md` becomes the home
-page. Pages of the API reference are made from the package.
+page. Pages of the API reference are made from the package, and a page of each
+notebook from its text, its code and what the code has put out.
 """
 
+import json
 import posixpath
 import re
 from pathlib import Path
@@ -15,10 +17,14 @@ from mkdocs.structure.files import File, Files, InclusionLevel
 
 ROOT = Path(__file__).parents[1]
 DOCS = 'docs/en/'
-PLACES = {'README.md': 'index.md'}
+PLACES = {
+    'README.md': 'index.md',
+    'docs/tutorials/track_and_train.ipynb': 'tutorials/track_and_train.md',
+}
 TOP = ('CHANGELOG.md', 'CONTRIBUTING.md')
+TEXTS = ('.md', '.ipynb')  # what may have links
 LINK = re.compile(r'(\]\()([^)\s#]+)((?:#[^)]*)?\))')
-FENCE = re.compile(r'^ *(```|~~~).*?^ *\1 *$|`[^`\n]+`', re.M | re.S)
+FENCE = re.compile(r'^ *(`{3,}|~~~).*?^ *\1 *$|`[^`\n]+`', re.M | re.S)
 API = (
     'apis',
     'structures',
@@ -74,7 +80,7 @@ def on_page_markdown(markdown: str, page, **_) -> str:
     """Let links lead to pages of the site."""
     uri = page.file.src_uri
     origin = ORIGINS.get(uri, DOCS + uri)
-    if not origin.endswith('.md'):
+    if not origin.endswith(TEXTS):
         return markdown
 
     def rewrite(match: re.Match) -> str:
@@ -99,9 +105,9 @@ def outside_code(markdown: str, change) -> str:
 
 def linked_files(name: str) -> list[str]:
     """Files and folders of the repository that a document links to."""
-    if not name.endswith('.md'):
+    if not name.endswith(TEXTS):
         return []
-    text = (ROOT / name).read_text('utf-8')
+    text = show(ROOT / name)
     links = LINK.findall(FENCE.sub('', text))
     targets = (resolve(name, link) for _, link, _ in links)
     return [target for target in targets if target]
@@ -130,7 +136,7 @@ def place(name: str) -> str:
             if (ROOT / readme).exists()
             else f'source/{name}/files.md'
         )
-    shown = name.endswith(('.md', '.png', '.svg'))
+    shown = name.endswith(('.md', '.png', '.svg', '.webp'))
     return f'source/{name}' + ('' if shown else '.md')
 
 
@@ -139,14 +145,41 @@ def show(path: Path) -> str:
     name = path.relative_to(ROOT).as_posix()
     if path.suffix == '.md':
         return path.read_text('utf-8')
+    if path.suffix == '.ipynb':
+        return show_notebook(path)
     if path.is_dir():
         names = sorted(p.name + '/' * p.is_dir() for p in path.iterdir())
         rows = [f'- `{n}`' for n in names if not n.startswith(('_', '.'))]
         return f'# {name}\n\n' + '\n'.join(rows) + '\n'
     language = {'.py': 'python', '.yml': 'yaml', '.sh': 'bash'}
-    text = path.read_text('utf-8').rstrip()
+    text = path.read_text('utf-8')
     kind = language.get(path.suffix, 'text')
-    return f'# {path.name}\n\n`{name}`\n\n``````{kind}\n{text}\n``````\n'
+    return f'# {path.name}\n\n`{name}`\n\n{fence(text, kind)}\n'
+
+
+def show_notebook(path: Path) -> str:
+    """Page of a notebook: text, code, and the text and pictures put out."""
+    parts = []
+    for cell in json.loads(path.read_text('utf-8'))['cells']:
+        source = ''.join(cell['source'])
+        if cell['cell_type'] == 'markdown':
+            parts.append(source)
+            continue
+        is_bash = source.startswith('%%bash')
+        parts.append(fence(source, 'bash' if is_bash else 'python'))
+        for output in cell['outputs']:
+            data = output.get('data', {'text/plain': output.get('text')})
+            if 'image/png' in data:
+                picture = ''.join(data['image/png']).replace('\n', '')
+                parts.append(f'![](data:image/png;base64,{picture})')
+            else:
+                parts.append(fence(''.join(data['text/plain']), 'text'))
+    return '\n\n'.join(parts) + '\n'
+
+
+def fence(text: str, language: str) -> str:
+    """Block of code."""
+    return f'``````{language}\n{text.rstrip()}\n``````'
 
 
 def reference(name: str) -> str:

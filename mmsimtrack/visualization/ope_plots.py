@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
 from mmsimtrack.evaluation.functional import LIMITS
 from mmsimtrack.fileio import PathLike, replace_atomically
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 # kind of curve -> title, x label
 CURVES = {
@@ -154,6 +156,10 @@ def new_figure(size: tuple[float, float]) -> Figure:
     Args:
         size: Width and height in inches.
     """
+    # tracking, which draws no plot, starts half a second earlier without
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=size, layout='constrained')
     FigureCanvasAgg(figure)
     return figure

@@ -1,9 +1,9 @@
 """Boxes, labels, lists, attributes and results as text files."""
 
-import os
 import codecs
 import gzip
 import json
+import os
 import random
 
 import layouts
