@@ -1,5 +1,6 @@
 """mmsimtrack track: options, what it writes, how it ends."""
 
+import gc
 import json
 import math
 import multiprocessing
@@ -187,7 +188,9 @@ def test_the_window_ends_it(called, monkeypatch):
 
 def run_in_child(args, limit):
     """A run that is slow enough to be ended by a signal, or by a full disk."""
-    cv2.setNumThreads(0)  # threads do not survive a fork
+    # threads do not survive a fork, and codecs that wait for theirs hang
+    cv2.setNumThreads(0)
+    gc.freeze()
     if limit:
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
     sot_inferencer.init_model = lambda *_, **__: Drifter(pause=0.01)
@@ -221,6 +224,7 @@ def test_whatever_ends_it_the_rows_remain(called, tmp_path, end, repeat):
     csv = folder / 'ball_tracked.csv'
     if limit is None:
         while not csv.exists() or csv.read_text().count('\n') < 3:
+            assert child.is_alive()
             time.sleep(0.002)
         time.sleep(random.uniform(0, 0.2))
         os.kill(child.pid, getattr(signal, end))
