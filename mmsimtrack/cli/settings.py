@@ -19,6 +19,7 @@ from mmsimtrack.registry import DATASETS
 # what a config may hold at its top: what runners take, and their kind
 TOP = {*signature(Runner).parameters, *signature(FlexibleRunner).parameters}
 TOP |= {'custom_imports', 'env_cfg', 'log_processor', 'runner_type'}
+TOP |= {'vis_backends'}  # a helper of every config, also of a dumped one
 # the keys of dictionaries that are read by name, where others would be ignored
 LOADER = {*signature(DataLoader).parameters, 'num_batch_per_epoch'}
 KEYS = {

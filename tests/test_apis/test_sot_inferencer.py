@@ -117,7 +117,7 @@ def test_a_day_of_a_camera_fits_into_memory(inferencer, frames):
     tracemalloc.start()
     inferencer(watch(), BBOX)
     tracemalloc.stop()
-    assert sizes[1] - sizes[0] < 400 * 100
+    assert sizes[1] - sizes[0] < 400 * 200
 
 
 def test_no_frames(inferencer):
