@@ -19,7 +19,6 @@ from mmsimtrack.registry import DATASETS
 # what a config may hold at its top: what runners take, and their kind
 TOP = {*signature(Runner).parameters, *signature(FlexibleRunner).parameters}
 TOP |= {'custom_imports', 'env_cfg', 'log_processor', 'runner_type'}
-TOP |= {'vis_backends'}  # a helper of every config, also of a dumped one
 # the keys of dictionaries that are read by name, where others would be ignored
 LOADER = {*signature(DataLoader).parameters, 'num_batch_per_epoch'}
 KEYS = {
@@ -191,15 +190,26 @@ def check_settings(cfg: Config) -> None:
 
 def _without_effect(cfg: Config) -> Iterator[str]:
     """Yield keys that no runner takes, and no line of the config uses."""
-    if re.search('^launcher = ', cfg.text, re.M):
-        return  # the config of a run, in which helpers have been filled in
     text = re.sub(r'#.*', '', cfg.text)
     bare = re.sub(r"""'[^'\n]*'|"[^"\n]*\"""", '', text)
     for key in cfg.keys() - TOP:
         word = rf'\b{re.escape(key)}\b'
         used = re.search(rf'(?<![./]){word}(?!\s*=(?!=)|/)', bare)
-        if not used and not re.search(rf'_base_\.{word}', text):
+        if not (used or re.search(rf'_base_\.{word}', text)):
+            if _is_dumped(cfg):
+                return
             yield key
+
+
+def _is_dumped(cfg: Config) -> bool:
+    """Whether mmengine wrote the file, with all helpers filled in.
+
+    That of a run, which has its launcher, may have been edited since.
+    """
+    if re.search('^launcher = ', cfg.text, re.M):
+        return True
+    _, _, text = cfg.text.partition('\n')  # the first line names the file
+    return bool(text) and Config.fromfile(cfg.filename).pretty_text == text
 
 
 def _check_key(name: str, known: Iterable[str], where: str) -> None:

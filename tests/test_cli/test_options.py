@@ -9,6 +9,10 @@ from mmsimtrack.cli.options import (
     parse_numbers,
     parse_source,
 )
+from mmsimtrack.cli.settings import change_settings
+from mmsimtrack.fileio import read_config
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_command_lines_take_xywh():
@@ -44,3 +48,14 @@ def test_a_number_is_a_camera_unless_a_folder_has_that_name(
     assert parse_source('clip.mp4') == 'clip.mp4'
     Path('0').mkdir()
     assert parse_source('0') == '0'
+
+
+def test_a_dumped_config_may_hold_helpers(tmp_path):
+    path = tmp_path / 'dumped.py'
+    read_config(ROOT / 'configs/demo/sim_tiny_generated.py').dump(path)
+    cfg = read_config(path)
+    change_settings(cfg, {'train_cfg.max_epochs': 1})
+    assert cfg.data_root and cfg.train_cfg.max_epochs == 1
+    path.write_text(f'load_form = None\n{path.read_text()}\n')
+    with pytest.raises(ValueError, match='Did you mean load_from'):
+        change_settings(read_config(path), {})

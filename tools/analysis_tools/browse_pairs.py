@@ -20,7 +20,7 @@ from torch import nn
 
 from mmsimtrack.cli.options import add_cfg_options, parse_image
 from mmsimtrack.cli.ranges import at_least
-from mmsimtrack.cli.settings import check_options
+from mmsimtrack.cli.settings import change_settings
 from mmsimtrack.datasets import PairDataset, VideoSequence, fill_pairs
 from mmsimtrack.fileio import read_config
 from mmsimtrack.models.tokenizers import patch_boxes, target_ratio
@@ -205,8 +205,7 @@ def main() -> None:
     """Write the pictures."""
     args = parse_args()
     cfg = read_config(args.config)
-    check_options(cfg, args.cfg_options)
-    cfg.merge_from_dict(args.cfg_options)
+    change_settings(cfg, args.cfg_options)
     init_default_scope('mmsimtrack')
     pairs = build_pairs(cfg)
     backbone = MODELS.build(cfg.model.backbone)  # loads no weights

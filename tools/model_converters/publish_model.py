@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from mmsimtrack.apis import SOTInferencer
 from mmsimtrack.cli.options import add_cfg_options
-from mmsimtrack.cli.settings import check_options
+from mmsimtrack.cli.settings import change_settings
 from mmsimtrack.datasets import fill_pairs
 from mmsimtrack.fileio import read_config, replace_atomically
 
@@ -112,8 +112,7 @@ def main(argv: list[str] | None = None) -> None:
     if args.out.exists():
         parser.error(f'{args.out} exists. Remove it, or give another name.')
     cfg = read_config(args.config)
-    check_options(cfg, args.cfg_options)
-    cfg.merge_from_dict(args.cfg_options)
+    change_settings(cfg, args.cfg_options)
     init_default_scope('mmsimtrack')
     model = SOTInferencer(cfg, args.checkpoint, 'cpu').model
     if args.recount:
