@@ -1,5 +1,3 @@
 """A page that tracks in the browser, and what serves it on this machine."""
 
 from .server import STATIC, AppServer
-
-__all__ = ['STATIC', 'AppServer']

@@ -308,7 +308,6 @@ class Run:
         from mmsimtrack.apis.follow import follow
         from mmsimtrack.apis.sinks import write_all
         from mmsimtrack.apis.sot_inferencer import init_model, show_frame
-        from mmsimtrack.deployment.fastest import accelerate
 
         if model is None and weights is None:
             model = DEFAULT_MODEL
@@ -329,6 +328,8 @@ class Run:
                 closing(steps),
             ):
                 if backend != 'torch':
+                    from mmsimtrack.deployment.fastest import accelerate
+
                     total = sum(job.footage.total or 0 for job in self.jobs)
                     total *= not self.live  # a camera does not wait
                     options = backend, precision, total, self._say

@@ -99,16 +99,20 @@ class CocoDataset(SequenceDataset):
         objects = self.take_indices(objects)
         bboxes_xywh = np.array([entry['bbox'] for entry in objects], float)
         visible = has_area(bboxes_xywh)
-        frame = osp.join(self._folder, '{}'), 0, 1  # of one
-        sequences = []
-        for i, entry in enumerate(objects):
-            names = (files[entry['image_id']],)
-            seen = visible[i : i + 1]
-            columns = bboxes_xywh[i : i + 1], seen, seen, names
-            outline = self._outline_of(entry) if self.masks else ()
-            name = str(entry['id'])
-            sequences.append(VideoSequence(name, *frame, *columns, outline))
-        return pack_sequences(sequences)
+        return pack_sequences(
+            VideoSequence(
+                str(entry['id']),
+                osp.join(self._folder, '{}'),
+                first_frame=0,
+                num_frames=1,
+                bboxes_xywh=bboxes_xywh[i : i + 1],
+                visible=visible[i : i + 1],
+                scored=visible[i : i + 1],
+                frame_names=(files[entry['image_id']],),
+                outline=self._outline_of(entry) if self.masks else (),
+            )
+            for i, entry in enumerate(objects)
+        )
 
     def _outline_of(self, entry: dict) -> list[np.ndarray]:
         """Read the outline of an annotation, and name it if that fails."""

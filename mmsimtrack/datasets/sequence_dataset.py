@@ -107,8 +107,12 @@ class SequenceDataset(BaseDataset):
         check_option(f'{type(self).__name__}: split', split, self.splits)
         vars(self).update(self.splits[split], frames_optional=frames_optional)
         self.options = {**vars(self), 'indices': indices}
-        kwargs = dict(test_mode=test_mode, lazy_init=lazy_init)
-        super().__init__(data_root=str(data_root), indices=indices, **kwargs)
+        super().__init__(
+            data_root=str(data_root),
+            test_mode=test_mode,
+            indices=indices,
+            lazy_init=lazy_init,
+        )
 
     # which sequences there are
 
@@ -282,10 +286,16 @@ class SequenceDataset(BaseDataset):
         numbers = range(first, first + num_frames)
         if names == [osp.basename(template).format(n) for n in numbers]:
             names = ()  # they follow from the template
-        frame = template, first, num_frames
-        scored = self.find_scored(bboxes_xywh, visible, flags)
-        columns = bboxes_xywh, visible, scored, tuple(names) or None
-        return VideoSequence(info['name'], *frame, *columns)
+        return VideoSequence(
+            info['name'],
+            template,
+            first,
+            num_frames,
+            bboxes_xywh,
+            visible,
+            self.find_scored(bboxes_xywh, visible, flags),
+            tuple(names) or None,
+        )
 
     def list_frames(self, info: dict) -> list[str]:
         """List the names of the frames of a sequence.

@@ -21,7 +21,8 @@ from mmsimtrack.apis.sot_inferencer import Tracker as TorchTracker
 from mmsimtrack.datasets.index import CACHE
 from mmsimtrack.deployment.export import draw_clip, export, follow
 from mmsimtrack.engine.autocast import has_native_bfloat16
-from mmsimtrack.fileio import lock_folder, replace_atomically
+from mmsimtrack.evaluation.reports import write_json
+from mmsimtrack.fileio import lock_folder
 from mmsimtrack.models import SOTTracker
 from mmsimtrack.runtime import Tracker
 from mmsimtrack.structures import aligned_iou
@@ -233,6 +234,5 @@ def _measure(model: SOTTracker, folder: Path, threads: int) -> dict:
         expected = bboxes if expected is None else expected
         loss = 1 - float(aligned_iou(bboxes, expected).mean())
         rows[f'{name} {precision}'] = {'ms': 1000 * seconds, 'loss': loss}
-    with replace_atomically(path) as temporary:
-        temporary.write_text(json.dumps({'about': about, 'rows': rows}))
+    write_json(path, {'about': about, 'rows': rows})
     return rows
