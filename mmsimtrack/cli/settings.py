@@ -192,7 +192,7 @@ def _without_effect(cfg: Config) -> Iterator[str]:
     """Yield keys that no runner takes, and no line of the config uses."""
     text = re.sub(r'#.*', '', cfg.text)
     bare = re.sub(r"""'[^'\n]*'|"[^"\n]*\"""", '', text)
-    for key in cfg.keys() - TOP:
+    for key in (key for key in cfg if key not in TOP):
         word = rf'\b{re.escape(key)}\b'
         used = re.search(rf'(?<![./]){word}(?!\s*=(?!=)|/)', bare)
         if not (used or re.search(rf'_base_\.{word}', text)):
