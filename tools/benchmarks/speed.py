@@ -27,6 +27,7 @@ from mmsimtrack.cli.options import add_cfg_options, add_trust_option
 from mmsimtrack.cli.settings import change_settings
 from mmsimtrack.datasets import FrameReader, read_frame
 from mmsimtrack.datasets.frames import ENDINGS, list_frames
+from mmsimtrack.deployment.fastest import accelerate
 from mmsimtrack.engine.hooks import CompileHook
 from mmsimtrack.engine.loops.sequence_batch import (
     open_sequences,
@@ -56,16 +57,18 @@ class Subject:
         paths: Image files, taken again and again.
         bbox: (4,) xyxy of the target in frame pixels.
         precision: Makes the context in which the tracker runs.
+        device: Type of the device of the tracker.
     """
 
     model: SimTrack
     paths: list[str]
     bbox: np.ndarray
     precision: Callable[[], AbstractContextManager] = contextlib.nullcontext
+    device: str = 'cpu'
 
     def synchronize(self) -> None:
         """Wait until the device has done all it was told to do."""
-        if next(self.model.parameters()).device.type != 'cpu':
+        if self.device != 'cpu':
             torch.accelerator.synchronize()
 
     def now(self) -> float:
@@ -183,7 +186,7 @@ def find_frames(folder: Path | None, root: Path) -> list[str]:
 
 def measure(subject: Subject, args: argparse.Namespace) -> list[dict]:
     """Measure all combinations of mode and precision."""
-    device = next(subject.model.parameters()).device.type
+    device = subject.device
     rows = []
     for mode in sorted(args.mode, key=list(MODES).index):
         if mode != 'eager':  # and it stays so
@@ -233,6 +236,9 @@ def parse_args() -> argparse.Namespace:
     add('config', help='config file')
     add('checkpoint', nargs='?', help='its weights (default: random ones)')
     add('--device', help='such as cpu or cuda:0 (default: what there is)')
+    backends = ['torch', 'onnxruntime', 'openvino']
+    text = 'what runs the network on a CPU (default: torch); no autocast then'
+    add('--backend', choices=backends, default='torch', help=text)
     text = 'fp32, or autocast to bf16 or fp16 (default: fp32)'
     add('--precision', nargs='+', choices=DTYPES, default=['fp32'], help=text)
     text = (
@@ -267,6 +273,8 @@ def main() -> None:
     about = args.checkpoint, args.device, args.trust_checkpoint
     model = SOTInferencer(cfg, *about).model
     device = next(model.parameters()).device
+    if args.backend != 'torch':
+        accelerate(model, args.backend)
     machine = f'{describe_machine()}, {torch.get_num_threads()} threads'
     if device.type == 'cuda':
         machine = f'{torch.cuda.get_device_name(device)}; {machine}'
@@ -275,18 +283,19 @@ def main() -> None:
         height, width = read_frame(paths[0]).shape[:2]
         middle = (width - SIDE) / 2, (height - SIDE) / 2, SIDE, SIDE
         bbox = xywh_to_xyxy(args.bbox_xywh or middle)
-        rows = measure(Subject(model, paths, bbox), args)
+        rows = measure(Subject(model, paths, bbox, device=device.type), args)
     content = {
         'config': str(args.config),
         'checkpoint': args.checkpoint,
         'device': str(device),
+        'backend': args.backend,
         'machine': machine,
         'frames': f'{args.video or "generated"}, {width}x{height}',
         'bbox_xyxy': bbox.tolist(),
         'num_frames': args.num_frames,
         'measurements': rows,
     }
-    keys = ('config', 'device', 'machine', 'frames')
+    keys = ('config', 'device', 'backend', 'machine', 'frames')
     print(*(f'{key}: {content[key]}' for key in keys), sep='\n')
     print(f'\n{report(rows)}')
     if args.out:
