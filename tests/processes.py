@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import socket
 import subprocess
 import sys
 import tempfile
@@ -37,19 +38,36 @@ def python(*arguments, **options):
     return run(sys.executable, *arguments, **options)
 
 
-def forked(*arguments, check=True):
-    """Run the command `mmsimtrack` in a process of its own, in a moment.
+def forked(*arguments, check=True, ranks=None, **environ):
+    """Run the command `mmsimtrack` in processes of their own, in a moment.
+
+    Args:
+        *arguments: Those of the command.
+        check: Whether it has to succeed.
+        ranks: Number of processes that work together, as `torchrun` starts
+            them; None runs one alone.
+        **environ: Further variables of the environment.
 
     Returns:
-        As `run`; all that it says is in `stderr`.
+        As `run`; all that the processes say is in `stderr`.
     """
-    with tempfile.NamedTemporaryFile() as log:
-        args = list(map(str, arguments)), log.name, dict(os.environ)
-        process = SERVER.Process(target=_begin, args=args)
-        process.start()
-        process.join()
-        text = Path(log.name).read_text()
-    status = process.exitcode
+    arguments, environ = list(map(str, arguments)), {**os.environ, **environ}
+    if ranks:
+        arguments += ['--launcher', 'pytorch']
+        with socket.create_server(('127.0.0.1', 0)) as server:
+            environ['MASTER_PORT'] = str(server.getsockname()[1])
+        environ |= {'MASTER_ADDR': '127.0.0.1', 'WORLD_SIZE': str(ranks)}
+    with tempfile.NamedTemporaryFile('r') as log:
+        processes = []
+        for rank in map(str, range(ranks or 1)):
+            own = {'RANK': rank, 'LOCAL_RANK': rank} if ranks else {}
+            args = arguments, log.name, {**environ, **own}
+            processes.append(SERVER.Process(target=_begin, args=args))
+            processes[-1].start()
+        for process in processes:
+            process.join()
+        text = log.read()
+    status = max((p.exitcode for p in processes), key=abs)
     assert status == 0 or not check, text[-7000:]
     return subprocess.CompletedProcess(arguments, status, '', text)
 
@@ -58,7 +76,8 @@ def _begin(arguments, log, environ):
     """Begin a forked process: what it says goes to a file."""
     os.chdir(ROOT)
     os.environ.update(environ)
-    with open(log, 'w') as file:
+    sys.path[:0] = environ.get('PYTHONPATH', '').split(os.pathsep)
+    with open(log, 'a') as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
     sys.exit(main(arguments))

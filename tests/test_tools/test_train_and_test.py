@@ -48,9 +48,9 @@ def losses(work_dir):
     return result
 
 
-def train(config, work_dir, *args, check=True):
+def train(config, work_dir, *args, **options):
     command = 'train', config, '--work-dir', work_dir
-    return forked(*command, *args, check=check)
+    return forked(*command, *args, **options)
 
 
 def train_epoch(config, work_dir, *options):
@@ -106,18 +106,14 @@ def test_accumulated_gradients_scale_the_rates(config, tmp_path):
     assert 'needs auto_scale_lr=dict(base_batch_size=...)' in done.stderr
 
 
-def dist_train(config, work_dir, max_epochs):
-    epochs = '--cfg-options', f'train_cfg.max_epochs={max_epochs}'
-    options = '--work-dir', work_dir, '--resume', *epochs
-    run('tools/dist_train.sh', config, 2, *options)
-
-
 def test_two_processes_train_resume_and_test_on_cpu(config, tmp_path):
     """dist_train.sh and dist_test.sh, through gloo."""
-    dist_train(config, tmp_path / 'whole', 2)
+    epochs = [f'train_cfg.max_epochs={n}' for n in (1, 2)]
+    options = '--work-dir', tmp_path / 'whole', '--cfg-options', epochs[1]
+    run('tools/dist_train.sh', config, 2, *options)
     work_dir = tmp_path / 'two'
-    dist_train(config, work_dir, 1)
-    dist_train(config, work_dir, 2)
+    for each in epochs:
+        train(config, work_dir, '--resume', '--cfg-options', each, ranks=2)
     # 8 pairs an epoch = 2 processes x 2 steps x 2 pairs
     assert sorted(losses(work_dir)) == [1, 2, 3, 4]
     assert losses(work_dir) == losses(tmp_path / 'whole')
