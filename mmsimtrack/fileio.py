@@ -12,10 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
+from mmsimtrack.structures.bbox import LARGEST
+
 PathLike = str | os.PathLike
 # Reads a file, which need not lie on the disk: see `datasets/archive.py`.
 Reader = Callable[[str | os.PathLike], bytes]
-LARGEST = 1e9  # px; no box of any frame has a larger number
 # errors of a disk, which do not say where it is
 OF_DISK = errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ENOSPC
 

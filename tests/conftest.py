@@ -21,6 +21,15 @@ os.environ.setdefault('OMP_NUM_THREADS', '1')
 os.environ['PYTHON'] = sys.executable
 
 
+def pytest_configure(config):
+    """Hide OpenVINO from all but its own tests.
+
+    Once it has run, a process that forks may crash (2026.4.1).
+    """
+    if config.option.markexpr != 'openvino':
+        sys.modules['openvino'] = None
+
+
 def pytest_collection_finish():
     """Keep what is imported out of garbage collection.
 

@@ -17,10 +17,11 @@ from mmsimtrack.datasets.sequence_dataset import (
     is_file_name,
 )
 from mmsimtrack.datasets.video_sequence import VideoSequence
-from mmsimtrack.fileio import LARGEST, read_text
+from mmsimtrack.fileio import read_text
 from mmsimtrack.log import log
 from mmsimtrack.registry import DATASETS
 from mmsimtrack.structures import has_area
+from mmsimtrack.structures.bbox import LARGEST
 
 # what JSON raises that holds something else, or is nested too deeply
 WRONG = AttributeError, LookupError, RecursionError, TypeError, ValueError

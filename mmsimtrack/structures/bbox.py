@@ -2,6 +2,7 @@
 
 import numpy as np
 
+LARGEST = 1e9  # px; no box of any frame has a larger number
 MOST_FRAMES = 10  # sides of a first box, in the longer side of its frame
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from mmsimtrack.fileio import LARGEST
+from .bbox import LARGEST
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ from one process, which has imported what they need, so that kills meet work.
 """
 
 import json
-import multiprocessing
 import os
 import random
 import re
@@ -20,18 +19,12 @@ import pytest
 import storage
 import torch
 from clips import write_folder
+from processes import ROOT, SERVER
 
 from mmsimtrack.cli.main import main
 from mmsimtrack.registry import DATASETS, MODELS
 
-ROOT = Path(__file__).parents[2]
 REPEATS = int(os.environ.get('MMSIMTRACK_STRESS', 1))
-SERVER = multiprocessing.get_context('forkserver')
-SERVER.set_forkserver_preload(
-    [f'mmsimtrack.{x}' for x in 'cli.train cli.test deployment.export'.split()]
-    + [f'mmsimtrack.{x}' for x in 'engine.hooks evaluation apis'.split()]
-    + ['mmdet.models', 'mmpretrain.models', 'pytest']
-)
 CONFIG = f"""
 _base_ = ['{ROOT}/configs/demo/sim_tiny_generated.py']
 model = dict(

@@ -22,5 +22,5 @@ def exported(model, tmp_path_factory):
 
 @pytest.fixture(scope='session')
 def openvino():
-    """Skip without OpenVINO: in one process with forks it may crash."""
-    pytest.importorskip('openvino')
+    """Skip without OpenVINO."""
+    return pytest.importorskip('openvino')

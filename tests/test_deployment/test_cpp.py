@@ -12,14 +12,13 @@ import pytest
 from mmsimtrack.deployment.export import draw_clip, follow
 from mmsimtrack.runtime import Tracker
 
+pytestmark = pytest.mark.openvino
 SOURCE = Path(__file__).parents[2] / 'tools/deployment/cpp'
 BOX = '90,70,36,28'  # of the drawn clip
 
 
 @pytest.fixture(scope='module')
 def program(openvino, tmp_path_factory):
-    import openvino
-
     found = [shutil.which(tool) for tool in ('cmake', 'g++')]
     found += list(
         Path('/usr').glob('lib*/**/cmake/opencv4/OpenCVConfig.cmake')

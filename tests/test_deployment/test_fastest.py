@@ -34,6 +34,7 @@ def track(folder, *args):
     return status, np.loadtxt(file, delimiter=',', skiprows=1)
 
 
+@pytest.mark.openvino
 def test_the_boxes_are_those_of_torch(
     folder, openvino, capsys, monkeypatch, tmp_path
 ):

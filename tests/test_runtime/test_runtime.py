@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from processes import python
 from small_models import SIMTRACK
 
 from mmsimtrack.deployment.export import draw_clip, export
@@ -62,13 +63,17 @@ def read_rows(text):
     return rows[:, :2], np.hstack([corner, corner + rows[:, 4:6]])
 
 
-def test_the_runtime_imports_no_network_library():
+def test_the_light_distribution_imports_nothing_of_the_large_one(tmp_path):
+    build = [sys.executable, 'setup.py', '-q', 'build_py', '-d', tmp_path]
+    subprocess.run(build, cwd=LIGHT, check=True)
     code = (
-        'import sys, mmsimtrack.runtime;'
-        'print(*{"torch", "mmengine", "mmcv", "mmdet"} & set(sys.modules))'
+        'import sys; sys.modules.update(mmsimtrack=None, torch=None);'
+        'import mmsimtrack_light.runtime.cli as cli; print(cli.__file__);'
+        'print(*{"mmengine", "mmcv", "mmdet"} & set(sys.modules))'
     )
-    run = subprocess.run([sys.executable, '-c', code], capture_output=True)
-    assert run.returncode == 0 and run.stdout.strip() == b''
+    done = python('-c', code, cwd=tmp_path)
+    file, modules = done.stdout.split('\n')[:2]
+    assert Path(file).is_relative_to(tmp_path) and modules == ''
 
 
 def test_update_gives_one_row_or_many(folder):

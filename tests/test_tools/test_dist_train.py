@@ -1,11 +1,10 @@
-"""Several processes train as one does: tools/dist_train.sh on CPUs."""
+"""Several processes train as one does, on CPUs."""
 
 import json
-import os
 
 import pytest
 import torch
-from processes import ROOT, run
+from processes import forked
 from small_models import SMALL_DEMO
 
 # SGD, since Adam blows up the rounding of gradients that are zero
@@ -64,16 +63,11 @@ def train(tmp_path, make_got10k):
     (tmp_path / 'small.py').write_text(text)
     (tmp_path / 'fsdp.py').write_text(text + FSDP)
 
-    def _train(name, processes, config='small.py', env=(), check=True):
-        path = {'PYTHONPATH': f'{tmp_path}:{ROOT}'}
-        done = run(
-            *('tools/dist_train.sh', tmp_path / config, processes),
-            *('--work-dir', tmp_path / name, '--cfg-options'),
-            f'train_dataloader.batch_size={4 // processes}',
-            env={**os.environ, **path, **dict(env)},
-            check=check,
-        )
-        return done.stdout + done.stderr
+    def _train(name, processes, config='small.py', **options):
+        command = 'train', tmp_path / config, '--work-dir', tmp_path / name
+        size = f'train_dataloader.batch_size={4 // processes}'
+        options |= dict(ranks=processes, PYTHONPATH=str(tmp_path))
+        return forked(*command, '--cfg-options', size, **options).stderr
 
     return _train
 
@@ -107,7 +101,7 @@ def test_two_processes_train_as_one_with_twice_the_batch(train, tmp_path):
 
 
 def test_a_loss_that_one_process_loses_stops_all(train, tmp_path):
-    log = train('spoiled', 2, env={'SPOIL': '1'}, check=False)
+    log = train('spoiled', 2, SPOIL='1', check=False)
     assert 'Training stopped before iteration 2: The loss is not' in log
     expected = 'process 0: (0, 4), (0, 6); process 1: (0, 5), (0, 7). The last'
     assert expected in log

@@ -127,12 +127,12 @@ def main() -> None:
                 rows.append(row)
                 print(*row, file=sys.stderr, flush=True)
             print(f'{name}:\n\n{markdown_table(HEADER, rows)}')
-        folder = next(Path(root).iterdir())
+        first = '-'.join([Path(args.models[0]).stem, *wanted[0][:2]])
         starts = {
             'torch': 'from mmsimtrack.apis import Tracker; '
             f'Tracker({args.models[0]!r}, device="cpu")',
             'without torch': 'from mmsimtrack.runtime import Tracker; '
-            f'Tracker({str(folder)!r})',
+            f'Tracker({str(Path(root, first))!r})',
         }
         rows = [[name, *start(code)] for name, code in starts.items()]
     header = ['to the loaded tracker', 'CPU s', 'MB of memory at most']

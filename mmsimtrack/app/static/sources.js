@@ -5,6 +5,10 @@
  */
 import { drawScene, SCENE } from './sample.js';
 
+// On a busy computer the video goes on between the call and the drawing. A
+// VideoFrame knows the time of its picture, and in newer browsers its rotation.
+const KNOWS_TIME = 'rotation' in (globalThis.VideoFrame?.prototype ?? {});
+
 /** A video file or a camera, frame by frame as they are presented. */
 export class VideoSource {
   constructor(video, name, live) {
@@ -57,7 +61,11 @@ export class VideoSource {
     this.presented = presentedFrames;
     const { waits } = this;
     if (waits) this.video.pause();
-    await this.onframe(mediaTime, Math.max(skipped, 0));
+    if (KNOWS_TIME && !this.live) this.picture = new VideoFrame(this.video);
+    const time = this.picture ? this.picture.timestamp / 1e6 : mediaTime;
+    await this.onframe(time, Math.max(skipped, 0));
+    this.picture?.close();
+    this.picture = null;
     if (waits && !this.paused) this.start();
     this.shown?.();
     if (this.closed) return;
@@ -81,7 +89,7 @@ export class VideoSource {
     this.video.pause();
   }
 
-  draw(context) { context.drawImage(this.video, 0, 0); }
+  draw(context) { context.drawImage(this.picture ?? this.video, 0, 0); }
 
   /** Go to a time; done once the picture has been dealt with. */
   seek(seconds) {
