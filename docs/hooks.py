@@ -34,6 +34,8 @@ API = (
     'evaluation',
     'visualization',
     'adapters',
+    'runtime',
+    'deployment',
 )
 
 

@@ -53,6 +53,12 @@ def test_commands_and_scripts_exist(path):
             assert (ROOT / name).is_file() or 'mine' in name, name
 
 
+def test_the_site_lists_every_page():
+    nav = read(ROOT / 'mkdocs.yml').partition('\nnav:')[2]
+    pages = {path.name for path in (ROOT / 'docs/en').glob('*.md')}
+    assert pages <= set(re.findall(r'^ +- (\S+)$', nav, re.M))
+
+
 def test_the_readme_tracks(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     write_clip(tmp_path / 'clip.mp4', size=(240, 360))

@@ -6,6 +6,7 @@ import csv
 import itertools
 import json
 import os
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
@@ -167,6 +168,13 @@ class Outputs:
             self._open()
         size = step.frame.shape[1::-1]
         if size not in list(self._sizes.values())[-1:]:
+            if len(self._sizes) == 1:
+                warnings.warn(
+                    f'{self.footage.source}: from frame {step.number} on, '
+                    'frames have another size. Boxes are in pixels of their '
+                    'own frame; the video keeps the first size.',
+                    stacklevel=1,
+                )
             self._sizes[step.number] = size
         found = zip(step.ids, xyxy_to_xywh(step.bboxes).tolist(), step.scores)
         about = dict(n=step.number, next=step.number + 1, time=step.time)

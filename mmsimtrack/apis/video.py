@@ -36,7 +36,7 @@ def open_video(video: Path | BinaryIO, name: str) -> Reader:
             str(video) if is_file else video, metadata_errors='ignore'
         )
     except ERRORS as error:
-        raise _no_video(name, error) from None
+        raise _no_video(name, error.strerror) from None
     if not container.streams.video:
         raise _no_video(name, 'it has no pictures')
     stream = container.streams.video[0]

@@ -53,7 +53,8 @@ def draw_boxes(frame) -> list[list[float]]:
     picture = cv2.imencode('.png', frame[..., ::-1])[1].tobytes()
     with AppServer(picture=picture) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        click.echo(f'Draw the targets in {server.url}', err=True)
+        text = f'Draw the targets in {server.url} (Ctrl-C ends it)'
+        click.echo(text, err=True)
         webbrowser.open(server.url)
         server.answered.wait()
         server.shutdown()

@@ -29,6 +29,9 @@ class AutocastOptimWrapper(OptimWrapper):
 
 
 def has_native_bfloat16() -> bool:
-    """Tell whether bfloat16 is fast: the CPU has instructions for it."""
-    found = torch.cpu.get_capabilities()
+    """Tell whether bfloat16 is fast: the CPU has instructions for it.
+
+    Older versions of torch do not tell, which counts as no.
+    """
+    found = getattr(torch.cpu, 'get_capabilities', dict)()
     return any(found.get(name) for name in ('avx512_bf16', 'amx_bf16', 'bf16'))

@@ -78,7 +78,7 @@ class SOTVisualizer(Visualizer):
             frame: (H, W, 3) RGB uint8.
             ids: Of the N targets; they choose the colors.
             bboxes: (N, 4) xyxy in frame pixels; NaN is not drawn.
-            labels: Written above each box.
+            labels: Written above each box, below it where there is no room.
             text: Written into the upper left corner.
 
         Returns:
@@ -89,7 +89,9 @@ class SOTVisualizer(Visualizer):
         for id_, bbox, label in zip(ids, bboxes, labels):
             color = COLORS[(id_ - 1) % len(COLORS)]
             if _draw_box(frame, bbox, color):
-                x, y = round(bbox[0]), round(bbox[1] - 4)
+                x, y = max(round(bbox[0]), 0), round(bbox[1] - 4)
+                height = round(22 * scale)
+                y = y if y >= height else round(bbox[3]) + height
                 _write_text(frame, label, (x, y), scale, color)
         return frame
 
@@ -249,7 +251,8 @@ class VideoWriter:
         try:
             self._container.mux(self._stream.encode(picture))
         except av.FFmpegError as error:
-            raise OSError(error.errno, f'{self.path}: {error}') from error
+            about = error.errno, error.strerror, str(self.path)
+            raise OSError(*about) from error
 
     def close(self) -> None:
         """Put the index in front, and the sound in.

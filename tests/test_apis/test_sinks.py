@@ -133,6 +133,16 @@ def test_two_at_once_keep_their_files_apart(tmp_path):
         assert len(describe(job.outputs.files['video'])['times']) == 5
 
 
+def test_frames_of_another_size_are_told(tmp_path):
+    frames = [np.zeros(size, np.uint8) for size in [(48, 64, 3), (24, 32, 3)]]
+    with pytest.warns(UserWarning, match='from frame 1 on, frames have an'):
+        track(frames, tmp_path, formats=('coco',))
+    found = json.loads((tmp_path / 'frames_tracked.coco.json').read_text())
+    assert [image['width'] for image in found['images']] == [64, 32]
+    found = describe(tmp_path / 'frames_tracked.mp4')
+    assert len(found['times']) == 2
+
+
 def test_a_row_that_does_not_fit_is_not_begun(tmp_path):
     class Full(FileIO):
         def write(self, content):

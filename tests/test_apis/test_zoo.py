@@ -29,7 +29,7 @@ def test_a_tracker_by_name(tmp_path):
     rng = np.random.default_rng(0)
     noise = rng.integers(60, 100, (120, 160, 3), np.uint8)
     frames, bboxes = [], []
-    for t in range(8):
+    for t in range(4):
         frame = noise.copy()
         x, y = 40 + 4 * t, 40 + 2 * t
         frame[y : y + 24, x : x + 24] = (200, 60, 40)

@@ -35,7 +35,7 @@ CLIPS = {  # frames and boxes
     'Walking2': ('otb/Walking2/img', 'otb/Walking2/groundtruth_rect.txt'),
     'boat1': ('uav123/data_seq/UAV123/boat1', 'uav123/anno/UAV123/boat1.txt'),
 }
-LENGTH = 25  # frames of each clip
+LENGTH = 12  # frames of each clip
 PATIENCE = 500  # seconds, on a machine that does much else
 
 
@@ -149,8 +149,13 @@ def write_clips(folder):
 
 
 def use_page(folder, clips):
-    """Let Chromium use the page; return what it tells, by name."""
+    """Let Chromium use the page; return what it tells, by name.
+
+    In the end it draws boxes in a picture, which it shows in a mode of its
+    own.
+    """
     told, done = {}, threading.Event()
+    picture = cv2.imencode('.png', draw_clip(1)[0][0])[1].tobytes()
     listed = [
         dict(name=name, bbox=boxes[0].tolist(), record=name == 'drawn.mp4')
         for name, boxes in clips.items()
@@ -162,13 +167,12 @@ def use_page(folder, clips):
         def translate_path(self, path):
             if path.startswith('/clips/'):
                 return str(folder / path.removeprefix('/clips/'))
-            return (
-                str(driver)
-                if path == '/driver'
-                else super().translate_path(path)
-            )
+            is_driver = path.startswith('/driver?')
+            return str(driver) if is_driver else super().translate_path(path)
 
         def do_POST(self):
+            if self.path.startswith('/pick/'):
+                return super().do_POST()
             length = int(self.headers['Content-Length'])
             name = self.path.removeprefix('/told/')
             told[name] = self.rfile.read(length)
@@ -176,15 +180,17 @@ def use_page(folder, clips):
             if name == 'end':
                 done.set()
 
-    with AppServer() as server, open(folder / 'log', 'wb') as log:
-        server.RequestHandlerClass = partial(Driven, None)
+    with (
+        AppServer(picture=picture) as server,
+        open(folder / 'log', 'wb') as log,
+    ):
+        server.RequestHandlerClass = partial(Driven, picture)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         command = ['chromium', '--headless', '--no-sandbox', '--disable-gpu']
         command += [f'--user-data-dir={folder}/browser', '--mute-audio']
         command += ['--enable-logging=stderr', '--remote-debugging-port=0']
-        browser = subprocess.Popen(
-            [*command, f'{server.url}driver'], stderr=log
-        )
+        command += [server.url.replace('?', 'driver?')]
+        browser = subprocess.Popen(command, stderr=log)
         try:
             assert done.wait(PATIENCE), 'the browser did not come to the end'
         finally:
@@ -192,6 +198,8 @@ def use_page(folder, clips):
             browser.wait()
             server.shutdown()
     assert told['end'] == b'ok'
+    boxes = [[10, 20, 50, 70], [150, 70, 50, 30]]
+    np.testing.assert_allclose(server.boxes, boxes, atol=0.01)
     return told
 
 

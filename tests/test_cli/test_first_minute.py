@@ -9,9 +9,10 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from clips import LENGTH, write_clip
+from clips import write_clip
 from processes import python
 
+LENGTH = 10  # frames to track
 PAGE = """<video src="clip_tracked.mp4" muted></video><script>
 const video = document.querySelector('video');
 const tell = (text) => fetch('/done/' + encodeURIComponent(text));
@@ -47,6 +48,7 @@ def out(tmp_path_factory):
     clip = write_clip(folder / 'clip.mp4', audio='aac')
     args = ['track', str(clip), '--box', '0,20,16,24', '--device', 'cpu']
     args += ['--out-dir', str(folder), '--format', 'csv,json']
+    args += ['--end', str(LENGTH)]
     python('-c', CODE, *args)
     return folder
 

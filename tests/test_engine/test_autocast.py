@@ -23,12 +23,14 @@ def test_forward_runs_in_bfloat16_and_weights_stay_in_float32():
 
 
 def test_native_bfloat16_is_what_the_cpu_says(monkeypatch):
-    for found in ({}, {'avx2': True, 'avx512_bf16': False}):
+    rows = ({}, False), ({'avx512_bf16': False}, False), ({'bf16': 1}, True)
+    for found, expected in rows:
         monkeypatch.setattr(
-            torch.cpu, 'get_capabilities', lambda found=found: found
+            torch.cpu,
+            'get_capabilities',
+            lambda found=found: found,
+            raising=False,
         )
-        assert not has_native_bfloat16()
-    monkeypatch.setattr(
-        torch.cpu, 'get_capabilities', lambda: {'amx_bf16': True}
-    )
-    assert has_native_bfloat16()
+        assert has_native_bfloat16() == expected
+    monkeypatch.delattr(torch.cpu, 'get_capabilities')
+    assert not has_native_bfloat16()
