@@ -209,7 +209,7 @@ def test_boxes_of_the_page_are_those_of_the_runtime(tmp_path):
     )
     for name, boxes in clips.items():
         header, *lines = told[f'{name}.csv'].decode().splitlines()
-        assert header == 'frame,time,id,x,y,w,h,score'
+        assert header == 'frame,time,id,x,y,w,h,score,lost'
         rows = np.array([line.split(',') for line in lines], float)
         # each frame has been followed
         assert rows[:, 0].tolist() == list(range(len(boxes)))

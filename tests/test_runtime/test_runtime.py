@@ -56,7 +56,7 @@ def clip(model, tmp_path):
 def read_rows(text):
     """Numbers of frames and targets, and boxes xyxy, of the CSV file."""
     header, *rows = text.strip().split('\n')
-    assert header == 'frame,target,x,y,w,h,score'
+    assert header == 'frame,target,x,y,w,h,score,lost'
     rows = np.array([row.split(',') for row in rows], float)
     corner = rows[:, 2:4]
     return rows[:, :2], np.hstack([corner, corner + rows[:, 4:6]])
