@@ -43,9 +43,10 @@ RULES = (
     'one by size_smoothing * exp(-(log of their ratio / 0.5)^2) around the '
     'center, clip by clip_margin; see '
     'mmsimtrack/structures/tracking.py',
-    'lost: where the peak is below share * its median over the calibration '
-    'views; the box stays, and the window has factor * min(growth ^ n, limit) '
-    'after n such frames in a row',
+    'lost: where the peak is below share * usual; else usual += rate * (peak '
+    '- usual), beginning with the median over the calibration views. The box '
+    'of a lost target stays, and after n such frames in a row the search '
+    'window has factor * min(growth ^ n, limit)',
 )
 
 

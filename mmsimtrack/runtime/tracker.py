@@ -100,7 +100,7 @@ class Tracker:
         self._bias, self._missed = None, np.zeros(len(bboxes), int)
         if self.settings['calibrate'] or self._rule:
             find = partial(self._find, frames)
-            bias, self._first_peaks = calibrate(bboxes, find)
+            bias, self._usual = calibrate(bboxes, find)
             self._bias = bias if self.settings['calibrate'] else None
 
     def update(self, frame: np.ndarray):
@@ -135,8 +135,8 @@ class Tracker:
             self._bias,
         )
         if self._rule:
-            known = self._first_peaks, self._missed
-            self._missed = self._rule.count(peaks, *known)
+            known = self._usual, self._missed
+            self._usual, self._missed = self._rule.judge(peaks, *known)
         unseen = failed | (self._missed > 0)
         self._bboxes = np.where(unseen[:, None], previous, bboxes)
         self._scores = np.where(failed, self._scores, scores)

@@ -109,23 +109,26 @@ class LostRule:
     """The rule by which targets are lost, searched for and found again.
 
     A target is lost in a frame where the peak of its heat maps is below
-    `share` times the peak in its first frame. Its box then stays, and it is
-    searched for in a window that is `growth` times as wide in each further
-    frame, up to `limit` times.
+    `share` times the usual peak: that of its first frame, to which each later
+    frame where it is seen adds `rate` times the difference. The box of a lost
+    target stays, and it is searched for in a window that is `growth` times as
+    wide in each further frame, up to `limit` times.
 
     Raises:
         ValueError: If a number makes no sense.
     """
 
     share: float
+    rate: float
     growth: float
     limit: float
 
     def __post_init__(self) -> None:
-        if not (0 < self.share < 1 and 1 <= self.growth <= self.limit):
+        shares = 0 < self.share < 1 and 0 <= self.rate < 1
+        if not (shares and 1 <= self.growth <= self.limit):
             raise ValueError(
-                f'model.test_cfg.lost is {self}, expected 0 < share < 1 <= '
-                'growth <= limit. Change it in the config.'
+                f'model.test_cfg.lost is {self}, expected 0 < share < 1, 0 <= '
+                'rate < 1 <= growth <= limit. Change it in the config.'
             )
 
     def widen(self, bboxes: Array, missed: Array) -> Array:
@@ -143,18 +146,23 @@ class LostRule:
         )
         return change_bboxes(bboxes, 0, log_scale[:, None])
 
-    def count(self, peaks: Array, first: Array, missed: Array) -> Array:
-        """Count the frames since each target was seen.
+    def judge(
+        self, peaks: Array, usual: Array, missed: Array
+    ) -> tuple[Array, Array]:
+        """Judge from peaks whether targets are seen.
 
         Args:
             peaks: (B,) of the heads; NaN where a head has none.
-            first: (B,) peaks in the first frames.
-            missed: (B,) count up to the former frames.
+            usual: (B,) usual peaks up to the former frames.
+            missed: (B,) frames since each target was seen.
 
         Returns:
-            (B,), 0 where the target is seen.
+            The usual peaks and the frames, both (B,), up to these frames.
         """
-        return (missed + 1) * (peaks < self.share * first)
+        least = self.share * usual
+        pace = self.rate * (peaks >= least)
+        usual = np.where(pace > 0, usual + pace * (peaks - usual), usual)
+        return usual, (missed + 1) * (peaks < least)
 
 
 def calibrate(

@@ -95,8 +95,7 @@ export class Tracker {
     const { settings } = this.model;
     const around = settings.lost ? widen(this.bbox, this.missed, settings.lost) : this.bbox;
     const found = await this.find(frame, around);
-    const isLow = settings.lost && found.peak < settings.lost.share * this.firstPeak;
-    this.missed = isLow ? this.missed + 1 : 0;
+    this.judge(found.peak);
     if (found.bbox.every(Number.isFinite) && Number.isFinite(found.score)) {
       const { width, height } = frame.canvas;
       const next = nextBox(found.bbox, this.bbox, settings, this.bias, [width, height]);
@@ -104,6 +103,13 @@ export class Tracker {
       this.score = found.score;
     }
     return this.bbox;
+  }
+
+  /** Judge from the peak whether the target is seen. */
+  judge(peak) {
+    const { share, rate } = this.model.settings.lost ?? {};
+    if (peak >= share * this.usual) this.usual += rate * (peak - this.usual);
+    this.missed = peak < share * this.usual ? this.missed + 1 : 0;
   }
 
   /** Predict the box from a crop around a box. */
@@ -127,7 +133,7 @@ export class Tracker {
       views.push(compareBoxes(found.bbox, given));
       peaks.push(found.peak);
     }
-    this.firstPeak = median(peaks);
+    this.usual = median(peaks);
     if (!settings.calibrate) return;
     this.bias = given.map((_, i) => {
       const middle = median(views.map((view) => view[i]));

@@ -229,7 +229,7 @@ class SOTTracker(BaseModel):
                 state.extra['bias'] = bias
             if self.lost:
                 none = torch.zeros(len(bboxes), dtype=torch.long)
-                state.extra.update(first_peaks=peaks, missed=none)
+                state.extra.update(usual_peaks=peaks, missed=none)
         return state
 
     def _find(
@@ -265,7 +265,7 @@ class SOTTracker(BaseModel):
         if not len(state):
             return state
         around = previous = state.bboxes.numpy()
-        keys = {'bias', 'first_peaks', 'missed', 'num_failed'}
+        keys = {'bias', 'usual_peaks', 'missed', 'num_failed'}
         extra = {k: state.extra[k].numpy() for k in keys & set(state.extra)}
         if self.lost:
             around = self.lost.widen(previous, extra['missed'])
@@ -276,9 +276,10 @@ class SOTTracker(BaseModel):
         )
         changed = {}
         if self.lost:
-            known = extra['first_peaks'], extra['missed']
-            missed = self.lost.count(peaks, *known)
+            known = extra['usual_peaks'], extra['missed']
+            usual, missed = self.lost.judge(peaks, *known)
             bboxes[missed > 0] = previous[missed > 0]
+            changed['usual_peaks'] = torch.from_numpy(usual)
             changed['missed'] = torch.from_numpy(missed)
         for row in np.flatnonzero(failed & (extra['num_failed'] == 0)):
             warn(

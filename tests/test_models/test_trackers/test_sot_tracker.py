@@ -199,10 +199,11 @@ def test_calibration_takes_the_habit_of_the_network_off(frames):
 
 def test_a_lost_target_keeps_its_box_and_is_searched_for(frames):
     """The second of two targets is not seen in the second to fourth frame."""
-    rule = dict(share=0.5, growth=1.5, limit=2.0)
+    rule = dict(share=0.5, rate=0.1, growth=1.5, limit=2.0)
     model = MODELS.build(dict(SIMTRACK, test_cfg=dict(lost=rule)))
     first = np.array([[100.0, 100, 140, 140], [30, 40, 50, 60]])
-    peaks = [[8.0, 4.0]] * 7 + [[5, 3], [5, 1.9], [9, 1], [5, 0], [5, 2.1]]
+    # the usual peak of the second is 3.9 after the first of these, then 3.71
+    peaks = [[8.0, 4.0]] * 7 + [[5, 3], [5, 1.9], [9, 1], [5, 0], [5, 2]]
     around = []
 
     def find(frames, memory, bboxes):
@@ -222,13 +223,14 @@ def test_a_lost_target_keeps_its_box_and_is_searched_for(frames):
     np.testing.assert_allclose([b[0, 0] for b in bboxes], range(108, 113))
     widths = [b[1, 2] - b[1, 0] for b in around[7:]]
     np.testing.assert_allclose(widths, [20, 20, 30, 40, 40])
+    assert state.extra['usual_peaks'][1] == pytest.approx(3.71)
     assert TrackState.cat([state[1], state]).lost.tolist() == [False] * 3
 
 
 @pytest.mark.parametrize('change', [dict(share=1), dict(limit=1.1)])
 def test_a_rule_without_sense(change):
-    rule = dict(share=0.5, growth=1.5, limit=2.0) | change
-    with pytest.raises(ValueError, match='share < 1 <= growth <= limit'):
+    rule = dict(share=0.5, rate=0.1, growth=1.5, limit=2.0) | change
+    with pytest.raises(ValueError, match='rate < 1 <= growth <= limit'):
         MODELS.build(dict(SIMTRACK, test_cfg=dict(lost=rule)))
 
 

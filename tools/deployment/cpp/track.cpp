@@ -145,8 +145,12 @@ class Tracker {
     }
     const Found found = find(frame, near);
     Box b = found.box;
-    const bool is_low = has_rule() && found.peak < rule("share") * first_peak;
-    missed = is_low ? missed + 1 : 0;
+    if (has_rule()) {
+      const bool is_low = found.peak < rule("share") * usual;
+      if (found.peak >= rule("share") * usual)  // NaN is neither
+        usual += rule("rate") * (found.peak - usual);
+      missed = is_low ? missed + 1 : 0;
+    }
     const double sum = b.x1 + b.y1 + b.x2 + b.y2 + found.score;
     if (!std::isfinite(sum)) return;  // the former box stands
     score = found.score;
@@ -204,7 +208,7 @@ class Tracker {
       w.push_back(std::log(found_w / width));
       h.push_back(std::log(found_h / height));
     }
-    first_peak = median(peaks);
+    usual = median(peaks);
     if (int(settings["calibrate"]))
       bias = {bounded_median(x), bounded_median(y), bounded_median(w),
               bounded_median(h)};
@@ -213,7 +217,7 @@ class Tracker {
   cv::FileStorage settings;
   std::map<std::string, ov::InferRequest> requests;
   Change bias;
-  double margin, share, first_peak;
+  double margin, share, usual;
 };
 
 // Call a function with the frames, BGR, of a video or a folder.
