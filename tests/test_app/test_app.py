@@ -220,7 +220,10 @@ def test_boxes_of_the_page_are_those_of_the_runtime(tmp_path):
         found = json.loads(told[f'{name}.json'])
         assert found['source'] == name and round(found['fps']) == 25
         (target,) = found['tracks']
-        assert target['frames'][1].keys() == {'frame', 'time', 'bbox', 'score'}
+        keys = {'frame', 'time', 'bbox', 'score', 'lost'}
+        assert target['frames'][1].keys() == keys
+        lost = [float(row['lost']) for row in target['frames']]
+        assert lost == rows[:, 8].tolist()
         frames = [f for _, _, f in open_video(tmp_path / name, name)]
         tracker = Tracker(model)
         tracker.init(frames[0], boxes[0])
