@@ -14,7 +14,7 @@ model = dict(
     test_cfg=dict(
         calibrate=True,
         size_smoothing=0.8,
-        lost=dict(share=0.72, rate=0.05, growth=1.1, limit=1.5),
+        lost=dict(share=0.75, rate=0.1, growth=1.1, limit=1.5),
     )
 )
 
