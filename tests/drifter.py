@@ -13,21 +13,26 @@ class Drifter(torch.nn.Module):
 
     Args:
         pause: Seconds that a frame takes.
+        least: Targets with a lower score are lost.
     """
 
-    def __init__(self, pause=0):
+    def __init__(self, pause=0, least=0):
         super().__init__()
         self.weight = torch.nn.Parameter(torch.zeros(1))
-        self.pause = pause
+        self.pause, self.least = pause, least
         self.largest = 0  # batch
 
     def init(self, frames, bboxes):
         bboxes = torch.tensor(np.array(bboxes), dtype=torch.float64)
-        return TrackState((), bboxes, torch.ones(len(bboxes)))
+        scores = torch.ones(len(bboxes))
+        missed = torch.zeros(len(bboxes), dtype=torch.long)
+        return TrackState((), bboxes, scores, {'missed': missed})
 
     def track(self, frames, state):
         assert len(frames) == len(state)
         self.largest = max(self.largest, len(state))
         time.sleep(self.pause)
         step = torch.tensor([2, 1, 2, 1])
-        return TrackState((), state.bboxes + step, state.scores / 2)
+        scores = state.scores / 2
+        missed = (scores < self.least).long()
+        return TrackState((), state.bboxes + step, scores, {'missed': missed})

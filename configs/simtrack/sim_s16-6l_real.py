@@ -9,8 +9,14 @@ _base_ = [
 ]
 
 # boxes are corrected by what the first one shows, and small changes of their
-# sizes, which are mostly noise, count for a fifth
-model = dict(test_cfg=dict(calibrate=True, size_smoothing=0.8))
+# sizes, which are mostly noise, count for a fifth; see LostRule for the rest
+model = dict(
+    test_cfg=dict(
+        calibrate=True,
+        size_smoothing=0.8,
+        lost=dict(share=0.75, rate=0.1, growth=1.1, limit=1.5),
+    )
+)
 
 train_dataloader = dict(
     batch_size=32,

@@ -7,5 +7,6 @@ model = dict(
         arch=dict(embed_dims=192, num_heads=3, feedforward_channels=768),
         init_cfg=None,
     ),
+    test_cfg=dict(lost=dict(share=0.72)),
 )
 optim_wrapper = dict(paramwise_cfg=dict(pretrained_lr_mult=1.0))

@@ -30,6 +30,7 @@ class Step:
         ids: Numbers of the N targets that have been started, ascending.
         bboxes: (N, 4) xyxy in frame pixels.
         scores: (N,) in [0, 1].
+        lost: (N,) bool; boxes of lost targets are those of earlier frames.
         threshold: Boxes with a lower score are not drawn.
     """
 
@@ -39,6 +40,7 @@ class Step:
     ids: list[int]
     bboxes: np.ndarray
     scores: np.ndarray
+    lost: np.ndarray
     threshold: float = 0
 
     @cached_property
@@ -47,12 +49,20 @@ class Step:
         text = f'#{self.number}'
         is_low = (self.scores < self.threshold)[:, None]
         bboxes = np.where(is_low, np.nan, self.bboxes)
+        labels = [
+            'lost' if lost else f'{score:.2f}'
+            for score, lost in zip(self.scores, self.lost)
+        ]
         if self.ids == [1]:
-            text += f'  {self.scores[0]:.2f}'
-            return SOTVisualizer.draw_frame(self.frame, bboxes[0], text=text)
-        labels = [f'{i} {s:.2f}' for i, s in zip(self.ids, self.scores)]
+            return SOTVisualizer.draw_frame(
+                self.frame,
+                bboxes[0],
+                text=f'{text}  {labels[0]}',
+                lost=self.lost[0],
+            )
+        labels = [f'{i} {label}' for i, label in zip(self.ids, labels)]
         return SOTVisualizer.draw_targets(
-            self.frame, self.ids, bboxes, labels, text
+            self.frame, self.ids, bboxes, labels, text, self.lost
         )
 
 
@@ -126,11 +136,11 @@ class Job:
         self._ids, self._state = sorted(ids), state[np.argsort(ids).tolist()]
 
     def _step(self, number: int, time: float, frame: np.ndarray) -> Step:
-        bboxes, scores = np.zeros((0, 4)), np.zeros(0)
-        if self._state is not None:
-            bboxes, scores = self._state.bboxes, self._state.scores
+        bboxes, scores, lost = np.zeros((0, 4)), np.zeros(0), np.zeros(0, bool)
+        if (state := self._state) is not None:
+            bboxes, scores, lost = state.bboxes, state.scores, state.lost
         # copies do not keep the tensors, which take ten times as much
-        found = (np.asarray(x).copy() for x in (bboxes, scores))
+        found = (np.asarray(x).copy() for x in (bboxes, scores, lost))
         return Step(number, time, frame, self._ids, *found, self.threshold)
 
     def close(self) -> None:

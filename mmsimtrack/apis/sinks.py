@@ -21,12 +21,12 @@ from mmsimtrack.fileio import naming_disk, replace_atomically
 from mmsimtrack.structures import xyxy_to_xywh
 from mmsimtrack.visualization import VideoWriter, contact_sheet, write_image
 
-HEADER = 'frame,time,id,x,y,w,h,score\n'
+HEADER = 'frame,time,id,x,y,w,h,score,lost\n'
 ENDINGS = dict(csv='.csv', json='.json', mot='.mot.txt', txt='.txt')
 ENDINGS['coco'] = '.coco.json'
 LINES = {  # of a target in a frame
-    'csv': '{n},{time:.6f},{id},{box},{score:.4f}\n',
-    'mot': '{next},{id},{box},{score:.4f},-1,-1,-1\n',
+    'csv': '{n},{time:.6f},{id},{box},{score:.4f},{lost:d}\n',
+    'mot': '{next},{id},{box},{confidence:.4f},-1,-1,-1\n',
 }
 MAX_TILES = 16  # frames on a contact sheet, twice as many as there may be
 
@@ -60,9 +60,9 @@ class Outputs:
         ids: Numbers of all targets that will be followed.
         out_dir: Folder for `<name>_tracked.*`; it may be that of the source.
         formats: Some of `ENDINGS`. `csv` has a row per frame and target,
-            frames from 0; `mot` counts from 1; `txt` has `x,y,w,h` alone, a
-            line per frame, NaN before the target starts, and a file for each
-            of several targets.
+            frames from 0; `mot` counts from 1, and the confidence of a lost
+            target is 0; `txt` has `x,y,w,h` alone, a line per frame, NaN
+            before the target starts, and a file for each of several targets.
         video: Write a video with boxes drawn, `.mp4`.
         sheet: Write a contact sheet of it, `.png`.
         overwrite: Replace own files instead of taking another number.
@@ -176,12 +176,14 @@ class Outputs:
                     stacklevel=1,
                 )
             self._sizes[step.number] = size
-        found = zip(step.ids, xyxy_to_xywh(step.bboxes).tolist(), step.scores)
+        boxes = xyxy_to_xywh(step.bboxes).tolist()
+        found = zip(step.ids, boxes, step.scores, step.lost)
         about = dict(n=step.number, next=step.number + 1, time=step.time)
         rows = {}
-        for id_, box, score in found:
+        for id_, box, score, lost in found:
             box = ','.join(f'{value:.4f}' for value in box)
-            rows[id_] = dict(id=id_, box=box, score=score, **about)
+            scores = dict(score=score, lost=lost, confidence=score * ~lost)
+            rows[id_] = dict(id=id_, box=box, **scores, **about)
         for name, file in self._rows.items():
             if name in LINES:
                 lines = [LINES[name].format(**row) for row in rows.values()]
@@ -228,8 +230,8 @@ class Outputs:
 
     def _json(self, rows: Iterator[tuple]) -> dict:
         tracks = {}
-        for number, time, id_, bbox, score in rows:
-            row = dict(frame=number, time=time, bbox=bbox, score=score)
+        for number, time, id_, bbox, about in rows:
+            row = dict(frame=number, time=time, bbox=bbox, **about)
             tracks.setdefault(id_, []).append(row)
         tracks = [dict(id=i, frames=rows) for i, rows in tracks.items()]
         source, fps = self.footage.source, float(self.footage.reader.fps)
@@ -238,16 +240,16 @@ class Outputs:
 
     def _coco(self, rows: Iterator[tuple]) -> dict:
         images, annotations, names = {}, [], self.footage.reader.names
-        for number, _, id_, bbox, score in rows:
+        for number, _, id_, bbox, about in rows:
             image = number + 1  # ids of COCO count from 1
             if image not in images:
                 begin = max(n for n in self._sizes if n <= number)
                 width, height = self._sizes[begin]
                 name = names[number] if names else f'frame_{number:06d}.png'
-                about = dict(file_name=name, width=width, height=height)
-                images[image] = dict(id=image, **about)
+                size = dict(width=width, height=height)
+                images[image] = dict(id=image, file_name=name, **size)
             box = dict(bbox=bbox, area=bbox[2] * bbox[3], iscrowd=0)
-            target = dict(category_id=1, track_id=id_, score=score, **box)
+            target = dict(category_id=1, track_id=id_, **about, **box)
             row = dict(id=len(annotations) + 1, image_id=image, **target)
             annotations.append(row)
         categories, images = [dict(id=1, name='target')], list(images.values())
@@ -266,12 +268,13 @@ def write_all(jobs: Iterable[Job], out_dir: str | PathLike, **options) -> None:
 
 
 def _read_rows(file: FileIO) -> Iterator[tuple]:
-    """Yield frame, time, id, box and score of each row."""
+    """Yield frame, time, id and box of each row, and what it says of it."""
     file.seek(0)
     lines = file.read().decode().splitlines()
-    for number, time, id_, *box, score in list(csv.reader(lines))[1:]:
+    for number, time, id_, *box, score, lost in list(csv.reader(lines))[1:]:
         box = [float(value) for value in box]
-        yield int(number), float(time), int(id_), box, float(score)
+        about = dict(score=float(score), lost=lost == '1')
+        yield int(number), float(time), int(id_), box, about
 
 
 def _write_json(path: Path, content: dict) -> None:

@@ -136,6 +136,8 @@ class TrackedFrame:
         score: In [0, 1]; 1 for the first frame. (N,) if N boxes were given.
         number: Number of the frame in its source, from 0.
         time: In seconds since frame 0.
+        lost: Whether the target is lost, so that the box is one of an
+            earlier frame. (N,) if N boxes were given.
     """
 
     frame: np.ndarray
@@ -143,6 +145,7 @@ class TrackedFrame:
     score: float | np.ndarray
     number: int = 0
     time: float = 0.0
+    lost: bool | np.ndarray = False
 
 
 @INFERENCERS.register_module()
@@ -207,11 +210,12 @@ class SOTInferencer:
 
         Returns:
             `bboxes` (T, 4) xyxy in frame pixels, `scores` (T,) in [0, 1],
+            `lost` (T,) bool, where the box is one of an earlier frame,
             `frames` (T,) numbers and `times` (T,) in seconds, and `files`,
             the paths written as `boxes`, `video` and `sheet`; with
             `return_vis`, `visualization`, the drawn frames. For N boxes,
-            `bboxes` is (T, N, 4) and `scores` (T, N). For a list of sources,
-            a list of such dictionaries.
+            `bboxes` is (T, N, 4), and `scores` and `lost` (T, N). For a list
+            of sources, a list of such dictionaries.
 
         Raises:
             FileNotFoundError: If a source does not exist.
@@ -250,7 +254,7 @@ class SOTInferencer:
                     if show:
                         show_frame(step.drawn)
                     row = step.number, step.time, *step.bboxes.flat
-                    found[job][0].extend([*row, *step.scores])
+                    found[job][0].extend([*row, *step.scores, *step.lost])
                     found[job][1].extend([step.drawn] * return_vis)
         except KeyboardInterrupt:  # how a camera ends
             if not any(rows for rows, _ in found.values()):
@@ -269,10 +273,11 @@ class SOTInferencer:
         job, single = make_job(source, bbox), np.ndim(bbox) == 1
         for _, step in follow(self.model, [job]):
             if step is not None:
-                bboxes, scores = step.bboxes, step.scores
+                bboxes, scores, lost = step.bboxes, step.scores, step.lost
                 if single:
                     bboxes, scores = bboxes[0], scores[0].item()
-                about = step.number, step.time
+                    lost = lost[0].item()
+                about = step.number, step.time, lost
                 yield TrackedFrame(step.frame, bboxes, scores, *about)
         if job.error:
             raise job.error
@@ -290,17 +295,20 @@ def _collect(job: Job, rows: array, drawn: list, shape: tuple) -> dict:
 
     Args:
         job: The job.
-        rows: Number, time, N boxes and N scores of each of its frames.
+        rows: Number, time, N boxes, N scores and, N times, whether a target
+            is lost, of each of its frames.
         drawn: The drawn frames, if wanted.
         shape: That of its boxes: (4,) or (N, 4).
     """
     if not rows:  # ended before it began
         return {}
-    end = 2 + math.prod(shape)
-    table = np.reshape(rows, (-1, end + math.prod(shape[:-1])))
+    end, count = 2 + math.prod(shape), math.prod(shape[:-1])
+    table = np.reshape(rows, (-1, end + 2 * count))
+    scores, lost = np.split(table[:, end:], 2, axis=1)
     result = {
         'bboxes': table[:, 2:end].reshape(-1, *shape),
-        'scores': table[:, end:].reshape(-1, *shape[:-1]),
+        'scores': scores.reshape(-1, *shape[:-1]),
+        'lost': lost.reshape(-1, *shape[:-1]) > 0,
         'frames': table[:, 0].astype(int),
         'times': table[:, 1],
         'files': job.outputs.files if job.outputs else {},
@@ -354,8 +362,9 @@ class Tracker:
         """Find the target in the next frame.
 
         Returns:
-            Whether the network gave a finite box (if not, the former one
-            stands), (4,) xyxy in frame pixels, and the score in [0, 1].
+            Whether the target is seen (if it is lost, or the network gave no
+            finite box, the former one stands), (4,) xyxy in frame pixels, and
+            the score in [0, 1].
 
         Raises:
             RuntimeError: If `init` was not called.
@@ -365,9 +374,10 @@ class Tracker:
                 'Tracker.update was called before Tracker.init. Call '
                 'init(frame, bbox) with the first frame.'
             )
-        former = self._state.extra.get('num_lost')
+        former = self._state.extra.get('num_failed')
         self._state = state = self.model.track([frame], self._state)
-        ok = former is None or bool(state.extra['num_lost'] == former)
+        ok = former is None or bool(state.extra['num_failed'] == former)
+        ok = ok and not state.lost[0].item()
         # a copy does not keep the tensors
         return ok, state.bboxes[0].numpy().copy(), state.scores[0].item()
 

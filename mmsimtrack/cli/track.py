@@ -135,7 +135,8 @@ def track(sources, box, box_at, start, end, step, show, **options) -> int:
     SOURCE is a video, a folder or pattern of frames ('dir/*.jpg',
     dir/frame%d.jpg), the number of a camera, the address of a stream
     (rtsp://...), or - for a video from standard input. Results are
-    NAME_tracked.csv (frame,time,id,x,y,w,h,score), .mp4 and .png.
+    NAME_tracked.csv (frame,time,id,x,y,w,h,score,lost), .mp4 and
+    .png.
     """
     sources = [each for text in sources for each in expand(text)]
     starts = share_boxes(sources, box, box_at)

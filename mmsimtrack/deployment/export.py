@@ -8,6 +8,7 @@ import logging
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 
 import cv2
@@ -42,6 +43,10 @@ RULES = (
     'one by size_smoothing * exp(-(log of their ratio / 0.5)^2) around the '
     'center, clip by clip_margin; see '
     'mmsimtrack/structures/tracking.py',
+    'lost: where the peak is below share * usual; else usual += rate * (peak '
+    '- usual), beginning with the median over the calibration views. The box '
+    'of a lost target stays, and after n such frames in a row the search '
+    'window has factor * min(growth ^ n, limit)',
 )
 
 
@@ -58,7 +63,7 @@ class _Exemplar(nn.Module):
 
 
 class _Search(nn.Module):
-    """From a search crop and the memory to boxes and scores."""
+    """From a search crop and the memory to boxes, scores and peaks."""
 
     prior = None  # (h, w), a constant of the exported network
 
@@ -281,7 +286,9 @@ def _write_networks(
         'exemplar': ['exemplar', 'bbox'],
         'search': ['search', *(f'memory{i}' for i in range(len(memory)))],
     }
-    outputs = {'exemplar': inputs['search'][1:], 'search': ['box', 'score']}
+    found, example = networks['search']
+    names = ['box', 'score', 'peak'][: len(found(*example))]
+    outputs = {'exemplar': inputs['search'][1:], 'search': names}
     files = _files(format_ if format_ == 'torchscript' else 'onnx')
     for name, (network, example) in networks.items():
         path = folder / files[name]
@@ -313,6 +320,7 @@ def _write_networks(
         'clip_margin': model.clip_margin,
         'size_smoothing': model.size_smoothing,
         'calibrate': model.calibrate,
+        'lost': asdict(model.lost) if model.lost else None,
         'calibration_views': CALIBRATION_VIEWS,
         'rules': RULES,
         'test_vectors': _test_vectors(model),

@@ -63,15 +63,15 @@ class Exported(nn.Module):
         return tuple(map(torch.from_numpy, found))
 
     def forward(self, memory: tuple[Tensor, ...], search: Tensor) -> tuple:
-        """Compute boxes (B, 4) in the unit square, and scores (B,)."""
+        """Compute boxes (B, 4) in the unit square, scores and peaks (B,)."""
         feed = {f'memory{i}': each.numpy() for i, each in enumerate(memory)}
         found = self.runtime.run('search', search=search.numpy(), **feed)
         return tuple(map(torch.from_numpy, found))
 
     @staticmethod
-    def predict(feat: tuple[Tensor, Tensor], prior: None) -> InstanceData:
+    def predict(feat: tuple[Tensor, ...], prior: None) -> InstanceData:
         """Name what `forward` has computed; a prior is in the network."""
-        return InstanceData(bboxes=feat[0], scores=feat[1])
+        return InstanceData(**dict(zip(('bboxes', 'scores', 'peaks'), feat)))
 
 
 def accelerate(

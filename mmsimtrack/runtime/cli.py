@@ -74,18 +74,19 @@ def track(args: argparse.Namespace) -> None:
     if args.out and args.out.exists():
         raise FileExistsError(f'{args.out} exists. Give another --out.')
     tracker = Tracker(args.model, args.backend, args.threads)
-    rows, start = ['frame,target,x,y,w,h,score'], time.perf_counter()
-    number = 0
+    rows = ['frame,target,x,y,w,h,score,lost']
+    start, number = time.perf_counter(), 0
     for number, frame in enumerate(read_frames(args.source)):
         if number:
-            _, bboxes, scores = tracker.update(frame)
+            seen, bboxes, scores = tracker.update(frame)
         else:
             tracker.init(frame, args.box)
             bboxes, scores = np.array(args.box), np.ones(len(args.box))
+            seen = scores > 0
         for target, (x1, y1, x2, y2) in enumerate(bboxes, 1):
             box = f'{x1:.4f},{y1:.4f},{x2 - x1:.4f},{y2 - y1:.4f}'
-            score = scores[target - 1]
-            rows.append(f'{number},{target},{box},{score:.4f}')
+            rest = f'{scores[target - 1]:.4f},{not seen[target - 1]:d}'
+            rows.append(f'{number},{target},{box},{rest}')
     speed = (number + 1) / (time.perf_counter() - start)
     print(
         f'{number + 1} frames, {speed:.1f} frames/s, {tracker.backend}',

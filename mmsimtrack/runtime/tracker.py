@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from ..structures.bbox import check_first_box
 from ..structures.tracking import (
+    LostRule,
+    calibrate,
     check_frames,
     cut_crops,
-    measure_bias,
     next_bboxes,
 )
 from .backends import choose_backend, load_network
@@ -67,6 +69,8 @@ class Tracker:
                 precision or settings['precision'],
                 threads,
             )
+        lost = settings.get('lost')
+        self._rule = LostRule(**lost) if lost else None
         self._memory = None
 
     def init(self, frame: np.ndarray, bbox) -> None:
@@ -93,19 +97,19 @@ class Tracker:
         self._memory = {f'memory{i}': each for i, each in enumerate(found)}
         self._single = np.ndim(bbox) == 1
         self._bboxes, self._scores = bboxes, np.ones(len(bboxes), np.float32)
-        self._bias = None
-        if self.settings['calibrate']:
-            self._bias = measure_bias(
-                bboxes, lambda around: self._find(frames, around)[0]
-            )
+        self._bias, self._missed = None, np.zeros(len(bboxes), int)
+        if self.settings['calibrate'] or self._rule:
+            find = partial(self._find, frames)
+            bias, self._usual = calibrate(bboxes, find)
+            self._bias = bias if self.settings['calibrate'] else None
 
     def update(self, frame: np.ndarray):
         """Find the targets in the next frame.
 
         Returns:
-            Whether the network gave a finite box (if not, the former one
-            stands), (4,) xyxy in frame pixels, and the score in [0, 1]; for
-            N targets (N,), (N, 4) and (N,).
+            Whether the target is seen (if it is lost, or the network gave no
+            finite box, the former one stands), (4,) xyxy in frame pixels, and
+            the score in [0, 1]; for N targets (N,), (N, 4) and (N,).
 
         Raises:
             RuntimeError: If `init` was not called.
@@ -117,28 +121,37 @@ class Tracker:
             )
         frames = [frame] * len(self._bboxes)
         check_frames(frames, len(self._bboxes))
-        found, scores = self._find(frames, self._bboxes)
-        self._bboxes, lost = next_bboxes(
+        around = previous = self._bboxes
+        if self._rule:
+            around = self._rule.widen(previous, self._missed)
+        found, scores, peaks = self._find(frames, around)
+        bboxes, failed = next_bboxes(
             found,
             scores,
-            self._bboxes,
+            previous,
             frames,
             self.settings['clip_margin'],
             self.settings['size_smoothing'],
             self._bias,
         )
-        self._scores = np.where(lost, self._scores, scores)
+        if self._rule:
+            known = self._usual, self._missed
+            self._usual, self._missed = self._rule.judge(peaks, *known)
+        unseen = failed | (self._missed > 0)
+        self._bboxes = np.where(unseen[:, None], previous, bboxes)
+        self._scores = np.where(failed, self._scores, scores)
         if self._single:
             bbox, score = self._bboxes[0].copy(), self._scores[0].item()
-            return not lost[0], bbox, score
-        return ~lost, self._bboxes.copy(), self._scores.copy()
+            return not unseen[0], bbox, score
+        return ~unseen, self._bboxes.copy(), self._scores.copy()
 
-    def _find(self, frames, around: np.ndarray):
-        """Predict boxes (B, 4) in frame pixels, and scores, around boxes."""
+    def _find(self, frames, around: np.ndarray) -> tuple[np.ndarray, ...]:
+        """Predict around boxes: boxes in frame pixels, scores, peaks."""
         crops, windows = cut_crops(frames, around, self.settings['search'])
-        unit, scores = self.run('search', search=crops, **self._memory)
+        unit, scores, *peaks = self.run('search', search=crops, **self._memory)
         bboxes = [w.to_frame(each) for w, each in zip(windows, unit)]
-        return np.stack(bboxes), scores
+        peaks = peaks[0] if peaks else np.full_like(scores, np.nan)
+        return np.stack(bboxes), scores, peaks.astype(np.float64)
 
     def run(self, name: str, **feed: np.ndarray) -> list[np.ndarray]:
         """Run a network, in pieces if its batch is fixed.

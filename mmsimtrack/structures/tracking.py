@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy import ndarray as Array
@@ -103,27 +104,93 @@ def cut_crops(
     return crops.transpose(0, 3, 1, 2), windows  # channels first
 
 
-def measure_bias(given: Array, predict: Callable[[Array], Array]) -> Array:
-    """Compare predictions in the first frames with the given boxes.
+@dataclass(frozen=True)
+class LostRule:
+    """The rule by which targets are lost, searched for and found again.
 
-    The search crops are cut around displaced and scaled boxes, as later
-    ones will be; the median over them counts.
+    A target is lost in a frame where the peak of its heat maps is below
+    `share` times the usual peak: that of its first frame, to which each later
+    frame where it is seen adds `rate` times the difference. The box of a lost
+    target stays, and it is searched for in a window that is `growth` times as
+    wide in each further frame, up to `limit` times.
+
+    Raises:
+        ValueError: If a number makes no sense.
+    """
+
+    share: float
+    rate: float
+    growth: float
+    limit: float
+
+    def __post_init__(self) -> None:
+        shares = 0 < self.share < 1 and 0 <= self.rate < 1
+        if not (shares and 1 <= self.growth <= self.limit):
+            raise ValueError(
+                f'model.test_cfg.lost is {self}, expected 0 < share < 1, 0 <= '
+                'rate < 1 <= growth <= limit. Change it in the config.'
+            )
+
+    def widen(self, bboxes: Array, missed: Array) -> Array:
+        """Make the boxes to search around.
+
+        Args:
+            bboxes: (B, 4) xyxy of the former frames.
+            missed: (B,) frames since each target was seen.
+
+        Returns:
+            (B, 4) xyxy.
+        """
+        log_scale = np.minimum(
+            missed * np.log(self.growth), np.log(self.limit)
+        )
+        return change_bboxes(bboxes, 0, log_scale[:, None])
+
+    def judge(
+        self, peaks: Array, usual: Array, missed: Array
+    ) -> tuple[Array, Array]:
+        """Judge from peaks whether targets are seen.
+
+        Args:
+            peaks: (B,) of the heads; NaN where a head has none.
+            usual: (B,) usual peaks up to the former frames.
+            missed: (B,) frames since each target was seen.
+
+        Returns:
+            The usual peaks and the frames, both (B,), up to these frames.
+        """
+        least = self.share * usual
+        pace = self.rate * (peaks >= least)
+        usual = np.where(pace > 0, usual + pace * (peaks - usual), usual)
+        return usual, (missed + 1) * (peaks < least)
+
+
+def calibrate(
+    given: Array, predict: Callable[[Array], tuple]
+) -> tuple[Array, Array]:
+    """Look at the targets in the first frames, as it is done in later ones.
+
+    The search crops are cut around displaced and scaled boxes; the median
+    over them counts.
 
     Args:
         given: (B, 4) xyxy.
-        predict: Predicts boxes (B, 4) from search crops around boxes (B, 4).
+        predict: Predicts boxes (B, 4), scores and peaks (B,) from search
+            crops around boxes (B, 4).
 
     Returns:
-        (B, 4) float64: x and y of the center, as shares of the sides, and
-        the logarithms of the ratios of the sides; each at most 0.5.
+        How predictions differ from the given boxes, (B, 4) float64: x and y
+        of the center, as shares of the sides, and the logarithms of the
+        ratios of the sides, each at most 0.5; and the peaks (B,).
     """
-    found = []
+    found, peaks = [], []
     for x, y, scale in CALIBRATION_VIEWS:
         around = change_bboxes(given, (x, y), (np.log(scale),) * 2)
-        bboxes = predict(around)
+        bboxes, _, peak = predict(around)
         found.append(np.concatenate(compare_bboxes(bboxes, given), axis=1))
+        peaks.append(peak)
     bias = np.nan_to_num(np.median(found, axis=0), posinf=0, neginf=0)
-    return bias.clip(-0.5, 0.5)
+    return bias.clip(-0.5, 0.5), np.median(peaks, axis=0)
 
 
 def next_bboxes(
@@ -151,14 +218,14 @@ def next_bboxes(
         that the previous box stands.
     """
     # before the clip, which would turn an infinity into a border
-    lost = ~(np.isfinite(found).all(-1) & np.isfinite(scores))
+    failed = ~(np.isfinite(found).all(-1) & np.isfinite(scores))
     if bias is not None:
         found = change_bboxes(found, -bias[:, :2], -bias[:, 2:])
     found = smooth_sizes(found, previous, size_smoothing)
     shapes = [frame.shape[:2] for frame in frames]
     bboxes = clip_bboxes(found, shapes, clip_margin)
-    bboxes[lost] = previous[lost]
-    return bboxes, lost
+    bboxes[failed] = previous[failed]
+    return bboxes, failed
 
 
 def check_frames(frames: Sequence[Array], num_videos: int) -> None:

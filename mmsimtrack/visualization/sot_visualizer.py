@@ -24,6 +24,7 @@ except ImportError:
 
 PRED_COLOR = (255, 64, 32)
 GT_COLOR = (64, 220, 64)
+LOST_COLOR = (170, 170, 170)
 COLORS = (  # of several targets, told apart also without red and green
     PRED_COLOR,
     (64, 160, 255),
@@ -44,6 +45,7 @@ class SOTVisualizer(Visualizer):
         pred_bbox=None,
         gt_bbox=None,
         text: str | None = None,
+        lost: bool = False,
     ) -> np.ndarray:
         """Draw boxes on a copy of a frame: prediction red, annotation green.
 
@@ -52,13 +54,14 @@ class SOTVisualizer(Visualizer):
             pred_bbox: (4,) xyxy in frame pixels, or None.
             gt_bbox: (4,) xyxy in frame pixels, or None; NaN is not drawn.
             text: Written into the upper left corner.
+            lost: The prediction is drawn in gray, as that of a lost target.
 
         Returns:
             (H, W, 3) RGB uint8.
         """
         frame = np.ascontiguousarray(frame).copy()
         _draw_box(frame, gt_bbox, GT_COLOR)
-        _draw_box(frame, pred_bbox, PRED_COLOR)
+        _draw_box(frame, pred_bbox, LOST_COLOR if lost else PRED_COLOR)
         scale = _text_scale(frame)
         if text:
             _write_text(frame, text, (4, round(26 * scale)), scale)
@@ -71,6 +74,7 @@ class SOTVisualizer(Visualizer):
         bboxes: np.ndarray,
         labels: Sequence[str],
         text: str,
+        lost: np.ndarray,
     ) -> np.ndarray:
         """Draw several targets on a copy of a frame, each in its color.
 
@@ -80,14 +84,16 @@ class SOTVisualizer(Visualizer):
             bboxes: (N, 4) xyxy in frame pixels; NaN is not drawn.
             labels: Written above each box, below it where there is no room.
             text: Written into the upper left corner.
+            lost: (N,) bool; lost targets are drawn in gray.
 
         Returns:
             (H, W, 3) RGB uint8.
         """
         frame = SOTVisualizer.draw_frame(frame, text=text)
         scale = 0.7 * _text_scale(frame)
-        for id_, bbox, label in zip(ids, bboxes, labels):
+        for id_, bbox, label, is_lost in zip(ids, bboxes, labels, lost):
             color = COLORS[(id_ - 1) % len(COLORS)]
+            color = LOST_COLOR if is_lost else color
             if _draw_box(frame, bbox, color):
                 x, y = max(round(bbox[0]), 0), round(bbox[1] - 4)
                 height = round(22 * scale)

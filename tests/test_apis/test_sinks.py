@@ -48,16 +48,17 @@ def test_every_format(clip, tmp_path):
     files = track(clip, tmp_path, starts, formats=formats, model='drifter')
     assert files['boxes'] == files['csv'] == 'clip_tracked.csv'
     rows = (tmp_path / 'clip_tracked.csv').read_text().splitlines()
-    assert rows[0] == 'frame,time,id,x,y,w,h,score'
-    assert rows[1] == '0,0.000000,1,0.0000,20.0000,16.0000,24.0000,1.0000'
-    assert rows[5] == '3,0.120000,2,0.0000,0.0000,8.0000,8.0000,1.0000'
+    assert rows[0] == 'frame,time,id,x,y,w,h,score,lost'
+    assert rows[1] == '0,0.000000,1,0.0000,20.0000,16.0000,24.0000,1.0000,0'
+    assert rows[5] == '3,0.120000,2,0.0000,0.0000,8.0000,8.0000,1.0000,0'
     assert len(rows) == 1 + LENGTH + LENGTH - 3
     assert rows[-6].startswith('21,0.840000,1,2.0000,21.0000')
     found = json.loads((tmp_path / 'clip_tracked.json').read_text())
     assert (found['source'], found['fps']) == (str(clip), 25)
     assert found['model'] == 'drifter'
     assert [len(t['frames']) for t in found['tracks']] == [LENGTH, LENGTH - 3]
-    first = {'frame': 3, 'time': 0.12, 'bbox': [0, 0, 8, 8], 'score': 1}
+    first = {'frame': 3, 'time': 0.12, 'bbox': [0, 0, 8, 8]}
+    first |= {'score': 1, 'lost': False}
     assert found['tracks'][1]['frames'][0] == first
     mot = (tmp_path / 'clip_tracked.mot.txt').read_text().splitlines()
     first = '1,1,0.0000,20.0000,16.0000,24.0000,1.0000,-1,-1,-1'

@@ -1,3 +1,4 @@
+import json
 import re
 import tracemalloc
 
@@ -171,6 +172,34 @@ def test_low_scores_are_not_drawn(inferencer, frames):
         shown = inferencer(frames, bbox=BBOX, **options)['visualization'][3]
         red = (shown == (255, 64, 32)).all(-1).sum()
         assert (red > 50) == (threshold == 0)
+
+
+def test_lost_targets(inferencer, frames, tmp_path):
+    inferencer.model.least = 0.2  # reached in the fourth frame
+    options = dict(return_vis=True, formats=('csv', 'json', 'mot', 'coco'))
+    result = inferencer(frames, BBOX, tmp_path, **options)
+    assert result['lost'].tolist() == [False] * 3 + [True] * 2
+    gray = [(f == 170).all(-1).sum() for f in result['visualization']]
+    assert max(gray[:3]) < 20 < 50 < min(gray[3:])
+    files = result['files']
+    rows = files['csv'].read_text().split()[1:]
+    assert [row[-9:] for row in rows[2:4]] == [',0.2500,0', ',0.1250,1']
+    rows = files['mot'].read_text().split()
+    confidences = [row.split(',')[6] for row in rows]
+    assert confidences == ['1.0000', '0.5000', '0.2500', '0.0000', '0.0000']
+    (track,) = json.loads(files['json'].read_text())['tracks']
+    coco = json.loads(files['coco'].read_text())
+    for given in (track['frames'], coco['annotations']):
+        assert [row['lost'] for row in given] == [False] * 3 + [True] * 2
+    # several targets
+    result = inferencer(frames, [BBOX, BBOX])
+    assert result['lost'].shape == result['scores'].shape == (5, 2)
+    assert result['lost'][2:4].tolist() == [[False] * 2, [True] * 2]
+    stream = list(inferencer.stream(frames, BBOX))
+    assert [tracked.lost for tracked in stream] == [False] * 3 + [True] * 2
+    tracker = Tracker(Drifter(least=0.4))
+    tracker.init(frames[0], BBOX)
+    assert [tracker.update(f)[0] for f in frames[1:3]] == [True, False]
 
 
 def test_showing_needs_a_display(inferencer, frames, monkeypatch):

@@ -217,7 +217,7 @@ def test_boxes_of_the_page_are_those_of_the_runtime(tmp_path):
     )
     for name, boxes in clips.items():
         header, *lines = told[f'{name}.csv'].decode().splitlines()
-        assert header == 'frame,time,id,x,y,w,h,score'
+        assert header == 'frame,time,id,x,y,w,h,score,lost'
         rows = np.array([line.split(',') for line in lines], float)
         numbers = rows[:, 0].astype(int)
         # each frame is followed, but for a few where the browser stumbles
@@ -231,7 +231,10 @@ def test_boxes_of_the_page_are_those_of_the_runtime(tmp_path):
         found = json.loads(told[f'{name}.json'])
         assert found['source'] == name and round(found['fps']) == 25
         (target,) = found['tracks']
-        assert target['frames'][1].keys() == {'frame', 'time', 'bbox', 'score'}
+        keys = {'frame', 'time', 'bbox', 'score', 'lost'}
+        assert target['frames'][1].keys() == keys
+        lost = [float(row['lost']) for row in target['frames']]
+        assert lost == rows[:, 8].tolist()
         frames = [f for _, _, f in open_video(tmp_path / name, name)]
         frames = [frames[number] for number in numbers]
         tracker = Tracker(model)

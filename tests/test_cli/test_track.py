@@ -54,7 +54,7 @@ def called(monkeypatch, tmp_path, clip):
 def rows(path):
     """The rows of a csv, as numbers."""
     lines = Path(path).read_text().splitlines()
-    assert lines[0] == 'frame,time,id,x,y,w,h,score'
+    assert lines[0] == 'frame,time,id,x,y,w,h,score,lost'
     return [[float(value) for value in line.split(',')] for line in lines[1:]]
 
 
@@ -64,8 +64,8 @@ def test_one_command(called, capsys):
     out = Path('work_dirs/track')
     found = rows(out / 'clip_tracked.csv')
     assert len(found) == LENGTH
-    assert found[0] == [0, 0, 1, 0, 20, 16, 24, 1]
-    assert found[2] == [2, 0.08, 1, 4, 22, 16, 24, 0.25]
+    assert found[0] == [0, 0, 1, 0, 20, 16, 24, 1, 0]
+    assert found[2] == [2, 0.08, 1, 4, 22, 16, 24, 0.25, 0]
     assert describe(out / 'clip_tracked.mp4')['codec'] == 'h264'
     assert cv2.imread(str(out / 'clip_tracked.png')) is not None
     assert 'clip_tracked.csv' in capsys.readouterr().out
@@ -99,10 +99,10 @@ def test_a_target_starts_anew(called):
     args += ['--box-at', '10:4,4,8,8:1']
     assert main(['track', 'clip.mp4', *args]) == 0
     found = rows('work_dirs/track/clip_tracked.csv')
-    assert found[0] == [5, 0.2, 1, 8, 8, 8, 8, 1]
-    assert found[4][2:] == [1, 16, 12, 8, 8, 0.0625]
-    assert found[5][2:] == [1, 4, 4, 8, 8, 1]
-    assert found[6][2:] == [1, 6, 5, 8, 8, 0.5]
+    assert found[0] == [5, 0.2, 1, 8, 8, 8, 8, 1, 0]
+    assert found[4][2:] == [1, 16, 12, 8, 8, 0.0625, 0]
+    assert found[5][2:] == [1, 4, 4, 8, 8, 1, 0]
+    assert found[6][2:] == [1, 6, 5, 8, 8, 0.5, 0]
     assert len(found) == LENGTH - 5
 
 
@@ -181,7 +181,7 @@ def test_a_box_is_drawn_where_there_is_a_display(called, monkeypatch, drawn):
     assert main(['track', 'clip.mp4']) == (0 if drawn[2] else 2)
     if drawn[2]:
         found = rows('work_dirs/track/clip_tracked.csv')
-        assert found[0][3:] == [4, 5, 20, 10, 1] and len(found) == LENGTH
+        assert found[0][3:] == [4, 5, 20, 10, 1, 0] and len(found) == LENGTH
 
 
 def test_the_window_ends_it(called, monkeypatch):

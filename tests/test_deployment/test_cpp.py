@@ -55,7 +55,7 @@ def run(*args):
 def read_bboxes(text):
     """Boxes (T, 4) xyxy of the CSV rows."""
     header, *rows = text.split()
-    assert header == 'frame,target,x,y,w,h,score'
+    assert header == 'frame,target,x,y,w,h,score,lost'
     rows = np.array([row.split(',') for row in rows], float)
     assert rows[:, 0].tolist() == list(range(len(rows)))
     return np.hstack([rows[:, 2:4], rows[:, 2:4] + rows[:, 4:6]])

@@ -15,6 +15,7 @@ from mmsimtrack.visualization import (
 from mmsimtrack.visualization.sot_visualizer import (
     COLORS,
     GT_COLOR,
+    LOST_COLOR,
     PRED_COLOR,
 )
 
@@ -154,6 +155,10 @@ def test_without_pyav_opencv_writes(frame, tmp_path, monkeypatch, codec):
 
 def test_several_targets_have_colors(frame):
     bboxes = np.array([(20, 30, 61, 71), (100, 60, 120, 90)])
-    drawn = SOTVisualizer.draw_targets(frame, [1, 2], bboxes, 'ab', '#3')
+    options = [1, 2], bboxes, 'ab', '#3'
+    drawn = SOTVisualizer.draw_targets(frame, *options, [False, False])
     assert has_color(drawn, 20, 30, COLORS[0])
     assert has_color(drawn, 100, 60, COLORS[1])
+    drawn = SOTVisualizer.draw_targets(frame, *options, [False, True])
+    assert has_color(drawn, 20, 30, COLORS[0])
+    assert has_color(drawn, 100, 60, LOST_COLOR)

@@ -4,6 +4,7 @@ import { TARGETS } from './sample.js';
 import { ImageSource, SampleSource, VideoSource } from './sources.js';
 
 const COLORS = ['#ffb000', '#22d3ee', '#ff6b4a', '#a3e635', '#e879f9', '#7aa7ff'];
+const LOST_COLOR = '#aaaaaa';
 const STEPS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 const LEAST = 4; // pixels of the sides of a box
 const SLOWEST = 0.0625; // rate that browsers play at
@@ -141,7 +142,8 @@ async function end() {
 /** Keep the boxes of targets in the current picture. */
 function note(found) {
   for (const { id, tracker } of found) {
-    rows.push({ time: now, id, bbox: tracker.bbox, score: tracker.score });
+    const { bbox, score, lost } = tracker;
+    rows.push({ time: now, id, bbox, score, lost });
   }
 }
 
@@ -149,7 +151,7 @@ function note(found) {
 function addTarget(bbox) {
   return inTurn(async () => {
     const id = Math.max(0, ...targets.map((target) => target.id), ...rows.map((row) => row.id)) + 1;
-    const target = { id, color: COLORS[(id - 1) % COLORS.length], tracker: { bbox, score: 1 } };
+    const target = { id, color: COLORS[(id - 1) % COLORS.length], tracker: { bbox, score: 1, lost: false } };
     if (!pick) {
       const { Tracker, model } = await tracking;
       const before = performance.now();
@@ -211,11 +213,14 @@ function paint() {
   const { canvas } = view;
   const unit = Math.max(canvas.width, canvas.height) / 480;
   view.drawImage(frame.canvas, 0, 0);
-  for (const { id, color, tracker } of targets) {
+  for (const { id, color: own, tracker } of targets) {
     const [x1, y1, x2, y2] = tracker.bbox;
+    const color = tracker.lost ? LOST_COLOR : own;
+    if (tracker.lost) view.setLineDash([4 * unit, 3 * unit]);
     strokeBox(tracker.bbox, color, unit);
+    view.setLineDash([]);
     view.font = `600 ${8 * unit}px system-ui, sans-serif`;
-    const text = `${id}  ${tracker.score.toFixed(2)}`;
+    const text = `${id}  ${tracker.lost ? 'lost' : tracker.score.toFixed(2)}`;
     const width = view.measureText(text).width + 6 * unit;
     const y = y1 > 12 * unit ? y1 - 11.5 * unit : Math.min(y2 + 1.5 * unit, canvas.height - 11 * unit);
     view.fillStyle = color;

@@ -21,24 +21,24 @@ export function numberFrames(times) {
 
 /**
  * All boxes, in order of frames and targets.
- * @param {{time: number, id: number, bbox: number[], score: number}[]} rows
+ * @param {{time: number, id: number, bbox: number[], score: number, lost: boolean}[]} rows
  */
 function collect(rows) {
   const times = [...new Set(rows.map((row) => row.time))].sort((a, b) => a - b);
   const { numbers, fps } = numberFrames(times);
   const frames = new Map(times.map((time, i) => [time, numbers[i]]));
-  const found = rows.map(({ time, id, bbox: [x1, y1, x2, y2], score }) => ({
-    frame: frames.get(time), time, id, bbox: [x1, y1, x2 - x1, y2 - y1], score,
+  const found = rows.map(({ time, id, bbox: [x1, y1, x2, y2], score, lost }) => ({
+    frame: frames.get(time), time, id, bbox: [x1, y1, x2 - x1, y2 - y1], score, lost,
   }));
   return { fps, found: found.sort((a, b) => a.frame - b.frame || a.id - b.id) };
 }
 
 export function makeCsv(rows) {
-  const lines = collect(rows).found.map(({ frame, time, id, bbox, score }) => {
+  const lines = collect(rows).found.map(({ frame, time, id, bbox, score, lost }) => {
     const box = bbox.map((value) => value.toFixed(4));
-    return [frame, time.toFixed(6), id, ...box, score.toFixed(4)].join(',');
+    return [frame, time.toFixed(6), id, ...box, score.toFixed(4), Number(lost)].join(',');
   });
-  return ['frame,time,id,x,y,w,h,score', ...lines, ''].join('\n');
+  return ['frame,time,id,x,y,w,h,score,lost', ...lines, ''].join('\n');
 }
 
 export function makeJson(rows, source, model) {

@@ -1,6 +1,7 @@
 /**
  * The tracker of `mmsimtrack export`, as mmsimtrack/runtime/tracker.py runs it:
- * the same crops, boxes, calibration and smoothing. Boxes are [x1, y1, x2, y2].
+ * the same crops, boxes, calibration, smoothing and rule for lost targets. Boxes
+ * are [x1, y1, x2, y2].
  */
 import * as ort from './ort/ort.wasm.bundle.min.mjs';
 
@@ -82,43 +83,69 @@ export class Tracker {
     this.memory = found;
     this.bbox = bbox;
     this.score = 1;
+    this.missed = 0; // frames since the target was seen
     this.bias = null;
-    if (settings.calibrate) this.bias = await this.measureBias(frame, bbox);
+    if (settings.calibrate || settings.lost) await this.calibrate(frame, bbox);
   }
+
+  get lost() { return this.missed > 0; }
 
   /** Find the target in the next frame -> bbox. */
   async update(frame) {
     const { settings } = this.model;
-    const found = await this.find(frame, this.bbox);
+    const around = settings.lost ? widen(this.bbox, this.missed, settings.lost) : this.bbox;
+    const found = await this.find(frame, around);
+    this.judge(found.peak);
     if (found.bbox.every(Number.isFinite) && Number.isFinite(found.score)) {
       const { width, height } = frame.canvas;
-      this.bbox = nextBox(found.bbox, this.bbox, settings, this.bias, [width, height]);
+      const next = nextBox(found.bbox, this.bbox, settings, this.bias, [width, height]);
+      if (!this.lost) this.bbox = next;
       this.score = found.score;
     }
     return this.bbox;
+  }
+
+  /** Judge from the peak whether the target is seen. */
+  judge(peak) {
+    const { share, rate } = this.model.settings.lost ?? {};
+    if (peak >= share * this.usual) this.usual += rate * (peak - this.usual);
+    this.missed = peak < share * this.usual ? this.missed + 1 : 0;
   }
 
   /** Predict the box from a crop around a box. */
   async find(frame, around) {
     const window = windowAround(around, this.model.settings.search);
     const found = await this.model.run('search', { search: cut(frame, window), ...this.memory });
-    return { bbox: toFrame(window, found.box.data), score: found.score.data[0] };
+    return {
+      bbox: toFrame(window, found.box.data),
+      score: found.score.data[0],
+      peak: found.peak?.data[0], // older exports have none
+    };
   }
 
   /** Compare predictions around displaced boxes with the given one. */
-  async measureBias(frame, given) {
-    const views = [];
-    for (const [x, y, scale] of this.model.settings.calibration_views) {
+  async calibrate(frame, given) {
+    const { settings } = this.model;
+    const [views, peaks] = [[], []];
+    for (const [x, y, scale] of settings.calibration_views) {
       const around = changeBox(given, [x, y, Math.log(scale), Math.log(scale)]);
-      views.push(compareBoxes((await this.find(frame, around)).bbox, given));
+      const found = await this.find(frame, around);
+      views.push(compareBoxes(found.bbox, given));
+      peaks.push(found.peak);
     }
-    return given.map((_, i) => {
-      const column = views.map((view) => view[i]);
-      if (column.some(Number.isNaN)) return 0;
-      const median = column.sort((a, b) => a - b)[column.length >> 1];
-      return Number.isFinite(median) ? clamp(median, -0.5, 0.5) : 0;
+    this.usual = median(peaks);
+    if (!settings.calibrate) return;
+    this.bias = given.map((_, i) => {
+      const middle = median(views.map((view) => view[i]));
+      return Number.isFinite(middle) ? clamp(middle, -0.5, 0.5) : 0;
     });
   }
+}
+
+/** The middle of an odd number of values; NaN if one is. */
+function median(values) {
+  if (values.some(Number.isNaN)) return NaN;
+  return values.sort((a, b) => a - b)[values.length >> 1];
 }
 
 const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
@@ -195,6 +222,12 @@ function changeBox([x1, y1, x2, y2], [dx, dy, dw, dh]) {
   const [x, y] = [(x1 + x2) / 2 + dx * w, (y1 + y2) / 2 + dy * h];
   const [halfW, halfH] = [(w * Math.exp(dw)) / 2, (h * Math.exp(dh)) / 2];
   return [x - halfW, y - halfH, x + halfW, y + halfH];
+}
+
+/** The box to search around for a target that was missed. */
+export function widen(bbox, missed, { growth, limit }) {
+  const scale = Math.min(missed * Math.log(growth), Math.log(limit));
+  return changeBox(bbox, [0, 0, scale, scale]);
 }
 
 /** By what `changeBox` made a box of another one. */

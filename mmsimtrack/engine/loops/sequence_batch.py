@@ -26,7 +26,7 @@ class RunningSequence:
         bboxes: (4,) xyxy in frame pixels, one for each frame that is done.
         scores: The score of each of these frames.
         seconds: What each of them took: its share of the time of its batch.
-        num_lost: In how many frames the tracker kept the box of the frame
+        num_failed: In how many frames the tracker kept the box of the frame
             before, if it counts them; see `TrackState.extra`.
     """
 
@@ -36,7 +36,7 @@ class RunningSequence:
     bboxes: list[np.ndarray] = field(default_factory=list)
     scores: list[float] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
-    num_lost: int = 0
+    num_failed: int = 0
 
     @property
     def finished(self) -> bool:
@@ -146,6 +146,6 @@ def _step(
         sequence.bboxes.append(state.bboxes[row].numpy())
         sequence.scores.append(state.scores[row].item())
         sequence.seconds.append(share)
-        if 'num_lost' in state.extra:
-            sequence.num_lost = state.extra['num_lost'][row].item()
+        if 'num_failed' in state.extra:
+            sequence.num_failed = state.extra['num_failed'][row].item()
     return state

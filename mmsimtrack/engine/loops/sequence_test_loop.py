@@ -205,10 +205,10 @@ class SequenceTestLoop(TestLoop):
     def _write(self, sequence: RunningSequence, idx: int) -> None:
         """Write the files of a finished sequence, and report it."""
         sample, reader = sequence.sample, sequence.reader
-        if sequence.num_lost:
+        if sequence.num_failed:
             self.runner.logger.warning(
-                f'{sample.sequence}: {sequence.num_lost} predictions were not '
-                'finite; the previous box was kept.'
+                f'{sample.sequence}: {sequence.num_failed} predictions were '
+                'not finite; the previous box was kept.'
             )
         bboxes, scores = np.stack(sequence.bboxes), np.array(sequence.scores)
         self.folder.write(sample.sequence, bboxes, np.array(sequence.seconds))

@@ -146,23 +146,26 @@ class CornerHead(BoxHead):
     def predict(
         self, feat: Tensor, prior: Tensor | None = None
     ) -> InstanceData:
-        """Predict `bboxes` and `scores`; see `read`."""
-        bboxes, scores = self.read(feat, prior)
-        return InstanceData(bboxes=bboxes, scores=scores)
+        """Predict `bboxes`, `scores` and `peaks`; see `read`."""
+        bboxes, scores, peaks = self.read(feat, prior)
+        return InstanceData(bboxes=bboxes, scores=scores, peaks=peaks)
 
     def read(
         self, feat: Tensor, prior: Tensor | None = None
-    ) -> tuple[Tensor, Tensor]:
-        """Compute boxes, and how sure the head is of them.
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Compute boxes, how sure the head is of them, and of the target.
 
         Args:
             feat: (B, C, h, w) search feature.
             prior: Must be None; a corner may be anywhere.
 
         Returns:
-            Boxes (B, 4) xyxy in the unit square of the search crop, and
-            scores (B,) in [0, 1]: the geometric mean of the two heat maps'
-            peaks (ours; the paper has none).
+            Boxes (B, 4) xyxy in the unit square of the search crop; scores
+            (B,) in [0, 1], the geometric mean of the two heat maps' maxima
+            (ours; the paper has none); and peaks (B,) >= 0, by how much the
+            maxima before the softmax are above the means of their maps, in
+            sum. Where the target is missing they are low: the softmax hides
+            that, since something is always highest.
 
         Raises:
             ValueError: If there is a prior.
@@ -173,9 +176,12 @@ class CornerHead(BoxHead):
                 'the crop says nothing about corners. Leave '
                 'model.test_cfg.window out of the config.'
             )
-        bboxes, heatmaps = self.corners(feat)
-        peaks = torch.stack([h.flatten(1).amax(-1) for h in heatmaps])
-        return bboxes, peaks.prod(0).sqrt()
+        maps = self.heatmap_scores(feat)
+        corners, heatmaps = zip(*map(soft_argmax, maps))
+        scores = torch.stack([h.flatten(1).amax(-1) for h in heatmaps])
+        flat = torch.cat(maps, 1).flatten(2).to(scores.dtype)  # (B, 2, h * w)
+        peaks = (flat.amax(-1) - flat.mean(-1)).sum(-1)
+        return torch.cat(corners, dim=-1), scores.prod(0).sqrt(), peaks
 
     def corners(self, feat: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         """Compute boxes (B, 4) and the heat maps (B, h, w) of both corners."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -17,9 +18,10 @@ from mmsimtrack.models.trackers.track_state import TrackState
 from mmsimtrack.registry import MODELS
 from mmsimtrack.structures import CropWindow, SOTDataSample, check_first_box
 from mmsimtrack.structures.tracking import (
+    LostRule,
+    calibrate,
     check_frames,
     cut_crops,
-    measure_bias,
     next_bboxes,
 )
 
@@ -52,7 +54,9 @@ class SOTTracker(BaseModel):
             `calibrate=True` measures in the first frame how predictions
             differ from the given box, in center and size, and takes this off
             all later boxes, which then follow the habits of whoever drew the
-            first. SimTrack has none of them.
+            first. `lost`, the settings of a `LostRule`, lets it say where
+            the target is not seen, and search for it. SimTrack has none of
+            them.
         init_cfg: Initialization config of mmengine.
 
     Raises:
@@ -91,9 +95,11 @@ class SOTTracker(BaseModel):
         window: str | None = None,
         size_smoothing: float = 0,
         calibrate: bool = False,
+        lost: dict | None = None,
     ) -> None:
         self.window, self.size_smoothing = window, size_smoothing
         self.calibrate = calibrate
+        self.lost = LostRule(**lost) if lost else None
 
     def _check_settings(self) -> None:
         """Refuse numbers that give no sensible crop or box."""
@@ -214,15 +220,16 @@ class SOTTracker(BaseModel):
             memory,
             torch.from_numpy(bboxes.copy()),
             torch.ones(len(bboxes)),
-            {'num_lost': torch.zeros(len(bboxes), dtype=torch.long)},
+            {'num_failed': torch.zeros(len(bboxes), dtype=torch.long)},
         )
-        if self.calibrate:
-
-            def predict(around: Array) -> Array:
-                return self._find(frames, memory, around)[0]
-
-            bias = measure_bias(bboxes, predict)
-            state.extra['bias'] = torch.from_numpy(bias)
+        if self.calibrate or self.lost:
+            found = calibrate(bboxes, partial(self._find, frames, memory))
+            bias, peaks = map(torch.from_numpy, found)
+            if self.calibrate:
+                state.extra['bias'] = bias
+            if self.lost:
+                none = torch.zeros(len(bboxes), dtype=torch.long)
+                state.extra.update(usual_peaks=peaks, missed=none)
         return state
 
     def _find(
@@ -230,14 +237,16 @@ class SOTTracker(BaseModel):
         frames: Sequence[Array],
         memory: tuple[Tensor, ...],
         around: Array,
-    ) -> tuple[Array, Tensor]:
-        """Predict boxes (B, 4) in frame pixels, and scores, around boxes."""
+    ) -> tuple[Array, Tensor, Array]:
+        """Predict around boxes: boxes in frame pixels, scores, peaks."""
         crops, windows = self._cut(frames, around, self.search)
         feat = self.backbone(memory, crops)
         pred = self.head.predict(feat, self._prior(feat))
         unit = pred.bboxes.cpu().double().numpy()
         bboxes = [w.to_frame(row) for w, row in zip(windows, unit)]
-        return np.stack(bboxes), pred.scores.float().cpu()
+        scores = pred.scores.float().cpu()
+        peaks = pred.get('peaks', torch.full_like(scores, torch.nan))
+        return np.stack(bboxes), scores, peaks.cpu().double().numpy()
 
     @torch.no_grad()
     def track(self, frames: Sequence[Array], state: TrackState) -> TrackState:
@@ -250,32 +259,41 @@ class SOTTracker(BaseModel):
         Returns:
             The state of these frames. A prediction that is not finite keeps
             the previous box and score, is counted in the state, and logged
-            once per video.
+            once per video. A target that is not seen keeps its box, too.
         """
         check_frames(frames, len(state))
         if not len(state):
             return state
-        previous = state.bboxes.numpy()
-        found, scores = self._find(frames, state.memory, previous)
-        bias = state.extra.get('bias')
-        bias = None if bias is None else bias.numpy()
-        options = self.clip_margin, self.size_smoothing, bias
-        bboxes, lost = next_bboxes(
+        around = previous = state.bboxes.numpy()
+        keys = {'bias', 'usual_peaks', 'missed', 'num_failed'}
+        extra = {k: state.extra[k].numpy() for k in keys & set(state.extra)}
+        if self.lost:
+            around = self.lost.widen(previous, extra['missed'])
+        found, scores, peaks = self._find(frames, state.memory, around)
+        options = self.clip_margin, self.size_smoothing, extra.get('bias')
+        bboxes, failed = next_bboxes(
             found, scores.numpy(), previous, frames, *options
         )
-        num_lost = state.extra['num_lost']
-        for row in np.flatnonzero(lost & (num_lost.numpy() == 0)):
+        changed = {}
+        if self.lost:
+            known = extra['usual_peaks'], extra['missed']
+            usual, missed = self.lost.judge(peaks, *known)
+            bboxes[missed > 0] = previous[missed > 0]
+            changed['usual_peaks'] = torch.from_numpy(usual)
+            changed['missed'] = torch.from_numpy(missed)
+        for row in np.flatnonzero(failed & (extra['num_failed'] == 0)):
             warn(
                 f'SOTTracker.track: non-finite prediction for video {row} of '
                 'the batch; the previous box is kept, here and in its later '
                 'frames. Check the weights and the precision (fp16?).'
             )
-        lost = torch.from_numpy(lost)
+        failed = torch.from_numpy(failed)
+        changed['num_failed'] = state.extra['num_failed'] + failed
         return replace(
             state,
             bboxes=torch.from_numpy(bboxes),
-            scores=torch.where(lost, state.scores, scores),
-            extra={**state.extra, 'num_lost': num_lost + lost},
+            scores=torch.where(failed, state.scores, scores),
+            extra={**state.extra, **changed},
         )
 
     def _prior(self, feat: Tensor) -> Tensor | None:

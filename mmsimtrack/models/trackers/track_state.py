@@ -20,9 +20,11 @@ class TrackState:
         memory: Result of `backbone.embed_exemplar`, batch first.
         bboxes: (B, 4) float64 on the CPU, xyxy in frame pixels.
         scores: (B,) in [0, 1], on the CPU.
-        extra: More tensors by name. `SOTTracker` counts in `num_lost`, (B,)
-            on the CPU, in how many frames the prediction was not finite, so
-            that the box of the frame before was kept.
+        extra: More tensors by name. `SOTTracker` counts in `num_failed`,
+            (B,) on the CPU, in how many frames the prediction was not finite,
+            so that the box of the frame before was kept, and, if it has a
+            rule for it, in `missed`, (B,) on the CPU, for how many frames
+            each target is lost.
     """
 
     memory: tuple[Tensor, ...]
@@ -32,6 +34,12 @@ class TrackState:
 
     def __len__(self) -> int:
         return len(self.bboxes)
+
+    @property
+    def lost(self) -> Tensor:
+        """Tell which targets are lost, (B,) bool; none without a rule."""
+        missed = self.extra.get('missed', torch.zeros(len(self)))
+        return missed > 0
 
     def __getitem__(self, rows) -> TrackState:
         """Select videos, by index, slice, mask or list of indices."""

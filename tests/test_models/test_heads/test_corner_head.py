@@ -64,6 +64,9 @@ def test_score_is_the_geometric_mean_of_the_peaks(head, monkeypatch):
     torch.testing.assert_close(pred.scores, torch.tensor([0.6]))
     with pytest.raises(ValueError, match='CornerHead takes no prior'):
         head.predict(None, prior=torch.ones(4, 4))
+    # 1 cell of 16 with the peak, which the mean is 15/16 of the way from
+    above = 15 / 16 * torch.tensor([0.9 / 0.1, 0.4 / 0.6]).mul(15).log()
+    torch.testing.assert_close(pred.peaks, above.sum()[None])
 
 
 def test_shapes_follow_the_map(head):

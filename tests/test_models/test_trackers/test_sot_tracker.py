@@ -133,7 +133,7 @@ def test_non_finite_prediction_keeps_the_box_and_is_logged_once(
     assert state.bboxes[1].tolist() == bboxes[1]
     assert state.bboxes[0].tolist() != bboxes[0]
     assert state.scores.tolist() == [0.5, 1]  # 1 in the first frame
-    assert state.extra['num_lost'].tolist() == [0, 3]
+    assert state.extra['num_failed'].tolist() == [0, 3]
     assert len(lines) == 1 and 'non-finite prediction for video 1' in lines[0]
 
 
@@ -142,7 +142,7 @@ def test_a_score_of_0_is_a_score(model, frames):
     state = model.init(frames[:1], [[100, 100, 140, 140]])
     state = model.track(frames[1:2], state)
     assert state.bboxes.tolist() != [[100, 100, 140, 140]]
-    assert state.scores.tolist() == state.extra['num_lost'].tolist() == [0]
+    assert state.scores.tolist() == state.extra['num_failed'].tolist() == [0]
 
 
 def test_size_smoothing_by_hand(frames):
@@ -178,7 +178,8 @@ def test_calibration_takes_the_habit_of_the_network_off(frames):
     def find(frames, memory, bboxes):
         around.append(bboxes)
         moved = truth if len(around) <= 7 else truth + 5
-        return change_bboxes(moved, shift, log_scale), torch.ones(2)
+        ones = torch.ones(2)
+        return change_bboxes(moved, shift, log_scale), ones, ones.numpy()
 
     model._find = find
     state = model.init(frames[:2], truth)
@@ -196,6 +197,43 @@ def test_calibration_takes_the_habit_of_the_network_off(frames):
     assert len(TrackState.cat([state[1], state]).extra['bias']) == 3
 
 
+def test_a_lost_target_keeps_its_box_and_is_searched_for(frames):
+    """The second of two targets is not seen in the second to fourth frame."""
+    rule = dict(share=0.5, rate=0.1, growth=1.5, limit=2.0)
+    model = MODELS.build(dict(SIMTRACK, test_cfg=dict(lost=rule)))
+    first = np.array([[100.0, 100, 140, 140], [30, 40, 50, 60]])
+    # the usual peak of the second is 3.9 after the first of these, then 3.71
+    peaks = [[8.0, 4.0]] * 7 + [[5, 3], [5, 1.9], [9, 1], [5, 0], [5, 2]]
+    around = []
+
+    def find(frames, memory, bboxes):
+        around.append(bboxes)
+        peak = np.array(peaks[len(around) - 1])
+        return first + len(around), torch.full((2,), 0.5), peak
+
+    model._find = find
+    state, lost, bboxes = model.init(frames[:2], first), [], []
+    assert 'bias' not in state.extra
+    for _ in range(5):
+        state = model.track(frames[:2], state)
+        lost.append(state.lost.tolist())
+        bboxes.append(state.bboxes.numpy())
+    assert lost == [[False, False], *[[False, True]] * 3, [False, False]]
+    np.testing.assert_allclose([b[1, 0] for b in bboxes], [38, 38, 38, 38, 42])
+    np.testing.assert_allclose([b[0, 0] for b in bboxes], range(108, 113))
+    widths = [b[1, 2] - b[1, 0] for b in around[7:]]
+    np.testing.assert_allclose(widths, [20, 20, 30, 40, 40])
+    assert state.extra['usual_peaks'][1] == pytest.approx(3.71)
+    assert TrackState.cat([state[1], state]).lost.tolist() == [False] * 3
+
+
+@pytest.mark.parametrize('change', [dict(share=1), dict(limit=1.1)])
+def test_a_rule_without_sense(change):
+    rule = dict(share=0.5, rate=0.1, growth=1.5, limit=2.0) | change
+    with pytest.raises(ValueError, match='rate < 1 <= growth <= limit'):
+        MODELS.build(dict(SIMTRACK, test_cfg=dict(lost=rule)))
+
+
 @pytest.mark.parametrize(
     ('answer', 'bias'),
     [
@@ -206,7 +244,8 @@ def test_calibration_takes_the_habit_of_the_network_off(frames):
 )
 def test_calibration_is_bounded(frames, answer, bias):
     model = MODELS.build(dict(SIMTRACK, test_cfg=dict(calibrate=True)))
-    model._find = lambda *_: (np.array([answer], float), torch.ones(1))
+    one = torch.ones(1)
+    model._find = lambda *_: (np.array([answer], float), one, one.numpy())
     state = model.init(frames[:1], [[100, 100, 140, 140]])
     found = state.extra['bias']
     assert np.isfinite(found).all() and abs(found).max() <= 0.5

@@ -30,6 +30,7 @@ struct Box { double x1, y1, x2, y2; };
 struct Change { double x, y, w, h; };  // shift in sides; logarithms of ratios
 struct Window { int left, top, side; };
 struct View { int size; double factor; };
+struct Found { Box box; float score, peak; };
 
 // The rounding of Python: to six decimals, and half to even.
 double round6(double x) { return std::nearbyint(x * 1e6) / 1e6; }
@@ -78,11 +79,16 @@ void clip(double& first, double& second, double limit, double margin) {
   second = first + std::max(std::clamp(second, margin, limit) - first, margin);
 }
 
+// Of an odd number of values; NaN if one is.
 double median(std::vector<double> v) {
   for (double x : v)
-    if (std::isnan(x)) return 0;
+    if (std::isnan(x)) return x;
   std::sort(v.begin(), v.end());
-  const double middle = v[v.size() / 2];  // of an odd number
+  return v[v.size() / 2];
+}
+
+double bounded_median(const std::vector<double>& v) {
+  const double middle = median(v);
   return std::isfinite(middle) ? std::clamp(middle, -0.5, 0.5) : 0;
 }
 
@@ -111,7 +117,7 @@ class Tracker {
   }
 
   void init(const cv::Mat& frame, const Box& given) {
-    box = given, score = 1, bias = {0, 0, 0, 0};
+    box = given, score = 1, bias = {0, 0, 0, 0}, missed = 0;
     const View view = read_view("exemplar");
     const Window w = around(given, view.factor);
     ov::Tensor unit(ov::element::f32, {1, 4});
@@ -127,14 +133,28 @@ class Tracker {
     for (size_t i = 0; i < settings["memory"].size(); i++)
       requests["search"].set_tensor("memory" + std::to_string(i),
                                     request.get_output_tensor(i));
-    if (int(settings["calibrate"])) calibrate(frame);
+    if (int(settings["calibrate"]) || has_rule()) calibrate(frame);
   }
 
   void update(const cv::Mat& frame) {
-    float found_score;
-    Box b = find(frame, box, found_score);
-    const double sum = b.x1 + b.y1 + b.x2 + b.y2 + found_score;
+    Box near = box;
+    if (has_rule()) {
+      const double growth = rule("growth"), limit = rule("limit");
+      const double scale = std::min(missed * std::log(growth), std::log(limit));
+      near = change(box, {0, 0, scale, scale});
+    }
+    const Found found = find(frame, near);
+    Box b = found.box;
+    if (has_rule()) {
+      const bool is_low = found.peak < rule("share") * usual;
+      if (found.peak >= rule("share") * usual)  // NaN is neither
+        usual += rule("rate") * (found.peak - usual);
+      missed = is_low ? missed + 1 : 0;
+    }
+    const double sum = b.x1 + b.y1 + b.x2 + b.y2 + found.score;
     if (!std::isfinite(sum)) return;  // the former box stands
+    score = found.score;
+    if (missed) return;
     b = change(b, {-bias.x, -bias.y, -bias.w, -bias.h});
     const double w = smooth(b.x2 - b.x1, box.x2 - box.x1, share);
     const double h = smooth(b.y2 - b.y1, box.y2 - box.y1, share);
@@ -142,51 +162,62 @@ class Tracker {
     if (share > 0) b = {x - w / 2, y - h / 2, x + w / 2, y + h / 2};
     clip(b.x1, b.x2, frame.cols, margin);
     clip(b.y1, b.y2, frame.rows, margin);
-    box = b, score = found_score;
+    box = b;
   }
 
   Box box;
   float score;
+  int missed;  // frames since the target was seen
 
  private:
   View read_view(const char* name) {
     return {int(settings[name]["size"]), double(settings[name]["factor"])};
   }
 
-  Box find(const cv::Mat& frame, const Box& near, float& found_score) {
+  bool has_rule() { return settings["lost"].isMap(); }
+  double rule(const char* name) { return settings["lost"][name]; }
+
+  Found find(const cv::Mat& frame, const Box& near) {
     const View view = read_view("search");
     const Window w = around(near, view.factor);
     auto& request = requests["search"];
     request.set_tensor("search", cut(frame, w, view.size));
     request.infer();
     const float* b = request.get_output_tensor(0).data<float>();
-    found_score = *request.get_output_tensor(1).data<float>();
-    return {double(b[0]) * w.side + w.left, double(b[1]) * w.side + w.top,
-            double(b[2]) * w.side + w.left, double(b[3]) * w.side + w.top};
+    const Box box = {
+        double(b[0]) * w.side + w.left, double(b[1]) * w.side + w.top,
+        double(b[2]) * w.side + w.left, double(b[3]) * w.side + w.top};
+    const bool has_peak = request.get_compiled_model().outputs().size() > 2;
+    return {box, *request.get_output_tensor(1).data<float>(),
+            has_peak ? *request.get_output_tensor(2).data<float>() : NAN};
   }
 
   // Compare predictions in the first frame with the given box.
   void calibrate(const cv::Mat& frame) {
-    std::vector<double> x, y, w, h;
-    float unused;
+    std::vector<double> x, y, w, h, peaks;
     const double width = box.x2 - box.x1, height = box.y2 - box.y1;
     for (const cv::FileNode& v : settings["calibration_views"]) {
       const double scale = std::log(double(v[2]));
       const Box near = change(box, {double(v[0]), double(v[1]), scale, scale});
-      const Box b = find(frame, near, unused);
+      const Found found = find(frame, near);
+      const Box& b = found.box;
+      peaks.push_back(found.peak);
       const double found_w = b.x2 - b.x1, found_h = b.y2 - b.y1;
       x.push_back((b.x1 + b.x2 - box.x1 - box.x2) / 2 / found_w);
       y.push_back((b.y1 + b.y2 - box.y1 - box.y2) / 2 / found_h);
       w.push_back(std::log(found_w / width));
       h.push_back(std::log(found_h / height));
     }
-    bias = {median(x), median(y), median(w), median(h)};
+    usual = median(peaks);
+    if (int(settings["calibrate"]))
+      bias = {bounded_median(x), bounded_median(y), bounded_median(w),
+              bounded_median(h)};
   }
 
   cv::FileStorage settings;
   std::map<std::string, ov::InferRequest> requests;
   Change bias;
-  double margin, share;
+  double margin, share, usual;
 };
 
 // Call a function with the frames, BGR, of a video or a folder.
@@ -213,15 +244,15 @@ int main(int argc, char** argv) try {
     throw std::runtime_error("usage: track EXPORTED SOURCE X,Y,W,H");
   Tracker tracker(argv[1]);
   int number = 0;
-  std::puts("frame,target,x,y,w,h,score");
+  std::puts("frame,target,x,y,w,h,score,lost");
   read(argv[2], [&](cv::Mat frame) {
     if (number)
       tracker.update(frame);
     else
       tracker.init(frame, {x, y, x + w, y + h});
     const Box& b = tracker.box;
-    std::printf("%d,1,%.4f,%.4f,%.4f,%.4f,%.4f\n", number++, b.x1, b.y1,
-                b.x2 - b.x1, b.y2 - b.y1, tracker.score);
+    std::printf("%d,1,%.4f,%.4f,%.4f,%.4f,%.4f,%d\n", number++, b.x1, b.y1,
+                b.x2 - b.x1, b.y2 - b.y1, tracker.score, tracker.missed > 0);
   });
   if (!number) throw std::runtime_error("no frame in " + std::string(argv[2]));
 } catch (const std::exception& error) {
