@@ -82,7 +82,11 @@ def uncounted(weights):
     return {k: t for k, t in weights.items() if 'num_batches' not in k}
 
 
-WRAPPERS = [dict, net, state_dict, compiled, uncounted]
+def nested(weights):
+    return {'state_dict': net(weights)}
+
+
+WRAPPERS = [dict, net, state_dict, compiled, uncounted, nested]
 
 
 @pytest.fixture

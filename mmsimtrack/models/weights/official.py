@@ -157,7 +157,9 @@ def convert_file(
     checkpoint = read_checkpoint(src)
     weights = unwrap(checkpoint, src)
     for pair in rename:
-        old, _, new = pair.partition('=')
+        old, sign, new = pair.partition('=')
+        if not sign:
+            raise ValueError(f'--rename {pair}: expected OLD=NEW.')
         cut = len(old)
         names = {k: new + k[cut:] if k.startswith(old) else k for k in weights}
         weights = renamed(weights, names, src)
