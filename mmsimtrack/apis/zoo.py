@@ -116,6 +116,6 @@ def describe_weights(name: str) -> str:
     return (
         f'Download {download["File"]} by hand from {download["Address"]} '
         f'(size: {download["Size"]}; license: {download["License"]}; sha256: '
-        f'{sha256}). It can be loaded as it is; python '
-        f'{download["Converter"]} FILE {name}.pth converts it.'
+        f'{sha256}). It can be loaded as it is; mmsimtrack convert {name} '
+        f'FILE converts it to {name}.pth.'
     )

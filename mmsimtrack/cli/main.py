@@ -13,7 +13,13 @@ from pathlib import Path
 
 import click
 
-from mmsimtrack.apis.zoo import ROOT, find_model, list_models
+from mmsimtrack.apis.zoo import (
+    ROOT,
+    describe_weights,
+    find_model,
+    get_row,
+    list_models,
+)
 from mmsimtrack.cli.app import app
 from mmsimtrack.cli.export import export
 from mmsimtrack.cli.track import track
@@ -76,7 +82,21 @@ def run_main(script: str, title: str, args: Sequence[str]) -> int:
 
 
 def convert(args: Sequence[str]) -> int:
-    """Choose the converter by the first argument, else that of backbones."""
+    """Choose the converter by the first argument, else that of backbones.
+
+    It may be a model of the zoo; its weights go to `<name>.pth`.
+    """
+    if args and args[0] in list_models():
+        name, dst = args[0], Path(f'{args[0]}.pth')
+        download = get_row(name).get('Download')
+        if not isinstance(download, dict):
+            text = f'{name}: nothing to convert. {describe_weights(name)}'
+            raise ValueError(text)
+        if dst.exists():
+            raise ValueError(f'{dst} exists. Move it away to convert anew.')
+        script = download['Converter'].removeprefix('tools/')[: -len('.py')]
+        title = f'mmsimtrack convert {name}'
+        return run_main(script, title, [*args[1:], str(dst)])
     title, stem = 'mmsimtrack convert', 'backbone_to_mmsimtrack'
     for path in (ROOT / 'tools/model_converters').glob('*_to_mmsimtrack.py'):
         if args and path.name.startswith(f'{args[0]}_'):
@@ -98,8 +118,8 @@ for _name, (_script, _help) in COMMANDS.items():
     _add(_name, _help, partial(run_main, _script, f'mmsimtrack {_name}'))
 _add(
     'convert',
-    'Convert weights of others: of whole trackers (`convert official`), or '
-    'of backbones (`convert FORMAT`).',
+    'Convert weights of others: `convert NAME FILE` those of a model, '
+    '`convert FORMAT` those of a backbone.',
     convert,
 )
 
@@ -113,7 +133,9 @@ def models(name: str | None, weights: bool) -> None:
     for each in names:
         config, file = find_model(each)
         if name:
-            click.echo(f'config   {config}\nweights  {file or "none"}')
+            text = f'config   {config}\nweights  {file or "none"}'
+            about = '' if file else f'\n{describe_weights(name)}'
+            click.echo(text + about)
         else:
             click.echo(f'{each:34}{"with weights" if file else ""}'.rstrip())
 

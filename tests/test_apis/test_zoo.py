@@ -52,7 +52,7 @@ def test_get_model_says_where_there_are_weights(caplog):
         assert 'There are no public weights.' in caplog.text
         text = zoo.describe_weights('ostrack_b256_lasot')
         assert 'OSTrack_ep0300.pth.tar by hand from https://drive' in text
-        assert 'ostrack_to_mmsimtrack.py FILE ostrack_b256_lasot.pth' in text
+        assert 'mmsimtrack convert ostrack_b256_lasot FILE converts' in text
         caplog.clear()
         get_model('sim_s16-6l_real', device='cpu')
         assert 'public weights' not in caplog.text

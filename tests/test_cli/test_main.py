@@ -33,7 +33,12 @@ def test_every_command_explains_itself(name, capsys):
 
 
 @pytest.mark.parametrize(
-    'args, usage', [([], ' convert [-h]'), (['official'], ' official [-h]')]
+    'args, usage',
+    [
+        ([], ' convert [-h]'),
+        (['official'], ' official [-h]'),
+        (['ostrack_b256_lasot'], ' ostrack_b256_lasot [-h]'),
+    ],
 )
 def test_converters(args, usage, capsys):
     assert main(['convert', *args, '--help']) == 0
@@ -61,6 +66,7 @@ def test_a_command_of_tools_runs(tmp_path, capsys):
         (['test', 'no.py', 'x.pth'], 'no.py is missing, expected a config'),
         (['models', 'sim_b16_laso'], 'Did you mean sim_b16_lasot'),
         (['convert', 'timm', 'no.pth', 'out.pth'], 'no.pth does not exist'),
+        (['convert', 'sim_b32_lasot', 'no.pth'], 'There are no public'),
     ],
 )
 def test_user_errors_end_in_a_message(args, message, capsys):
@@ -94,3 +100,4 @@ def test_models(capsys):
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].endswith('configs/simtrack/sim_b16_lasot.py')
     assert lines[1].endswith('none')
+    assert lines[2] == 'There are no public weights.'

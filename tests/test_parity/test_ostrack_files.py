@@ -86,6 +86,17 @@ def test_there_and_back(tmp_path):
         assert torch.equal(found[name], tensor), name
 
 
+def test_by_the_name_of_a_model(tmp_path, monkeypatch, capsys):
+    """What is there already stays."""
+    monkeypatch.chdir(tmp_path)
+    args = ['convert', 'ostrack_b256_lasot', str(FILE)]
+    assert main(args) == 0
+    checkpoint = torch.load('ostrack_b256_lasot.pth', weights_only=True)
+    mini().load_state_dict(checkpoint['state_dict'], strict=True)
+    assert main(args) == 2
+    assert 'ostrack_b256_lasot.pth exists' in capsys.readouterr().err
+
+
 def test_weights_of_our_own_get_the_unused_ones(tmp_path):
     """The official code loads strictly, and never looks at them."""
     model, back = mini(), tmp_path / 'back.pth'

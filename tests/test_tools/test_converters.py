@@ -82,7 +82,11 @@ def uncounted(weights):
     return {k: t for k, t in weights.items() if 'num_batches' not in k}
 
 
-WRAPPERS = [dict, net, state_dict, compiled, uncounted]
+def nested(weights):
+    return {'state_dict': net(weights)}
+
+
+WRAPPERS = [dict, net, state_dict, compiled, uncounted, nested]
 
 
 @pytest.fixture
@@ -160,14 +164,19 @@ def test_beginnings_are_renamed(official, tmp_path, convert):
     assert set(found['state_dict']) == set(simtrack.to_ours(official, '')[0])
 
 
-def test_where_nothing_fits_the_first_are_listed(tmp_path, convert):
-    weights = {f'a.{i}': torch.zeros(i, 2) for i in range(30)}
+def test_where_nothing_fits_all_are_listed(tmp_path, convert):
+    """With their shapes, and those of like layers once."""
+    weights = {'vit.1.x': torch.zeros(3, 2), 'vit.12.x': torch.zeros(3, 2)}
+    weights |= {f'a.{i}': torch.zeros(i, 2) for i in range(300)}
     torch.save(weights, tmp_path / 'src.pth')
     with pytest.raises(KeyError) as info:
         convert('src.pth', 'ours.pth')
-    for i in range(20):
-        assert f'\n  a.{i} ({i}, 2)\n' in str(info.value)
-    assert '\n  ... (30 in all)\n' in str(info.value)
+    message = str(info.value)
+    assert '\n  vit.1.x (3, 2), 2 alike\n' in message
+    assert 'vit.12.' not in message
+    for i in range(199):
+        assert f'\n  a.{i} ({i}, 2)\n' in message
+    assert '\n  ... (302 in all)\n' in message
 
 
 @pytest.mark.parametrize('tool', ['official_simtrack', 'backbone'])

@@ -62,6 +62,10 @@ class CenterHead(BoxHead):
         loss_score: Config of the loss of the score map.
         loss_iou: Config of the IoU loss, on xyxy boxes.
         loss_bbox: Config of the loss of the coordinates.
+        learn_at_truth: Compare boxes in the cell of the true center instead
+            of where the score is highest, which is as released. A network
+            without a pre-trained part finds the center late, and until then
+            boxes elsewhere tell it little about sizes.
         init_cfg: Initialization config of mmengine.
     """
 
@@ -72,9 +76,11 @@ class CenterHead(BoxHead):
         loss_score: dict,
         loss_iou: dict,
         loss_bbox: dict,
+        learn_at_truth: bool = False,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__((loss_score, loss_iou, loss_bbox), init_cfg)
+        self.learn_at_truth = learn_at_truth
         self.score = tower(in_channels, channels, 1)
         self.offset = tower(in_channels, channels, 2)
         self.size = tower(in_channels, channels, 2)
@@ -152,8 +158,9 @@ class CenterHead(BoxHead):
     def loss(self, feat: Tensor, data_samples: list) -> dict[str, Tensor]:
         """Compare the score map and the boxes with the truth.
 
-        The boxes are read where the predicted score is highest, so offset and
-        size learn in that cell only, wherever the target is.
+        The boxes are read in one cell, where the predicted score is highest
+        or with `learn_at_truth` where the target is (if its center is in the
+        map); offset and size learn there only.
 
         Args:
             feat: (B, C, h, w) search feature.
@@ -170,8 +177,10 @@ class CenterHead(BoxHead):
             truth = torch.cat([s.gt_instances.bboxes for s in data_samples])
             truth = truth.to(score)
             target = gaussian_target(truth, score.shape[-2:])[:, None]
-            pred = self.read_boxes(score.flatten(1).argmax(1), offset, size)
-            count = (target == 1).sum().clamp(min=1)
+            positive = target == 1
+            rank = score + positive if self.learn_at_truth else score
+            pred = self.read_boxes(rank.flatten(1).argmax(1), offset, size)
+            count = positive.sum().clamp(min=1)
             truth = truth.clamp(0, 1)
             return {
                 'loss_score': loss_score(score, target, avg_factor=count),

@@ -103,17 +103,25 @@ class Official:
         """Refuse a set of weights with a name too many or too few.
 
         BatchNorm's counters and the unused weights may be missing. Where most
-        names are unknown, all are listed with their shapes, to find out what
-        they are.
+        names are unknown, all are listed with their shapes, those of like
+        layers once, to find out what they are.
 
         Raises:
             KeyError: Names what is missing and what is unknown.
         """
         expected, used = sorted(expected), weights.keys() - self.unused
         if 2 * len(used - {*expected}) > len(used):
-            shapes = [f'  {k} {tuple(t.shape)}' for k, t in weights.items()]
-            if len(shapes) > 20:
-                shapes[20:] = [f'  ... ({len(shapes)} in all)']
+            like = {}  # of layers that differ by their numbers only
+            for name, tensor in weights.items():
+                row = re.sub(r'\.\d+(?=\.)', '', name), tuple(tensor.shape)
+                like.setdefault(row, []).append(name)
+            shapes = [
+                f'  {names[0]} {shape}'
+                + f', {len(names)} alike' * (len(names) > 1)
+                for (_, shape), names in like.items()
+            ]
+            if len(shapes) > 200:
+                shapes[200:] = [f'  ... ({len(weights)} in all)']
             raise WrongKeys(
                 f'{path} does not name its weights as {self.name} does, but:\n'
                 + '\n'.join(shapes)
@@ -157,7 +165,9 @@ def convert_file(
     checkpoint = read_checkpoint(src)
     weights = unwrap(checkpoint, src)
     for pair in rename:
-        old, _, new = pair.partition('=')
+        old, sign, new = pair.partition('=')
+        if not sign:
+            raise ValueError(f'--rename {pair}: expected OLD=NEW.')
         cut = len(old)
         names = {k: new + k[cut:] if k.startswith(old) else k for k in weights}
         weights = renamed(weights, names, src)

@@ -44,7 +44,7 @@ class Format:
 
 def peel(checkpoint: dict) -> dict:
     """Return the dictionary inside the wrappers of a checkpoint."""
-    for wrapper in WRAPPERS:
+    for wrapper in WRAPPERS * len(WRAPPERS):  # in any order
         inner = checkpoint.get(wrapper)
         checkpoint = inner if isinstance(inner, dict) else checkpoint
     return checkpoint

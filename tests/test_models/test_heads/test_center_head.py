@@ -43,6 +43,21 @@ def test_boxes_by_hand(head):
     assert pred.bboxes.tolist() == [[0, 0, 0, 0]]
 
 
+def test_boxes_are_learned_at_the_peak_or_at_the_truth(head):
+    """The peak is cell (1, 2), the true center in cell (2, 1)."""
+    score = torch.full((1, 1, 3, 4), 0.1)
+    score[0, 0, 1, 2] = 0.9
+    bbox = torch.tensor([[0.15, 0.5, 0.35, 0.85]])
+    samples = [SOTDataSample(gt_instances=InstanceData(bboxes=bbox))]
+    for at_truth, cell in ((False, (1, 2)), (True, (2, 1))):
+        offset, size = torch.full((2, 1, 2, 3, 4), 0.3).requires_grad_()
+        size.retain_grad()
+        prescribe(head, score, offset, size)
+        head.learn_at_truth = at_truth
+        sum(head.loss(score, samples).values()).backward()
+        assert size.grad[0, 0].nonzero().tolist() == [list(cell)]
+
+
 def test_a_batch_without_any_positive_cell_learns(head):
     feat = torch.rand(2, 6, 4, 4, requires_grad=True)
     samples = [
