@@ -72,8 +72,10 @@ def sweep(folder: Path, stem: str, suffix: str) -> None:
         suffix: Suffix of their names.
     """
     end = f'-{socket.gethostname()}{suffix}'
-    for left in folder.glob(f'.{stem}.[0-9]*{escape(end)}'):
-        pid = left.name.removesuffix(end).rpartition('.')[2]
+    pattern = f'.{stem}.[0-9]*{escape(end)}'
+    # torch downloads into a file beside the one that it is given
+    for left in (*folder.glob(pattern), *folder.glob(f'{pattern}.*.partial')):
+        pid = left.name.rpartition(end)[0].rpartition('.')[2]
         if pid.isdecimal() and not is_alive(int(pid)):
             remove(left)
 

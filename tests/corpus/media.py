@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import struct
 import zipfile
 import zlib
@@ -18,7 +19,7 @@ from PIL import Image
 from storage import check_arguments
 
 from mmsimtrack.apis import sot_inferencer
-from mmsimtrack.datasets.frames import read_frame
+from mmsimtrack.datasets.frames import read_frame, read_limit
 from mmsimtrack.structures import check_first_box
 
 FORMATS = ('jpg', 'png', 'bmp', 'webp', 'tif')
@@ -94,6 +95,12 @@ def sequence_of(folder, ending, content):
 
 
 def frames():
+    for text in ('abc', '-1', '0', '1e9', '2**9', 'nan', ' '):
+        yield Case(
+            f'MMSIMTRACK_MAX_PIXELS={text}',
+            lambda _, text=text: lambda: read_limit(text),
+            says=('MMSIMTRACK_MAX_PIXELS is', re.escape(text)),
+        )
     for ending in FORMATS:
         for name, change in BROKEN_FRAMES.items():
             if ending in ('tif', 'bmp', 'webp') and 'half' in name:
@@ -202,7 +209,8 @@ COCO |= {
 }
 OUTLINES = [[[1, 2, 3]], 7, dict(counts='xyz', size=[4, 4])]
 OUTLINES += [dict(counts=[1], size=[n, 9]) for n in (-1, 10**6, 'x', 1e9)]
-OUTLINES += [dict(counts=[-5, 2], size=[4, 4]), dict(size=[4, 4])]
+OUTLINES += [dict(counts=[-5, 21], size=[4, 4]), dict(size=[4, 4])]
+OUTLINES += [dict(counts=c, size=[4, 4]) for c in ('x', '', '04', 7, 'é', [])]
 FINE_BOXES = ([], None, [0, 0, 0, 0], ['1', '2', '3', '4'])
 NESTED = {'bbox': [1, 'x']}
 COCO_FINE = {

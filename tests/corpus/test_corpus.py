@@ -31,6 +31,7 @@ def chosen():
 @pytest.mark.parametrize('case', chosen(), ids=lambda case: case.name)
 def test_malformed_input(case, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv('TORCH_HOME', str(tmp_path))
     monkeypatch.setattr(sot_inferencer, 'init_model', init_model)
     judge(case, tmp_path, capsys)
 

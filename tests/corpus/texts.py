@@ -247,6 +247,10 @@ def results():
     def nothing(folder, _):
         assert not list(folder.glob('m*'))
 
+    for row in (b'nan,nan,nan,nan', b'1,2,NaN,4', b'nan,nan,0,0'):
+        make = scored('results', lambda text, row=row: (row + b'\n') * 6)
+        says = ('a.txt: 6 of the boxes are NaN',)
+        yield Case(f'score results: all {row.decode()}', make, 0, says)
     for kind in SCORE:
         is_list, is_flags = kind == 'sequences', kind == 'absent'
         fine = FINE if is_list else FINE | NUMBERS_FINE
