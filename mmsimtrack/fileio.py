@@ -334,7 +334,9 @@ def read_config(path: PathLike):
             'NAME` tells where that of a model lies.'
         )
     try:
-        return Config.fromfile(path)
+        cfg = Config.fromfile(path)
+        cfg.items()  # imports what a config of the new style names
+        return cfg
     except Exception as error:  # a config is a program
         text = str(error).replace('\n', ' ')[:300]
         raise ValueError(

@@ -113,6 +113,9 @@ def frames():
     for name, change in JPEGS.items():
         content = change(encoded('jpg', (200, 200)))
         yield _frame_check(f'jpg {name}', 'jpg', content)
+    for row in ('0,0,1e5,1e5', '9,9,9,700', '-1e6,-1e6,2e6,2e6'):
+        yield Case(f'check box {row}', partial(_boxed, row), 1, ('10 times',))
+    yield Case('check sizes', _sizes, 1, ('64 x 48 and 80 x 60 px',))
     for name in ('._1.jpg', '.1.jpg', 'Thumbs.db', '.ipynb_checkpoints/1.jpg'):
         yield Case(f'beside frames: {name}', partial(_beside, name), 0)
 
@@ -134,6 +137,18 @@ def _frame_check(name, ending, content):
         )
 
     return Case(f'check frame {name}', make, 1, (rf'cat/1\.{ending}',))
+
+
+def _boxed(row, folder):
+    cfg = sequence_of(folder, 'jpg', encoded('jpg'))
+    path = folder / 'data/cat/groundtruth.txt'
+    path.write_text(f'9,9,9,9\n{row}\n9,9,9,9\n')
+    return check_arguments(cfg)
+
+
+def _sizes(folder):
+    cfg = sequence_of(folder, 'jpg', encoded('jpg', (80, 60)))
+    return check_arguments(cfg, '--decode')
 
 
 def _beside(name, folder):

@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import pickle
+import re
 import socket
 import struct
 from functools import partial, reduce
@@ -55,6 +56,9 @@ def options():
     for option in ('train_dataloader.dataset.datasets.9.type=x', 'resume.x=1'):
         make = partial(lambda option, _: train(DEMO, option), option)
         yield Case(f'option {option!r}', make, 2, (), _nothing)
+    for option, says in INPUTS['built'].items():
+        make = partial(_built, option)
+        yield Case(f'built with {option}', make, 2, (re.escape(says),))
     for name in ('20,24', '2024', '1e5', 'a,b,c', '(1)', '[x]', '{2024}', ' '):
         yield Case(f'data in {name!r}', partial(_data_in, name), 0)
 
@@ -99,6 +103,12 @@ def written(text, folder, name='config.py'):
     data = text if isinstance(text, bytes) else text.encode()
     (folder / name).write_bytes(data)
     return train(name)
+
+
+def _built(option, folder):
+    _data_in('data/demo', folder)
+    options = ('num_workers=0', 'persistent_workers=False')
+    return train(DEMO, option, *(f'train_dataloader.{o}' for o in options))
 
 
 def _data_in(name, folder):
