@@ -36,8 +36,8 @@ def find_results(
         for parent in ('', alias, name.rpartition('-')[0]):
             runs = [f'{alias}_{run:03d}.txt' for run in range(1, 1000)]
             for files in ([f'{alias}.txt'], runs):
-                paths = [folder / parent / file for file in files]
-                if paths[0].is_file():
+                if (folder / parent / files[0]).is_file():
+                    paths = [folder / parent / file for file in files]
                     return tuple(path for path in paths if path.is_file())
     if optional:
         return ()

@@ -1,6 +1,7 @@
 """Configs and settings; checkpoints and other files of weights."""
 
 import copy
+import fcntl
 import hashlib
 import json
 import os
@@ -26,6 +27,7 @@ from mmsimtrack.runtime import Tracker
 
 ROOT = Path(__file__).parents[2]
 DEMO = ROOT / 'configs/demo/sim_tiny_generated.py'
+OPEN = []  # files that are locked
 
 
 def train(config, *options):
@@ -59,6 +61,10 @@ def options():
     for option, says in INPUTS['built'].items():
         make = partial(_built, option)
         yield Case(f'built with {option}', make, 2, (re.escape(says),))
+    for command in ('train', 'test'):
+        make = partial(_in_use, command)
+        says = ('out is in use by ', 'another --work-dir')
+        yield Case(f'{command} in use', make, 2, says)
     for name in ('20,24', '2024', '1e5', 'a,b,c', '(1)', '[x]', '{2024}', ' '):
         yield Case(f'data in {name!r}', partial(_data_in, name), 0)
 
@@ -109,6 +115,16 @@ def _built(option, folder):
     _data_in('data/demo', folder)
     options = ('num_workers=0', 'persistent_workers=False')
     return train(DEMO, option, *(f'train_dataloader.{o}' for o in options))
+
+
+def _in_use(command, folder):
+    _data_in('data/demo', folder)
+    (folder / 'out').mkdir()
+    OPEN.append(open(folder / 'out/.lock', 'w'))
+    fcntl.flock(OPEN[-1], fcntl.LOCK_EX)
+    if command == 'train':
+        return train(DEMO)
+    return ['test', DEMO, 'w.pth', '--work-dir', 'out']
 
 
 def _data_in(name, folder):

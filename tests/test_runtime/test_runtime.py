@@ -100,7 +100,10 @@ def test_a_prediction_that_is_not_finite_keeps_the_box(folder):
     'change, message',
     [
         (dict(version=9), 'version is 9, expected 1'),
-        (dict(sha256={'no.pt': ''}), 'no.pt is missing, but tracker.json na'),
+        (
+            dict(sha256={'no.pt': ''}),
+            'pt is missing, but tracker.json nam',
+        ),
         (dict(format='onxx'), "tracker.json: format is 'onxx', which no expo"),
         (dict(search={'size': 0, 'factor': 4}), 'json: search.size is 0, whi'),
         (dict(files=None), 'tracker.json: files is None'),
