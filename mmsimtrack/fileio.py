@@ -73,8 +73,10 @@ def sweep(folder: Path, stem: str, suffix: str) -> None:
         suffix: Suffix of their names.
     """
     end = f'-{socket.gethostname()}{suffix}'
-    for left in folder.glob(f'.{stem}.[0-9]*{escape(end)}'):
-        pid = left.name.removesuffix(end).rpartition('.')[2]
+    pattern = f'.{stem}.[0-9]*{escape(end)}'
+    # torch downloads into a file beside the one that it is given
+    for left in (*folder.glob(pattern), *folder.glob(f'{pattern}.*.partial')):
+        pid = left.name.rpartition(end)[0].rpartition('.')[2]
         if pid.isdecimal() and not is_alive(int(pid)):
             remove(left)
 
@@ -333,7 +335,9 @@ def read_config(path: PathLike):
             'NAME` tells where that of a model lies.'
         )
     try:
-        return Config.fromfile(path)
+        cfg = Config.fromfile(path)
+        cfg.items()  # imports what a config of the new style names
+        return cfg
     except Exception as error:  # a config is a program
         text = str(error).replace('\n', ' ')[:300]
         raise ValueError(

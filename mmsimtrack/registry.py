@@ -34,6 +34,7 @@ OPTIM_WRAPPERS = _child(
 OPTIM_WRAPPER_CONSTRUCTORS = _child(
     mmengine.OPTIM_WRAPPER_CONSTRUCTORS, 'engine.learning_rates'
 )
+FUNCTIONS = _child(mmengine.FUNCTIONS)
 LOG_PROCESSORS = _child(mmengine.LOG_PROCESSORS)
 MODEL_WRAPPERS = _child(mmengine.MODEL_WRAPPERS)
 OPTIMIZERS = _child(mmengine.OPTIMIZERS)

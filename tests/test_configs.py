@@ -9,6 +9,7 @@ from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 from mmengine.runner import Runner
 
+from mmsimtrack.cli.settings import check_settings
 from mmsimtrack.datasets import fill_pairs
 from mmsimtrack.fileio import read_bboxes_xywh
 from mmsimtrack.registry import MODELS
@@ -115,7 +116,9 @@ def rates_by_name(model, wrapper):
 
 @pytest.mark.parametrize('name', ALL)
 def test_trains_a_step_and_tracks_a_sequence(name, tmp_path, make_data_for):
-    cfg = shrink(load(name), tmp_path / 'data', make_data_for)
+    cfg = load(name)
+    check_settings(cfg)
+    shrink(cfg, tmp_path / 'data', make_data_for)
     cfg.work_dir = str(tmp_path / 'work')
     cfg.experiment_name = f'{Path(name).stem}_{tmp_path.name}'
     runner = Runner.from_cfg(cfg)

@@ -10,12 +10,19 @@ from datetime import timedelta
 
 import torch
 from mmengine.config import Config
+from mmengine.logging import MMLogger
+from mmengine.registry import RUNNERS
+from mmengine.runner import Runner
 
 from mmsimtrack.cli.settings import change_settings
 from mmsimtrack.fileio import lock_folder, naming_disk, read_config
 
 # the number of a process, as launchers tell it
 RANKS = 'RANK', 'SLURM_PROCID', 'OMPI_COMM_WORLD_RANK'
+# what a wrong value raises somewhere in what is built of a config
+CONFIG_ERRORS = ArithmeticError, AssertionError, AttributeError, KeyError
+CONFIG_ERRORS += RuntimeError, TypeError
+SHORT = 10  # lines of a message on the console
 
 
 def load_config(args: argparse.Namespace) -> Config:
@@ -33,6 +40,42 @@ def load_config(args: argparse.Namespace) -> Config:
         args.work_dir or cfg.get('work_dir') or osp.join('work_dirs', name)
     )
     return cfg
+
+
+def build_runner(cfg: Config, training: bool = False) -> Runner:
+    """Build the runner of a config, whose long texts stay in its log file.
+
+    On the console, the config would hide an error in it.
+
+    Args:
+        cfg: Config of the run.
+        training: Whether to build the training loop with its data, too.
+
+    Raises:
+        ValueError: If something in the config cannot be built.
+    """
+    class_ = Runner
+    if training:
+        class_ = RUNNERS.get(cfg.get('runner_type', 'Runner'))
+
+    class Concise(class_):
+        def build_logger(self, *args, **kwargs) -> MMLogger:
+            logger = super().build_logger(*args, **kwargs)
+            logger.handlers[0].addFilter(
+                lambda record: record.getMessage().count('\n') < SHORT
+            )
+            return logger
+
+    try:
+        runner = Concise.from_cfg(cfg)
+        if training:
+            runner.train_loop  # noqa: B018, builds its data, too
+    except CONFIG_ERRORS as error:
+        raise ValueError(
+            f'{cfg.filename} does not fit: {type(error).__name__}: {error}. '
+            'Correct it; --traceback shows where the error comes from.'
+        ) from error
+    return runner
 
 
 @contextmanager

@@ -5,20 +5,26 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from difflib import get_close_matches
-from inspect import signature
+from inspect import Parameter, signature
+from multiprocessing import get_all_start_methods
 from numbers import Integral, Real
 
 from mmengine.config import Config
+from mmengine.hooks import CheckpointHook
+from mmengine.model import BaseModule
 from mmengine.runner import FlexibleRunner, Runner
 from torch.utils.data import DataLoader
 
+from mmsimtrack import registry
 from mmsimtrack.benchmarks import dataset_config
 from mmsimtrack.registry import DATASETS
 
 # what a config may hold at its top: what runners take, and their kind
 TOP = {*signature(Runner).parameters, *signature(FlexibleRunner).parameters}
 TOP |= {'custom_imports', 'env_cfg', 'log_processor', 'runner_type'}
+TOP -= {'cfg'}  # the config itself
 # the keys of dictionaries that are read by name, where others would be ignored
 LOADER = {*signature(DataLoader).parameters, 'num_batch_per_epoch'}
 KEYS = {
@@ -27,8 +33,15 @@ KEYS = {
     'test_dataloader': LOADER,
     'optim_wrapper.clip_grad': 'max_norm norm_type error_if_nonfinite foreach '
     'clip_value',
+    'default_hooks.checkpoint': {
+        *signature(CheckpointHook).parameters,
+        *signature(Runner.save_checkpoint).parameters,
+        *('type', 'priority'),
+    },
     'model.exemplar': 'size factor',
     'model.search': 'size factor',
+    'model.backbone.arch': 'embed_dims num_layers num_heads depths '
+    'feedforward_channels',
     'model.train_cfg': 'jitter',
     'model.train_cfg.jitter': 'center scale',
     'auto_scale_lr': 'base_batch_size enable',
@@ -39,6 +52,20 @@ KEYS = {
     'bias_lr_mult bias_decay_mult dwconv_decay_mult bypass_duplicate '
     'dcn_offset_lr_mult flat_decay_mult num_layers pretrained_lr_mult',
 }
+HOOKS = 'runtime_info timer sampler_seed logger param_scheduler checkpoint'
+# what looks up the types in each part of a config
+REGISTRIES = {
+    'model': 'MODELS WEIGHT_INITIALIZERS',
+    'dataloader': 'DATASETS DATA_SAMPLERS TRANSFORMS FUNCTIONS',
+    'cfg': 'LOOPS',
+    'evaluator': 'METRICS',
+    'wrapper': 'OPTIM_WRAPPERS OPTIMIZERS',
+    'scheduler': 'PARAM_SCHEDULERS',
+    'hooks': 'HOOKS',
+}
+# arguments that builders take before they call a class
+BUILDERS = {'type', 'priority', 'constructor', 'paramwise_cfg', '_scope_'}
+BUILDERS |= {'convert_to_iter_based', 'requires_grad'}
 
 
 def _whole(least: int) -> tuple[str, Callable]:
@@ -59,6 +86,14 @@ def _are_ratios(value) -> bool:
     return numbers and min(value, default=-1) >= 0 and sum(value) > 0
 
 
+def _part_of(*types: type) -> tuple[str, Callable]:
+    """Make the rule for a part of a config."""
+    names = ' or '.join(type_.__name__ for type_ in types)
+    expected = f'a {names}, or None'
+    return expected, lambda x: x is None or isinstance(x, types)
+
+
+SWITCH = 'True or False', lambda x: isinstance(x, bool)
 ABOVE_0 = 'a number above 0', lambda x: _is_number(x) and x > 0
 FROM_0 = 'a number, 0 or more', lambda x: _is_number(x) and x >= 0
 INTERVAL = (
@@ -85,6 +120,7 @@ VALUES = {
     'train_dataloader.dataset.sampling.max_gap': _whole(1),
     'train_dataloader.dataset.sampling.min_frames': _whole(1),
     'train_dataloader.dataset.sampling.min_visible': _whole(2),
+    'test_dataloader.batch_size': _whole(1),
     'test_dataloader.num_workers': _whole(0),
     'val_dataloader.batch_size': _whole(1),
     'val_dataloader.num_workers': _whole(0),
@@ -113,7 +149,31 @@ VALUES = {
         'True, False or None',
         lambda x: x is None or isinstance(x, bool),
     ),
-    'resume': ('True or False', lambda x: isinstance(x, bool)),
+    'resume': SWITCH,
+    'randomness.deterministic': SWITCH,
+    'randomness.diff_rank_seed': SWITCH,
+    'log_level': (
+        'one of DEBUG, INFO, WARNING, ERROR',
+        ('DEBUG', 'INFO', 'WARNING', 'ERROR').__contains__,
+    ),
+    'env_cfg.mp_cfg.mp_start_method': (
+        f'one of {", ".join(get_all_start_methods())}',
+        get_all_start_methods().__contains__,
+    ),
+    'model.backbone.patch_size': _whole(1),
+    'model.backbone.tokenizer.foveal_size': _whole(0),
+    'model.backbone.arch.embed_dims': _whole(1),
+    'model.head.channels': _whole(1),
+    'custom_hooks': _part_of(list),
+    'default_hooks': _part_of(dict),
+    'default_hooks.checkpoint': _part_of(dict),
+    'default_hooks.logger': _part_of(dict),
+    'param_scheduler': _part_of(dict, list),
+    'test_cfg': _part_of(dict),
+    'test_evaluator': _part_of(dict, list),
+    'val_cfg': _part_of(dict),
+    'val_dataloader': _part_of(dict),
+    'val_evaluator': _part_of(dict, list),
     'load_from': (
         'a path or None',
         lambda x: x is None or isinstance(x, str),
@@ -155,6 +215,9 @@ def check_options(cfg: Config, options: Iterable[str]) -> None:
                     f'--cfg-options: {option} is no setting, since '
                     f'{place.rpartition(".")[0]} is {found!r}. Correct it.'
                 )
+            if isinstance(found, list) and key.isdecimal():
+                found = dict(enumerate(found)).get(int(key))
+                continue
             if not hasattr(found, 'keys'):
                 break
             if key not in found:
@@ -186,6 +249,69 @@ def check_settings(cfg: Config) -> None:
                 f'{place} is {value!r}, expected {expected}. Change it in '
                 f'{cfg.filename} or in --cfg-options.'
             )
+    for hook in cfg.get('default_hooks') or ():
+        if near := get_close_matches(hook, HOOKS.split(), 1, 0.8):
+            _check_key(f'default_hooks.{hook}', near, str(cfg.filename))
+    for place, part in cfg.items():
+        names = REGISTRIES.get(place.rpartition('_')[2], '').split()
+        registries = [getattr(registry, name) for name in names]
+        _check_arguments(place, part, registries, str(cfg.filename))
+
+
+def _check_arguments(place: str, part, registries: list, where: str) -> None:
+    """Refuse keys that are no arguments of what a `type` names.
+
+    Args:
+        place: Name of the setting.
+        part: Its value, of which all dictionaries are checked.
+        registries: What knows the types.
+        where: File, for the error.
+    """
+    if not registries:
+        return
+    children = enumerate(part) if isinstance(part, (list, tuple)) else ()
+    if hasattr(part, 'keys'):
+        children = part.items()
+        name = part.get('type', 'OptimWrapper' * (place == 'optim_wrapper'))
+        if name and isinstance(name, str):
+            class_ = _find_type(f'{place}.type', name, registries)
+            names = _find_arguments(class_)
+            for key in part if names else ():
+                _check_key(f'{place}.{key}', names | BUILDERS, where)
+    for key, each in children:
+        _check_arguments(f'{place}.{key}', each, registries, where)
+
+
+def _find_type(place: str, name: str, registries: list):
+    """Look up what a `type` names.
+
+    Raises:
+        ValueError: If nothing has that name; names the nearest one.
+    """
+    for known in registries:
+        with suppress(RuntimeError):  # of mmengine, for unknown names
+            if found := known.get(name):
+                return found
+    names = {name for known in registries for name in known.module_dict}
+    (near,) = get_close_matches(name, names, 1, 0)
+    raise ValueError(
+        f'{place} is {name!r}, which nothing registers. Did you mean {near}? '
+        'Correct it, or import the module of your own in custom_imports.'
+    )
+
+
+def _find_arguments(class_) -> set[str]:
+    """Name what a class and its parents take; nothing if they take any."""
+    found, is_closed = set(), False
+    # a child of BaseModule may hand arguments on to a part of it
+    for each in class_.__mro__[:-1] if isinstance(class_, type) else ():
+        if '__init__' in vars(each):
+            arguments = signature(each.__init__).parameters
+            found |= set(arguments)
+            kinds = {argument.kind for argument in arguments.values()}
+            takes_any = Parameter.VAR_KEYWORD in kinds
+            is_closed |= not takes_any and each is not BaseModule
+    return found if is_closed else set()
 
 
 def _without_effect(cfg: Config) -> Iterator[str]:
@@ -261,6 +387,6 @@ def _check_root(dataset: Mapping | None) -> None:
     for part in [options.get('dataset'), *options.get('datasets', [])]:
         _check_root(part)
     if 'data_root' in options:
-        built = DATASETS.get(options.pop('type'))(**options, lazy_init=True)
+        built = DATASETS.build(dict(options, lazy_init=True))
         if hasattr(built, 'check_root'):
             built.check_root()

@@ -5,10 +5,10 @@ import os.path as osp
 from pathlib import Path
 
 from mmengine.dist import is_main_process
-from mmengine.runner import Runner
 
 from mmsimtrack.benchmarks import BENCHMARKS, use_benchmark
 from mmsimtrack.cli.launch import (
+    build_runner,
     hold_work_dir,
     load_config,
     set_up_distribution,
@@ -65,6 +65,8 @@ def main(argv: list[str] | None = None) -> int:
         if Path(args.out).is_dir():
             raise SystemExit(f'--out {args.out} is a folder, expected a file')
         Path(args.out).parent.mkdir(parents=True, exist_ok=True)
+    if args.show_dir:
+        Path(args.show_dir).mkdir(parents=True, exist_ok=True)
     cfg = load_config(args)
     use_benchmark(cfg, args.benchmark, args.profile)
     cfg.merge_from_dict(args.cfg_options or {})  # they come last
@@ -89,7 +91,7 @@ def main(argv: list[str] | None = None) -> int:
     cfg.custom_hooks = [h for h in hooks if h['type'] != 'EMAHook']
     set_up_distribution(cfg)
     with hold_work_dir(cfg, 'the same command tracks the rest.'):
-        runner = Runner.from_cfg(cfg)
+        runner = build_runner(cfg)
         # mmengine would take any file, and test what is left random
         load_model(runner.model, args.checkpoint, args.trust_checkpoint)
         runner._has_loaded = True

@@ -5,10 +5,10 @@ import warnings
 
 import torch
 from mmengine.config import Config
-from mmengine.registry import RUNNERS
 from mmengine.runner import find_latest_checkpoint
 
 from mmsimtrack.cli.launch import (
+    build_runner,
     hold_work_dir,
     load_config,
     set_up_distribution,
@@ -59,7 +59,7 @@ def main(argv: list[str] | None = None) -> int:
     advice = '--resume goes on from the latest checkpoint.'
     trust = trust_checkpoints(args.trust_checkpoint)
     with hold_work_dir(cfg, advice), trust:
-        RUNNERS.build(cfg).train()
+        build_runner(cfg, training=True).train()
     return 0
 
 

@@ -219,10 +219,12 @@ def read_outline(segmentation) -> list[np.ndarray]:
         height, width = code['size']
         if not (min(height, width) > 0 and height * width <= MAX_PIXELS):
             raise ValueError(f'{width} x {height} px')
-        if isinstance(code['counts'], list):
-            if sum(code['counts']) != height * width:
-                raise ValueError(f'not {height * width} pixels')
-            code = rle.frPyObjects(code, *code['size'])
+        counts = code['counts']
+        if not isinstance(counts, list):
+            counts = _unpack_counts(counts)
+        if sum(counts) != height * width or min(counts) < 0:
+            raise ValueError(f'not {height * width} pixels')
+        code = rle.frPyObjects({**code, 'counts': counts}, height, width)
         contours, _ = cv2.findContours(
             rle.decode(code), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE
         )
@@ -231,3 +233,21 @@ def read_outline(segmentation) -> list[np.ndarray]:
     else:
         polygons = [np.reshape(p, (-1, 2)) for p in segmentation or ()]
     return [p.astype(np.float32) for p in polygons if len(p) > 2]
+
+
+def _unpack_counts(text: str) -> list[int]:
+    """Unpack the lengths of runs, which pycocotools does not check.
+
+    A character holds 5 bits of a number, the lowest first, and whether more
+    follow; from the fourth number on, the one two places before is taken off.
+    """
+    counts, number, shift = [], 0, 0
+    for code in (ord(character) - 48 for character in text):
+        number |= (code & 31) << shift
+        shift += 5
+        if not code & 32:
+            if code & 16:
+                number -= 1 << shift
+            counts.append(number + (counts[-2] if len(counts) > 2 else 0))
+            number = shift = 0
+    return counts

@@ -20,9 +20,28 @@ from PIL import Image
 from mmsimtrack.datasets.archive import list_folder, read_bytes
 from mmsimtrack.log import warn
 
+
+def read_limit(text: str | int) -> int:
+    """Read the largest number of pixels of a frame.
+
+    Raises:
+        ValueError: If it is no whole number above 0.
+    """
+    try:
+        limit = int(text)
+    except ValueError:
+        limit = 0
+    if limit < 1:
+        raise ValueError(
+            f'MMSIMTRACK_MAX_PIXELS is {text!r}, expected a whole number '
+            'above 0. Set another one, or unset it.'
+        )
+    return limit
+
+
 ENDINGS = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff')
 # A header may promise any number of pixels; a frame of 2**27 takes 400 MB.
-MAX_PIXELS = int(os.environ.get('MMSIMTRACK_MAX_PIXELS', 2**27))
+MAX_PIXELS = read_limit(os.environ.get('MMSIMTRACK_MAX_PIXELS') or 2**27)
 # now, in no thread: a process that is forked while a thread imports what reads
 # a format waits for the lock of that import forever
 Image.init()

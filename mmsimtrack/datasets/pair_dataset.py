@@ -24,6 +24,7 @@ from mmsimtrack.datasets.video_sequence import VideoSequence
 from mmsimtrack.log import log, warn
 from mmsimtrack.registry import DATASETS, TRANSFORMS
 from mmsimtrack.structures import CropWindow
+from mmsimtrack.structures.bbox import MOST_FRAMES
 
 # a pair is redrawn when a crop misses its frame or, if so wished, when a
 # frame is corrupt
@@ -175,9 +176,10 @@ class PairDataset(Dataset):
             frame, reduction = frames[t]
             shape = np.multiply(frame.shape[:2], reduction)
             padded = window.padded_share(shape)
-            if padded == 1:
+            is_huge = max(bbox[2:] - bbox[:2]) > MOST_FRAMES * max(shape)
+            if padded == 1 or is_huge:
                 window = CropWindow.around(bbox, **getattr(self, view))
-                if window.padded_share(shape) == 1:
+                if is_huge or window.padded_share(shape) == 1:
                     _warn_outside(sequence, t)
                 return None
             in_crop = window.to_crop(bbox)
@@ -349,11 +351,12 @@ def fill_pairs(dataset: dict | Dataset, model: Mapping) -> dict | Dataset:
 
 
 def _warn_outside(sequence: VideoSequence, t: int) -> None:
-    """Log a box whose window misses the frame even without jitter."""
+    """Log a huge box, or one whose window misses the frame unjittered."""
     warn(
         f'{sequence.frame_path(t)}: the annotated box '
         f'{sequence.bboxes[t].tolist()} (xyxy) lies far outside of the '
-        'frame. The pair is redrawn; correct the annotation.'
+        f'frame, or is over {MOST_FRAMES} times as large. The pair is '
+        'redrawn; correct the annotation.'
     )
 
 

@@ -36,8 +36,8 @@ def find_results(
         for parent in ('', alias, name.rpartition('-')[0]):
             runs = [f'{alias}_{run:03d}.txt' for run in range(1, 1000)]
             for files in ([f'{alias}.txt'], runs):
-                paths = [folder / parent / file for file in files]
-                if paths[0].is_file():
+                if (folder / parent / files[0]).is_file():
+                    paths = [folder / parent / file for file in files]
                     return tuple(path for path in paths if path.is_file())
     if optional:
         return ()
@@ -64,6 +64,8 @@ def find_oddity(result_xywh: np.ndarray, gt_xywh: np.ndarray) -> str:
     found = []
     if len(result_xywh) != len(gt_xywh):
         found = [f'{len(result_xywh)} rows for {len(gt_xywh)} frames']
+    if not_numbers := np.isnan(result_xywh).any(1).sum():
+        found.append(f'{not_numbers} of the boxes are NaN')
     # the first box of a result is that of the annotation
     result, gt = result_xywh[1:], gt_xywh[1:]
     if len(result) and (result[:, 2:] < 1).all():

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import math
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -16,10 +19,24 @@ from ..structures.tracking import (
     cut_crops,
     next_bboxes,
 )
-from .backends import choose_backend, load_network
+from .backends import BACKENDS, choose_backend, load_network
 
 VERSION = 1  # of tracker.json
 _FIX = 'Copy the whole folder, or export the model again.'
+_NETWORKS = 'exemplar', 'search'
+# what is read of tracker.json: a tuple holds all values, anything else is a
+# value of the kind that is expected; a number may be 0 only if it is 0 here
+_KINDS = {
+    'format': tuple(BACKENDS),
+    'precision': ('fp32', 'fp16', 'bf16', 'int8'),
+    'files': dict.fromkeys(_NETWORKS, ''),
+    'sha256': {},
+    'inputs': dict.fromkeys(_NETWORKS, []),
+    **dict.fromkeys(_NETWORKS, {'size': 1, 'factor': 1.0}),
+    'clip_margin': 0.0,
+    'size_smoothing': 0.0,
+    'calibrate': True,
+}
 
 
 class Tracker:
@@ -41,8 +58,8 @@ class Tracker:
 
     Raises:
         FileNotFoundError: If a file is missing.
-        ValueError: If the folder is of another version, or the backend cannot
-            run its format.
+        ValueError: If the folder is of another version or damaged, or the
+            backend cannot run its format.
         ImportError: If the backend is not installed.
     """
 
@@ -56,14 +73,9 @@ class Tracker:
         self.settings = settings = read_settings(folder)
         self.backend = choose_backend(settings['format'], backend)
         self._networks = {}
-        for name, file in settings['files'].items():
-            if not Path(folder, file).is_file():
-                raise FileNotFoundError(
-                    f'{Path(folder, file)} is missing, but tracker.json names '
-                    f'it. {_FIX}'
-                )
+        for name in _NETWORKS:
             self._networks[name] = load_network(
-                Path(folder, file),
+                Path(folder, settings['files'][name]),
                 self.backend,
                 settings['inputs'][name],
                 precision or settings['precision'],
@@ -179,8 +191,9 @@ def read_settings(folder: str | Path) -> dict:
     """Read `tracker.json` of an exported model.
 
     Raises:
-        FileNotFoundError: If there is none.
-        ValueError: If it is of another version.
+        FileNotFoundError: If it is missing, or a file that it names.
+        ValueError: If it is of another version or damaged, or a file is not
+            the one that was exported.
     """
     path = Path(folder, 'tracker.json')
     if not path.is_file():
@@ -199,4 +212,40 @@ def read_settings(folder: str | Path) -> dict:
             f'{VERSION}. Export the model again, or install the version of '
             'the package that wrote it.'
         )
+    is_open = settings.get('batch') is None
+    kinds = _KINDS | {'batch': None if is_open else 1}
+    for place, found in _find_odd(settings, kinds):
+        raise ValueError(
+            f'{path}: {place} is {found!r}, which no export writes. {_FIX}'
+        )
+    sums = settings['sha256']
+    for file in {*sums, *map(settings['files'].get, _NETWORKS)}:
+        network = Path(folder, file)
+        if not network.is_file():
+            raise FileNotFoundError(
+                f'{network} is missing, but tracker.json names it. {_FIX}'
+            )
+        if hashlib.sha256(network.read_bytes()).hexdigest() != sums.get(file):
+            raise ValueError(
+                f'{network} is not the file that was exported: tracker.json '
+                f'has another sha256. {_FIX}'
+            )
     return settings
+
+
+def _find_odd(found, kind, place: str = '') -> Iterator[tuple[str, object]]:
+    """Yield places and values that are not of the kind that is expected."""
+    if isinstance(kind, dict) and isinstance(found, dict):
+        for key, each in kind.items():
+            inner = f'{place}.{key}'.lstrip('.')
+            yield from _find_odd(found.get(key), each, inner)
+        return
+    if isinstance(kind, tuple):
+        fits = found in kind
+    elif type(kind) in (int, float):
+        fits = type(found) in (int, type(kind))
+        fits = fits and (0 < found < math.inf or found == kind)
+    else:
+        fits = isinstance(found, type(kind))
+    if not fits:
+        yield place, found

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import struct
 import zipfile
 import zlib
@@ -18,7 +19,7 @@ from PIL import Image
 from storage import check_arguments
 
 from mmsimtrack.apis import sot_inferencer
-from mmsimtrack.datasets.frames import read_frame
+from mmsimtrack.datasets.frames import read_frame, read_limit
 from mmsimtrack.structures import check_first_box
 
 FORMATS = ('jpg', 'png', 'bmp', 'webp', 'tif')
@@ -94,6 +95,12 @@ def sequence_of(folder, ending, content):
 
 
 def frames():
+    for text in ('abc', '-1', '0', '1e9', '2**9', 'nan', ' '):
+        yield Case(
+            f'MMSIMTRACK_MAX_PIXELS={text}',
+            lambda _, text=text: lambda: read_limit(text),
+            says=('MMSIMTRACK_MAX_PIXELS is', re.escape(text)),
+        )
     for ending in FORMATS:
         for name, change in BROKEN_FRAMES.items():
             if ending in ('tif', 'bmp', 'webp') and 'half' in name:
@@ -106,6 +113,9 @@ def frames():
     for name, change in JPEGS.items():
         content = change(encoded('jpg', (200, 200)))
         yield _frame_check(f'jpg {name}', 'jpg', content)
+    for row in ('0,0,1e5,1e5', '9,9,9,700', '-1e6,-1e6,2e6,2e6'):
+        yield Case(f'check box {row}', partial(_boxed, row), 1, ('10 times',))
+    yield Case('check sizes', _sizes, 1, ('64 x 48 and 80 x 60 px',))
     for name in ('._1.jpg', '.1.jpg', 'Thumbs.db', '.ipynb_checkpoints/1.jpg'):
         yield Case(f'beside frames: {name}', partial(_beside, name), 0)
 
@@ -127,6 +137,18 @@ def _frame_check(name, ending, content):
         )
 
     return Case(f'check frame {name}', make, 1, (rf'cat/1\.{ending}',))
+
+
+def _boxed(row, folder):
+    cfg = sequence_of(folder, 'jpg', encoded('jpg'))
+    path = folder / 'data/cat/groundtruth.txt'
+    path.write_text(f'9,9,9,9\n{row}\n9,9,9,9\n')
+    return check_arguments(cfg)
+
+
+def _sizes(folder):
+    cfg = sequence_of(folder, 'jpg', encoded('jpg', (80, 60)))
+    return check_arguments(cfg, '--decode')
 
 
 def _beside(name, folder):
@@ -202,7 +224,8 @@ COCO |= {
 }
 OUTLINES = [[[1, 2, 3]], 7, dict(counts='xyz', size=[4, 4])]
 OUTLINES += [dict(counts=[1], size=[n, 9]) for n in (-1, 10**6, 'x', 1e9)]
-OUTLINES += [dict(counts=[-5, 2], size=[4, 4]), dict(size=[4, 4])]
+OUTLINES += [dict(counts=[-5, 21], size=[4, 4]), dict(size=[4, 4])]
+OUTLINES += [dict(counts=c, size=[4, 4]) for c in ('x', '', '04', 7, 'é', [])]
 FINE_BOXES = ([], None, [0, 0, 0, 0], ['1', '2', '3', '4'])
 NESTED = {'bbox': [1, 'x']}
 COCO_FINE = {

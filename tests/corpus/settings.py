@@ -1,9 +1,15 @@
 """Configs and settings; checkpoints and other files of weights."""
 
+import copy
+import fcntl
+import hashlib
+import json
 import os
 import pickle
+import re
+import socket
 import struct
-from functools import partial
+from functools import partial, reduce
 from pathlib import Path
 
 import clips
@@ -15,11 +21,13 @@ from safetensors.torch import save_file
 
 from mmsimtrack.apis import init_model
 from mmsimtrack.models.weights import load_weights
+from mmsimtrack.models.weights.download import fetch
 from mmsimtrack.registry import MODELS
 from mmsimtrack.runtime import Tracker
 
 ROOT = Path(__file__).parents[2]
 DEMO = ROOT / 'configs/demo/sim_tiny_generated.py'
+OPEN = []  # files that are locked
 
 
 def train(config, *options):
@@ -50,20 +58,41 @@ def options():
     for option in ('train_dataloader.dataset.datasets.9.type=x', 'resume.x=1'):
         make = partial(lambda option, _: train(DEMO, option), option)
         yield Case(f'option {option!r}', make, 2, (), _nothing)
+    for option, says in INPUTS['built'].items():
+        make = partial(_built, option)
+        yield Case(f'built with {option}', make, 2, (re.escape(says),))
+    for command in ('train', 'test'):
+        make = partial(_in_use, command)
+        says = ('out is in use by ', 'another --work-dir')
+        yield Case(f'{command} in use', make, 2, says)
     for name in ('20,24', '2024', '1e5', 'a,b,c', '(1)', '[x]', '{2024}', ' '):
         yield Case(f'data in {name!r}', partial(_data_in, name), 0)
 
 
 def runtimes():
-    start = '{"version": 1, "format": "torchscript", "precision": "fp32", '
-    start += '"inputs": {"a": []}, "files": {"a": "tracker.json"}}'
-    for text in ('', '{', '[]', 'null', '{}', '{"version": 9}', start):
+    def make(text, folder):
+        (folder / 'tracker.json').write_text(text)
+        for name in ('exemplar.pt', 'search.pt'):
+            (folder / name).write_bytes(b'x')
+        return lambda: Tracker(folder)
 
-        def make(folder, text=text):
-            (folder / 'tracker.json').write_text(text)
-            return lambda: Tracker(folder)
-
-        yield Case(f'runtime {text!r}', make, 2, ('tracker.json',))
+    for text in ('', '{', '[]', 'null', '{}', '{"version": 9}', '\0'):
+        says = (r'tracker\.json',)
+        yield Case(f'runtime {text!r}', partial(make, text), 2, says)
+    whole = INPUTS['tracker']
+    digest = hashlib.sha256(b'x').hexdigest()
+    whole['sha256'] = {name: digest for name in whole['files'].values()}
+    says = (r'exemplar\.pt cannot be loaded by torch',)
+    yield Case('runtime', partial(make, json.dumps(whole)), 2, says)
+    for place, values in INPUTS['tracker_values'].items():
+        for value in values:
+            content = copy.deepcopy(whole)
+            *outer, key = place.split('/')
+            part = reduce(dict.__getitem__, outer, content)
+            part.pop(key) if value == 'none' else part.update({key: value})
+            text = partial(make, json.dumps(content))
+            says = (r'tracker\.json',)
+            yield Case(f'runtime {place}: {value!r}', text, 2, says)
 
 
 def _nested(place, value):
@@ -80,6 +109,22 @@ def written(text, folder, name='config.py'):
     data = text if isinstance(text, bytes) else text.encode()
     (folder / name).write_bytes(data)
     return train(name)
+
+
+def _built(option, folder):
+    _data_in('data/demo', folder)
+    options = ('num_workers=0', 'persistent_workers=False')
+    return train(DEMO, option, *(f'train_dataloader.{o}' for o in options))
+
+
+def _in_use(command, folder):
+    _data_in('data/demo', folder)
+    (folder / 'out').mkdir()
+    OPEN.append(open(folder / 'out/.lock', 'w'))
+    fcntl.flock(OPEN[-1], fcntl.LOCK_EX)
+    if command == 'train':
+        return train(DEMO)
+    return ['test', DEMO, 'w.pth', '--work-dir', 'out']
 
 
 def _data_in(name, folder):
@@ -247,6 +292,21 @@ def weights():
     for name in ('no.pth', '.', 'http://localhost:1/w.pth', 's3://b/w.pth'):
         make = partial(tracked_with, lambda path: None, name=name)
         yield Case(f'weights at {name}', make, 2, (name,))
+
+    def make_download(folder):
+        (folder / 'w.pth').write_bytes(b'x')
+        address = (folder / 'w.pth').as_uri()
+        path = fetch(address)
+        path.unlink()
+        end = f'-{socket.gethostname()}.pth'
+        for left in (f'.w.{2**30}{end}', f'.w.{2**30}{end}.0a1b.partial'):
+            path.with_name(left).write_bytes(b'x')
+        return lambda: os.listdir(fetch(address).parent)
+
+    def swept(_, names):
+        assert names == ['w.pth']
+
+    yield Case('a download was killed', make_download, 0, check=swept)
     for name, meta in INPUTS['metas'].items():
 
         def make_meta(folder, meta=meta):

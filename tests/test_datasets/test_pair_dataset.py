@@ -222,14 +222,17 @@ def test_frames_are_decoded_once_and_the_exemplar_last(build, reads, missed):
 
 
 @pytest.mark.parametrize('t', [0, 1])
-def test_box_far_outside_is_logged(build, logged, tmp_path, t):
+@pytest.mark.parametrize('corner, size', [((-90, 20), 8), ((0, 0), 1e5)])
+def test_odd_box_is_logged(build, logged, tmp_path, t, corner, size):
     bboxes_xywh = [(20, 20, 8, 8), (20, 20, 8, 8)]
-    bboxes_xywh[t] = (-90, 20, 8, 8)
+    bboxes_xywh[t] = (*corner, size, size)
+    box = [float(each) for each in (*corner, corner[0] + size)]
+    box.append(float(corner[1] + size))
     assert cut_once(build(bboxes_xywh=bboxes_xywh)) is None
     text = (
         f'{tmp_path}/train/seq_0/0000000{t + 1}.jpg: the annotated box '
-        '[-90.0, 20.0, -82.0, 28.0] (xyxy) lies far outside of the frame. '
-        'The pair is redrawn; correct the annotation.'
+        f'{box} (xyxy) lies far outside of the frame, or is over 10 times as '
+        'large. The pair is redrawn; correct the annotation.'
     )
     assert logged == [(logging.WARNING, text)]
 

@@ -53,7 +53,7 @@ GOOD = GT + (2, 2, 0, 0)
         (GOOD[1:], '19 rows for 20 frames, .* if the first row were not miss'),
         (GOOD[[0, *range(20)]], '21 rows for 20 .* row were not there twice'),
         (GOOD[[0, *range(19)]], 'mean .* if the first row were not there twi'),
-        (np.full((20, 4), np.nan), ''),
+        (np.full((20, 4), np.nan), '20 of the boxes are NaN'),
         (GOOD[:1], '1 rows for 20 frames'),
     ],
 )

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import venv
@@ -108,7 +109,13 @@ def test_a_prediction_that_is_not_finite_keeps_the_box(folder):
     'change, message',
     [
         (dict(version=9), 'version is 9, expected 1'),
-        (dict(files=dict(search='no.pt')), 'no.pt is missing, but tracker.js'),
+        (
+            dict(sha256={'no.pt': ''}),
+            'pt is missing, but tracker.json nam',
+        ),
+        (dict(format='onxx'), "tracker.json: format is 'onxx', which no expo"),
+        (dict(search={'size': 0, 'factor': 4}), 'json: search.size is 0, whi'),
+        (dict(files=None), 'tracker.json: files is None'),
     ],
 )
 def test_a_folder_that_does_not_fit(folder, change, message, tmp_path):
@@ -117,6 +124,14 @@ def test_a_folder_that_does_not_fit(folder, change, message, tmp_path):
     path.write_text(json.dumps({**settings, **change}))
     with pytest.raises((ValueError, FileNotFoundError), match=message):
         Tracker(tmp_path)
+
+
+def test_networks_that_were_not_exported(folder, tmp_path):
+    copy = shutil.copytree(folder, tmp_path / 'copy')
+    path = copy / 'search.pt'
+    path.write_bytes(path.read_bytes() + b'x')
+    with pytest.raises(ValueError, match=r'search\.pt is not the file that'):
+        Tracker(copy)
 
 
 def test_wrong_calls(folder, tmp_path, monkeypatch):

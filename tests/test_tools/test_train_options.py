@@ -20,7 +20,9 @@ def composed(monkeypatch):
         found = []
         runner = SimpleNamespace(train=lambda: None)
         monkeypatch.setattr(
-            train.RUNNERS, 'build', lambda cfg: (found.append(cfg), runner)[1]
+            train,
+            'build_runner',
+            lambda cfg, **_: found.append(cfg) or runner,
         )
         monkeypatch.setattr(train, 'check_roots', lambda *_: None)
         monkeypatch.setattr(

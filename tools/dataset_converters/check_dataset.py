@@ -36,6 +36,7 @@ from mmsimtrack.datasets.video_sequence import VideoSequence
 from mmsimtrack.fileio import read_config
 from mmsimtrack.registry import DATASETS
 from mmsimtrack.structures import check_first_box, xywh_to_xyxy
+from mmsimtrack.structures.bbox import MOST_FRAMES
 
 # Sequences of the complete sets that are no benchmarks; those with a fixed
 # list are not here.
@@ -231,10 +232,32 @@ def check_sequence(
     if bboxes_xywh is not None and not missing:
         problems.attempt(dataset.fit_frames, info, len(bboxes_xywh), names)
     paths = [osp.join(folder, name) for name in names]
-    broken, *_ = check_frames(paths, read)
+    sizes = set()
+
+    def note_size(path: str) -> None:
+        frame = read(path)
+        if frame is not None:  # it was decoded
+            sizes.add(f'{frame.shape[1]} x {frame.shape[0]}')
+
+    broken, *_ = check_frames(paths, note_size)
+    if len(sizes) > 1:
+        broken.append(
+            f'{folder} holds frames of {" and ".join(sorted(sizes))} px, '
+            'expected one size. Boxes are in the pixels of each frame; check '
+            'the sequence.'
+        )
     if bboxes_xywh is None or not paths or broken:
         return problems + broken, len(paths), []
     boxes = problems.attempt(place_boxes, bboxes_xywh, paths[0])
+    if boxes is not None:
+        most = MOST_FRAMES * boxes[0, 4:].max()
+        huge = np.flatnonzero((bboxes_xywh[:, 2:] > most).any(1))
+        if len(huge):
+            problems.append(
+                f'{info["annotation"]}: {len(huge)} boxes are over '
+                f'{MOST_FRAMES} times as large as the frame, first that of '
+                f'frame {huge[0] + 1}. Correct them.'
+            )
     if dataset.test_mode and boxes is not None:
         problems.attempt(
             check_first_box,

@@ -18,12 +18,13 @@ class SOTDataPreprocessor(BaseDataPreprocessor):
         std: Standard deviation of each RGB channel, in 0..255.
 
     Raises:
-        ValueError: If a standard deviation is not positive.
+        ValueError: If a standard deviation is not positive, or there are not
+            three of them.
     """
 
     def __init__(self, mean: Sequence[float], std: Sequence[float]) -> None:
         super().__init__()
-        if not all(value > 0 for value in std):
+        if len(std) != 3 or not all(value > 0 for value in std):
             raise ValueError(
                 f'SOTDataPreprocessor: std is {std}, expected three numbers '
                 'greater than 0: crops are divided by them.'
