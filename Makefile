@@ -78,8 +78,8 @@ test-export: install
 	mkdir -p work_dirs
 	MMSIMTRACK_EXPORT=work_dirs/exports.txt $(BIN)/python -m pytest -q \
 		$(if $(MODEL),-k "full_size and $(MODEL)") tests/test_deployment tests/test_runtime
-	MMSIMTRACK_EXPORT=work_dirs/exports.txt $(BIN)/python -m pytest -q -m openvino \
-		tests/test_deployment
+	$(if $(MODEL),,MMSIMTRACK_EXPORT=work_dirs/exports.txt $(BIN)/python -m pytest -q \
+		-m openvino tests/test_deployment)
 
 light: install
 	rm -rf $(LIGHT)/mmsimtrack_light/model $(LIGHT)/build
