@@ -243,6 +243,25 @@ def select_boxes(frame) -> list[list[float]]:
     return [[x, y, x + w, y + h]]
 
 
+def check_weights(model: str) -> None:
+    """Refuse a model without weights, which would track at random.
+
+    Raises:
+        click.UsageError: If the package has none.
+    """
+    from mmsimtrack.apis.zoo import describe_weights, find_model
+
+    where = ''
+    if not model.endswith('.py'):
+        if find_model(model)[1]:
+            return
+        where = ' ' + describe_weights(model)
+    raise click.UsageError(
+        f'{model} comes without weights.{where} Give --weights FILE, or the '
+        'name of a model that has some: see `mmsimtrack models --weights`.'
+    )
+
+
 def choose_precision(name: str, device: str):
     """Choose the context to track in; see `--precision`."""
     import torch
@@ -310,8 +329,9 @@ class Run:
         from mmsimtrack.apis.sinks import write_all
         from mmsimtrack.apis.sot_inferencer import init_model, show_frame
 
-        if model is None and weights is None:
-            model = DEFAULT_MODEL
+        if weights is None:
+            model = model or DEFAULT_MODEL
+            check_weights(model)
         write_all(self.jobs, model=model or weights, **writing)
         trust = {'trust_checkpoint': trust_checkpoint}
         if backend in ('onnxruntime', 'openvino'):

@@ -136,6 +136,11 @@ REFUSED = [
     (['clip.mp4', '--box', BOX, '--device', 'gpu'], 'a device that works'),
     (['no.mp4', '--box', BOX], 'no.mp4 is missing'),
     (['9', '--box', BOX], 'no frame from 9'),
+    (['clip.mp4', '--box', BOX, '--model', 'a.py'], 'a.py comes without w'),
+    (
+        ['clip.mp4', '--box', BOX, '--model', 'ostrack_b256_lasot'],
+        'by hand from https',
+    ),
     (['clip.mp4', '--start', '99', '--box', BOX], 'no frame from 99 to'),
     (['clip.mp4', 'a', 'b', '--box', BOX, '--box', BOX], 'found 2 --box'),
     ([], "Missing argument 'SOURCE...'"),
