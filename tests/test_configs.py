@@ -114,6 +114,24 @@ def rates_by_name(model, wrapper):
     }
 
 
+@pytest.mark.parametrize(
+    'name',
+    [
+        'simtrack/sim_pvt-m_lasot.py',
+        'simtrack/sim_swin-b_lasot.py',
+        'stark/stark-s_r50_lasot.py',
+        'stark/stark-sv_b16_lasot.py',
+        'ostrack/ostrack_b256_got10k.py',
+    ],
+)
+def test_crops_are_whole_cells(name):
+    cfg = load(name)
+    shrink_backbone(cfg.model.backbone)
+    cfg.model.search.size += 4
+    with pytest.raises(ValueError, match=r'search\.size is \d+ px.* 16 px'):
+        MODELS.build(cfg.model)
+
+
 @pytest.mark.parametrize('name', ALL)
 def test_trains_a_step_and_tracks_a_sequence(name, tmp_path, make_data_for):
     cfg = load(name)

@@ -34,6 +34,7 @@ class JointPVT(BaseModule):
     """
 
     fresh = ('tokenizer.',)
+    patch_size = 16  # px of a cell of the search feature
 
     def __init__(self, init_cfg: dict | None = None, **kwargs) -> None:
         from mmdet.models.backbones import PyramidVisionTransformer

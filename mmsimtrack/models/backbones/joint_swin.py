@@ -38,6 +38,7 @@ class JointSwin(SwinTransformer):
     """
 
     fresh = ('tokenizer.', 'norm2.')
+    patch_size = 16  # px of a cell of the search feature
 
     def __init__(self, **kwargs) -> None:
         for name in ('use_abs_pos_embed', 'out_after_downsample'):

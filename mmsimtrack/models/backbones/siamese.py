@@ -1,5 +1,7 @@
 """The baseline: a Siamese backbone and STARK-S's transformer (Sec. 3.1)."""
 
+from math import prod
+
 from mmengine.model import BaseModule
 from torch import Tensor
 
@@ -28,7 +30,12 @@ class Siamese(BaseModule):
         super().__init__()
         self.features = MODELS.build(features)
         is_vit = hasattr(self.features, 'patch_embed')
-        width = self.features.embed_dims if is_vit else self.features.feat_dim
+        if is_vit:
+            width = self.features.embed_dims
+            self.patch_size = self.features.patch_embed.projection.stride[0]
+        else:
+            width, (last,) = self.features.feat_dim, self.features.out_indices
+            self.patch_size = 4 * prod(self.features.strides[: last + 1])
         self.interaction = Interaction(width, **interaction)
         self.out_channels = self.interaction.out_channels  # D*
         guard(self.features, config='model.backbone.features')
