@@ -137,8 +137,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         args.run(args)
     except (OSError, ValueError) as error:
-        refused = 'refused: ' * isinstance(error, RefusedFile)
-        print(f'{refused}{error}', file=sys.stderr)
+        prefix = 'refused: ' if isinstance(error, RefusedFile) else ''
+        print(f'{prefix}{error}', file=sys.stderr)
         return 2
     return 0
 
@@ -153,8 +153,9 @@ def run_score(args: argparse.Namespace) -> None:
     for folder in filter(None, (args.gt, args.results, args.absent)):
         if not folder.is_dir():
             raise RefusedFile(folder, 'there is no such folder.')
-    about = args.results, args.benchmark, args.profile
-    metric = OPEMetric(*about, adds_ao=False)
+    metric = OPEMetric(
+        args.results, args.benchmark, args.profile, adds_ao=False
+    )
     names = args.sequences and read_list(args.sequences)
     sequences = annotations.read_annotations(
         args.gt, args.benchmark, metric.rules, args.absent, names
@@ -446,8 +447,10 @@ def draw(sequence: VideoSequence, pred: np.ndarray, heading: str, args) -> str:
         gt, text = None, f'#{t}'
         if visible[t]:
             gt, text = sequence.bboxes[t], f'#{t}  {iou[t]:.2f}'
-        about = sequence.read_frame(t), pred[t], gt, text
-        frames.append(pictures.SOTVisualizer.draw_frame(*about))
+        frame = sequence.read_frame(t)
+        frames.append(
+            pictures.SOTVisualizer.draw_frame(frame, pred[t], gt, text)
+        )
     files = f'{sequence.name}.jpg', f'{sequence.name}_overlap.png'
     sheet, strip = (args.out_dir / file for file in files)
     pictures.write_image(sheet, pictures.contact_sheet(frames))

@@ -71,8 +71,15 @@ def look(
     frames = {i: f for i, f in enumerate(video) if i in (0, *numbers)}
     rows = []
     for i in numbers:
-        inputs = (frames[0], frames[i]), bboxes[[0, i - 1, i]], args.layers
-        rows.append(attention_row(inferencer.model, *inputs, f'{name} #{i}'))
+        rows.append(
+            attention_row(
+                inferencer.model,
+                (frames[0], frames[i]),
+                bboxes[[0, i - 1, i]],
+                args.layers,
+                f'{name} #{i}',
+            )
+        )
     return rows
 
 

@@ -123,9 +123,9 @@ def write_clip(folder: Path, clip: Clip) -> None:
 def score(clip: Clip, pred: np.ndarray) -> dict[str, float]:
     """Compute success AUC and precision at 20 px, in percent."""
     check(replace(clip, bboxes=pred), 'the result')
-    boxes = xyxy_to_xywh(pred), xyxy_to_xywh(clip.bboxes)
-    hits = ope.overlaps(*boxes)[:, None] > THRESHOLDS  # NaN is a miss
-    near = ope.center_errors(*boxes) <= 20
+    pred, gt = xyxy_to_xywh(pred), xyxy_to_xywh(clip.bboxes)
+    hits = ope.overlaps(pred, gt)[:, None] > THRESHOLDS  # NaN is a miss
+    near = ope.center_errors(pred, gt) <= 20
     return {
         'auc': 100 * float(hits.mean()),
         'precision': 100 * float(near.mean()),

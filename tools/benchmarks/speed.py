@@ -156,8 +156,7 @@ def time_throughput(
     readers = (FrameReader(paths) for _ in range(num_slots))
     videos = [dict(inputs=r, data_samples=SOTDataSample()) for r in readers]
     opened = open_sequences(videos, range(num_slots), num_slots)
-    steps = subject.start, subject.track
-    batches = track_together(opened, num_slots, *steps)
+    batches = track_together(opened, num_slots, subject.start, subject.track)
     for _ in range(warm_up):
         next(batches)
     wall, cpu, num = elapsed(lambda: sum(size for size, _ in batches))
@@ -264,8 +263,9 @@ def main() -> None:
     cv2.setNumThreads(0)  # as in a test
     cfg = read_config(args.config)
     change_settings(cfg, args.cfg_options)
-    about = args.checkpoint, args.device, args.trust_checkpoint
-    model = SOTInferencer(cfg, *about).model
+    model = SOTInferencer(
+        cfg, args.checkpoint, args.device, args.trust_checkpoint
+    ).model
     device = next(model.parameters()).device
     machine = f'{describe_machine()}, {torch.get_num_threads()} threads'
     if device.type == 'cuda':

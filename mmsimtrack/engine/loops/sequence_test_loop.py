@@ -160,8 +160,9 @@ class SequenceTestLoop(TestLoop):
         share = share_sequences(lengths, dist.get_world_size())[rank]
         mine = [missing[i] for i in share]
         opened = open_sequences(dataset, mine, self.num_slots)
-        steps = self.start, self.model.track
-        tracked = track_together(opened, self.num_slots, *steps)
+        tracked = track_together(
+            opened, self.num_slots, self.start, self.model.track
+        )
         num_frames, done, num_done = int(lengths[share].sum()), 0, 0
         begin = written = time.monotonic()
         for batch_size, finished in tracked:

@@ -127,9 +127,13 @@ class OPEMetric(BaseMetric):
             gt_xywh = sequence.bboxes_xywh
             if len(gt_xywh) == len(sequence):
                 # a result that all profiles take; LaSOT has negative sizes
-                empty = np.zeros_like(gt_xywh)
-                inputs = empty, gt_xywh, self.rules, sequence.scored
-                F.frame_errors(sequence.name, *inputs)
+                F.frame_errors(
+                    sequence.name,
+                    np.zeros_like(gt_xywh),
+                    gt_xywh,
+                    self.rules,
+                    sequence.scored,
+                )
 
     def evaluate(self, size: int) -> dict:
         """Score what all ranks have seen; they meet beside the results."""
@@ -199,8 +203,9 @@ class OPEMetric(BaseMetric):
             errors[rules] = found
         found = errors[self.rules]
         self.curves = F.overall_curves([*found.values()], self.rules)
-        scores = self.overall, per_sequence
-        return found, report(self.benchmark, self.profile, *scores)
+        return found, report(
+            self.benchmark, self.profile, self.overall, per_sequence
+        )
 
     def _read_results(
         self, sequences: dict[str, dict]

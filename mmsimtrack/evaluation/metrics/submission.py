@@ -59,14 +59,14 @@ def write_submission(
     results, times = Path(results_dir), Path(times_dir)
     texts, problems = {}, []
     for name, length in sorted(num_frames.items()):
-        boxes = results / f'{name}.txt', '%.4f', length
-        seconds = times / f'{name}.txt', '%.8f', length
         try:
+            boxes = _format(results / f'{name}.txt', '%.4f', length)
             if benchmark == 'trackingnet':
-                texts[f'{name}.txt'] = _format(*boxes)
+                texts[f'{name}.txt'] = boxes
             else:
-                texts[f'{name}/{name}_001.txt'] = _format(*boxes)
-                texts[f'{name}/{name}_time.txt'] = _format(*seconds)
+                seconds = _format(times / f'{name}.txt', '%.8f', length)
+                texts[f'{name}/{name}_001.txt'] = boxes
+                texts[f'{name}/{name}_time.txt'] = seconds
         except (OSError, ValueError) as error:
             problems.append(str(error))
     if problems:
