@@ -8,7 +8,7 @@ import torch
 
 from mmsimtrack.cli.main import main
 
-from .networks import SHIPPED_CONFIGS, build, converter
+from .networks import build, converter
 from .recipes import load_json, recipe_weights
 
 FORWARD = load_json('forward.json')
@@ -20,22 +20,14 @@ def num_values(key):
     return sum(math.prod(tensor['shape']) for tensor in tensors)
 
 
-def smallest(keys):
-    keys = sorted(set(keys) & set(FORWARD))
-    return sorted(keys, key=num_values)[:1]
-
-
-# of those with a config; `test_forward` converts the others in Python
-WITH_CONFIG = {key for key, _ in SHIPPED_CONFIGS}
-
-
 def assert_same(weights, expected):
     assert set(weights) == set(expected)
     for name, tensor in expected.items():
         assert torch.equal(weights[name], tensor), name
 
 
-@pytest.mark.parametrize('key', smallest(WITH_CONFIG) or smallest(FORWARD))
+# the smallest; `test_forward` converts all, in Python
+@pytest.mark.parametrize('key', sorted(FORWARD, key=num_values)[:1])
 def test_converted_file_loads_strictly(key, tmp_path):
     sizes = FORWARD[key]['model']
     official = recipe_weights(sizes['weights'])

@@ -111,14 +111,3 @@ def test_positions_of_other_crops_are_refused():
     backbone.set_crop_sizes(64, 128)
     with pytest.raises(ValueError, match=r'search_position: \(1, 36, 16\)'):
         backbone.load_state_dict(weights)
-
-
-def test_compiled(images):
-    backbone = build(dict(blocks=[1], keep_ratio=0.5))
-    exemplar, search = images
-    memory = backbone.embed_exemplar(exemplar, BBOX)
-    compiled = torch.compile(backbone.forward, backend='eager')
-    with torch.no_grad():
-        torch.testing.assert_close(
-            compiled(memory, search), backbone(memory, search)
-        )
