@@ -86,6 +86,8 @@ def place(tmp_path_factory):
 def work(folder, command):
     """Run a command in a process of its own."""
     os.setsid()
+    # what a shell starts in the background ignores Ctrl-C
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     os.chdir(folder)
     os.environ['MMSIMTRACK_CACHE'] = str(folder / 'cache')
     with open('log', 'w') as log:
