@@ -1,5 +1,6 @@
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -159,3 +160,35 @@ def test_a_folder_is_locked_until_its_process_ends(tmp_path):
     for _ in range(2):
         with lock_folder(tmp_path / 'work'):
             assert str(os.getpid()) in (tmp_path / 'work/.lock').read_text()
+
+
+@pytest.mark.parametrize('name', ['submission.zip', 'cat.index', 'clip.mp4'])
+def test_what_a_killed_process_left_is_swept_up(tmp_path, name):
+    with subprocess.Popen(['true']) as dead:
+        dead.wait()
+    stem, suffix = name.split('.')
+    here = socket.gethostname()
+    left = tmp_path / f'.{stem}.{dead.pid}-{here}.{suffix}'
+    others = [
+        tmp_path / f'.{stem}.{os.getppid()}-{here}.{suffix}',  # still runs
+        tmp_path / f'.{stem}.{dead.pid}-elsewhere.{suffix}',
+        tmp_path / f'.other.{dead.pid}-{here}.{suffix}',
+        tmp_path / f'.{stem}.{suffix}',
+    ]
+    for path in (left, *others):
+        path.touch()
+    with replace_atomically(tmp_path / name) as temporary:
+        temporary.write_text('new')
+    assert not left.exists() and all(path.exists() for path in others)
+    assert (tmp_path / name).read_text() == 'new'
+
+
+def test_no_link_is_followed_where_a_file_is_written(tmp_path):
+    (tmp_path / 'victim').write_text('mine')
+    own = tmp_path / f'.a.{os.getpid()}-{socket.gethostname()}.txt'
+    own.symlink_to(tmp_path / 'victim')
+    with replace_atomically(tmp_path / 'a.txt') as temporary:
+        assert temporary == own and not own.is_symlink()
+        temporary.write_text('new')
+    assert (tmp_path / 'victim').read_text() == 'mine'
+    assert (tmp_path / 'a.txt').read_text() == 'new'
