@@ -160,8 +160,8 @@ class LostRule:
             The usual peaks and the frames, both (B,), up to these frames.
         """
         least = self.share * usual
-        pace = self.rate * (peaks >= least)
-        usual = np.where(pace > 0, usual + pace * (peaks - usual), usual)
+        moved = usual + self.rate * (peaks - usual)
+        usual = np.where(peaks >= least, moved, usual)
         return usual, (missed + 1) * (peaks < least)
 
 

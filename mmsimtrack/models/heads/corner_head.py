@@ -177,16 +177,15 @@ class CornerHead(BoxHead):
                 'model.test_cfg.window out of the config.'
             )
         maps = self.heatmap_scores(feat)
-        corners, heatmaps = zip(*map(soft_argmax, maps))
+        bboxes, heatmaps = read_corners(maps)
         scores = torch.stack([h.flatten(1).amax(-1) for h in heatmaps])
         flat = torch.cat(maps, 1).flatten(2).to(scores.dtype)  # (B, 2, h * w)
         peaks = (flat.amax(-1) - flat.mean(-1)).sum(-1)
-        return torch.cat(corners, dim=-1), scores.prod(0).sqrt(), peaks
+        return bboxes, scores.prod(0).sqrt(), peaks
 
     def corners(self, feat: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         """Compute boxes (B, 4) and the heat maps (B, h, w) of both corners."""
-        corners, heatmaps = zip(*map(soft_argmax, self.heatmap_scores(feat)))
-        return torch.cat(corners, dim=-1), heatmaps
+        return read_corners(self.heatmap_scores(feat))
 
     def heatmap_scores(self, feat: Tensor) -> tuple[Tensor, Tensor]:
         """Compute scores (B, 1, h, w) of both corners before the softmax."""
@@ -243,6 +242,18 @@ class CornerHead(BoxHead):
                     map(heatmap_divergence, heatmaps, target_heatmaps)
                 )
         return losses
+
+
+def read_corners(
+    maps: tuple[Tensor, Tensor],
+) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+    """Compute boxes (B, 4) and heat maps (B, h, w) of both corners.
+
+    Args:
+        maps: Scores (B, 1, h, w) of both corners before the softmax.
+    """
+    corners, heatmaps = zip(*map(soft_argmax, maps))
+    return torch.cat(corners, dim=-1), heatmaps
 
 
 def tower(in_channels: int, channels: int, out_channels: int) -> nn.Sequential:
