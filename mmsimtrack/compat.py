@@ -86,29 +86,53 @@ def provide_mmcv_ops() -> None:
         sys.meta_path.insert(0, _MissingOpsFinder)
 
 
+class _Later(ModuleType):
+    """Stands for a module that is imported when something of it is used."""
+
+    def __getattr__(self, name: str):
+        if name.startswith('__'):
+            raise AttributeError(name)
+        return getattr(importlib.import_module(self.__name__), name)
+
+
 def import_mmpretrain() -> None:
-    """Import mmpretrain's networks without mmdet, which takes seconds.
+    """Import mmpretrain's networks without what takes seconds.
 
     mmpretrain imports mmdet for one layer of its own, which tracking does not
-    need, and does without where mmdet is not installed.
+    need, and does without where mmdet is not installed. It imports
+    torchvision, and with it the compiler of torch, for boxes of tasks that
+    are not ours.
     """
-    if 'mmdet' in sys.modules:
-        return
-    sys.modules['mmdet'] = None  # `import mmdet` raises ImportError
+    later = {}
+    if 'torchvision' not in sys.modules:
+        top, ops = 'torchvision', 'torchvision.ops'
+        boxes = 'torchvision.ops.boxes'
+        later = {name: _Later(name) for name in (top, ops, boxes)}
+        later[top].ops, later[ops].boxes = later[ops], later[boxes]
+    if 'mmdet' not in sys.modules:
+        later['mmdet'] = None  # `import mmdet` raises ImportError
+    sys.modules.update(later)
     try:
         importlib.import_module('mmpretrain.models')
     finally:
-        del sys.modules['mmdet']
+        for name in later:
+            del sys.modules[name]
+
+
+def read_yaml(text):
+    """Read YAML, a string or an open file, without running what tags name."""
+    yaml = importlib.import_module('yaml')
+    # the one in C takes an eighth of the time, and is not everywhere
+    return yaml.load(text, getattr(yaml, 'CSafeLoader', yaml.SafeLoader))
 
 
 def refuse_yaml_tags() -> None:
-    """Let mmengine read YAML without running what its tags name."""
-    yaml = importlib.import_module('yaml')
+    """Let mmengine read YAML by `read_yaml`."""
     handlers = importlib.import_module('mmengine.fileio.handlers')
 
     class Handler(handlers.YamlHandler):
         def load_from_fileobj(self, file, **kwargs):
-            return yaml.safe_load(file)
+            return read_yaml(file)
 
     register = importlib.import_module('mmengine.fileio').register_handler
     register(['yaml', 'yml'])(Handler)

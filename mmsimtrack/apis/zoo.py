@@ -7,7 +7,7 @@ import functools
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import yaml
+from mmsimtrack.compat import read_yaml
 
 if TYPE_CHECKING:
     from mmsimtrack.models import SOTTracker
@@ -20,11 +20,11 @@ ROOT = PACKAGE / '.mim' if (PACKAGE / '.mim').is_dir() else PACKAGE.parent
 @functools.cache
 def _rows() -> dict[str, dict]:
     """Read the rows of all metafiles, by name."""
-    index = yaml.safe_load((ROOT / 'model-index.yml').read_text('utf-8'))
+    index = read_yaml((ROOT / 'model-index.yml').read_text('utf-8'))
     return {
         row['Name']: row
         for path in index['Import']
-        for row in yaml.safe_load((ROOT / path).read_text('utf-8'))['Models']
+        for row in read_yaml((ROOT / path).read_text('utf-8'))['Models']
     }
 
 

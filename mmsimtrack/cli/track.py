@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import glob
 import os
 import signal
@@ -146,9 +147,11 @@ def track(sources, box, box_at, start, end, step, show, **options) -> int:
             'opencv-python, not opencv-python-headless). Leave it out.'
         )
     draw = None if all(starts) else choose_drawing()
+    gc.disable()  # else a fifth of the time of these imports
     from mmsimtrack.apis.follow import Job
     from mmsimtrack.apis.sources import Footage
 
+    gc.enable()
     jobs = [
         Job(Footage(source, start, end, step), own)
         for source, own in zip(sources, starts)

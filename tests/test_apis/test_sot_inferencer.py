@@ -111,14 +111,15 @@ def test_a_day_of_a_camera_fits_into_memory(inferencer, frames):
     sizes = []
 
     def watch():
-        for count in (50, 400, 1):  # the first ones load what is needed
+        for count in (50, 400, 400, 400, 1):
             yield from frames[:1] * count
             sizes.append(tracemalloc.get_traced_memory()[0])
 
     tracemalloc.start()
     inferencer(watch(), BBOX)
     tracemalloc.stop()
-    assert sizes[1] - sizes[0] < 400 * 100
+    # once, something may be loaded or a list be moved; a leak always grows
+    assert np.diff(sizes[:-1]).min() < 400 * 100
 
 
 def test_no_frames(inferencer):
