@@ -70,16 +70,6 @@ def parsed(monkeypatch, tmp_path_factory):
 
 
 @pytest.fixture
-def logged(monkeypatch):
-    """Lines that have been logged."""
-    lines = []
-    monkeypatch.setattr(
-        'mmsimtrack.log.print_log', lambda line, *_, **__: lines.append(line)
-    )
-    return lines
-
-
-@pytest.fixture
 def got10k(make_got10k, tmp_path):
     make_got10k(tmp_path / 'got10k', num_frames=4, absent=(2,))
     return functools.partial(Got10kDataset, tmp_path / 'got10k', 'train')

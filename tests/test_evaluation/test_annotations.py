@@ -24,16 +24,6 @@ def touch(root, *names, text=ROWS):
         path.write_text(text)
 
 
-@pytest.fixture
-def logged(monkeypatch):
-    """What was logged."""
-    lines = []
-    for name in ('log', 'warn'):
-        name = f'mmsimtrack.evaluation.annotations.{name}'
-        monkeypatch.setattr(name, lines.append)
-    return lines
-
-
 def find(root, benchmark, kit=None, **options):
     """Annotation files by sequence."""
     profile = get_profile(kit or 'stark', benchmark)
@@ -99,22 +89,20 @@ def test_nfs_as_downloaded(tmp_path):
     assert found['gt_xywh'].tolist() == [[1, 1, 5, 6]] * 3
 
 
-@pytest.mark.parametrize('benchmark', ['lasot_test', 'vasttrack_test'])
-def test_the_official_list_is_taken_out_of_more(tmp_path, logged, benchmark):
-    names = split_rows(benchmark)
-    name = benchmark.removesuffix('_test')
+def test_the_official_list_is_taken_out_of_more(tmp_path, logged):
+    names = split_rows('lasot_test')
     touch(tmp_path, *(f'{x}.txt' for x in names[1:]))
-    assert len(find(tmp_path, name)) == len(names) - 1
+    assert len(find(tmp_path, 'lasot')) == len(names) - 1
     assert logged[0] == (
         f'{tmp_path} has {len(names) - 1} of the {len(names)} official '
         f'sequences, and not {names[0]}: no official number'
     )
     touch(tmp_path, 'cat-99.txt')  # UAV20L and others have their own names
-    assert len(find(tmp_path, name)) == len(names)
+    assert len(find(tmp_path, 'lasot')) == len(names)
     touch(tmp_path, f'{names[0]}.txt')
-    assert list(find(tmp_path, name)) == names
+    assert list(find(tmp_path, 'lasot')) == names
     # names that are asked for need not be in the list
-    assert list(find(tmp_path, name, names=['cat-99 1 2'])) == ['cat-99']
+    assert list(find(tmp_path, 'lasot', names=['cat-99 1 2'])) == ['cat-99']
 
 
 def scores(root, kit='official', benchmark='lasot', **options):
@@ -166,7 +154,7 @@ def test_what_stands_in_for_flags(root, logged):
     scores(root, benchmark='vasttrack')
     scores(root, 'stark', 'uav123', absent=root)
     gt = f'{root}/gt has no flags'
-    assert logged == [
+    assert [line for line in logged if 'overlap' not in line] == [
         f'{gt}: every target counts as visible. The official numbers need '
         'them: give --absent.',
         f'{gt}: a box of zeros is an absent target',
@@ -205,10 +193,10 @@ def test_got10k(tmp_path, logged):
     (folder / 'absence.label').write_text('0\n0\n1\n0\n')  # not read
     expected = {'ao': 0.75, 'sr_0_5': 0.5, 'sr_0_75': 0.5}
     assert scores(tmp_path, 'got10k', 'got10k') == expected
-    assert logged == [
+    assert logged[0] == (
         f'{tmp_path}/gt lacks meta_info.ini: boxes are clipped to x, y >= 0 '
         'only'
-    ]
+    )
     (folder / 'meta_info.ini').write_text(META)
     # cut at the border of 20 px: IoU 1
     write(

@@ -158,11 +158,7 @@ def test_in_an_evaluator_samplers_may_repeat_sequences(work_dir):
     assert len(scores) == 10
 
 
-def test_odd_results_are_told_in_one_line(work_dir, monkeypatch):
-    lines = []
-    monkeypatch.setattr(
-        'mmsimtrack.log.print_log', lambda text, *_: lines.append(text)
-    )
+def test_odd_results_are_told_in_one_line(work_dir, logged):
     metric = build(work_dir, profile='stark')
     for name in 'ab':
         gt = np.tile([5.0, 5, 9, 9], (4, 1))
@@ -170,7 +166,7 @@ def test_odd_results_are_told_in_one_line(work_dir, monkeypatch):
         write_bboxes_xywh(work_dir / f'results/{name}.txt', gt[:3] / 10)
     with pytest.raises(RefusedFile):  # AO needs all rows
         metric.evaluate(2)
-    (line,) = lines
+    (line,) = logged
     assert f'{work_dir}/results/a.txt: 3 rows for 4 frames, all box' in line
     assert line.endswith('fractions of the frame?, and 1 more')
 

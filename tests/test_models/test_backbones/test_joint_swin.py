@@ -3,7 +3,6 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
-from mmpretrain.models import SwinTransformer
 from small_backbones import SWIN, make_inputs, swin
 
 from mmsimtrack.models.backbones.pyramid import join_last_stages
@@ -61,25 +60,6 @@ def naive_block(block, tokens, grid, kept=None):
     out = (weights @ value).transpose(1, 2).flatten(2)
     tokens = tokens + msa.proj(out)
     return block.ffn(block.norm2(tokens), identity=tokens)
-
-
-def test_without_exemplar_it_is_mmpretrains_network(backbone, inputs):
-    exemplar, bbox, search = inputs
-    plain = SwinTransformer(out_indices=(2, 3), **SWIN).double()
-    state_dict = backbone.state_dict()
-    plain.load_state_dict(
-        {name: state_dict[name] for name in plain.state_dict()}
-    )
-    plain.eval()
-    third, fourth = plain(search)
-    memory = [
-        part[:, :, :, :0] for part in backbone.embed_exemplar(exemplar, bbox)
-    ]
-    found = backbone(memory, search)
-    assert found.shape == (2, 32 + 64, 8, 8)  # stride 16
-    torch.testing.assert_close(found[:, :32], third)
-    fourth = F.interpolate(fourth, (8, 8), mode='bilinear')
-    torch.testing.assert_close(found[:, 32:], fourth)
 
 
 def test_exemplar_runs_by_itself_and_is_pooled(backbone, inputs):

@@ -1,9 +1,8 @@
 import pytest
 import torch
-from mmengine.structures import InstanceData
+from small_models import make_samples
 
 from mmsimtrack.models.heads import CenterHead
-from mmsimtrack.structures import SOTDataSample
 
 
 @pytest.fixture
@@ -47,8 +46,7 @@ def test_boxes_are_learned_at_the_peak_or_at_the_truth(head):
     """The peak is cell (1, 2), the true center in cell (2, 1)."""
     score = torch.full((1, 1, 3, 4), 0.1)
     score[0, 0, 1, 2] = 0.9
-    bbox = torch.tensor([[0.15, 0.5, 0.35, 0.85]])
-    samples = [SOTDataSample(gt_instances=InstanceData(bboxes=bbox))]
+    samples = make_samples([0.15, 0.5, 0.35, 0.85])
     for at_truth, cell in ((False, (1, 2)), (True, (2, 1))):
         offset, size = torch.full((2, 1, 2, 3, 4), 0.3).requires_grad_()
         size.retain_grad()
@@ -60,10 +58,7 @@ def test_boxes_are_learned_at_the_peak_or_at_the_truth(head):
 
 def test_a_batch_without_any_positive_cell_learns(head):
     feat = torch.rand(2, 6, 4, 4, requires_grad=True)
-    samples = [
-        SOTDataSample(gt_instances=InstanceData(bboxes=torch.tensor([bbox])))
-        for bbox in ([0.9, 0.9, 1.1, 1.1], [0.95, 0.2, 1.05, 0.4])
-    ]
+    samples = make_samples([0.9, 0.9, 1.1, 1.1], [0.95, 0.2, 1.05, 0.4])
     losses = head.loss(feat, samples)
     assert losses.keys() == {'loss_score', 'loss_iou', 'loss_bbox'}
     assert all(loss.isfinite() for loss in losses.values())

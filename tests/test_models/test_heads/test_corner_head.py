@@ -1,9 +1,8 @@
 import pytest
 import torch
-from mmengine.structures import InstanceData
+from small_models import make_samples
 
 from mmsimtrack.models.heads import CornerHead, soft_argmax
-from mmsimtrack.structures import SOTDataSample
 
 
 def make(in_channels=6, **options):
@@ -20,14 +19,6 @@ def make(in_channels=6, **options):
 @pytest.fixture
 def head():
     return make()
-
-
-def samples(bboxes):
-    bboxes = torch.tensor(bboxes, dtype=torch.float64)
-    return [
-        SOTDataSample(gt_instances=InstanceData(bboxes=bbox[None]))
-        for bbox in bboxes
-    ]
 
 
 def test_one_hot_maps_give_exact_corners():
@@ -94,7 +85,7 @@ def test_finer_heat_maps_and_their_loss(head):
     assert [tuple(s.shape) for s in scores] == [(2, 1, 8, 10)] * 2
     # a token's cells see their own channels: 2 x 2 of them
     assert fine.bottleneck.out_channels == 8 * 4
-    target = samples([[0.25, 0.25, 0.75, 0.5]] * 2)
+    target = make_samples(*[[0.25, 0.25, 0.75, 0.5]] * 2)
     losses = fine.loss(feat, target)
     assert set(losses) == {'loss_iou', 'loss_bbox', 'loss_heatmap'}
     by_hand = 0
@@ -113,7 +104,8 @@ def test_finer_heat_maps_and_their_loss(head):
 
 def test_heat_maps_learn_from_given_ones():
     head = make(loss_heatmap=dict(sigma=1.0, loss_weight=1.0)).eval()
-    feat, target = torch.randn(2, 6, 4, 5), samples([[0.1, 0.1, 0.6, 0.6]] * 2)
+    feat = torch.randn(2, 6, 4, 5)
+    target = make_samples(*[[0.1, 0.1, 0.6, 0.6]] * 2)
     own = [soft_argmax(s)[1] for s in head.heatmap_scores(feat)]
     same = head.loss(feat, target, own)['loss_heatmap'].item()
     assert same == pytest.approx(0, abs=1e-6)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 from mmengine.structures import InstanceData
-from small_models import SIMTRACK
+from small_models import SIMTRACK, make_batch
 
 from mmsimtrack.models import TrackState
 from mmsimtrack.registry import MODELS
@@ -22,15 +22,6 @@ def model():
 def frames():
     rng = np.random.default_rng(0)
     return [rng.integers(0, 256, (*SIZE, 3), np.uint8) for _ in range(4)]
-
-
-def pairs(num):
-    """A batch of normalized pairs."""
-    return {
-        'exemplar': torch.randn(num, 3, 32, 32),
-        'exemplar_bbox': torch.tensor([[0.25, 0.25, 0.75, 0.75]] * num),
-        'search': torch.randn(num, 3, 64, 64),
-    }
 
 
 def always(*unit, score=1.0):
@@ -59,16 +50,20 @@ def test_track_equals_the_network_on_the_crop(model, frames):
 
 
 def test_batch_equals_one_by_one(model, frames):
+    """Frames of a batch may differ in size."""
     bboxes = np.array([[10, 20, 60, 80], [100, 100, 130, 150.0]])
-    state = model.init(frames[:2], bboxes)
-    state = model.track(frames[2:], state)
-    for i in range(2):
-        one = model.init(frames[i : i + 1], bboxes[i : i + 1])
-        one = model.track(frames[2 + i : 3 + i], one)
-        torch.testing.assert_close(
-            one.bboxes, state.bboxes[i : i + 1], rtol=0, atol=1e-3
-        )
-        torch.testing.assert_close(one.scores, state.scores[i : i + 1])
+    pairs = [(one, two[:200, :280]) for one, two in zip(frames, frames[1:])]
+    state = model.init(pairs[0], bboxes)
+    singles = [model.init(pairs[0][i : i + 1], bboxes[[i]]) for i in (0, 1)]
+    for pair in pairs[1:]:
+        state = model.track(pair, state)
+        for i in (0, 1):
+            singles[i] = model.track(pair[i : i + 1], singles[i])
+    one_by_one = TrackState.cat(singles)
+    torch.testing.assert_close(
+        one_by_one.bboxes, state.bboxes, rtol=0, atol=1e-3
+    )
+    torch.testing.assert_close(one_by_one.scores, state.scores)
 
 
 def test_sequences_come_and_go_in_a_batch(model, frames):
@@ -118,12 +113,8 @@ def test_frames_must_fit_the_videos(model, frames, num):
 
 @pytest.mark.parametrize('value', [torch.nan, torch.inf, -torch.inf])
 def test_non_finite_prediction_keeps_the_box_and_is_logged_once(
-    model, frames, monkeypatch, value
+    model, frames, logged, value
 ):
-    lines = []
-    monkeypatch.setattr(
-        'mmsimtrack.models.trackers.sot_tracker.warn', lines.append
-    )
     unit = [0.4] * 4, [0.4, 0.4, value, 0.4]
     model.head.predict = always(*unit, score=0.5)
     bboxes = [[10, 20, 60, 80], [100, 100, 130, 150.0]]
@@ -134,7 +125,8 @@ def test_non_finite_prediction_keeps_the_box_and_is_logged_once(
     assert state.bboxes[0].tolist() != bboxes[0]
     assert state.scores.tolist() == [0.5, 1]  # 1 in the first frame
     assert state.extra['num_failed'].tolist() == [0, 3]
-    assert len(lines) == 1 and 'non-finite prediction for video 1' in lines[0]
+    (line,) = logged
+    assert 'non-finite prediction for video 1' in line
 
 
 def test_a_score_of_0_is_a_score(model, frames):
@@ -264,7 +256,7 @@ def test_a_window_reaches_the_head_in_track_only(frames):
     model.head.predict = predict
     state = model.init(frames[:1], [[100, 100, 140, 140]])
     model.track(frames[1:2], state)
-    model(pairs(1), mode='predict')
+    model(make_batch(num=1), mode='predict')
     prior, none = priors
     assert none is None
     cells = torch.sin(torch.pi * torch.arange(1, 5) / 5) ** 2
@@ -317,7 +309,7 @@ def test_a_frame_that_is_no_rgb_image_is_refused(model):
 
 
 def test_forward_modes(model):
-    inputs = pairs(2)
+    inputs = make_batch()
     bboxes = model(inputs, mode='tensor')
     samples = model(inputs, [SOTDataSample(), SOTDataSample()], 'predict')
     for bbox, sample in zip(bboxes, samples):

@@ -366,13 +366,11 @@ def test_a_folder_that_is_a_sha256_counts(host, hub):
     assert split_hash(f'{URL}/{good}/x.pt#sha256=012345')[2] == good
 
 
-def test_without_a_hash_the_log_states_it(host, monkeypatch):
-    lines = []
-    monkeypatch.setattr('mmsimtrack.models.weights.download.log', lines.append)
+def test_without_a_hash_the_log_states_it(host, logged):
     path = fetch(f'{URL}/x.pth')
     note = f'{URL}/x.pth names no hash. To make sure that the file stays the '
     note += f'same, add #sha256={sha256(host.data)}'
-    assert lines == [f'Downloading {URL}/x.pth to {path}', note]
+    assert logged == [f'Downloading {URL}/x.pth to {path}', note]
 
 
 def test_without_the_file_its_place_is_named(host, hub):
