@@ -122,11 +122,6 @@ def test_a_day_of_a_camera_fits_into_memory(inferencer, frames):
     assert np.diff(sizes[:-1]).min() < 400 * 100
 
 
-def test_no_frames(inferencer):
-    with pytest.raises(ValueError, match=re.escape('[] holds no frame')):
-        inferencer([], BBOX)
-
-
 def test_several_targets(inferencer, frames, tmp_path):
     other = [0, 0, 9, 9]
     result = inferencer(frames, [BBOX, other], tmp_path, return_vis=True)

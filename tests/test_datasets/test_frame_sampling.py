@@ -74,8 +74,8 @@ NEXT |= dict.fromkeys([(0, 1), (3, 2)], 1 / 4)
         # the gap grows by five: gap 1 finds nothing; gap 6 finds (0, 5) for
         # 0, and nothing for 5, for which gap 11 again draws one of them
         ([0, 5, 12], 1, 'causal', {(0, 5): 3 / 4, (5, 12): 1 / 4}),
-        ([3, 60], 4, 'interval', {(3, 60): 1 / 2, (60, 3): 1 / 2}),
-        ([3, 60], 4, 'order', {(3, 60): 1 / 2, (60, 3): 1 / 2}),
+        ([3, 14], 4, 'interval', {(3, 14): 1 / 2, (14, 3): 1 / 2}),
+        ([3, 14], 4, 'order', {(3, 14): 1 / 2, (14, 3): 1 / 2}),
     ],
 )
 def test_shares_by_hand(visible, max_gap, mode, expected):

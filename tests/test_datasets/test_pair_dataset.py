@@ -10,6 +10,7 @@ from mmsimtrack.datasets import PairDataset, VideoSequence
 
 AUGMENTATION = [
     dict(type='JointGray', prob=0.5),
+    dict(type='JointGamma', prob=0.5, largest=3),
     dict(type='RandomMirror', prob=0.5, joint=True),
     dict(type='BrightnessJitter', amount=0.2),
     dict(type='RandomMirror', prob=0.5, joint=False),

@@ -1,6 +1,5 @@
 from functools import partial
 
-import cv2
 import numpy as np
 import pytest
 
@@ -34,26 +33,6 @@ def make_pair(seed=0, size=4):
     pair['exemplar_bbox'] = np.array([0.25, 0.2, 0.75, 0.9])
     pair['search_bbox'] = np.array([-0.1, 0.4, 0.3, 0.6])
     return pair
-
-
-def assert_same_views(pair, other):
-    for view in VIEWS:
-        np.testing.assert_array_equal(pair[view], other[view])
-        np.testing.assert_array_equal(
-            pair[f'{view}_bbox'], other[f'{view}_bbox']
-        )
-
-
-def test_gray_is_the_luminance():
-    pair, before = make_pair(), make_pair()
-    JointGray(1)(pair)
-    for view in VIEWS:
-        r, g, b = np.moveaxis(before[view].astype(float), -1, 0)
-        luminance = 0.299 * r + 0.587 * g + 0.114 * b
-        for channel in range(3):
-            np.testing.assert_allclose(
-                pair[view][..., channel], luminance, atol=0.51
-            )
 
 
 def test_gamma_by_hand():
@@ -123,23 +102,18 @@ def test_box_follows_the_image(transform):
 @pytest.mark.parametrize('transform', ALL)
 def test_transforms_are_pure(transform):
     """They draw from the pair only, and write to no view of a caller."""
-    np.random.seed(0)
-    cv2.setRNGSeed(0)
-    expected = [transform(make_pair(seed)) for seed in range(10)]
-    np.random.seed(1)
-    cv2.setRNGSeed(1)
-    state = np.random.get_state()[1].copy()
-    for seed, other in enumerate(expected):
-        pair, before = make_pair(seed), make_pair()
+    for seed in range(10):
+        pair, other, before = make_pair(seed), make_pair(seed), make_pair()
         views = {view: pair[view] for view in VIEWS}
-        pair = transform(pair)
-        assert_same_views(pair, other)
+        pair, other = transform(pair), transform(other)
         for view in VIEWS:
+            np.testing.assert_array_equal(pair[view], other[view])
+            bbox = f'{view}_bbox'
+            np.testing.assert_array_equal(pair[bbox], other[bbox])
             np.testing.assert_array_equal(views[view], before[view])
             assert pair[view].dtype == np.uint8
             assert pair[view].shape == (4, 4, 3)
             assert pair[view].flags.c_contiguous
-    np.testing.assert_array_equal(np.random.get_state()[1], state)
 
 
 @pytest.mark.parametrize(

@@ -20,28 +20,6 @@ def prescribe(head, score, offset, size):
     head.maps = lambda feat: (score, offset, size)
 
 
-def test_boxes_by_hand(head):
-    """Row 1, column 2 of 3 x 4 cells; x first, from the cell's corner."""
-    score = torch.zeros(1, 1, 3, 4)
-    score[0, 0, 1, 2], score[0, 0, 0, 0] = 0.9, 0.6
-    offset, size = torch.zeros(2, 1, 2, 3, 4)
-    offset[0, :, 1, 2] = torch.tensor([0.4, -0.25])
-    size[0, :, 1, 2] = torch.tensor([0.2, 0.5])
-    prescribe(head, score, offset, size)
-    pred = head.predict(None)
-    x, y = 2.4 / 4, 0.75 / 3
-    expected = torch.tensor([[x - 0.1, y - 0.25, x + 0.1, y + 0.25]])
-    torch.testing.assert_close(pred.bboxes, expected)
-    assert pred.scores.item() == pytest.approx(0.9)
-    assert torch.equal(head(None), pred.bboxes)
-    # a prior decides where to look, and is no part of the score
-    prior = torch.ones(3, 4)
-    prior[1, 2] = 0.5
-    pred = head.predict(None, prior)
-    assert pred.scores.item() == pytest.approx(0.6)
-    assert pred.bboxes.tolist() == [[0, 0, 0, 0]]
-
-
 def test_boxes_are_learned_at_the_peak_or_at_the_truth(head):
     """The peak is cell (1, 2), the true center in cell (2, 1)."""
     score = torch.full((1, 1, 3, 4), 0.1)
