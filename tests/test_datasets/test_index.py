@@ -79,23 +79,15 @@ def find_indices():
     return sorted(Path(os.environ['MMSIMTRACK_CACHE']).glob('*/*.index'))
 
 
+def describe(sequence):
+    arrays = sequence.visible, sequence.scored, sequence.bboxes_xywh
+    arrays = [f'{x.dtype} {x.tolist()}' for x in arrays]
+    outline = [points.tolist() for points in sequence.outline]
+    return sequence.name, sequence.frame_paths(), *arrays, outline
+
+
 def contents(dataset):
-    sequences = [dataset.get_sequence(i) for i in range(len(dataset))]
-    return [
-        (s.name, s.frame_paths(), s.bboxes.tolist(), s.visible.tolist())
-        for s in sequences
-    ]
-
-
-def assert_equal(found, sequence):
-    for name in ('name', 'frame_template', 'first_frame', 'num_frames'):
-        assert getattr(found, name) == getattr(sequence, name)
-    for name in ('bboxes_xywh', 'visible', 'scored'):
-        one, other = getattr(found, name), getattr(sequence, name)
-        np.testing.assert_array_equal(one, other)
-        assert one.dtype == other.dtype
-    assert found.frame_paths() == sequence.frame_paths()
-    assert np.array_equal(found.outline, sequence.outline)
+    return [describe(dataset.get_sequence(i)) for i in range(len(dataset))]
 
 
 def set_time(path, seconds=1):
@@ -115,9 +107,10 @@ def test_sequences_survive(tmp_path, sequences, mapped):
             found[0].bboxes_xywh[0] = 0
         assert str(tmp_path / 'index') in open('/proc/self/maps').read()
     for i, sequence in enumerate(sequences):
-        assert_equal(found[i], sequence)
-        assert_equal(found[i - len(sequences)], sequence)
-        assert_equal(pickle.loads(pickle.dumps(found))[i], sequence)
+        expected = describe(sequence)
+        assert describe(found[i]) == expected
+        assert describe(found[i - len(sequences)]) == expected
+        assert describe(pickle.loads(pickle.dumps(found))[i]) == expected
 
 
 def test_an_old_index_stays_mapped_when_it_is_gone(tmp_path):
@@ -125,7 +118,7 @@ def test_an_old_index_stays_mapped_when_it_is_gone(tmp_path):
     write_index(path, pack_sequences([FIRST, SECOND]))
     found, sent = read_index(path), pickle.dumps(read_index(path))
     path.rename(tmp_path / 'other')
-    assert_equal(found[1], SECOND)
+    assert describe(found[1]) == describe(SECOND)
     with pytest.raises(RuntimeError, match='has changed or gone since this'):
         pickle.loads(sent)
 
@@ -227,7 +220,7 @@ def test_data_sets_do_not_collide(make_got10k, tmp_path, parsed, monkeypatch):
     expected = [load(*case) for case in cases]
     assert expected[2][0][1][0] == 'a/train/seq_0/00000001.jpg'
     assert expected[4:6] == [[expected[0][0]], [expected[0][1]]]
-    assert expected[6][0][3] == [True, True, True]
+    assert expected[6][0][2] == 'bool [True, True, True]'
     assert len(find_indices()) == len(cases)
     parsed()
     assert [load(*case) for case in cases] == expected

@@ -70,6 +70,7 @@ def train(data, work_dir, watch=None, resume=False, hooks=(), **options):
         runner.register_hook(hook)
     with suppress(Killed):
         runner.train()
+    runner.train_dataloader._iterator = None  # ends its workers
     return watch
 
 
