@@ -277,6 +277,8 @@ OBJECTS = b'\x93NUMPY\x01\0v\0' + OBJECTS.ljust(118).encode()
         lambda path: (path / 'names.npy').write_text('[1, 2]'),
         lambda path: (path / 'names.npy').write_bytes(OBJECTS),
         lambda path: (shutil.rmtree(path), path.mkdir()),
+        lambda path: (shutil.rmtree(path), os.mkfifo(path)),
+        lambda path: (shutil.rmtree(path), path.symlink_to('gone')),
         save('names', np.array(['a', 'b'], object)),
         save('bboxes_xywh', np.zeros((7, 4))),
     ],
@@ -285,23 +287,14 @@ def test_a_broken_index_is_replaced(got10k, parsed, logged, damage):
     expected = contents(got10k())
     (path,) = find_indices()
     damage(path)
+    linked = path.is_symlink()  # to nothing
     parsed()
     assert contents(got10k()) == expected
     assert len(parsed()) == 2
-    assert re.search(r'the index is broken \(.*\); parsing', logged[2])
+    told = re.search(r'the index is broken \(.*\); parsing', logged[2])
+    assert told or linked
     got10k()
     assert not parsed()
-
-
-@pytest.mark.parametrize(
-    'replace', [os.mkfifo, lambda path: path.symlink_to('gone')]
-)
-def test_what_stands_where_an_index_belongs(got10k, replace):
-    expected = contents(got10k())
-    (path,) = find_indices()
-    shutil.rmtree(path)
-    replace(path)
-    assert contents(got10k()) == contents(got10k()) == expected
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,4 @@
 import numpy as np
-import pytest
 import torch
 
 from mmsimtrack.datasets.transforms import PackPair
@@ -43,11 +42,3 @@ def test_a_packed_pair():
         'frames': (3, 15),
         'num_corrupt': 2,
     }
-
-
-@pytest.mark.parametrize('name', ['key', 'sequence', 'frames', 'num_corrupt'])
-def test_pair_must_say_where_it_comes_from(name):
-    pair = make_pair()
-    del pair[name]
-    with pytest.raises(KeyError, match=name):
-        PackPair()(pair)

@@ -11,17 +11,6 @@ from mmsimtrack.models.tokenizers import patch_boxes
 WINDOW = SWIN['window_size']
 
 
-@pytest.fixture
-def backbone():
-    return swin()
-
-
-@pytest.fixture
-def inputs():
-    # maps of 16, 8, 4, 2 and of 32, 16, 8, 4 tokens a side
-    return make_inputs(64, (128, 128))
-
-
 def groups(grid, shift):
     """(N,) which (shifted) window a token is in; the last ones do not wrap."""
     row, column = torch.meshgrid(*map(torch.arange, grid), indexing='ij')
@@ -62,8 +51,9 @@ def naive_block(block, tokens, grid, kept=None):
     return block.ffn(block.norm2(tokens), identity=tokens)
 
 
-def test_exemplar_runs_by_itself_and_is_pooled(backbone, inputs):
-    exemplar, bbox, search = inputs
+def test_exemplar_runs_by_itself_and_is_pooled():
+    backbone = swin()
+    exemplar, bbox, _ = make_inputs(64, (128, 128))
     memory = iter(backbone.embed_exemplar(exemplar, bbox))
     tokens, grid = backbone.patch_embed(exemplar)
     # p_e of Eq. (7), once, at the start
@@ -89,8 +79,8 @@ def test_exemplar_runs_by_itself_and_is_pooled(backbone, inputs):
 
 # maps are multiples of windows; are padded; patches stick out
 @pytest.mark.parametrize('size', [(128, 128), (64, 96), (72, 104)])
-def test_search_equals_a_naive_network(backbone, size):
-    exemplar, bbox, search = make_inputs(64, size)
+def test_search_equals_a_naive_network(size):
+    backbone, (exemplar, bbox, search) = swin(), make_inputs(64, size)
     memory = backbone.embed_exemplar(exemplar, bbox)
     found = backbone(memory, search)
     memory = iter(memory)

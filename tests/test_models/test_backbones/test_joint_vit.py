@@ -32,7 +32,6 @@ def naive(net, *inputs):
 @pytest.mark.parametrize(
     ('num_layers', 'every', 'tokenizer'),
     [
-        (2, 1, FOVEAL),
         (2, 1, dict(foveal_size=0)),
         (5, 2, FOVEAL),  # layer 5 sees no exemplar
         (9, 4, FOVEAL),  # exemplar runs ahead to layer 4, then on to 8

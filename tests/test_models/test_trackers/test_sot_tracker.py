@@ -10,6 +10,7 @@ from mmsimtrack.structures import CropWindow, SOTDataSample
 from mmsimtrack.structures.tracking import change_bboxes, smooth_sizes
 
 SIZE = (240, 320)
+LOST = dict(share=0.5, rate=0.1, growth=1.5, limit=2.0)
 
 
 @pytest.fixture
@@ -191,8 +192,7 @@ def test_calibration_takes_the_habit_of_the_network_off(frames):
 
 def test_a_lost_target_keeps_its_box_and_is_searched_for(frames):
     """The second of two targets is not seen in the second to fourth frame."""
-    rule = dict(share=0.5, rate=0.1, growth=1.5, limit=2.0)
-    model = MODELS.build(dict(SIMTRACK, test_cfg=dict(lost=rule)))
+    model = MODELS.build(dict(SIMTRACK, test_cfg=dict(lost=LOST)))
     first = np.array([[100.0, 100, 140, 140], [30, 40, 50, 60]])
     # the usual peak of the second is 3.9 after the first of these, then 3.71
     peaks = [[8.0, 4.0]] * 7 + [[5, 3], [5, 1.9], [9, 1], [5, 0], [5, 2]]
@@ -217,13 +217,6 @@ def test_a_lost_target_keeps_its_box_and_is_searched_for(frames):
     np.testing.assert_allclose(widths, [20, 20, 30, 40, 40])
     assert state.extra['usual_peaks'][1] == pytest.approx(3.71)
     assert TrackState.cat([state[1], state]).lost.tolist() == [False] * 3
-
-
-@pytest.mark.parametrize('change', [dict(share=1), dict(limit=1.1)])
-def test_a_rule_without_sense(change):
-    rule = dict(share=0.5, rate=0.1, growth=1.5, limit=2.0) | change
-    with pytest.raises(ValueError, match='rate < 1 <= growth <= limit'):
-        MODELS.build(dict(SIMTRACK, test_cfg=dict(lost=rule)))
 
 
 @pytest.mark.parametrize(
@@ -272,13 +265,20 @@ def test_a_window_reaches_the_head_in_track_only(frames):
         ('clip_margin', -1, 'clip_margin is -1 px, expected 0 or more'),
         ('test_cfg', dict(window='cosine'), "cosine, .*None or 'hann'"),
         ('test_cfg', dict(size_smoothing=1), r'1, expected within \[0, 1\)'),
-        ('std', [1, 0, 1], r'std is \[1, 0, 1\], expected .* greater than 0'),
+        ('test_cfg', dict(lost=LOST | dict(share=1)), 'rate < 1 <= growth <='),
+        (
+            'test_cfg',
+            dict(lost=LOST | dict(limit=1.1)),
+            '1 <= growth <= limit',
+        ),
+        (
+            'data_preprocessor',
+            dict(SIMTRACK['data_preprocessor'], std=[1, 0, 1]),
+            r'std is \[1, 0, 1\], expected .* greater than 0',
+        ),
     ],
 )
 def test_numbers_that_make_no_sense_are_refused(part, value, message):
-    if part == 'std':
-        part = 'data_preprocessor'
-        value = dict(SIMTRACK[part], std=value)
     with pytest.raises(ValueError, match=message):
         MODELS.build({**SIMTRACK, part: value})
 
