@@ -82,12 +82,3 @@ def test_shares_by_hand(visible, max_gap, mode, expected):
     frames = draw(visible, max_gap, mode)
     assert shares(frames) == pytest.approx(expected, abs=0.03)
     np.testing.assert_array_equal(draw(visible, max_gap, mode), frames)
-
-
-def test_unknown_mode():
-    message = (
-        r"PairDataset: sampling.mode is 'casual', expected one of \['causal', "
-        r"'interval', 'order'\]\. Change it in the config\."
-    )
-    with pytest.raises(ValueError, match=message):
-        SamplingPolicy(200, 20, 5, mode='casual')

@@ -33,7 +33,7 @@ def build(make_got10k, tmp_path):
 
 def build_pairs(root, transforms=(), type_='Got10kDataset', **options):
     cfg = dict(type=type_, data_root=str(root), split='train')
-    sampling = dict(max_gap=200, min_frames=2, min_visible=2)
+    sampling = dict(max_gap=200, min_frames=2, min_visible=2, mode='causal')
     sampling |= {k: options.pop(k) for k in list(options) if k in sampling}
     return PairDataset(
         datasets=[cfg],
@@ -293,6 +293,12 @@ def test_broken_and_missing_frames_stop_training(build, tmp_path, on_corrupt):
     'options, error, message',
     [
         (dict(min_visible=1), ValueError, 'sampling.min_visible is 1, exp'),
+        (
+            dict(mode='casual'),
+            ValueError,
+            r"PairDataset: sampling\.mode is 'casual', expected one of "
+            r"\['causal', 'interval', 'order'\]\. Change it in the config",
+        ),
         (
             dict(reading=dict(on_corrupt='ignore')),
             ValueError,
