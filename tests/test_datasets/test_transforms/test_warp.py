@@ -16,16 +16,6 @@ ALL = RandomWarp(
 )
 
 
-def ellipse(bbox, height=90, width=120):
-    """A frame that shows the ellipse which fills a box."""
-    y, x = np.mgrid[:height, :width] + 0.5
-    center, half = (bbox[:2] + bbox[2:]) / 2, (bbox[2:] - bbox[:2]) / 2
-    inside = ((x - center[0]) / half[0]) ** 2 + (
-        (y - center[1]) / half[1]
-    ) ** 2 <= 1
-    return np.repeat(inside[..., None] * np.uint8(255), 3, axis=2)
-
-
 def test_a_warp_is_a_function_of_its_generator():
     first, second = (ALL.draw(np.random.default_rng(5)) for _ in range(2))
     np.testing.assert_array_equal(first, second)
@@ -68,23 +58,6 @@ def test_an_upright_cut_is_that_of_the_tracker():
     difference = np.abs(found[:, 16:].astype(int) - expected[:, 16:])
     assert difference.max() <= 2
     assert not found[:, :12].any()
-
-
-@pytest.mark.parametrize('seed', range(8))
-@pytest.mark.parametrize('shrunken', [False, True])
-def test_the_target_lands_where_its_box_says(seed, shrunken):
-    bbox = np.array([40, 20, 75, 60.0])
-    window = CropWindow.around(bbox, 3, 40 if shrunken else 128)
-    warp = RandomWarp(rotation=25, aspect=0.3, scale=0.1, mirror=0.5).draw(
-        np.random.default_rng(seed)
-    )
-    black = np.zeros((window.size, window.size, 3), np.uint8)
-    crop = cut_warped(ellipse(bbox), window, warp, black)
-    seen = crop[..., 0] > 127
-    columns, rows = np.flatnonzero(seen.any(0)), np.flatnonzero(seen.any(1))
-    found = np.array([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1])
-    expected = warp_bbox(window.to_crop(bbox), warp) * window.size
-    np.testing.assert_allclose(found, expected, atol=1)
 
 
 def test_perspective_moves_box_and_outline_alike():

@@ -198,23 +198,6 @@ def test_annotations_are_checked_before_tracking(make, work_dir, data_root):
     assert len(os.listdir(work_dir / 'results')) == 3
 
 
-def test_an_interrupted_test_keeps_finished_sequences(make, work_dir):
-    runner = make()
-    track, calls = runner.model.track, []
-
-    def track_and_die(frames, state):
-        calls.append(1)
-        if len(calls) == 6:  # in the second sequence
-            raise KeyboardInterrupt
-        return track(frames, state)
-
-    runner.model.track = track_and_die
-    with pytest.raises(KeyboardInterrupt):
-        runner.test()
-    files = [path.name for path in (work_dir / 'results').iterdir()]
-    assert files == ['seq_0.txt']
-
-
 def test_amp_and_the_log_of_speed_and_time_left(make, work_dir):
     runner = make(num_slots=2, amp_dtype='bfloat16')
     seen, track = set(), runner.model.track
