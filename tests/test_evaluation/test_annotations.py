@@ -35,51 +35,48 @@ def find(root, benchmark, kit=None, **options):
 
 
 @pytest.mark.parametrize(
-    ('benchmark', 'files', 'names'),
+    ('benchmark', 'pattern', 'others'),
     [
-        ('custom', 'a.txt b.txt list.txt', 'a b'),
-        ('custom', 'a/groundtruth.txt b/groundtruth.txt list.txt', 'a b'),
-        ('lasot', 'a.txt b.txt att/b.txt', 'a b'),
-        ('lasot', 'c/c-1/groundtruth.txt d/d-2/groundtruth.txt', 'c-1 d-2'),
-        ('lasot_ext', 'c-1/groundtruth.txt d-2/groundtruth.txt', 'c-1 d-2'),
-        ('tnl2k', 'a/groundtruth.txt b/groundtruth.txt', 'a b'),
+        ('custom', '{}.txt', 'list.txt'),
+        ('custom', '{}/groundtruth.txt', 'list.txt'),
+        ('lasot', '{}.txt', 'att/d-2.txt'),
+        ('lasot', '{1}/{0}/groundtruth.txt', ''),
+        ('lasot_ext', '{}/groundtruth.txt', ''),
+        ('tnl2k', '{}/groundtruth.txt', ''),
+        ('vasttrack', '{1}/{0}/Groundtruth.txt', ''),
         (
             'vasttrack',
-            'c/c-1/Groundtruth.txt d/d-2/Groundtruth.txt',
-            'c-1 d-2',
-        ),
-        (
-            'vasttrack',
-            'test/c/c-1/Groundtruth.txt test/d/d-2/Groundtruth.txt '
+            'test/{1}/{0}/Groundtruth.txt',
             'c/c-1/Groundtruth.txt e/e-1/Groundtruth.txt',
-            'c-1 d-2',
         ),
         (
             'got10k',
-            'val/a/groundtruth.txt val/b/groundtruth.txt '
-            'train/c/groundtruth.txt val/list.txt',
-            'a b',
+            'val/{}/groundtruth.txt',
+            'train/e/groundtruth.txt val/list.txt',
         ),
-        ('got10k', 'a/groundtruth.txt b/groundtruth.txt list.txt', 'a b'),
-        ('trackingnet', 'TEST/anno/a.txt TEST/anno/b.txt', 'a b'),
-        ('trackingnet', 'anno/a.txt anno/b.txt', 'a b'),
-        ('uav123', 'anno/a.txt anno/b.txt', 'a b'),
-        ('nfs', 'anno/nfs_a.txt anno/nfs_b.txt b/30/b.txt', 'a b'),
-        ('nfs', 'nfs_a.txt nfs_b.txt', 'a b'),
-        (
-            'otb100',
-            'Deer/groundtruth_rect.txt Jogging/groundtruth_rect.2.txt',
-            'Deer Jogging-2',
-        ),
+        ('got10k', '{}/groundtruth.txt', 'list.txt'),
+        ('trackingnet', 'TEST/anno/{}.txt', ''),
+        ('trackingnet', 'anno/{}.txt', ''),
+        ('uav123', 'anno/{}.txt', ''),
+        ('nfs', 'anno/nfs_{}.txt', 'd-2/30/d-2.txt'),
+        ('nfs', 'nfs_{}.txt', ''),
     ],
 )
-def test_layouts(tmp_path, benchmark, files, names):
-    files = files.split()
-    touch(tmp_path, *files)
-    if benchmark == 'otb100':  # as long as their ranges
-        for file, length in zip(files, (71, 307)):
-            touch(tmp_path, file, text='1,1,5,5\n' * length)
-    assert find(tmp_path, benchmark) == dict(zip(names.split(), files))
+def test_layouts(tmp_path, benchmark, pattern, others):
+    expected = {x: pattern.format(x, x[0]) for x in ('c-1', 'd-2')}
+    touch(tmp_path, *expected.values(), *others.split())
+    assert find(tmp_path, benchmark) == expected
+
+
+def test_layout_of_otb(tmp_path):
+    """Annotations are as long as the ranges of their sequences."""
+    expected = {
+        'Deer': 'Deer/groundtruth_rect.txt',
+        'Jogging-2': 'Jogging/groundtruth_rect.2.txt',
+    }
+    for file, length in zip(expected.values(), (71, 307)):
+        touch(tmp_path, file, text='1,1,5,5\n' * length)
+    assert find(tmp_path, 'otb100') == expected
 
 
 def test_nfs_as_downloaded(tmp_path):
