@@ -5,7 +5,16 @@ from mmsimtrack.structures import (
     aligned_iou,
     clip_bboxes,
     has_area,
+    xywh_to_xyxy,
+    xyxy_to_xywh,
 )
+
+
+def test_formats():
+    bboxes_xywh = np.array([[1.5, 2, 10, 20], [-3, 0, 4, 5]])
+    bboxes = xywh_to_xyxy(bboxes_xywh)
+    np.testing.assert_array_equal(bboxes, [[1.5, 2, 11.5, 22], [-3, 0, 1, 5]])
+    np.testing.assert_array_equal(xyxy_to_xywh(bboxes), bboxes_xywh)
 
 
 def test_area():

@@ -20,6 +20,20 @@ def prescribe(head, score, offset, size):
     head.maps = lambda feat: (score, offset, size)
 
 
+def test_boxes_by_hand(head):
+    """Row 1, column 2 of 3 x 4 cells; x first, from the cell's corner."""
+    score, offset, size = torch.zeros(5, 3, 4).split([1, 2, 2])
+    score[0, 1, 2] = 0.9
+    offset[:, 1, 2] = torch.tensor([0.4, -0.25])
+    size[:, 1, 2] = torch.tensor([0.2, 0.5])
+    prescribe(head, score[None], offset[None], size[None])
+    x, y = 2.4 / 4, 0.75 / 3
+    expected = torch.tensor([[x - 0.1, y - 0.25, x + 0.1, y + 0.25]])
+    torch.testing.assert_close(head(None), expected)
+    prior = torch.ones(3, 4)
+    torch.testing.assert_close(head.predict(None, prior).bboxes, expected)
+
+
 def test_boxes_are_learned_at_the_peak_or_at_the_truth(head):
     """The peak is cell (1, 2), the true center in cell (2, 1)."""
     score = torch.full((1, 1, 3, 4), 0.1)
