@@ -1,7 +1,6 @@
 """Files of tracked sources: what is in them, and what is left alone."""
 
 import json
-import math
 import os
 from io import FileIO
 from pathlib import Path
@@ -144,12 +143,6 @@ def test_a_sheet_of_a_long_video_is_short(tmp_path):
     sheet = cv2.imread(str(tmp_path / 'frames_tracked.png'))
     assert sheet.shape[1] == 4 * 320
     assert 8 <= sheet.shape[0] // 24 * 4 <= 16
-
-
-def test_a_target_may_start_before_the_first_frame(clip, tmp_path):
-    track(clip, tmp_path, [(-math.inf, 1, LATER)], span=(10,))
-    rows = (tmp_path / 'clip_tracked.csv').read_text().splitlines()
-    assert rows[1].startswith('10,0.400000,1,0.0000')
 
 
 def test_json_alone_and_own_files_that_are_no_frames(clip, tmp_path):

@@ -13,7 +13,6 @@ import storage
 from layouts import split_rows
 
 from mmsimtrack.datasets import FolderDataset, Got10kDataset, LaSOTDataset
-from mmsimtrack.datasets.layouts.otb100 import cut_to_range
 from mmsimtrack.registry import DATASETS
 
 NAN = float('nan')
@@ -339,9 +338,6 @@ def test_targets_and_ranges_of_otb(tmp_path):
         assert sequence.frame_path(0).endswith(frame)
         assert len(sequence) == len(sequence.bboxes_xywh) == length
         assert sequence.bboxes_xywh[0, 0] == first
-    rows = np.zeros((354, 4))
-    assert len(cut_to_range(rows, 'Tiger1')) == 349
-    assert len(cut_to_range(rows, 'mine')) == 354
 
 
 def test_range_of_a_video_of_uav123(tmp_path):

@@ -72,7 +72,6 @@ def test_other_shapes_are_refused_on_every_way(way, strict, tmp_path):
     'model, found, key',
     [
         (make_vit(), weights(patch_size=8), 'patch_embed.projection.weight'),
-        (make_vit(), weights(feedforward_channels=8), 'layers.0.ffn'),
         (Swin(), Swin(window_size=4).state_dict(),
          'w_msa.relative_position_bias_table'),
         (make_vit(), weights() | {'pos_embed': torch.zeros(1, 4, 16)},
