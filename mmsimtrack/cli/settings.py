@@ -181,8 +181,15 @@ VALUES = {
 }
 
 
-def change_settings(cfg: Config, options: Mapping[str, object]) -> None:
+def change_settings(
+    cfg: Config, options: Mapping[str, object], training: bool = False
+) -> None:
     """Change a config by `--cfg-options`, and check all of it.
+
+    Args:
+        cfg: The config as it was read.
+        options: Values of settings, by their names with dots.
+        training: See `check_settings`.
 
     Raises:
         ValueError: If a setting is not there and looks misspelt, would have
@@ -193,7 +200,7 @@ def change_settings(cfg: Config, options: Mapping[str, object]) -> None:
         cfg.merge_from_dict(options)
     except (LookupError, TypeError) as error:
         raise ValueError(f'--cfg-options: {error.args[0]}') from None
-    check_settings(cfg)
+    check_settings(cfg, training)
 
 
 def check_options(cfg: Config, options: Iterable[str]) -> None:
@@ -229,8 +236,13 @@ def check_options(cfg: Config, options: Iterable[str]) -> None:
             found = found[key]
 
 
-def check_settings(cfg: Config) -> None:
+def check_settings(cfg: Config, training: bool = False) -> None:
     """Refuse settings without effect, and values that make no sense.
+
+    Args:
+        cfg: The config.
+        training: Whether losses are checked, too; to import those of mmdet
+            takes seconds.
 
     Raises:
         ValueError: Names the setting and what is expected.
@@ -255,10 +267,13 @@ def check_settings(cfg: Config) -> None:
     for place, part in cfg.items():
         names = REGISTRIES.get(place.rpartition('_')[2], '').split()
         registries = [getattr(registry, name) for name in names]
-        _check_arguments(place, part, registries, str(cfg.filename))
+        where = str(cfg.filename)
+        _check_arguments(place, part, registries, where, training)
 
 
-def _check_arguments(place: str, part, registries: list, where: str) -> None:
+def _check_arguments(
+    place: str, part, registries: list, where: str, training: bool
+) -> None:
     """Refuse keys that are no arguments of what a `type` names.
 
     Args:
@@ -266,8 +281,9 @@ def _check_arguments(place: str, part, registries: list, where: str) -> None:
         part: Its value, of which all dictionaries are checked.
         registries: What knows the types.
         where: File, for the error.
+        training: See `check_settings`.
     """
-    if not registries:
+    if not registries or ('.loss_' in place and not training):
         return
     children = enumerate(part) if isinstance(part, (list, tuple)) else ()
     if hasattr(part, 'keys'):
@@ -279,7 +295,8 @@ def _check_arguments(place: str, part, registries: list, where: str) -> None:
             for key in part if names else ():
                 _check_key(f'{place}.{key}', names | BUILDERS, where)
     for key, each in children:
-        _check_arguments(f'{place}.{key}', each, registries, where)
+        child = f'{place}.{key}'
+        _check_arguments(child, each, registries, where, training)
 
 
 def _find_type(place: str, name: str, registries: list):
