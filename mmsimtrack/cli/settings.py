@@ -12,14 +12,14 @@ from multiprocessing import get_all_start_methods
 from numbers import Integral, Real
 
 from mmengine.config import Config
-from mmengine.hooks import CheckpointHook
+from mmengine.hooks import CheckpointHook, EMAHook
 from mmengine.model import BaseModule
 from mmengine.runner import FlexibleRunner, Runner
 from torch.utils.data import DataLoader
 
 from mmsimtrack import registry
 from mmsimtrack.benchmarks import dataset_config
-from mmsimtrack.registry import DATASETS
+from mmsimtrack.registry import DATASETS, MODELS
 
 # what a config may hold at its top: what runners take, and their kind
 TOP = {*signature(Runner).parameters, *signature(FlexibleRunner).parameters}
@@ -163,6 +163,7 @@ VALUES = {
     'model.backbone.patch_size': _whole(1),
     'model.backbone.tokenizer.foveal_size': _whole(0),
     'model.backbone.arch.embed_dims': _whole(1),
+    'model.backbone.arch.num_heads': _whole(1),
     'model.head.channels': _whole(1),
     'custom_hooks': _part_of(list),
     'default_hooks': _part_of(dict),
@@ -292,6 +293,11 @@ def _check_arguments(
         if name and isinstance(name, str):
             class_ = _find_type(f'{place}.type', name, registries)
             names = _find_arguments(class_)
+            if class_ is EMAHook:  # which hands the rest on
+                mean = part.get('ema_type', 'ExponentialMovingAverage')
+                mean = _find_type(f'{place}.ema_type', mean, [MODELS])
+                names = {*signature(EMAHook).parameters}
+                names |= _find_arguments(mean)
             for key in part if names else ():
                 _check_key(f'{place}.{key}', names | BUILDERS, where)
     for key, each in children:
