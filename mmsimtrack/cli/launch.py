@@ -25,7 +25,7 @@ CONFIG_ERRORS += RuntimeError, TypeError
 SHORT = 10  # lines of a message on the console
 
 
-def load_config(args: argparse.Namespace) -> Config:
+def load_config(args: argparse.Namespace, training: bool = False) -> Config:
     """Read the config of the command line, with its options.
 
     The work dir is that of the command line, else of the config, else it is
@@ -34,7 +34,7 @@ def load_config(args: argparse.Namespace) -> Config:
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     cfg = read_config(args.config)
     cfg.launcher = args.launcher
-    change_settings(cfg, args.cfg_options)
+    change_settings(cfg, args.cfg_options, training)
     name = osp.splitext(osp.basename(args.config))[0]
     cfg.work_dir = (
         args.work_dir or cfg.get('work_dir') or osp.join('work_dirs', name)

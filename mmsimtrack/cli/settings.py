@@ -12,14 +12,14 @@ from multiprocessing import get_all_start_methods
 from numbers import Integral, Real
 
 from mmengine.config import Config
-from mmengine.hooks import CheckpointHook
+from mmengine.hooks import CheckpointHook, EMAHook
 from mmengine.model import BaseModule
 from mmengine.runner import FlexibleRunner, Runner
 from torch.utils.data import DataLoader
 
 from mmsimtrack import registry
 from mmsimtrack.benchmarks import dataset_config
-from mmsimtrack.registry import DATASETS
+from mmsimtrack.registry import DATASETS, MODELS
 
 # what a config may hold at its top: what runners take, and their kind
 TOP = {*signature(Runner).parameters, *signature(FlexibleRunner).parameters}
@@ -163,6 +163,7 @@ VALUES = {
     'model.backbone.patch_size': _whole(1),
     'model.backbone.tokenizer.foveal_size': _whole(0),
     'model.backbone.arch.embed_dims': _whole(1),
+    'model.backbone.arch.num_heads': _whole(1),
     'model.head.channels': _whole(1),
     'custom_hooks': _part_of(list),
     'default_hooks': _part_of(dict),
@@ -181,8 +182,15 @@ VALUES = {
 }
 
 
-def change_settings(cfg: Config, options: Mapping[str, object]) -> None:
+def change_settings(
+    cfg: Config, options: Mapping[str, object], training: bool = False
+) -> None:
     """Change a config by `--cfg-options`, and check all of it.
+
+    Args:
+        cfg: The config as it was read.
+        options: Values of settings, by their names with dots.
+        training: See `check_settings`.
 
     Raises:
         ValueError: If a setting is not there and looks misspelt, would have
@@ -193,7 +201,7 @@ def change_settings(cfg: Config, options: Mapping[str, object]) -> None:
         cfg.merge_from_dict(options)
     except (LookupError, TypeError) as error:
         raise ValueError(f'--cfg-options: {error.args[0]}') from None
-    check_settings(cfg)
+    check_settings(cfg, training)
 
 
 def check_options(cfg: Config, options: Iterable[str]) -> None:
@@ -229,8 +237,13 @@ def check_options(cfg: Config, options: Iterable[str]) -> None:
             found = found[key]
 
 
-def check_settings(cfg: Config) -> None:
+def check_settings(cfg: Config, training: bool = False) -> None:
     """Refuse settings without effect, and values that make no sense.
+
+    Args:
+        cfg: The config.
+        training: Whether losses are checked, too; to import those of mmdet
+            takes seconds.
 
     Raises:
         ValueError: Names the setting and what is expected.
@@ -255,10 +268,13 @@ def check_settings(cfg: Config) -> None:
     for place, part in cfg.items():
         names = REGISTRIES.get(place.rpartition('_')[2], '').split()
         registries = [getattr(registry, name) for name in names]
-        _check_arguments(place, part, registries, str(cfg.filename))
+        where = str(cfg.filename)
+        _check_arguments(place, part, registries, where, training)
 
 
-def _check_arguments(place: str, part, registries: list, where: str) -> None:
+def _check_arguments(
+    place: str, part, registries: list, where: str, training: bool
+) -> None:
     """Refuse keys that are no arguments of what a `type` names.
 
     Args:
@@ -266,8 +282,9 @@ def _check_arguments(place: str, part, registries: list, where: str) -> None:
         part: Its value, of which all dictionaries are checked.
         registries: What knows the types.
         where: File, for the error.
+        training: See `check_settings`.
     """
-    if not registries:
+    if not registries or ('.loss_' in place and not training):
         return
     children = enumerate(part) if isinstance(part, (list, tuple)) else ()
     if hasattr(part, 'keys'):
@@ -276,10 +293,16 @@ def _check_arguments(place: str, part, registries: list, where: str) -> None:
         if name and isinstance(name, str):
             class_ = _find_type(f'{place}.type', name, registries)
             names = _find_arguments(class_)
+            if class_ is EMAHook:  # which hands the rest on
+                mean = part.get('ema_type', 'ExponentialMovingAverage')
+                mean = _find_type(f'{place}.ema_type', mean, [MODELS])
+                names = {*signature(EMAHook).parameters}
+                names |= _find_arguments(mean)
             for key in part if names else ():
                 _check_key(f'{place}.{key}', names | BUILDERS, where)
     for key, each in children:
-        _check_arguments(f'{place}.{key}', each, registries, where)
+        child = f'{place}.{key}'
+        _check_arguments(child, each, registries, where, training)
 
 
 def _find_type(place: str, name: str, registries: list):
