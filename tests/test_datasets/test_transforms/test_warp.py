@@ -60,13 +60,17 @@ def test_an_upright_cut_is_that_of_the_tracker():
     assert not found[:, :12].any()
 
 
-def test_perspective_moves_box_and_outline_alike():
-    bbox = np.array([0.4, 0.3, 0.6, 0.5])
-    warp = RandomWarp(perspective=0.1).draw(np.random.default_rng(1))
+@pytest.mark.parametrize('seed', range(4))
+def test_a_warp_moves_box_and_outline_alike(seed):
+    """The outline is the ellipse that fills the box."""
+    center, half = np.array([0.5, 0.4]), np.array([0.1, 0.05])
+    options = dict(rotation=30, aspect=0.3, mirror=0.5, perspective=0.05)
+    warp = RandomWarp(**options).draw(np.random.default_rng(seed))
     turn = np.linspace(0, 2 * np.pi, 400)
-    outline = np.stack([np.cos(turn), np.sin(turn)], -1) * 0.1 + (0.5, 0.4)
+    outline = np.stack([np.cos(turn), np.sin(turn)], -1) * half + center
     mapped = warp_points(outline, warp)
     expected = np.concatenate([mapped.min(0), mapped.max(0)])
+    bbox = np.concatenate([center - half, center + half])
     np.testing.assert_allclose(warp_bbox(bbox, warp), expected, atol=2e-3)
 
 
