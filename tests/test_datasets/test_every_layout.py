@@ -152,22 +152,21 @@ def test_frames_are_optional(layout, cfg, last):
     assert read_all(cfg, decode=False) == expected
 
 
-LISTS = {
-    'got10k': 'train/list.txt',
-    'folder': 'some.txt',
-    'vasttrack': 'some.txt',
-}
+LISTS = {'folder': 'a.txt', 'got10k': 'train/list.txt', 'vasttrack': 'a.txt'}
 
 
-@pytest.mark.parametrize('layout', sorted(LISTS))
-@pytest.mark.parametrize('encoding', ['utf-8', 'utf-8-sig', 'utf-16'])
-def test_order_and_encoding_of_a_list(layout, cfg, encoding, tmp_path):
-    names = [name for name, *_ in read_all(cfg, decode=False)][-2:]
-    path = tmp_path / 'data' / LISTS[layout]
-    text = f'{names[1]}\r\n\r\n {names[0]}\t\n'
-    path.write_text(text, encoding=encoding)
+def write_list(layout, cfg, text, **options):
+    Path(cfg['data_root'], LISTS[layout]).write_text(text, **options)
     if layout != 'got10k':
         cfg['list_file'] = LISTS[layout]
+
+
+@pytest.mark.parametrize('layout', LISTS)
+@pytest.mark.parametrize('encoding', ['utf-8', 'utf-16'])
+def test_order_and_encoding_of_a_list(layout, cfg, encoding):
+    names = [name for name, *_ in read_all(cfg, decode=False)][-2:]
+    text = f'{names[1]}\r\n\r\n {names[0]}\t\n'
+    write_list(layout, cfg, text, encoding=encoding)
     assert [name for name, *_ in read_all(cfg, False)] == names[::-1]
 
 
@@ -428,8 +427,8 @@ def test_missing_data_root(layout, cfg, tmp_path):
         ('coco', dict(split='test'), "'test', expected one of .'train', 'val"),
         (
             'vasttrack',
-            dict(split='test', list_file='a.txt'),
-            "list_file='a.txt', expected one of them",
+            dict(split='test', list_file='a'),
+            "'a', expected one of",
         ),
         ('folder', dict(frames='img'), "frames is 'img', expected a path wi"),
         ('folder', dict(boxes='{}/{}'), "boxes is '{}/{}', expected a path"),
@@ -441,13 +440,11 @@ def test_wrong_options(layout, options, message, cfg):
     check({**cfg, **options}, re.escape(message).replace(r'\.', '.'))
 
 
-@pytest.mark.parametrize('layout', ['folder', 'got10k', 'vasttrack'])
+@pytest.mark.parametrize('layout', LISTS)
 @pytest.mark.parametrize('name', ['../../victim', '/etc/a', '..', 'a\\b', '.'])
-def test_names_that_are_no_names_of_files(layout, name, cfg, tmp_path):
+def test_names_that_are_no_names_of_files(layout, name, cfg):
     """Results would be written elsewhere."""
-    (tmp_path / 'data' / LISTS[layout]).write_text(f'{name}\n')
-    if layout != 'got10k':
-        cfg['list_file'] = LISTS[layout]
+    write_list(layout, cfg, f'{name}\n')
     message = f'{cfg["type"]}: .* lists the sequence {re.escape(repr(name))}'
     if layout == 'folder' and '/' in name:
         message = 'is missing'
