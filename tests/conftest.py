@@ -64,6 +64,16 @@ def leave_other_tests_alone(monkeypatch, tmp_path_factory):
 
 
 @pytest.fixture
+def logged(monkeypatch):
+    """Lines that the package logs."""
+    lines = []
+    monkeypatch.setattr(
+        'mmsimtrack.log.print_log', lambda line, *_, **__: lines.append(line)
+    )
+    return lines
+
+
+@pytest.fixture
 def unset_weights(monkeypatch):
     """Draw no weights: hundreds of millions that nobody reads."""
     for layer in (torch.nn.Linear, torch.nn.Conv2d):

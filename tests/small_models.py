@@ -2,7 +2,11 @@
 
 from pathlib import Path
 
+import torch
 from mmengine.config import Config
+from mmengine.structures import InstanceData
+
+from mmsimtrack.structures import SOTDataSample
 
 DEMO = Path(__file__).parents[1] / 'configs/demo/sim_tiny_generated.py'
 
@@ -48,3 +52,27 @@ def load_demo(**head):
     cfg.model.backbone.arch.update(SMALL_VIT)
     cfg.model.head.update(channels=8, **head)
     return cfg
+
+
+def make_batch(exemplar=32, search=64, num=2):
+    """Normalized pairs of noise; sides in pixels, or (height, width)."""
+    generator = torch.Generator().manual_seed(1)
+
+    def noise(size):
+        sides = size if isinstance(size, tuple) else (size, size)
+        return torch.randn(num, 3, *sides, generator=generator)
+
+    bbox = torch.tensor([[0.25, 0.25, 0.75, 0.75]] * num)
+    return dict(
+        exemplar=noise(exemplar), exemplar_bbox=bbox, search=noise(search)
+    )
+
+
+def make_samples(*bboxes):
+    """A sample with each of these boxes to be learned."""
+    return [
+        SOTDataSample(
+            gt_instances=InstanceData(bboxes=torch.as_tensor(bbox)[None])
+        )
+        for bbox in bboxes
+    ]

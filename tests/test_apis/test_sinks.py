@@ -1,7 +1,6 @@
 """Files of tracked sources: what is in them, and what is left alone."""
 
 import json
-import math
 import os
 from io import FileIO
 from pathlib import Path
@@ -113,27 +112,6 @@ def test_files_of_the_user_are_left_alone(clip, tmp_path):
     assert names_in(tmp_path) == ['clip_tracked.csv', *both, 'in']
 
 
-def test_two_at_once_keep_their_files_apart(tmp_path):
-    (tmp_path / 'a').mkdir()
-    (tmp_path / 'b').mkdir()
-    footages = [Footage(write_clip(tmp_path / f'{x}/clip.mp4')) for x in 'ab']
-    jobs = [
-        Job(f, [(0, 1, np.array(BBOX))], Outputs(f, [1], tmp_path))
-        for f in footages
-    ]
-    steps = follow(Drifter(), jobs, batch_size=2)
-    for _ in range(10):
-        next(steps)
-    found = [job.outputs.files['csv'] for job in jobs]
-    names = ['clip_tracked.csv', 'clip_tracked_2.csv']
-    assert [path.name for path in found] == names
-    # on the disk at once
-    assert [path.read_text().count('\n') for path in found] == [6, 6]
-    steps.close()
-    for job in jobs:
-        assert len(describe(job.outputs.files['video'])['times']) == 5
-
-
 def test_frames_of_another_size_are_told(tmp_path):
     frames = [np.zeros(size, np.uint8) for size in [(48, 64, 3), (24, 32, 3)]]
     with pytest.warns(UserWarning, match='from frame 1 on, frames have an'):
@@ -165,12 +143,6 @@ def test_a_sheet_of_a_long_video_is_short(tmp_path):
     sheet = cv2.imread(str(tmp_path / 'frames_tracked.png'))
     assert sheet.shape[1] == 4 * 320
     assert 8 <= sheet.shape[0] // 24 * 4 <= 16
-
-
-def test_a_target_may_start_before_the_first_frame(clip, tmp_path):
-    track(clip, tmp_path, [(-math.inf, 1, LATER)], span=(10,))
-    rows = (tmp_path / 'clip_tracked.csv').read_text().splitlines()
-    assert rows[1].startswith('10,0.400000,1,0.0000')
 
 
 def test_json_alone_and_own_files_that_are_no_frames(clip, tmp_path):

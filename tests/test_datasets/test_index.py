@@ -70,16 +70,6 @@ def parsed(monkeypatch, tmp_path_factory):
 
 
 @pytest.fixture
-def logged(monkeypatch):
-    """Lines that have been logged."""
-    lines = []
-    monkeypatch.setattr(
-        'mmsimtrack.log.print_log', lambda line, *_, **__: lines.append(line)
-    )
-    return lines
-
-
-@pytest.fixture
 def got10k(make_got10k, tmp_path):
     make_got10k(tmp_path / 'got10k', num_frames=4, absent=(2,))
     return functools.partial(Got10kDataset, tmp_path / 'got10k', 'train')
@@ -89,23 +79,15 @@ def find_indices():
     return sorted(Path(os.environ['MMSIMTRACK_CACHE']).glob('*/*.index'))
 
 
+def describe(sequence):
+    arrays = sequence.visible, sequence.scored, sequence.bboxes_xywh
+    arrays = [f'{x.dtype} {x.tolist()}' for x in arrays]
+    outline = [points.tolist() for points in sequence.outline]
+    return sequence.name, sequence.frame_paths(), *arrays, outline
+
+
 def contents(dataset):
-    sequences = [dataset.get_sequence(i) for i in range(len(dataset))]
-    return [
-        (s.name, s.frame_paths(), s.bboxes.tolist(), s.visible.tolist())
-        for s in sequences
-    ]
-
-
-def assert_equal(found, sequence):
-    for name in ('name', 'frame_template', 'first_frame', 'num_frames'):
-        assert getattr(found, name) == getattr(sequence, name)
-    for name in ('bboxes_xywh', 'visible', 'scored'):
-        one, other = getattr(found, name), getattr(sequence, name)
-        np.testing.assert_array_equal(one, other)
-        assert one.dtype == other.dtype
-    assert found.frame_paths() == sequence.frame_paths()
-    assert np.array_equal(found.outline, sequence.outline)
+    return [describe(dataset.get_sequence(i)) for i in range(len(dataset))]
 
 
 def set_time(path, seconds=1):
@@ -125,19 +107,16 @@ def test_sequences_survive(tmp_path, sequences, mapped):
             found[0].bboxes_xywh[0] = 0
         assert str(tmp_path / 'index') in open('/proc/self/maps').read()
     for i, sequence in enumerate(sequences):
-        assert_equal(found[i], sequence)
-        assert_equal(found[i - len(sequences)], sequence)
-        assert_equal(pickle.loads(pickle.dumps(found))[i], sequence)
-
-
-def test_an_old_index_stays_mapped_when_it_is_gone(tmp_path):
-    path = tmp_path / 'index'
-    write_index(path, pack_sequences([FIRST, SECOND]))
-    found, sent = read_index(path), pickle.dumps(read_index(path))
-    path.rename(tmp_path / 'other')
-    assert_equal(found[1], SECOND)
-    with pytest.raises(RuntimeError, match='has changed or gone since this'):
-        pickle.loads(sent)
+        expected = describe(sequence)
+        assert describe(found[i]) == expected
+        assert describe(found[i - len(sequences)]) == expected
+        assert describe(pickle.loads(pickle.dumps(found))[i]) == expected
+    if mapped:  # it stays so when it is gone
+        sent = pickle.dumps(found)
+        (tmp_path / 'index').rename(tmp_path / 'other')
+        assert describe(found[0]) == describe(FIRST)
+        with pytest.raises(RuntimeError, match='has changed or gone since'):
+            pickle.loads(sent)
 
 
 @pytest.mark.parametrize('name', sorted(storage.LAYOUTS))
@@ -231,16 +210,16 @@ def test_data_sets_do_not_collide(make_got10k, tmp_path, parsed, monkeypatch):
         (Unlabelled, a, 'train', None),
     ]
 
-    def load(class_, folder, split, indices):
-        return contents(class_(folder, split, indices=indices))
+    def read_all():
+        return [contents(kind(*args, indices=i)) for kind, *args, i in cases]
 
-    expected = [load(*case) for case in cases]
+    expected = read_all()
     assert expected[2][0][1][0] == 'a/train/seq_0/00000001.jpg'
     assert expected[4:6] == [[expected[0][0]], [expected[0][1]]]
-    assert expected[6][0][3] == [True, True, True]
+    assert expected[6][0][2] == 'bool [True, True, True]'
     assert len(find_indices()) == len(cases)
     parsed()
-    assert [load(*case) for case in cases] == expected
+    assert read_all() == expected
     assert not parsed()
 
 
@@ -294,31 +273,25 @@ OBJECTS = b'\x93NUMPY\x01\0v\0' + OBJECTS.ljust(118).encode()
         lambda path: (path / 'names.npy').write_text('[1, 2]'),
         lambda path: (path / 'names.npy').write_bytes(OBJECTS),
         lambda path: (shutil.rmtree(path), path.mkdir()),
+        lambda path: (shutil.rmtree(path), os.mkfifo(path)),
+        lambda path: (shutil.rmtree(path), path.symlink_to(path.name)),
         save('names', np.array(['a', 'b'], object)),
         save('bboxes_xywh', np.zeros((7, 4))),
+        save('bboxes_xywh', np.zeros(3, complex)),
     ],
 )
 def test_a_broken_index_is_replaced(got10k, parsed, logged, damage):
     expected = contents(got10k())
     (path,) = find_indices()
     damage(path)
+    linked = path.is_symlink()
     parsed()
     assert contents(got10k()) == expected
     assert len(parsed()) == 2
-    assert re.search(r'the index is broken \(.*\); parsing', logged[2])
+    told = re.search(r'the index is broken \(.*\); parsing', logged[2])
+    assert told or linked
     got10k()
     assert not parsed()
-
-
-@pytest.mark.parametrize(
-    'replace', [os.mkfifo, lambda path: path.symlink_to('gone')]
-)
-def test_what_stands_where_an_index_belongs(got10k, replace):
-    expected = contents(got10k())
-    (path,) = find_indices()
-    shutil.rmtree(path)
-    replace(path)
-    assert contents(got10k()) == contents(got10k()) == expected
 
 
 @pytest.mark.parametrize(

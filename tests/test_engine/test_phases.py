@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from test_configs import ALL, load, shrink
 
@@ -10,48 +9,29 @@ PHASES = [name for name in ALL if '_real' in name]
 STEPS = 4
 
 
-class Killed(BaseException):
-    """Like a kill: nothing may catch it and go on."""
-
-
-class Kill(Hook):
-    priority = 'LOWEST'
-
-    def __init__(self, after):
-        self.after = after
-
-    def after_train_iter(self, runner, *_, **__):
-        if runner.iter + 1 == self.after:
-            raise Killed
-
-
 @pytest.mark.parametrize('name', PHASES)
 def test_a_phase_goes_on_with_the_same_numbers(name, tmp_path, make_data_for):
-    def train(work_dir, kill_after=None, resume=False):
+    def make(work_dir, resume):
         cfg = shrink(load(name), tmp_path, make_data_for)
         cfg.train_dataloader.sampler.num_pairs = 2 * STEPS
-        cfg.default_hooks.checkpoint.update(by_epoch=False, interval=1)
+        saving = dict(by_epoch=False, interval=1, max_keep_ckpts=STEPS)
+        cfg.default_hooks.checkpoint.update(saving)
         cfg.val_dataloader = cfg.val_evaluator = cfg.val_cfg = None
         cfg.work_dir = str(tmp_path / work_dir)
-        cfg.experiment_name = f'{tmp_path.name}_{work_dir}_{resume}'
+        cfg.experiment_name = f'{tmp_path.name}_{work_dir}'
         cfg.resume = resume
-        if not resume:
-            cfg.load_from = str(tmp_path / 'before.pth')
-        runner = Runner.from_cfg(cfg)
-        if not resume:
-            torch.manual_seed(0)
-            for parameter in runner.model.parameters():
-                parameter.data.normal_(std=0.1)
-            model = {'state_dict': runner.model.state_dict()}
-            torch.save(model, tmp_path / 'before.pth')
-        if kill_after:
-            runner.register_hook(Kill(kill_after))
-        runner.train()
+        file = f'whole/iter_{STEPS // 2}.pth' if resume else 'before.pth'
+        cfg.load_from = str(tmp_path / file)
+        return Runner.from_cfg(cfg)
 
-    train('whole')
-    with pytest.raises(Killed):
-        train('parts', kill_after=STEPS // 2)
-    train('parts', resume=True)
+    runner = make('whole', resume=False)
+    torch.manual_seed(0)
+    for parameter in runner.model.parameters():
+        parameter.data.normal_(std=0.1)
+    model = {'state_dict': runner.model.state_dict()}
+    torch.save(model, tmp_path / 'before.pth')
+    runner.train()
+    make('parts', resume=True).train()
     whole, parts = (
         torch.load(tmp_path / folder / f'iter_{STEPS}.pth', weights_only=False)
         for folder in ('whole', 'parts')

@@ -139,21 +139,26 @@ def test_what_cannot_be_compared(tmp_path, changes, message):
 
 BROKEN = [b'[]', b'null', b'{}', b'a\n1,2\n', b'<html>', b'"' + b'x' * 10**6]
 BROKEN += [b'', b'{"benchmark": "lasot", "over', bytes(range(200, 256))]
-BROKEN += ['{}'.encode('utf-16')]
+BROKEN += ['{}'.encode('utf-16'), None]
 
 
 @pytest.mark.parametrize('content', BROKEN, ids=range(len(BROKEN)))
 @pytest.mark.parametrize(
-    ('file', 'message'),
+    ('file', 'broken', 'missing'),
     [
-        ('metrics.json', r'is no report of scores\. Write it again'),
-        ('metrics_curves.csv', r'holds no curves\. Write it again'),
+        ('metrics.json', 'is no report of scores', 'Give a metrics.json'),
+        ('metrics_curves.csv', 'holds no curves', 'It must lie beside'),
     ],
 )
-def test_broken_files(tmp_path, file, content, message):
+def test_broken_or_missing_files(tmp_path, file, content, broken, missing):
     write(tmp_path / 'metrics.json')
-    (tmp_path / file).write_bytes(content)
-    with pytest.raises(ValueError, match=f'/{file} {message}'):
+    message = rf'/{file} {broken}\. Write it again'
+    if content is None:
+        (tmp_path / file).unlink()
+        message = rf'/{file}: No such file or directory\. {missing}'
+    else:
+        (tmp_path / file).write_bytes(content)
+    with pytest.raises(ValueError, match=message):
         read_reports([tmp_path], with_curves=True)
     if 'curves' in file:  # which are read only where they are needed
         assert 'curves' not in read_reports([tmp_path])[tmp_path.name]
@@ -176,17 +181,3 @@ def test_half_a_report(tmp_path, change):
     path.write_text(json.dumps(content))
     with pytest.raises(ValueError, match=r'metrics.json is no report of sc'):
         read_reports([tmp_path])
-
-
-@pytest.mark.parametrize(
-    ('file', 'message'),
-    [
-        ('metrics.json', r'No such file or directory\. Give a metrics\.json'),
-        ('metrics_curves.csv', r'No such file or directory\. It must lie bes'),
-    ],
-)
-def test_missing_files(tmp_path, file, message):
-    write(tmp_path / 'metrics.json')
-    (tmp_path / file).unlink()
-    with pytest.raises(ValueError, match=rf'/{file}: {message}'):
-        read_reports([tmp_path], with_curves=True)

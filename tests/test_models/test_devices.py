@@ -9,11 +9,10 @@ import os
 import numpy as np
 import pytest
 import torch
-from mmengine.structures import InstanceData
+from small_models import make_batch, make_samples
 
 from mmsimtrack.apis import Tracker, init_model
 from mmsimtrack.deployment.export import draw_clip, follow
-from mmsimtrack.structures import SOTDataSample
 
 DEVICE = os.environ.get('MMSIMTRACK_DEVICE', 'cuda')
 pytestmark = pytest.mark.skipif(
@@ -41,16 +40,9 @@ def test_boxes(models):
 
 
 def test_losses(models):
-    sample = SOTDataSample()
-    sample.gt_instances = InstanceData(
-        bboxes=torch.tensor([[0.3, 0.3, 0.6, 0.7]])
-    )
-    model = models[0]
-    inputs = {
-        'exemplar': torch.randn(2, 3, *[model.exemplar['size']] * 2),
-        'exemplar_bbox': torch.tensor([[0.25, 0.25, 0.75, 0.75]] * 2),
-        'search': torch.randn(2, 3, *[model.search['size']] * 2),
-    }
+    (sample,) = make_samples([0.3, 0.3, 0.6, 0.7])
+    sides = models[0].exemplar['size'], models[0].search['size']
+    inputs = make_batch(*sides)
     found = []
     for model in models:
         device = next(model.parameters()).device

@@ -35,34 +35,6 @@ def test_round_trip_is_exact():
         np.testing.assert_allclose(back, bboxes, rtol=0, atol=1e-9)
 
 
-def test_to_crop_by_hand():
-    window = CropWindow(left=-10, top=20, side=40, size=8)
-    np.testing.assert_array_equal(
-        window.to_crop([[-10, 20, 30, 60], [0, 40, 10, 50]]),
-        [[0, 0, 1, 1], [0.25, 0.5, 0.5, 0.75]],
-    )
-
-
-@pytest.mark.parametrize(
-    'bbox',
-    [
-        (30, 20, 50, 40),
-        (-12, 20, 8, 40),  # across the left border
-        (60, 30, 90, 60),  # across the lower right corner
-        (70, 5, 78, 13),  # up to the right border
-    ],
-)
-def test_painted_rectangle_lands_where_to_crop_says(bbox):
-    frame = np.zeros((48, 80, 3), np.uint8)
-    x1, y1, x2, y2 = np.clip(bbox, 0, (80, 48, 80, 48))
-    frame[y1:y2, x1:x2] = 255
-    window = CropWindow.around(bbox, factor=2, size=160)
-    ys, xs = np.nonzero(window.cut(frame)[..., 0] > 127)
-    found = np.array([xs.min(), ys.min(), xs.max() + 1, ys.max() + 1])
-    expected = window.to_crop([x1, y1, x2, y2]) * 160
-    np.testing.assert_allclose(found, expected, atol=1)
-
-
 def test_last_column_and_row_are_kept():
     frame = np.full((20, 20, 3), 200, np.uint8)
     crop = CropWindow(left=0, top=0, side=20, size=20).cut(frame)

@@ -1,10 +1,17 @@
 import warnings
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from mmengine.config import Config
+from small_backbones import (
+    SIAMESE_VIT,
+    make_inputs,
+    one_way,
+    siamese,
+    swin,
+    vit,
+)
+from small_models import load_demo
 from torch import nn
 
 from mmsimtrack.registry import MODELS
@@ -19,73 +26,31 @@ from mmsimtrack.visualization.attention import (
 )
 from mmsimtrack.visualization.sot_visualizer import GT_COLOR, PRED_COLOR
 
-VIT = dict(
-    arch=dict(
-        embed_dims=16, num_layers=3, num_heads=2, feedforward_channels=16
-    ),
-    img_size=128,
-    patch_size=16,
-)
-JOINT = dict(type='JointViT', tokenizer=dict(foveal_size=16), **VIT)
-STARK = dict(
-    type='Siamese',
-    features=dict(
-        type='mmpretrain.VisionTransformer', out_type='featmap', **VIT
-    ),
-    interaction=dict(embed_dims=16, num_layers=2, num_heads=2, dropout=0.1),
-)
 BACKBONES = {
-    'JointViT': JOINT,
-    'JointViT, every 2nd': JOINT | dict(interaction_every=2),
-    'OneWayViT': JOINT | dict(type='OneWayViT'),
-    'Siamese ViT': STARK,
+    'JointViT': lambda: vit(3),
+    'JointViT, every 2nd': lambda: vit(3, interaction_every=2),
+    'OneWayViT': lambda: one_way(num_layers=3),
+    'Siamese ViT': lambda: siamese(SIAMESE_VIT),
 }
-BBOX = torch.tensor([[0.3, 0.25, 0.7, 0.8], [0.4, 0.3, 0.6, 0.7]])
-every_backbone = pytest.mark.parametrize('name', BACKBONES)
 
 
-def build(name):
-    torch.manual_seed(0)
-    backbone = MODELS.build(BACKBONES[name])
-    # what starts at zero would hide mistakes; and larger weights make
-    # attention less uniform
-    for parameter in backbone.parameters():
-        nn.init.normal_(parameter, std=0.3)
-    return backbone
+@pytest.fixture
+def inputs():
+    """The last patches of the search image stick out."""
+    names = ('exemplar', 'exemplar_bbox', 'search')
+    return dict(zip(names, make_inputs(32, (56, 66))))
 
 
-def make_inputs(search=(128, 128)):
-    generator = torch.Generator().manual_seed(1)
-    return {
-        'exemplar': torch.randn(2, 3, 64, 64, generator=generator),
-        'exemplar_bbox': BBOX,
-        'search': torch.randn(2, 3, *search, generator=generator),
-    }
-
-
-@every_backbone
-def test_a_change_shows_where_it_is(name):
-    """Rows are not columns, and the grid covers the whole crop."""
-    backbone, inputs = build(name), make_inputs((112, 130))
-    # the last patches stick out
-    assert record_attention(backbone, inputs, [1])[1].shape == (2, 7, 9)
-    inputs = make_inputs((128, 128))
-    before = record_attention(backbone, inputs, [1])[1]
-    inputs['search'][:, :, 80:96, 32:48] *= -1
-    after = record_attention(backbone, inputs, [1])[1]
-    change = (after - before).abs().flatten(1)
-    assert change.argmax(1).tolist() == [8 * 5 + 2] * 2
-
-
-@every_backbone
-def test_network_is_left_as_it_was(name):
-    backbone, inputs = build(name), make_inputs()
+@pytest.mark.parametrize('name', BACKBONES)
+def test_network_is_left_as_it_was(name, inputs):
+    """What maps hold is tested with each backbone."""
+    backbone = BACKBONES[name]()
     maps = record_attention(backbone, inputs)
     again = record_attention(backbone, inputs, np.array([3, 1, 2]))
     assert list(maps) == [1, 2, 3] and list(again) == [3, 1, 2]
     for layer, grid in maps.items():
         torch.testing.assert_close(grid, again[layer], rtol=0, atol=0)
-        assert not grid.requires_grad
+        assert grid.shape == (2, 4, 5) and not grid.requires_grad
         assert 0 < grid.min() and grid.max() < 1
     assert not any(module._forward_hooks for module in backbone.modules())
     inputs['search'] = inputs['search'][:, :2]  # two channels
@@ -104,30 +69,26 @@ def test_network_is_left_as_it_was(name):
     ],
 )
 def test_default_layers_end_with_the_last(num_layers, expected):
-    backbone = build('JointViT')
+    backbone = vit()
     backbone.layers = nn.ModuleList([backbone.layers[0]] * num_layers)
     assert attention_layers(backbone) == expected
 
 
 @pytest.mark.parametrize('layers, found', [([2, 0, 4], '0, 4'), ([], 'no n')])
-def test_wrong_layers_are_refused(layers, found):
-    with pytest.raises(
-        ValueError, match=rf'found {found}.* 3 layers .*from 1 to 3\.'
-    ):
-        record_attention(build('JointViT'), make_inputs(), layers)
+def test_wrong_layers_are_refused(layers, found, inputs):
+    message = rf'found {found}.* 3 layers .*from 1 to 3\.'
+    with pytest.raises(ValueError, match=message):
+        record_attention(vit(3), inputs, layers)
 
 
-def test_other_networks_are_refused():
-    arch = dict(embed_dims=4, depths=[1] * 4, num_heads=[1] * 4)
-    swin = MODELS.build(dict(type='JointSwin', arch=arch))
+def test_other_networks_are_refused(inputs):
     with pytest.raises(TypeError, match='found JointSwin, expected .*ViT'):
-        record_attention(swin, make_inputs())
+        record_attention(swin(), inputs)
 
 
 @pytest.fixture
 def model():
-    root = Path(__file__).parents[2] / 'configs/demo/sim_tiny_generated.py'
-    cfg = Config.fromfile(root).model
+    cfg = load_demo().model
     cfg.exemplar.factor, cfg.search.factor = 2, 4
     cfg.data_preprocessor.update(mean=[0, 0, 0], std=[255, 255, 255])
     return MODELS.build(cfg)

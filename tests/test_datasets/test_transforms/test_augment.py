@@ -1,6 +1,5 @@
 from functools import partial
 
-import cv2
 import numpy as np
 import pytest
 
@@ -36,26 +35,6 @@ def make_pair(seed=0, size=4):
     return pair
 
 
-def assert_same_views(pair, other):
-    for view in VIEWS:
-        np.testing.assert_array_equal(pair[view], other[view])
-        np.testing.assert_array_equal(
-            pair[f'{view}_bbox'], other[f'{view}_bbox']
-        )
-
-
-def test_gray_is_the_luminance():
-    pair, before = make_pair(), make_pair()
-    JointGray(1)(pair)
-    for view in VIEWS:
-        r, g, b = np.moveaxis(before[view].astype(float), -1, 0)
-        luminance = 0.299 * r + 0.587 * g + 0.114 * b
-        for channel in range(3):
-            np.testing.assert_allclose(
-                pair[view][..., channel], luminance, atol=0.51
-            )
-
-
 def test_gamma_by_hand():
     exponents = []
     for seed in range(200):
@@ -72,17 +51,6 @@ def test_gamma_by_hand():
     # uniform in [-2, 2)
     assert np.mean(exponents) == pytest.approx(0, abs=0.3)
     assert np.std(exponents) == pytest.approx(4 / 12**0.5, abs=0.1)
-
-
-def test_mirroring_twice_changes_nothing():
-    pair, before = make_pair(), make_pair()
-    RandomMirror(1, joint=True)(pair)
-    np.testing.assert_array_equal(pair['search'], before['search'][:, ::-1])
-    RandomMirror(1, joint=False)(pair)
-    for view in VIEWS:
-        np.testing.assert_array_equal(pair[view], before[view])
-        bbox = before[f'{view}_bbox']
-        np.testing.assert_allclose(pair[f'{view}_bbox'], bbox)
 
 
 def test_channels_are_permuted_alike():
@@ -105,41 +73,39 @@ def test_channels_are_permuted_alike():
         JointTranspose(1),
     ],
 )
-def test_box_follows_the_image(transform):
-    pair = make_pair(size=10)
-    pair['search'][:] = 0
-    pair['search'][1:4, 2:7] = 255  # x 2 to 7, y 1 to 4
-    pair['search_bbox'] = np.array([0.2, 0.1, 0.7, 0.4])
-    pair['search_outline'] = [np.array([[0.2, 0.1], [0.7, 0.4]])]
+def test_boxes_follow_the_images(transform):
+    pair, before = make_pair(size=10), np.array([0.2, 0.1, 0.7, 0.4])
+    for view in VIEWS:
+        pair[view][:] = 0
+        pair[view][1:4, 2:7] = 255  # x 2 to 7, y 1 to 4
+        pair[f'{view}_bbox'] = before
+        pair[f'{view}_outline'] = [before.reshape(2, 2)]
     transform(pair)
-    ys, xs = np.nonzero(pair['search'][..., 0])
-    extent = (xs.min(), ys.min(), xs.max() + 1, ys.max() + 1)
-    np.testing.assert_allclose(pair['search_bbox'] * 10, extent)
-    (points,) = pair['search_outline']
-    points = [*points.min(0), *points.max(0)]
-    np.testing.assert_allclose(np.multiply(points, 10), extent)
+    for view in VIEWS:
+        ys, xs = np.nonzero(pair[view][..., 0])
+        extent = np.array([xs.min(), ys.min(), xs.max() + 1, ys.max() + 1])
+        np.testing.assert_allclose(pair[f'{view}_bbox'] * 10, extent)
+        (points,) = pair[f'{view}_outline']
+        points = np.concatenate([points.min(0), points.max(0)])
+        np.testing.assert_allclose(points * 10, extent)
+        assert not np.allclose(before * 10, extent)
 
 
 @pytest.mark.parametrize('transform', ALL)
 def test_transforms_are_pure(transform):
     """They draw from the pair only, and write to no view of a caller."""
-    np.random.seed(0)
-    cv2.setRNGSeed(0)
-    expected = [transform(make_pair(seed)) for seed in range(10)]
-    np.random.seed(1)
-    cv2.setRNGSeed(1)
-    state = np.random.get_state()[1].copy()
-    for seed, other in enumerate(expected):
-        pair, before = make_pair(seed), make_pair()
+    for seed in range(10):
+        pair, other, before = make_pair(seed), make_pair(seed), make_pair()
         views = {view: pair[view] for view in VIEWS}
-        pair = transform(pair)
-        assert_same_views(pair, other)
+        pair, other = transform(pair), transform(other)
         for view in VIEWS:
+            np.testing.assert_array_equal(pair[view], other[view])
+            bbox = f'{view}_bbox'
+            np.testing.assert_array_equal(pair[bbox], other[bbox])
             np.testing.assert_array_equal(views[view], before[view])
             assert pair[view].dtype == np.uint8
             assert pair[view].shape == (4, 4, 3)
             assert pair[view].flags.c_contiguous
-    np.testing.assert_array_equal(np.random.get_state()[1], state)
 
 
 @pytest.mark.parametrize(

@@ -62,27 +62,25 @@ def test_a_moved_run_goes_on(make_runner, tmp_path, note):
     assert not old.exists()
 
 
-def train_best(make_runner, work_dir, **options):
-    """Train; the runner, and its hook that keeps the best checkpoint."""
-    best = dict(save_best='auc', rule='greater')
-    runner = make_runner(work_dir, **best, **options)
-    runner.train()
-    (hook,) = [h for h in runner.hooks if hasattr(h, 'save_best')]
-    return runner, hook
+def test_the_best_checkpoint_of_a_run_and_of_its_copy(make_runner, tmp_path):
+    """The former best goes when the new one is written, of the run only."""
 
+    def save_best(work_dir, max_epochs, *scores):
+        best = dict(save_best='auc', rule='greater')
+        resume = max_epochs > 1
+        runner = make_runner(work_dir, max_epochs, resume=resume, **best)
+        runner.train()
+        (hook,) = [h for h in runner.hooks if hasattr(h, 'save_best')]
+        for auc in scores:
+            hook._save_best_checkpoint(runner, {'auc': auc})
+            runner.train_loop._epoch += 1
+        return [path.name for path in work_dir.glob('best*')]
 
-def test_a_copy_leaves_the_best_checkpoint_of_the_run_alone(
-    make_runner, tmp_path
-):
     old, new = tmp_path / 'old', tmp_path / 'new'
-    runner, hook = train_best(make_runner, old, max_epochs=1)
-    hook._save_best_checkpoint(runner, {'auc': 10.0})
+    assert save_best(old, 1, 10.0, 20.0, 15.0) == ['best_auc_epoch_2.pth']
     shutil.copytree(old, new)
-    runner, hook = train_best(make_runner, new, max_epochs=2, resume=True)
-    hook._save_best_checkpoint(runner, {'auc': 20.0})
-    found = [p.relative_to(tmp_path) for p in tmp_path.rglob('best*')]
-    expected = ['new/best_auc_epoch_2.pth', 'old/best_auc_epoch_1.pth']
-    assert sorted(map(str, found)) == expected
+    assert save_best(new, 3, 30.0) == ['best_auc_epoch_3.pth']
+    assert [p.name for p in old.glob('best*')] == ['best_auc_epoch_2.pth']
 
 
 class Killed(BaseException):
@@ -121,19 +119,6 @@ def test_backend_removes_only_when_told(tmp_path):
     backend.put(b'y', new)  # under the name of an outdated file
     backend.remove_for_good()
     assert names(tmp_path) == ['new']
-
-
-def test_best_checkpoint_is_replaced_safely(make_runner, tmp_path):
-    """The former best stays until the new one is written."""
-    runner, hook = train_best(make_runner, tmp_path, max_epochs=1)
-    hook._save_best_checkpoint(runner, {'auc': 10.0})
-    (first,) = tmp_path.glob('best_auc_*.pth')
-    runner.train_loop._epoch += 1
-    hook._save_best_checkpoint(runner, {'auc': 20.0})
-    (second,) = tmp_path.glob('best_auc_*.pth')
-    assert first != second
-    hook._save_best_checkpoint(runner, {'auc': 15.0})
-    assert list(tmp_path.glob('best_auc_*.pth')) == [second]
 
 
 def test_weights_alone_cannot_be_resumed(tmp_path, make_runner):

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from small_models import load_demo
+from small_models import load_demo, make_batch, make_samples
 
 from mmsimtrack.engine.hooks import CompileHook
 from mmsimtrack.registry import MODELS
@@ -17,15 +17,8 @@ def track(model):
 
 
 def losses(model):
-    generator = torch.Generator().manual_seed(0)
-    inputs = {
-        'exemplar': torch.randn(2, 3, 64, 64, generator=generator),
-        'exemplar_bbox': torch.tensor([[0.3, 0.3, 0.7, 0.7]] * 2),
-        'search': torch.randn(2, 3, 128, 128, generator=generator),
-    }
-    gt = SimpleNamespace(bboxes=torch.tensor([[0.4, 0.4, 0.6, 0.6]]))
-    samples = [SimpleNamespace(gt_instances=gt)] * 2
-    found = model.train()(inputs, samples, mode='loss')
+    samples = make_samples(*[[0.4, 0.4, 0.6, 0.6]] * 2)
+    found = model.train()(make_batch(64, 128), samples, mode='loss')
     sum(found.values()).backward()
     return found, model.backbone.pos_embed.grad
 

@@ -34,23 +34,24 @@ def test_no_rank_finishes_last():
 
 
 class Counter:
-    """A tracker whose box is (sequence, frame, batch size, calls)."""
+    """A tracker whose box is (sequence, frame, 0, 0); every frame fails."""
 
     def __init__(self):
         self.batches, self.starts = [], []
 
     def start(self, frames, samples):
         self.starts.append([sample.name for sample in samples])
-        bboxes = torch.tensor(
-            [[s.name, f, 0, 0] for s, f in zip(samples, frames)]
-        )
-        return TrackState((bboxes[:, :1],), bboxes, torch.ones(len(bboxes)))
+        return self.answer(self.starts[-1], frames)
 
     def track(self, frames, state):
-        names = state.memory[0][:, 0].tolist()
-        self.batches.append(names)
+        self.batches.append(state.memory[0].tolist())
+        return self.answer(self.batches[-1], frames)
+
+    def answer(self, names, frames):
         bboxes = torch.tensor([[n, f, 0, 0] for n, f in zip(names, frames)])
-        return TrackState(state.memory, bboxes, state.scores)
+        failed = dict(num_failed=bboxes[:, 1])
+        scores = torch.ones(len(names))
+        return TrackState((bboxes[:, 0],), bboxes, scores, failed)
 
 
 def sequences(lengths):
@@ -76,6 +77,7 @@ def test_each_sequence_gets_its_own_frames(num_slots):
     for sequence in done:
         name = sequence.sample.name
         assert len(sequence.scores) == len(sequence.seconds) == lengths[name]
+        assert sequence.num_failed == lengths[name] - 1
         np.testing.assert_array_equal(
             np.stack(sequence.bboxes),
             [[name, t, 0, 0] for t in range(lengths[name])],

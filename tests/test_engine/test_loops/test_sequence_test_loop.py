@@ -1,48 +1,24 @@
 import json
 import os
 import re
-from pathlib import Path
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
+from drifter import Drifter
 from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
-from small_models import SIMTRACK
 
 from mmsimtrack.engine.loops.results_folder import describe_test
 from mmsimtrack.evaluation.functional import get_profile
 from mmsimtrack.fileio import read_bboxes_xywh
-from mmsimtrack.models import TrackState
-from mmsimtrack.registry import MODELS
 
 
-class Drifter(torch.nn.Module):
-    """Moves each box by a pixel per frame; its exemplar sets the height."""
-
-    def __init__(self):
-        super().__init__()
-        self.weight = torch.nn.Parameter(torch.zeros(1))
-        self.tracked = 0
-
-    def init(self, frames, bboxes):
-        bboxes = torch.as_tensor(bboxes)
-        memory = torch.tensor([[float(frames[0].mean())]])
-        one = torch.ones(len(bboxes))
-        return TrackState((memory,), bboxes, one)
-
-    def track(self, frames, state):
-        self.tracked += 1
-        bboxes = state.bboxes + 1
-        bboxes[:, 3] = bboxes[:, 1] + state.memory[0][:, 0]
-        return TrackState(state.memory, bboxes, state.scores)
-
-
-def make_runner(work_dir, data_root, model=None, **test_cfg):
-    checkpoint = Path(work_dir) / 'drifter.pth'
-    model = model or Drifter()
-    checkpoint.parent.mkdir(parents=True, exist_ok=True)
+def make_runner(work_dir, data_root, **test_cfg):
+    checkpoint, model = work_dir / 'drifter.pth', Drifter()
+    work_dir.mkdir(exist_ok=True)
     if not checkpoint.exists():
         torch.save({'state_dict': model.state_dict()}, checkpoint)
     dataset = dict(type='Got10kDataset', split='val', test_mode=True)
@@ -61,7 +37,7 @@ def make_runner(work_dir, data_root, model=None, **test_cfg):
         load_from=str(checkpoint),
         cfg=dict(load_from=str(checkpoint)),
         default_scope='mmsimtrack',
-        experiment_name=f'loop_{Path(work_dir).parent.name}_{id(model)}',
+        experiment_name=f'loop_{work_dir.parent.name}_{id(model)}',
     )
 
 
@@ -71,19 +47,29 @@ def data_root(tmp_path, make_got10k):
     return tmp_path / 'data'
 
 
-def test_writes_boxes_times_and_metrics(tmp_path, data_root):
-    with pytest.raises(ValueError, match='num_slots is 0, expected at least'):
-        make_runner(tmp_path, data_root, num_slots=0).test()
-    work_dir = tmp_path / 'work'
+@pytest.fixture
+def work_dir(tmp_path):
+    return tmp_path / 'work'
+
+
+@pytest.fixture
+def make(work_dir, data_root):
+    """A function that makes the Runner of a test in the folder."""
+    return partial(make_runner, work_dir, data_root)
+
+
+def test_writes_boxes_times_and_metrics(make, work_dir):
     # what others left in the folder stays; what is half written goes
     (work_dir / 'results/.ipynb_checkpoints').mkdir(parents=True)
     (work_dir / 'results/.seq_0.123.txt').write_text('1,2\n')
-    scores = make_runner(work_dir, data_root).test()
+    scores = make().test()
     assert not list(work_dir.glob('results/.seq*'))
     assert len(list(work_dir.glob('results/*.txt'))) == 3
     result = read_bboxes_xywh(work_dir / 'results/seq_1.txt')
     assert result.shape == (5, 4)
-    assert result[:, :3].tolist() == [[16 + t, 12 + t, 16] for t in range(5)]
+    assert result[:, :3].tolist() == [
+        [16 + 2 * t, 12 + t, 16] for t in range(5)
+    ]
     times = np.loadtxt(work_dir / 'times/seq_1.txt')
     assert times.shape == (5,) and (times > 0).all()
     metrics = json.loads((work_dir / 'metrics.json').read_text())
@@ -91,6 +77,8 @@ def test_writes_boxes_times_and_metrics(tmp_path, data_root):
     assert sorted(metrics['per_sequence']) == ['seq_0', 'seq_1', 'seq_2']
     assert scores['sot/auc'] == pytest.approx(metrics['overall']['auc'], 1e-3)
     assert 0 < metrics['overall']['ao'] <= 1
+    with pytest.raises(ValueError, match='num_slots is 0, expected at least'):
+        make(num_slots=0).test()
 
 
 @pytest.mark.parametrize(
@@ -106,15 +94,14 @@ def test_writes_boxes_times_and_metrics(tmp_path, data_root):
     ],
 )
 def test_the_same_test_tracks_only_what_is_not_whole(
-    tmp_path, data_root, file, text
+    make, work_dir, file, text
 ):
     resume = True if text else None  # which makes no difference here
-    work_dir = tmp_path / 'work'
-    full = make_runner(work_dir, data_root).test()
+    full = make().test()
     (work_dir / file).unlink()
     if text:
         (work_dir / file).write_text(text)
-    runner = make_runner(work_dir, data_root, resume=resume, num_slots=2)
+    runner = make(resume=resume, num_slots=2)
     assert runner.test() == full
     assert runner.model.tracked == 4
     assert not (work_dir / 'earlier').exists()
@@ -141,10 +128,9 @@ def test_what_tells_tests_apart(tmp_path):
     assert describe(load_from=None) != describe(load_from=None)
 
 
-def test_overwriting_sets_all_results_aside(tmp_path, data_root):
-    work_dir = tmp_path / 'work'
+def test_overwriting_sets_all_results_aside(make, work_dir):
     for _ in range(3):
-        runner = make_runner(work_dir, data_root, resume=False)
+        runner = make(resume=False)
         runner.test()
         assert runner.model.tracked == 3 * 4
     first, second = sorted((work_dir / 'earlier').iterdir())
@@ -163,29 +149,27 @@ def test_overwriting_sets_all_results_aside(tmp_path, data_root):
         (None, dict(amp_dtype='bfloat16'), "'amp_dtype': None"),
     ],
 )
-def test_results_of_another_test(tmp_path, data_root, gone, options, message):
+def test_results_of_another_test(make, work_dir, gone, options, message):
     """`resume` refuses them; by default they are set aside."""
-    work_dir = tmp_path / 'work'
-    make_runner(work_dir, data_root).test()
+    make().test()
     if gone:
         (work_dir / gone).unlink()
-    runner = make_runner(work_dir, data_root, resume=True, **options)
+    runner = make(resume=True, **options)
     with pytest.raises(ValueError, match=message):
         runner.test()
     assert len(os.listdir(work_dir / 'results')) == 3
-    runner = make_runner(work_dir, data_root, **options)
+    runner = make(**options)
     runner.test()
     assert runner.model.tracked == 3 * 4
     assert len(list(work_dir.glob('earlier/*/results/*.txt'))) == 3
 
 
-def test_resume_does_not_take_what_an_older_test_has_left(tmp_path, data_root):
+def test_resume_does_not_take_what_an_older_test_has_left(make, work_dir):
     """A test of A completes, one of B dies, and goes on."""
-    work_dir = tmp_path / 'work'
-    make_runner(work_dir, data_root).test()
+    make().test()
     (work_dir / 'drifter.pth').unlink()
     (work_dir / 'submission.zip').touch()
-    runner = make_runner(work_dir, data_root)
+    runner = make()
     runner.model.track = lambda frames, state: 1 / 0
     with pytest.raises(ZeroDivisionError):
         runner.test()
@@ -194,100 +178,28 @@ def test_resume_does_not_take_what_an_older_test_has_left(tmp_path, data_root):
     assert not (work_dir / 'submission.zip').exists()
     assert len(list(work_dir.glob('earlier/*/results/*.txt'))) == 3
     assert len(list(work_dir.glob('earlier/*/metrics.json'))) == 1
-    runner = make_runner(work_dir, data_root)
+    runner = make()
     runner.test()
     assert runner.model.tracked == 3 * 4
 
 
-def test_annotations_are_checked_before_tracking(tmp_path, data_root):
+def test_annotations_are_checked_before_tracking(make, work_dir, data_root):
     """And before the results of another test are set aside."""
-    make_runner(tmp_path / 'work', data_root).test()
+    make().test()
     path = data_root / 'val/seq_2/groundtruth.txt'
     lines = path.read_text().splitlines()
     lines[3] = 'NaN,NaN,NaN,NaN'
     path.write_text('\n'.join(lines))
-    runner = make_runner(tmp_path / 'work', data_root, resume=False)
+    runner = make(resume=False)
     runner.test_loop.evaluator.metrics[0].rules = get_profile('stark', 'nfs')
     with pytest.raises(ValueError, match="'seq_2'.*expected no NaN"):
         runner.test()
     assert runner.model.tracked == 0
-    assert len(os.listdir(tmp_path / 'work/results')) == 3
+    assert len(os.listdir(work_dir / 'results')) == 3
 
 
-def test_an_interrupted_test_keeps_finished_sequences(tmp_path, data_root):
-    work_dir = tmp_path / 'work'
-    runner = make_runner(work_dir, data_root)
-    track, calls = runner.model.track, []
-
-    def track_and_die(frames, state):
-        calls.append(1)
-        if len(calls) == 6:  # in the second sequence
-            raise KeyboardInterrupt
-        return track(frames, state)
-
-    runner.model.track = track_and_die
-    with pytest.raises(KeyboardInterrupt):
-        runner.test()
-    files = [path.name for path in (work_dir / 'results').iterdir()]
-    assert files == ['seq_0.txt']
-
-
-@pytest.fixture
-def videos(tmp_path, make_got10k):
-    """16 videos of 1 to 16 frames, of different sizes."""
-    split = tmp_path / 'videos/val'
-    names = []
-    for i in range(16):
-        width, height = 200 + 8 * i, 160 - 4 * i
-        start = np.array([60 + 2 * i, 50 - i, 24 + i, 40 - i])
-        (folder,) = make_got10k(
-            tmp_path / 'videos',
-            'val',
-            num_sequences=1,
-            size=(width, height),
-            bboxes_xywh=[start + [3 * t, t, t, t] for t in range(1 + i)],
-        )
-        names.append(f'video_{i:02d}')
-        folder.rename(split / names[-1])
-    (split / 'list.txt').write_text('\n'.join(names) + '\n')
-    return split.parent
-
-
-def sharp_simtrack():
-    """Random, but its boxes follow what it sees."""
-    torch.manual_seed(0)
-    model = MODELS.build(SIMTRACK)
-    with torch.no_grad():
-        for name, parameter in model.head.named_parameters():
-            if name.endswith('weight'):
-                parameter.mul_(3)
-    return model
-
-
-def test_boxes_do_not_depend_on_the_companions(tmp_path, videos):
-    tables = {}
-    for num_slots in (1, 4, 16):
-        work_dir = tmp_path / f'slots_{num_slots}'
-        runner = make_runner(
-            work_dir, videos, sharp_simtrack(), num_slots=num_slots
-        )
-        runner.test()
-        paths = sorted((work_dir / 'results').iterdir())
-        assert len(paths) == 16
-        tables[num_slots] = [read_bboxes_xywh(path) for path in paths]
-    for i, alone in enumerate(tables[1]):
-        assert len(alone) == i + 1
-        for num_slots in (4, 16):
-            np.testing.assert_allclose(
-                tables[num_slots][i], alone, rtol=0, atol=1e-3
-            )
-    # and the boxes do move
-    assert np.ptp(tables[1][-1][1:, :2], axis=0).min() > 10
-
-
-def test_amp_and_the_log_of_speed_and_time_left(tmp_path, data_root):
-    options = dict(num_slots=2, amp_dtype='bfloat16')
-    runner = make_runner(tmp_path, data_root, **options)
+def test_amp_and_the_log_of_speed_and_time_left(make, work_dir):
+    runner = make(num_slots=2, amp_dtype='bfloat16')
     seen, track = set(), runner.model.track
 
     def look(frames, state):
@@ -297,7 +209,7 @@ def test_amp_and_the_log_of_speed_and_time_left(tmp_path, data_root):
     runner.model.track = look
     runner.test()
     assert seen == {torch.bfloat16}
-    (path,) = tmp_path.glob('*/*.log')
+    (path,) = work_dir.glob('*/*.log')
     found = re.findall(
         r'Tracked (\w+ \(./3\): \d+) of 15 frames of rank 0, \d+\.\d frames/s '
         r'with reading, (\S+) left',
@@ -324,14 +236,13 @@ class FailsAt(Hook):
 
 
 @pytest.mark.parametrize('moment', ['seq_0', 'end'])
-def test_a_hook_that_fails_loses_no_result(tmp_path, data_root, moment):
-    work_dir = tmp_path / 'work'
-    runner = make_runner(work_dir, data_root)
+def test_a_hook_that_fails_loses_no_result(make, work_dir, moment):
+    runner = make()
     runner.register_hook(FailsAt(moment))
     with pytest.raises(OSError, match='no space left'):
         runner.test()
     assert len(list((work_dir / 'results').iterdir())) == 3
-    runner = make_runner(work_dir, data_root)
+    runner = make()
     assert runner.test()['sot/auc'] > 0
     assert runner.model.tracked == 0
 
@@ -353,33 +264,21 @@ class Learner(Drifter):
     val_step = None  # which the Runner asks for
 
 
-def test_validation_in_training(tmp_path, data_root):
+def test_validation_in_training(make, make_trainer, tmp_path):
     """Averaged weights are tracked with, those in training come back."""
-    work_dir = tmp_path / 'work'
-    test = make_runner(tmp_path / 'test', data_root)
-    model = Learner()
+    work_dir, model = tmp_path / 'training', Learner()
     model.modes = []
-    runner = Runner(
+    best = dict(type='CheckpointHook', save_best='sot/auc', rule='greater')
+    runner = make_trainer(
+        work_dir,
         model,
-        str(work_dir),
-        train_dataloader=dict(
-            dataset=[0, 1],
-            sampler=dict(type='DefaultSampler', shuffle=False),
-            batch_size=1,
-        ),
-        train_cfg=dict(by_epoch=True, max_epochs=2, val_interval=1),
-        optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.1)),
-        val_dataloader=test._test_dataloader,
+        [0, 1],
+        max_epochs=2,
+        val_dataloader=make()._test_dataloader,
         val_evaluator=dict(type='OPEMetric', benchmark='custom'),
         val_cfg=dict(type='SequenceTestLoop', num_slots=2),
         custom_hooks=[dict(type='EMAHook', momentum=0.5)],
-        default_hooks=dict(
-            checkpoint=dict(
-                type='CheckpointHook', save_best='sot/auc', rule='greater'
-            )
-        ),
-        default_scope='mmsimtrack',
-        experiment_name=f'validation_{tmp_path.name}',
+        default_hooks=dict(checkpoint=best),
     )
     runner.train()
     assert model.modes == [True] * 4

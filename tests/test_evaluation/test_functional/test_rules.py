@@ -126,24 +126,6 @@ def test_input_stays_unchanged():
     np.testing.assert_array_equal(inputs['result_xywh'], before)
 
 
-def test_a_visible_target_without_box_hits():
-    """One frame of microphone-6; absent frames miss, but count."""
-    gt = read_bboxes_xywh(DATA / 'lasot/gt/microphone-6.txt')
-    visible = read_flags(DATA / 'lasot/absent/microphone-6.txt') == 0
-    profile = get_profile('stark', 'lasot')
-    shifted = gt + [20, 0, 0, 0]
-    errors = frame_errors('microphone-6', shifted, gt, profile, visible)
-    boxed = visible & (gt[:, 2:] > 0).all(axis=1)
-    scores = sequence_scores(errors, profile)
-    # an error of exactly 20 px is a hit
-    assert scores['precision20'] == pytest.approx(100 * boxed.mean())
-    scores = sequence_scores(
-        frame_errors('microphone-6', gt, gt, profile, visible), profile
-    )
-    assert scores['auc'] == pytest.approx(100 * boxed.mean() * 20 / 21)
-    assert scores['norm_precision_at_0_2'] == 100 * visible.mean()
-
-
 def test_every_benchmark_has_every_profile():
     """The benchmark's own kit is what it says, and defaults exist."""
     assert {row.profile for row in BENCHMARKS.values()} <= {*KITS}

@@ -3,24 +3,12 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
-from mmpretrain.models import SwinTransformer
 from small_backbones import SWIN, make_inputs, swin
 
 from mmsimtrack.models.backbones.pyramid import join_last_stages
 from mmsimtrack.models.tokenizers import patch_boxes
 
 WINDOW = SWIN['window_size']
-
-
-@pytest.fixture
-def backbone():
-    return swin()
-
-
-@pytest.fixture
-def inputs():
-    # maps of 16, 8, 4, 2 and of 32, 16, 8, 4 tokens a side
-    return make_inputs(64, (128, 128))
 
 
 def groups(grid, shift):
@@ -63,27 +51,9 @@ def naive_block(block, tokens, grid, kept=None):
     return block.ffn(block.norm2(tokens), identity=tokens)
 
 
-def test_without_exemplar_it_is_mmpretrains_network(backbone, inputs):
-    exemplar, bbox, search = inputs
-    plain = SwinTransformer(out_indices=(2, 3), **SWIN).double()
-    state_dict = backbone.state_dict()
-    plain.load_state_dict(
-        {name: state_dict[name] for name in plain.state_dict()}
-    )
-    plain.eval()
-    third, fourth = plain(search)
-    memory = [
-        part[:, :, :, :0] for part in backbone.embed_exemplar(exemplar, bbox)
-    ]
-    found = backbone(memory, search)
-    assert found.shape == (2, 32 + 64, 8, 8)  # stride 16
-    torch.testing.assert_close(found[:, :32], third)
-    fourth = F.interpolate(fourth, (8, 8), mode='bilinear')
-    torch.testing.assert_close(found[:, 32:], fourth)
-
-
-def test_exemplar_runs_by_itself_and_is_pooled(backbone, inputs):
-    exemplar, bbox, search = inputs
+def test_exemplar_runs_by_itself_and_is_pooled():
+    backbone = swin()
+    exemplar, bbox, _ = make_inputs(64, (128, 128))
     memory = iter(backbone.embed_exemplar(exemplar, bbox))
     tokens, grid = backbone.patch_embed(exemplar)
     # p_e of Eq. (7), once, at the start
@@ -109,8 +79,8 @@ def test_exemplar_runs_by_itself_and_is_pooled(backbone, inputs):
 
 # maps are multiples of windows; are padded; patches stick out
 @pytest.mark.parametrize('size', [(128, 128), (64, 96), (72, 104)])
-def test_search_equals_a_naive_network(backbone, size):
-    exemplar, bbox, search = make_inputs(64, size)
+def test_search_equals_a_naive_network(size):
+    backbone, (exemplar, bbox, search) = swin(), make_inputs(64, size)
     memory = backbone.embed_exemplar(exemplar, bbox)
     found = backbone(memory, search)
     memory = iter(memory)

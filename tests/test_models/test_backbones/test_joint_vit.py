@@ -32,7 +32,6 @@ def naive(net, *inputs):
 @pytest.mark.parametrize(
     ('num_layers', 'every', 'tokenizer'),
     [
-        (2, 1, FOVEAL),
         (2, 1, dict(foveal_size=0)),
         (5, 2, FOVEAL),  # layer 5 sees no exemplar
         (9, 4, FOVEAL),  # exemplar runs ahead to layer 4, then on to 8
@@ -46,20 +45,6 @@ def test_equals_a_naive_equation_5(inputs, num_layers, every, tokenizer):
     # exemplar, class token, search
     expected = net.ln1(states[-1][:, num_exemplar + 1 :])
     torch.testing.assert_close(found.flatten(2).mT, expected)
-
-
-def test_search_position_is_resized_bilinearly(inputs):
-    exemplar, bbox, _ = inputs
-    backbone = vit()
-    memory = backbone.embed_exemplar(exemplar, bbox)
-    search = torch.randn(2, 3, 96, 128, dtype=torch.float64)
-    assert backbone(memory, search).shape == (2, 16, 6, 8)
-    # a linear ramp stays linear in the middle of the grid
-    ramp = torch.arange(4.0).double()[:, None].expand(4, 4).reshape(1, 16, 1)
-    with torch.no_grad():
-        backbone.pos_embed[:, 1:] = ramp
-    rows = backbone._position(8, 8).unflatten(1, (8, 8))[0, :, 0, 0]
-    torch.testing.assert_close(rows[1:-1], torch.arange(0.25, 3, 0.5).double())
 
 
 def test_without_target_position_the_exemplar_has_p_0(inputs):

@@ -20,22 +20,12 @@ def naive(net, *inputs):
 
 
 def test_equals_equation_6_without_a_of_exemplar_and_search(inputs):
-    net = one_way(num_layers=3)
+    net = one_way(num_layers=3, layer_scale_init_value=0.5)
     states, *_ = naive(net, *inputs)
     expected = net.ln1(states[-1][:, NUM_EXEMPLAR + 1 :])
     found = run(net, *inputs)
     assert found.shape == (2, 16, 4, 4)
     torch.testing.assert_close(found.flatten(2).mT, expected)
-
-
-def test_one_layer_is_that_of_the_joint_network(inputs):
-    # what the exemplar sees matters from the second layer on
-    options = dict(num_layers=1, layer_scale_init_value=0.5)
-    joint = run(vit(**options), *inputs)
-    torch.testing.assert_close(run(one_way(**options), *inputs), joint)
-    two = run(one_way(num_layers=2), *inputs)
-    other = run(vit(num_layers=2), *inputs)
-    assert (two - other).abs().max() > 1e-3
 
 
 def test_dropout_of_attention_is_for_training_only(inputs):

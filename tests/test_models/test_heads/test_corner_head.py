@@ -1,9 +1,8 @@
 import pytest
 import torch
-from mmengine.structures import InstanceData
+from small_models import make_samples
 
 from mmsimtrack.models.heads import CornerHead, soft_argmax
-from mmsimtrack.structures import SOTDataSample
 
 
 def make(in_channels=6, **options):
@@ -20,26 +19,6 @@ def make(in_channels=6, **options):
 @pytest.fixture
 def head():
     return make()
-
-
-def samples(bboxes):
-    bboxes = torch.tensor(bboxes, dtype=torch.float64)
-    return [
-        SOTDataSample(gt_instances=InstanceData(bboxes=bbox[None]))
-        for bbox in bboxes
-    ]
-
-
-def test_one_hot_maps_give_exact_corners():
-    scores = torch.full((2, 1, 4, 8), -1e4)
-    scores[0, 0, 3, 2] = scores[1, 0, 0, 7] = 1e4
-    position, heatmap = soft_argmax(scores)
-    # x = 2 / 8, y = 3 / 4: cell corners, not centres
-    torch.testing.assert_close(
-        position, torch.tensor([[0.25, 0.75], [0.875, 0.0]])
-    )
-    assert heatmap.shape == (2, 4, 8)
-    torch.testing.assert_close(heatmap.sum((1, 2)), torch.ones(2))
 
 
 def test_soft_argmax_computes_bfloat16_scores_in_float32():
@@ -69,12 +48,6 @@ def test_score_is_the_geometric_mean_of_the_peaks(head, monkeypatch):
     torch.testing.assert_close(pred.peaks, above.sum()[None])
 
 
-def test_shapes_follow_the_map(head):
-    assert head(torch.randn(3, 6, 5, 7)).shape == (3, 4)
-    widths = [m.out_channels for m in head.top_left if hasattr(m, 'stride')]
-    assert widths == [8, 4, 2, 1, 1]  # 256, 128, 64, 32, 1 in STARK-S
-
-
 def test_bottleneck_is_left_out_where_the_widths_agree(head):
     wide = make(in_channels=8)
     weights = head.state_dict()
@@ -94,7 +67,7 @@ def test_finer_heat_maps_and_their_loss(head):
     assert [tuple(s.shape) for s in scores] == [(2, 1, 8, 10)] * 2
     # a token's cells see their own channels: 2 x 2 of them
     assert fine.bottleneck.out_channels == 8 * 4
-    target = samples([[0.25, 0.25, 0.75, 0.5]] * 2)
+    target = make_samples(*[[0.25, 0.25, 0.75, 0.5]] * 2)
     losses = fine.loss(feat, target)
     assert set(losses) == {'loss_iou', 'loss_bbox', 'loss_heatmap'}
     by_hand = 0
@@ -113,7 +86,8 @@ def test_finer_heat_maps_and_their_loss(head):
 
 def test_heat_maps_learn_from_given_ones():
     head = make(loss_heatmap=dict(sigma=1.0, loss_weight=1.0)).eval()
-    feat, target = torch.randn(2, 6, 4, 5), samples([[0.1, 0.1, 0.6, 0.6]] * 2)
+    feat = torch.randn(2, 6, 4, 5)
+    target = make_samples(*[[0.1, 0.1, 0.6, 0.6]] * 2)
     own = [soft_argmax(s)[1] for s in head.heatmap_scores(feat)]
     same = head.loss(feat, target, own)['loss_heatmap'].item()
     assert same == pytest.approx(0, abs=1e-6)

@@ -5,8 +5,6 @@ from mmcv.cnn.bricks.transformer import PatchEmbed
 from mmsimtrack.models.tokenizers import (
     FovealTokenizer,
     foveal_offset,
-    patch_boxes,
-    target_ratio,
 )
 
 # exemplar, foveal, patch, offset, exemplar tokens, foveal tokens
@@ -50,22 +48,6 @@ def test_offset_and_token_counts(variant):
 def test_offset_refuses(sizes, message):
     with pytest.raises(ValueError, match=message):
         foveal_offset(*sizes)
-
-
-def test_patch_boxes_by_hand():
-    boxes = patch_boxes(4, 2, 8, 32, torch.zeros(1, dtype=torch.float64))
-    expected = [[4, 4, 12, 12], [12, 4, 20, 12], [4, 12, 12, 20]]
-    expected.append([12, 12, 20, 20])
-    torch.testing.assert_close(
-        boxes, torch.tensor(expected, dtype=torch.float64) / 32
-    )
-
-
-def test_target_ratio_by_hand():
-    patches = patch_boxes(0, 2, 8, 16, torch.zeros(1))
-    bbox = torch.tensor([[0.25, 0.0, 0.75, 0.5], [0.0, 0.0, 0.25, 0.25]])
-    expected = torch.tensor([[0.5, 0.5, 0, 0], [0.25, 0, 0, 0]])
-    torch.testing.assert_close(target_ratio(patches, bbox), expected)
 
 
 def test_as_released_keeps_the_centre_crop_of_b32():

@@ -1,14 +1,12 @@
 import pytest
 import torch
 from mmengine.config import Config
-from mmengine.structures import InstanceData
-from small_models import SIMTRACK
+from small_models import SIMTRACK, make_batch, make_samples
 from torch.nn import functional as F
 
 from mmsimtrack.models.heads.corner_head import soft_argmax
 from mmsimtrack.models.trackers.distilled_tracker import select
 from mmsimtrack.registry import MODELS
-from mmsimtrack.structures import SOTDataSample
 
 
 def network(dims):
@@ -46,17 +44,7 @@ def student(teacher, tmp_path):
 
 @pytest.fixture
 def batch():
-    generator = torch.Generator().manual_seed(2)
-    inputs = dict(
-        exemplar=torch.randn(2, 3, 32, 32, generator=generator),
-        exemplar_bbox=torch.tensor([[0.25, 0.25, 0.75, 0.75]] * 2),
-        search=torch.randn(2, 3, 64, 64, generator=generator),
-    )
-    sample = SOTDataSample()
-    sample.gt_instances = InstanceData(
-        bboxes=torch.tensor([[0.3, 0.3, 0.6, 0.6]])
-    )
-    return inputs, [sample] * 2
+    return make_batch(), make_samples(*[[0.3, 0.3, 0.6, 0.6]] * 2)
 
 
 def test_select_takes_evenly_spaced_entries():

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 from mmengine.structures import InstanceData
-from small_models import SIMTRACK
+from small_models import SIMTRACK, make_batch
 
 from mmsimtrack.models import TrackState
 from mmsimtrack.registry import MODELS
@@ -10,6 +10,7 @@ from mmsimtrack.structures import CropWindow, SOTDataSample
 from mmsimtrack.structures.tracking import change_bboxes, smooth_sizes
 
 SIZE = (240, 320)
+LOST = dict(share=0.5, rate=0.1, growth=1.5, limit=2.0)
 
 
 @pytest.fixture
@@ -22,15 +23,6 @@ def model():
 def frames():
     rng = np.random.default_rng(0)
     return [rng.integers(0, 256, (*SIZE, 3), np.uint8) for _ in range(4)]
-
-
-def pairs(num):
-    """A batch of normalized pairs."""
-    return {
-        'exemplar': torch.randn(num, 3, 32, 32),
-        'exemplar_bbox': torch.tensor([[0.25, 0.25, 0.75, 0.75]] * num),
-        'search': torch.randn(num, 3, 64, 64),
-    }
 
 
 def always(*unit, score=1.0):
@@ -59,33 +51,21 @@ def test_track_equals_the_network_on_the_crop(model, frames):
 
 
 def test_batch_equals_one_by_one(model, frames):
+    """Frames of a batch may differ in size."""
     bboxes = np.array([[10, 20, 60, 80], [100, 100, 130, 150.0]])
-    state = model.init(frames[:2], bboxes)
-    state = model.track(frames[2:], state)
-    for i in range(2):
-        one = model.init(frames[i : i + 1], bboxes[i : i + 1])
-        one = model.track(frames[2 + i : 3 + i], one)
-        torch.testing.assert_close(
-            one.bboxes, state.bboxes[i : i + 1], rtol=0, atol=1e-3
-        )
-        torch.testing.assert_close(one.scores, state.scores[i : i + 1])
-
-
-def test_sequences_come_and_go_in_a_batch(model, frames):
-    first, second = [10, 20, 60, 80], [100, 100, 130, 150]
-    both = model.init(frames[:2], [first, second])
-    assert both.bboxes.tolist() == [first, second]
-    assert both.scores.tolist() == [1, 1]
-    # 2 x 2 exemplar tokens and one foveal token
-    assert both.memory[0].shape == (2, 5, 16)
-    again = TrackState.cat([both[0], both[1]])
-    torch.testing.assert_close(vars(again), vars(both))
-    for key in (torch.tensor([False, True]), np.int64(1), torch.tensor(1)):
-        assert both[key].bboxes.tolist() == [second]
-    for key in ([1, 0], (1, 0)):
-        assert both[key].bboxes.tolist() == [second, first]
-    assert len(both[:0]) == len(both[[]]) == 0
-    assert len(model.track([], both[:0])) == 0
+    pairs = [(one, two[:200, :280]) for one, two in zip(frames, frames[1:])]
+    state = model.init(pairs[0], bboxes)
+    singles = [model.init(pairs[0][i : i + 1], bboxes[[i]]) for i in (0, 1)]
+    for pair in pairs[1:]:
+        state = model.track(pair, state)
+        for i in (0, 1):
+            singles[i] = model.track(pair[i : i + 1], singles[i])
+    one_by_one = TrackState.cat(singles)
+    torch.testing.assert_close(
+        one_by_one.bboxes, state.bboxes, rtol=0, atol=1e-3
+    )
+    torch.testing.assert_close(one_by_one.scores, state.scores)
+    assert len(model.track([], state[:0])) == 0
 
 
 def test_a_state_carries_what_else_a_tracker_remembers():
@@ -100,7 +80,13 @@ def test_a_state_carries_what_else_a_tracker_remembers():
             {'age': rows + 3, 'maps': {'last': rows[:, None]}},
         )
 
-    torch.testing.assert_close(vars(state(1, 2, 3)[[0, 2]]), vars(state(1, 3)))
+    three = state(1, 2, 3)
+    second = torch.tensor([False, True, False])
+    for key in (second, np.int64(1), torch.tensor(1)):
+        torch.testing.assert_close(vars(three[key]), vars(state(2)))
+    for key in ([2, 0], (2, 0)):
+        torch.testing.assert_close(vars(three[key]), vars(state(3, 1)))
+    assert len(three[:0]) == len(three[[]]) == 0
     joined = TrackState.cat([state(1, 3), state(2)])
     torch.testing.assert_close(vars(joined), vars(state(1, 3, 2)))
 
@@ -118,12 +104,8 @@ def test_frames_must_fit_the_videos(model, frames, num):
 
 @pytest.mark.parametrize('value', [torch.nan, torch.inf, -torch.inf])
 def test_non_finite_prediction_keeps_the_box_and_is_logged_once(
-    model, frames, monkeypatch, value
+    model, frames, logged, value
 ):
-    lines = []
-    monkeypatch.setattr(
-        'mmsimtrack.models.trackers.sot_tracker.warn', lines.append
-    )
     unit = [0.4] * 4, [0.4, 0.4, value, 0.4]
     model.head.predict = always(*unit, score=0.5)
     bboxes = [[10, 20, 60, 80], [100, 100, 130, 150.0]]
@@ -134,7 +116,8 @@ def test_non_finite_prediction_keeps_the_box_and_is_logged_once(
     assert state.bboxes[0].tolist() != bboxes[0]
     assert state.scores.tolist() == [0.5, 1]  # 1 in the first frame
     assert state.extra['num_failed'].tolist() == [0, 3]
-    assert len(lines) == 1 and 'non-finite prediction for video 1' in lines[0]
+    (line,) = logged
+    assert 'non-finite prediction for video 1' in line
 
 
 def test_a_score_of_0_is_a_score(model, frames):
@@ -199,8 +182,7 @@ def test_calibration_takes_the_habit_of_the_network_off(frames):
 
 def test_a_lost_target_keeps_its_box_and_is_searched_for(frames):
     """The second of two targets is not seen in the second to fourth frame."""
-    rule = dict(share=0.5, rate=0.1, growth=1.5, limit=2.0)
-    model = MODELS.build(dict(SIMTRACK, test_cfg=dict(lost=rule)))
+    model = MODELS.build(dict(SIMTRACK, test_cfg=dict(lost=LOST)))
     first = np.array([[100.0, 100, 140, 140], [30, 40, 50, 60]])
     # the usual peak of the second is 3.9 after the first of these, then 3.71
     peaks = [[8.0, 4.0]] * 7 + [[5, 3], [5, 1.9], [9, 1], [5, 0], [5, 2]]
@@ -225,13 +207,6 @@ def test_a_lost_target_keeps_its_box_and_is_searched_for(frames):
     np.testing.assert_allclose(widths, [20, 20, 30, 40, 40])
     assert state.extra['usual_peaks'][1] == pytest.approx(3.71)
     assert TrackState.cat([state[1], state]).lost.tolist() == [False] * 3
-
-
-@pytest.mark.parametrize('change', [dict(share=1), dict(limit=1.1)])
-def test_a_rule_without_sense(change):
-    rule = dict(share=0.5, rate=0.1, growth=1.5, limit=2.0) | change
-    with pytest.raises(ValueError, match='rate < 1 <= growth <= limit'):
-        MODELS.build(dict(SIMTRACK, test_cfg=dict(lost=rule)))
 
 
 @pytest.mark.parametrize(
@@ -264,7 +239,7 @@ def test_a_window_reaches_the_head_in_track_only(frames):
     model.head.predict = predict
     state = model.init(frames[:1], [[100, 100, 140, 140]])
     model.track(frames[1:2], state)
-    model(pairs(1), mode='predict')
+    model(make_batch(num=1), mode='predict')
     prior, none = priors
     assert none is None
     cells = torch.sin(torch.pi * torch.arange(1, 5) / 5) ** 2
@@ -280,13 +255,20 @@ def test_a_window_reaches_the_head_in_track_only(frames):
         ('clip_margin', -1, 'clip_margin is -1 px, expected 0 or more'),
         ('test_cfg', dict(window='cosine'), "cosine, .*None or 'hann'"),
         ('test_cfg', dict(size_smoothing=1), r'1, expected within \[0, 1\)'),
-        ('std', [1, 0, 1], r'std is \[1, 0, 1\], expected .* greater than 0'),
+        ('test_cfg', dict(lost=LOST | dict(share=1)), 'rate < 1 <= growth <='),
+        (
+            'test_cfg',
+            dict(lost=LOST | dict(limit=1.1)),
+            '1 <= growth <= limit',
+        ),
+        (
+            'data_preprocessor',
+            dict(SIMTRACK['data_preprocessor'], std=[1, 0, 1]),
+            r'std is \[1, 0, 1\], expected .* greater than 0',
+        ),
     ],
 )
 def test_numbers_that_make_no_sense_are_refused(part, value, message):
-    if part == 'std':
-        part = 'data_preprocessor'
-        value = dict(SIMTRACK[part], std=value)
     with pytest.raises(ValueError, match=message):
         MODELS.build({**SIMTRACK, part: value})
 
@@ -317,7 +299,7 @@ def test_a_frame_that_is_no_rgb_image_is_refused(model):
 
 
 def test_forward_modes(model):
-    inputs = pairs(2)
+    inputs = make_batch()
     bboxes = model(inputs, mode='tensor')
     samples = model(inputs, [SOTDataSample(), SOTDataSample()], 'predict')
     for bbox, sample in zip(bboxes, samples):
