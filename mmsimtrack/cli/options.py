@@ -18,6 +18,14 @@ class BadValue(click.BadParameter, argparse.ArgumentTypeError):
     """A value that an option refuses, whichever library reads the option."""
 
 
+def make_parser(description: str) -> argparse.ArgumentParser:
+    """Make the parser of a tool; `--help` shows the text as it is."""
+    return argparse.ArgumentParser(
+        description=description,
+        formatter_class=argparse.RawTextHelpFormatter,
+    )
+
+
 def add_options(
     parser: argparse.ArgumentParser, options: dict[str, str], **about: dict
 ) -> None:

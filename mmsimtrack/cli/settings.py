@@ -20,6 +20,7 @@ from torch.utils.data import DataLoader
 
 from mmsimtrack import registry
 from mmsimtrack.benchmarks import dataset_config
+from mmsimtrack.fileio import PathLike, read_config
 from mmsimtrack.registry import DATASETS
 
 # what a config may hold at its top: what runners take, and their kind
@@ -145,6 +146,18 @@ RULES = {
     'val_cfg val_dataloader': _part_of(dict),
     'param_scheduler test_evaluator val_evaluator': _part_of(dict, list),
 }
+
+
+def read_settings(path: PathLike, options: Mapping[str, object]) -> Config:
+    """Read a config, change it by `--cfg-options`, and check all of it.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it cannot be read; see also `change_settings`.
+    """
+    cfg = read_config(path)
+    change_settings(cfg, options)
+    return cfg
 
 
 def change_settings(cfg: Config, options: Mapping[str, object]) -> None:

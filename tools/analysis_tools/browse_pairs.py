@@ -18,11 +18,10 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from torch import nn
 
-from mmsimtrack.cli.options import add_cfg_options, parse_image
+from mmsimtrack.cli.options import add_cfg_options, make_parser, parse_image
 from mmsimtrack.cli.ranges import at_least
-from mmsimtrack.cli.settings import change_settings
+from mmsimtrack.cli.settings import read_settings
 from mmsimtrack.datasets import PairDataset, VideoSequence, fill_pairs
-from mmsimtrack.fileio import read_config
 from mmsimtrack.models.tokenizers import patch_boxes, target_ratio
 from mmsimtrack.registry import MODELS
 from mmsimtrack.visualization import SOTVisualizer, contact_sheet, write_image
@@ -174,9 +173,7 @@ def patch_size(backbone: nn.Module) -> int:
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
+    parser = make_parser(__doc__)
     add = parser.add_argument
     add('config', help='config file')
     for name, value, text in (
@@ -204,8 +201,7 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     """Write the pictures."""
     args = parse_args()
-    cfg = read_config(args.config)
-    change_settings(cfg, args.cfg_options)
+    cfg = read_settings(args.config, args.cfg_options)
     init_default_scope('mmsimtrack')
     pairs = build_pairs(cfg)
     backbone = MODELS.build(cfg.model.backbone)  # loads no weights

@@ -27,7 +27,7 @@ from scipy import stats
 import mmsimtrack  # noqa: F401  (checks the installation first)
 from mmsimtrack import visualization as pictures
 from mmsimtrack.benchmarks import BENCHMARKS, use_benchmark
-from mmsimtrack.cli.options import add_cfg_options
+from mmsimtrack.cli.options import add_cfg_options, make_parser
 from mmsimtrack.cli.ranges import at_least
 from mmsimtrack.cli.settings import change_settings
 from mmsimtrack.datasets import VideoSequence
@@ -70,9 +70,7 @@ of the sequence; gray: target not visible; lines: the frames above.</p>
 
 def parse_args(arguments: list[str] | None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
+    parser = make_parser(__doc__)
     commands = parser.add_subparsers(required=True, metavar='COMMAND')
 
     def command(function, text, of_test=False):

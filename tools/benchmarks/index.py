@@ -19,6 +19,7 @@ import numpy as np
 from measuring import describe_machine, elapsed
 from mmengine.logging import MMLogger
 
+from mmsimtrack.cli.options import make_parser
 from mmsimtrack.datasets import TrackingNetDataset
 from mmsimtrack.evaluation.reports import markdown_table
 
@@ -129,9 +130,7 @@ def benchmark(root: Path, args: argparse.Namespace) -> str:
 
 def main() -> None:
     """Measure in a temporary folder, which is deleted."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
+    parser = make_parser(__doc__)
     add = parser.add_argument
     text = 'sequences of the data set, 467 frames each (default: 30000)'
     add('--sequences', type=int, default=30_000, help=text)

@@ -22,15 +22,14 @@ import torch
 from measuring import elapsed
 
 from mmsimtrack.apis import SOTInferencer
-from mmsimtrack.cli.options import add_cfg_options
-from mmsimtrack.cli.settings import change_settings
+from mmsimtrack.cli.options import add_cfg_options, make_parser
+from mmsimtrack.cli.settings import read_settings
 from mmsimtrack.datasets.frames import list_frames, read_frame
 from mmsimtrack.deployment.export import follow
 from mmsimtrack.evaluation.functional import ope
 from mmsimtrack.evaluation.reports import markdown_table, write_json
 from mmsimtrack.fileio import (
     read_bboxes_xywh,
-    read_config,
     write_bboxes_xywh,
 )
 from mmsimtrack.runtime import Tracker as Exported
@@ -150,8 +149,7 @@ def make_trackers(args: argparse.Namespace) -> dict[str, Tracker]:
     else:
         model = args.model
         if model.endswith('.py'):
-            model = read_config(model)
-            change_settings(model, args.cfg_options)
+            model = read_settings(model, args.cfg_options)
         model = SOTInferencer(model, args.weights, 'cpu')
         found = {
             'model': lambda clip: model(clip.frames, clip.bboxes[0])['bboxes']
@@ -209,9 +207,7 @@ def measure(tracker: Tracker, clips: list[Clip]) -> tuple[dict, list]:
 
 def parse_args(argv=None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
+    parser = make_parser(__doc__)
     add = parser.add_argument
     add('clips', type=Path, help='folder with clips')
     text = 'name of a model, config, or folder of an export or of results'

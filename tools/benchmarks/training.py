@@ -6,7 +6,6 @@ Pairs are random and lie in memory, so that only the step itself counts:
 forward, loss, backward and AdamW.
 """
 
-import argparse
 import time
 
 import numpy as np
@@ -16,6 +15,7 @@ from mmengine.optim import OptimWrapper
 from mmengine.structures import InstanceData
 
 from mmsimtrack.apis import init_model
+from mmsimtrack.cli.options import make_parser
 from mmsimtrack.engine.autocast import AutocastOptimWrapper
 from mmsimtrack.evaluation.reports import markdown_table
 from mmsimtrack.structures import SOTDataSample
@@ -67,9 +67,7 @@ def measure(model, count: int, precision: str, num_steps: int) -> list[str]:
 
 def main() -> None:
     """Measure, and print a table."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
+    parser = make_parser(__doc__)
     add = parser.add_argument
     add('config', help='config file, or name of the model zoo')
     add('--batch-size', nargs='+', type=int, default=[32])

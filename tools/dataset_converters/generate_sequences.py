@@ -23,6 +23,7 @@ from synthetic.looks import Textures
 from synthetic.photos import PhotoTextures, describe_photos, digest
 from synthetic.scene import Scene, ScenePainter
 
+from mmsimtrack.cli.options import make_parser
 from mmsimtrack.cli.ranges import at_least
 from mmsimtrack.evaluation.reports import write_json
 from mmsimtrack.fileio import remove, replace_atomically, write_bboxes_xywh
@@ -36,9 +37,7 @@ QUALITY = (cv2.IMWRITE_JPEG_QUALITY, 90)
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Parse the command line; exit with a message if it does not fit."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
+    parser = make_parser(__doc__)
     add = parser.add_argument
     add('out', type=Path, help='folder to write')
     for name, value, least, text in (
