@@ -210,7 +210,7 @@ def follow(
     bboxes = []
     for t, frame in enumerate(frames[1:]):
         if given is not None and t:
-            tracker._bboxes = given[t - 1][None]
+            tracker._known['bboxes'] = given[t - 1][None]
         bboxes.append(tracker.update(frame)[1])
     return np.stack(bboxes)
 
@@ -317,10 +317,7 @@ def _write_networks(
         'exemplar': model.exemplar,
         'search': model.search,
         'memory': [list(each.shape[1:]) for each in memory],
-        'clip_margin': model.clip_margin,
-        'size_smoothing': model.size_smoothing,
-        'calibrate': model.calibrate,
-        'lost': asdict(model.lost) if model.lost else None,
+        **asdict(model.rules),
         'calibration_views': CALIBRATION_VIEWS,
         'rules': RULES,
         'test_vectors': _test_vectors(model),
@@ -377,8 +374,8 @@ def _test_vectors(model: SOTTracker) -> dict:
     predicted = [[0.4, 0.45, 0.62, 0.6], [0.3, 0.4, 0.55, 0.7]]
     found = np.stack([w.to_frame(p) for w, p in zip(windows, predicted)])
     frames, bias = [np.empty((120, 160, 3))] * 2, np.full((2, 4), 0.05)
-    bias = bias if model.calibrate else None
-    options = model.clip_margin, model.size_smoothing, bias
+    bias = bias if model.rules.calibrate else None
+    options = model.rules.clip_margin, model.rules.size_smoothing, bias
     bboxes, _ = next_bboxes(found, np.ones(2), given, frames, *options)
     return {
         'frame': [160, 120],

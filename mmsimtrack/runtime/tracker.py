@@ -6,19 +6,14 @@ import hashlib
 import json
 import math
 from collections.abc import Iterator
+from dataclasses import fields
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from ..structures.bbox import check_first_box
-from ..structures.tracking import (
-    LostRule,
-    calibrate,
-    check_frames,
-    cut_crops,
-    next_bboxes,
-)
+from ..structures.tracking import BoxRules, check_frames, cut_crops
 from .backends import BACKENDS, choose_backend, load_network
 
 VERSION = 1  # of tracker.json
@@ -81,8 +76,8 @@ class Tracker:
                 precision or settings['precision'],
                 threads,
             )
-        lost = settings.get('lost')
-        self._rule = LostRule(**lost) if lost else None
+        names = (field.name for field in fields(BoxRules))
+        self._rules = BoxRules(**{name: settings.get(name) for name in names})
         self._memory = None
 
     def init(self, frame: np.ndarray, bbox) -> None:
@@ -108,12 +103,7 @@ class Tracker:
         )
         self._memory = {f'memory{i}': each for i, each in enumerate(found)}
         self._single = np.ndim(bbox) == 1
-        self._bboxes, self._scores = bboxes, np.ones(len(bboxes), np.float32)
-        self._bias, self._missed = None, np.zeros(len(bboxes), int)
-        if self.settings['calibrate'] or self._rule:
-            find = partial(self._find, frames)
-            bias, self._usual = calibrate(bboxes, find)
-            self._bias = bias if self.settings['calibrate'] else None
+        self._known = self._rules.start(bboxes, partial(self._find, frames))
 
     def update(self, frame: np.ndarray):
         """Find the targets in the next frame.
@@ -131,31 +121,17 @@ class Tracker:
                 'Tracker.update was called before Tracker.init. Call '
                 'init(frame, bbox) with the first frame.'
             )
-        frames = [frame] * len(self._bboxes)
-        check_frames(frames, len(self._bboxes))
-        around = previous = self._bboxes
-        if self._rule:
-            around = self._rule.widen(previous, self._missed)
-        found, scores, peaks = self._find(frames, around)
-        bboxes, failed = next_bboxes(
-            found,
-            scores,
-            previous,
-            frames,
-            self.settings['clip_margin'],
-            self.settings['size_smoothing'],
-            self._bias,
-        )
-        if self._rule:
-            known = self._usual, self._missed
-            self._usual, self._missed = self._rule.judge(peaks, *known)
-        unseen = failed | (self._missed > 0)
-        self._bboxes = np.where(unseen[:, None], previous, bboxes)
-        self._scores = np.where(failed, self._scores, scores)
+        before = self._known
+        frames = [frame] * len(before['bboxes'])
+        check_frames(frames, len(frames))
+        predict = partial(self._find, frames)
+        self._known = known = self._rules.follow(frames, before, predict)
+        seen = known['num_failed'] == before['num_failed']
+        seen &= known.get('missed', np.zeros(len(seen))) == 0
+        bboxes, scores = known['bboxes'].copy(), known['scores'].copy()
         if self._single:
-            bbox, score = self._bboxes[0].copy(), self._scores[0].item()
-            return not unseen[0], bbox, score
-        return ~unseen, self._bboxes.copy(), self._scores.copy()
+            return bool(seen[0]), bboxes[0], scores[0].item()
+        return seen, bboxes, scores
 
     def _find(self, frames, around: np.ndarray) -> tuple[np.ndarray, ...]:
         """Predict around boxes: boxes in frame pixels, scores, peaks."""
