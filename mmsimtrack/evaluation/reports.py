@@ -243,9 +243,13 @@ def _read(file: Path, with_curves: bool) -> dict:
             lines = file.read_text(encoding='utf-8').splitlines()
             for row in csv.DictReader(lines):
                 curves.setdefault(row['curve'], []).append(float(row['share']))
-            if not all(curves.values()):
+            found = {k: np.array(v) for k, v in curves.items()}
+            fits = found.keys() <= LIMITS.keys()
+            for shares in found.values():
+                fits &= len(shares) > 1 and abs(shares - 0.5).max() <= 0.5
+            if not fits:
                 raise KeyError
-            content['curves'] = {k: np.array(v) for k, v in curves.items()}
+            content['curves'] = found
     except OSError as error:
         raise ValueError(f'{file}: {error.strerror}. {hint}') from None
     except (AttributeError, KeyError, TypeError, ValueError, csv.Error):
