@@ -18,8 +18,12 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from torch import nn
 
-from mmsimtrack.cli.options import add_cfg_options, make_parser, parse_image
-from mmsimtrack.cli.ranges import at_least
+from mmsimtrack.cli.options import (
+    add_cfg_options,
+    at_least,
+    make_parser,
+    parse_image,
+)
 from mmsimtrack.cli.settings import read_settings
 from mmsimtrack.datasets import PairDataset, VideoSequence, fill_pairs
 from mmsimtrack.models.tokenizers import patch_boxes, target_ratio

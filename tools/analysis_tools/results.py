@@ -27,8 +27,7 @@ from scipy import stats
 import mmsimtrack  # noqa: F401  (checks the installation first)
 from mmsimtrack import visualization as pictures
 from mmsimtrack.benchmarks import BENCHMARKS, use_benchmark
-from mmsimtrack.cli.options import add_cfg_options, make_parser
-from mmsimtrack.cli.ranges import at_least
+from mmsimtrack.cli.options import add_cfg_options, at_least, make_parser
 from mmsimtrack.cli.settings import change_settings
 from mmsimtrack.datasets import VideoSequence
 from mmsimtrack.evaluation import OPEMetric, annotations, functional, reports

@@ -23,8 +23,7 @@ from synthetic.looks import Textures
 from synthetic.photos import PhotoTextures, describe_photos, digest
 from synthetic.scene import Scene, ScenePainter
 
-from mmsimtrack.cli.options import make_parser
-from mmsimtrack.cli.ranges import at_least
+from mmsimtrack.cli.options import at_least, make_parser
 from mmsimtrack.evaluation.reports import write_json
 from mmsimtrack.fileio import remove, replace_atomically, write_bboxes_xywh
 from mmsimtrack.structures import xyxy_to_xywh
