@@ -127,12 +127,12 @@ def export(
         settings = _write_networks(model, folder, format_, batch)
         settings['model'] = name
         _write_settings(folder, settings)
-        if precision == 'int8' and format_ == 'onnx':
+        if precision == 'int8':
             _quantize(folder, frames, bbox)
         if precision == 'fp16' and format_ == 'onnx':
             _halve(folder)
         if format_ == 'openvino':
-            _convert_to_openvino(folder, precision, frames, bbox)
+            _convert_to_openvino(folder, precision)
             settings['files'] = _files('openvino')
         if format_ == 'tensorrt':
             _write_tensorrt(folder, settings, precision)
@@ -459,13 +459,11 @@ def _halve(folder: Path) -> None:
         onnx.save(half, path)
 
 
-def _convert_to_openvino(folder: Path, precision: str, frames, bbox) -> None:
+def _convert_to_openvino(folder: Path, precision: str) -> None:
     """Replace the ONNX files by those of OpenVINO."""
     _need('openvino')
     import openvino
 
-    if precision == 'int8':
-        _quantize(folder, frames, bbox)
     for path in list(folder.glob('*.onnx')):
         openvino.save_model(
             openvino.convert_model(path),
@@ -486,26 +484,17 @@ def _write_tensorrt(folder: Path, settings: dict, precision: str) -> None:
         'set -e',
         'cd "$(dirname "$0")"',
     ]
-    sizes = {'bbox': '4'}
-    for name in ('exemplar', 'search'):
-        side = settings[name]['size']
-        sizes[name] = f'3x{side}x{side}'
-    for i, shape in enumerate(settings['memory']):
-        sizes[f'memory{i}'] = 'x'.join(map(str, shape))
     for name, file in settings['files'].items():
-        graph = onnx.load(folder / file).graph
+        command = f'trtexec --onnx={file} --saveEngine={name}.engine'
+        command += ' --fp16' * (precision == 'fp16')
         # without those that the network makes no use of
-        inputs = [each.name for each in graph.input]
-        command = f'trtexec --onnx={name}.onnx --saveEngine={name}.engine'
-        if precision == 'fp16':
-            command += ' --fp16'
-        if settings['batch'] is None:
-            for limit, count in (
-                ('min', 1),
-                ('opt', 1),
-                ('max', '${BATCH:-8}'),
-            ):
-                shapes = ','.join(f'{i}:{count}x{sizes[i]}' for i in inputs)
-                command += f' --{limit}Shapes={shapes}'
+        sizes = {}
+        for each in onnx.load(folder / file).graph.input:
+            sides = [d.dim_value for d in each.type.tensor_type.shape.dim[1:]]
+            sizes[each.name] = 'x'.join(map(str, sides))
+        for limit, count in ('min', 1), ('opt', 1), ('max', '${BATCH:-8}'):
+            if settings['batch'] is None:
+                shapes = (f'{k}:{count}x{size}' for k, size in sizes.items())
+                command += f' --{limit}Shapes={",".join(shapes)}'
         lines.append(command)
     (folder / 'build_engines.sh').write_text('\n'.join(lines) + '\n')
