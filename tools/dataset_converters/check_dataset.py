@@ -35,7 +35,7 @@ from mmsimtrack.datasets.index import AnnotationIndex
 from mmsimtrack.datasets.video_sequence import VideoSequence
 from mmsimtrack.registry import DATASETS
 from mmsimtrack.structures import check_first_box, xywh_to_xyxy
-from mmsimtrack.structures.bbox import MOST_FRAMES
+from mmsimtrack.structures.bbox import MOST_FRAMES, is_huge
 
 # Sequences of the complete sets that are no benchmarks; those with a fixed
 # list are not here.
@@ -246,8 +246,7 @@ def check_sequence(
         return problems + broken, len(paths), []
     boxes = problems.attempt(place_boxes, bboxes_xywh, paths[0])
     if boxes is not None:
-        most = MOST_FRAMES * boxes[0, 4:].max()
-        huge = np.flatnonzero((bboxes_xywh[:, 2:] > most).any(1))
+        huge = np.flatnonzero(is_huge(bboxes_xywh[:, 2:], boxes[0, 4:]))
         if len(huge):
             problems.append(
                 f'{info["annotation"]}: {len(huge)} boxes are over '
