@@ -2,6 +2,7 @@
 
 import functools
 import logging
+import os.path as osp
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -119,6 +120,7 @@ class PairDataset(Dataset):
                 continue
             if pair is not None:
                 pair.update(sequence=sequence.name, frames=tuple(frames))
+                pair['folder'] = osp.dirname(sequence.frame_template)
                 return pair | {'num_corrupt': len(corrupt)}
         last = f' The last corrupt frame: {corrupt[-1]}' if corrupt else ''
         raise RuntimeError(
