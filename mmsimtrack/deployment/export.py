@@ -20,7 +20,7 @@ from mmsimtrack.apis.sot_inferencer import Tracker as TorchTracker
 from mmsimtrack.fileio import replace_atomically
 from mmsimtrack.models import SOTTracker
 from mmsimtrack.runtime import Tracker
-from mmsimtrack.runtime.tracker import VERSION
+from mmsimtrack.runtime.tracker import VERSION, digest
 from mmsimtrack.structures import CropWindow, aligned_iou
 from mmsimtrack.structures.tracking import CALIBRATION_VIEWS, next_bboxes
 
@@ -126,7 +126,7 @@ def export(
     with replace_atomically(out, is_folder=True) as folder:
         settings = _write_networks(model, folder, format_, batch)
         settings['model'] = name
-        _write_settings(folder, settings)
+        write_settings(folder, settings)
         if precision == 'int8':
             _quantize(folder, frames, bbox)
         if precision == 'fp16' and format_ == 'onnx':
@@ -139,7 +139,7 @@ def export(
             precision = 'fp32'  # of the networks that the script reads
         settings.update(precision=precision)
         settings['format'] = 'onnx' if format_ == 'tensorrt' else format_
-        _write_settings(folder, settings)
+        write_settings(folder, settings)
         tracker = Tracker(folder)
         # rounding can lead a tracker to another side of an ambiguous target
         given = None if precision == 'fp32' else expected
@@ -387,14 +387,16 @@ def _test_vectors(model: SOTTracker) -> dict:
     }
 
 
-def _write_settings(folder: Path, settings: dict) -> None:
+def write_settings(folder: Path, settings: dict) -> None:
     """Write `tracker.json`, with the sums of the files beside it."""
     files = sorted(f for f in folder.iterdir() if f.name != 'tracker.json')
     sums = {
         file.name: hashlib.sha256(file.read_bytes()).hexdigest()
         for file in files
     }
-    text = json.dumps({**settings, 'sha256': sums}, indent=1)
+    settings = {**settings, 'sha256': sums}
+    settings['digest'] = digest(settings)
+    text = json.dumps(settings, indent=1)
     (folder / 'tracker.json').write_text(text + '\n', 'utf-8')
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
-from collections.abc import Iterator
 from dataclasses import fields
 from functools import partial
 from pathlib import Path
@@ -14,24 +12,11 @@ import numpy as np
 
 from ..structures.bbox import check_first_box
 from ..structures.tracking import BoxRules, check_frames, cut_crops
-from .backends import BACKENDS, choose_backend, load_network
+from .backends import choose_backend, load_network
 
 VERSION = 1  # of tracker.json
 _FIX = 'Copy the whole folder, or export the model again.'
 _NETWORKS = 'exemplar', 'search'
-# what is read of tracker.json: a tuple holds all values, anything else is a
-# value of the kind that is expected; a number may be 0 only if it is 0 here
-_KINDS = {
-    'format': tuple(BACKENDS),
-    'precision': ('fp32', 'fp16', 'bf16', 'int8'),
-    'files': dict.fromkeys(_NETWORKS, ''),
-    'sha256': {},
-    'inputs': dict.fromkeys(_NETWORKS, []),
-    **dict.fromkeys(_NETWORKS, {'size': 1, 'factor': 1.0}),
-    'clip_margin': 0.0,
-    'size_smoothing': 0.0,
-    'calibrate': True,
-}
 
 
 class Tracker:
@@ -188,11 +173,10 @@ def read_settings(folder: str | Path) -> dict:
             f'{VERSION}. Export the model again, or install the version of '
             'the package that wrote it.'
         )
-    is_open = settings.get('batch') is None
-    kinds = _KINDS | {'batch': None if is_open else 1}
-    for place, found in _find_odd(settings, kinds):
+    if settings.get('digest') != digest(settings):
         raise ValueError(
-            f'{path}: {place} is {found!r}, which no export writes. {_FIX}'
+            f'{path} is not as an export wrote it: its digest is another one '
+            f'than that of its settings. {_FIX}'
         )
     sums = settings['sha256']
     for file in {*sums, *map(settings['files'].get, _NETWORKS)}:
@@ -209,19 +193,8 @@ def read_settings(folder: str | Path) -> dict:
     return settings
 
 
-def _find_odd(found, kind, place: str = '') -> Iterator[tuple[str, object]]:
-    """Yield places and values that are not of the kind that is expected."""
-    if isinstance(kind, dict) and isinstance(found, dict):
-        for key, each in kind.items():
-            inner = f'{place}.{key}'.lstrip('.')
-            yield from _find_odd(found.get(key), each, inner)
-        return
-    if isinstance(kind, tuple):
-        fits = found in kind
-    elif type(kind) in (int, float):
-        fits = type(found) in (int, type(kind))
-        fits = fits and (0 < found < math.inf or found == kind)
-    else:
-        fits = isinstance(found, type(kind))
-    if not fits:
-        yield place, found
+def digest(settings: dict) -> str:
+    """Compute the sha256 of all settings but the `digest` among them."""
+    others = {k: v for k, v in settings.items() if k != 'digest'}
+    text = json.dumps(others, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
