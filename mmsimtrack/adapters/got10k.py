@@ -10,7 +10,7 @@ import torch
 from mmengine.config import Config
 from PIL import Image
 
-from mmsimtrack.apis import SOTInferencer
+from mmsimtrack.apis import Tracker as OurTracker
 from mmsimtrack.models import SOTTracker
 from mmsimtrack.structures import xywh_to_xyxy, xyxy_to_xywh
 
@@ -29,9 +29,9 @@ class GOT10kTracker(Tracker):
     Args:
         name: Name of the folder of results.
         model: Name of the model zoo, config or built tracker; see
-            `SOTInferencer`.
-        weights: Checkpoint; see `SOTInferencer`.
-        device: Such as `cuda:0`; see `SOTInferencer`.
+            `mmsimtrack.apis.Tracker`.
+        weights: Checkpoint; see `mmsimtrack.apis.Tracker`.
+        device: Such as `cuda:0`; see `mmsimtrack.apis.Tracker`.
     """
 
     def __init__(
@@ -43,16 +43,14 @@ class GOT10kTracker(Tracker):
     ) -> None:
         # else the toolkit tracks each sequence three times
         super().__init__(name, is_deterministic=True)
-        self.model = SOTInferencer(model, weights, device).model
-        self.state = None
+        self.tracker = OurTracker(model, weights, device)
 
     def init(self, image: Image.Image, box: np.ndarray) -> None:
         """Start with the first frame, and the box (x, y, w, h) in it."""
         frame = np.asarray(image.convert('RGB'))
-        self.state = self.model.init([frame], [xywh_to_xyxy(box)])
+        self.tracker.init(frame, xywh_to_xyxy(box))
 
     def update(self, image: Image.Image) -> np.ndarray:
         """Return the box (x, y, w, h) in the next frame."""
         frame = np.asarray(image.convert('RGB'))
-        self.state = self.model.track([frame], self.state)
-        return xyxy_to_xywh(self.state.bboxes[0])
+        return xyxy_to_xywh(self.tracker.update(frame)[1])

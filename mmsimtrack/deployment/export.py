@@ -246,14 +246,19 @@ def _files(format_: str) -> dict[str, str]:
     return {name: f'{name}.{ending}' for name in ('exemplar', 'search')}
 
 
-def _examples(model: SOTTracker, count: int) -> dict[str, tuple]:
-    """Make both networks, each with inputs for a number of targets."""
-    sides = model.exemplar['size'], model.search['size']
+def draw_inputs(model: SOTTracker, count: int) -> tuple[Tensor, ...]:
+    """Draw exemplar crops (B, 3, S, S) uint8, boxes in them, search crops."""
     exemplar, search = (
         torch.randint(0, 256, (count, 3, side, side), dtype=torch.uint8)
-        for side in sides
+        for side in (model.exemplar['size'], model.search['size'])
     )
     bbox = torch.tensor([[0.25, 0.25, 0.75, 0.75]]).repeat(count, 1)
+    return exemplar, bbox, search
+
+
+def _examples(model: SOTTracker, count: int) -> dict[str, tuple]:
+    """Make both networks, each with inputs for a number of targets."""
+    exemplar, bbox, search = draw_inputs(model, count)
     first, second = _Exemplar(model).eval(), _Search(model).eval()
     memory = first(exemplar, bbox)
     second(search, *memory)  # computes the prior

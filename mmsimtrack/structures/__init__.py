@@ -8,7 +8,6 @@ from .bbox import (
     check_first_box,
     clip_bboxes,
     has_area,
-    polygon_to_xyxy,
     xywh_to_xyxy,
     xyxy_to_xywh,
 )

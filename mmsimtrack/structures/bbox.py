@@ -26,20 +26,6 @@ def has_area(bboxes_xywh: np.ndarray) -> np.ndarray:
     return finite & (bboxes_xywh[..., 2:] > 0).all(-1)
 
 
-def polygon_to_xyxy(points) -> np.ndarray:
-    """Put upright rectangles around polygons.
-
-    Args:
-        points: (..., N, 2) vertices x, y in frame pixels; VOT's eight numbers
-            a row are (..., 4, 2).
-
-    Returns:
-        (..., 4) xyxy.
-    """
-    points = np.asarray(points, np.float64)
-    return np.concatenate([points.min(-2), points.max(-2)], axis=-1)
-
-
 def aligned_iou(bboxes, others) -> np.ndarray:
     """Compute the intersection over union, row by row.
 

@@ -5,7 +5,6 @@ from mmsimtrack.structures import (
     aligned_iou,
     clip_bboxes,
     has_area,
-    polygon_to_xyxy,
     xywh_to_xyxy,
     xyxy_to_xywh,
 )
@@ -30,11 +29,6 @@ def test_area():
         ]
     )
     assert has_area(bboxes_xywh).tolist() == [True, False, False, False, True]
-
-
-def test_polygon():
-    points = [[5, 0], [10, 4], [6, 9], [1, 5]]
-    np.testing.assert_array_equal(polygon_to_xyxy(points), [1, 0, 10, 9])
 
 
 @pytest.mark.parametrize(

@@ -141,11 +141,6 @@ class SOTTracker(BaseModel):
                 f"SOTTracker.forward: mode is {mode!r}, expected 'loss', "
                 "'tensor' or 'predict'."
             )
-        if mode == 'loss' and data_samples is None:
-            raise ValueError(
-                "SOTTracker.forward: mode 'loss' needs data_samples with the "
-                'ground truth, found None.'
-            )
         feat = self.search_feature(inputs)
         if mode == 'loss':
             return self.head.loss(feat, data_samples)

@@ -330,5 +330,3 @@ def test_forward_modes(model):
     assert set(losses) == {'loss_iou', 'loss_bbox'}
     with pytest.raises(ValueError, match="mode is 'train'"):
         model(inputs, samples, 'train')
-    with pytest.raises(ValueError, match='needs data_samples'):
-        model(inputs, mode='loss')
