@@ -122,7 +122,6 @@ def export(
     _check(out, format_, precision)
     frames, bbox = clip or draw_clip()
     expected = follow(TorchTracker(model, device='cpu'), frames, bbox)
-    out.parent.mkdir(parents=True, exist_ok=True)
     with replace_atomically(out, is_folder=True) as folder:
         settings = _write_networks(model, folder, format_, batch)
         settings['model'] = name

@@ -21,8 +21,7 @@ from mmsimtrack.apis.sot_inferencer import Tracker as TorchTracker
 from mmsimtrack.datasets.index import CACHE
 from mmsimtrack.deployment.export import draw_clip, export, follow
 from mmsimtrack.engine.autocast import has_native_bfloat16
-from mmsimtrack.evaluation.reports import write_json
-from mmsimtrack.fileio import lock_folder
+from mmsimtrack.fileio import lock_folder, write_json
 from mmsimtrack.models import SOTTracker
 from mmsimtrack.runtime import Tracker
 from mmsimtrack.structures import aligned_iou

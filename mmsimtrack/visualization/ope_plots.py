@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -156,7 +155,6 @@ def save_figure(figure: Figure, path: PathLike, dpi: int = 150) -> None:
     for axes in figure.axes:
         if axes.name != 'polar':
             axes.spines[['top', 'right']].set_visible(False)
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
     with replace_atomically(path) as temporary:
         figure.savefig(temporary, dpi=dpi)
 

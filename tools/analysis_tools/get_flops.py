@@ -15,7 +15,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from mmsimtrack.cli.options import add_cfg_options, make_parser
 from mmsimtrack.cli.settings import read_settings
-from mmsimtrack.evaluation.reports import markdown_table, write_json
+from mmsimtrack.evaluation.reports import markdown_table
+from mmsimtrack.fileio import write_json
 from mmsimtrack.registry import MODELS
 
 CONVENTION = (

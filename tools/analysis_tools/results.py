@@ -25,6 +25,7 @@ from mmengine.config import Config
 from scipy import stats
 
 import mmsimtrack  # noqa: F401  (checks the installation first)
+from mmsimtrack import fileio
 from mmsimtrack import visualization as pictures
 from mmsimtrack.benchmarks import BENCHMARKS, use_benchmark
 from mmsimtrack.cli.options import add_cfg_options, at_least, make_parser
@@ -35,12 +36,6 @@ from mmsimtrack.evaluation.functional import RefusedFile
 from mmsimtrack.evaluation.metrics.submission import write_submission
 from mmsimtrack.evaluation.reports import main_score, per_cent, read_reports
 from mmsimtrack.evaluation.results import find_results
-from mmsimtrack.fileio import (
-    read_bboxes_xywh,
-    read_config,
-    read_names,
-    replace_atomically,
-)
 from mmsimtrack.registry import DATASETS
 from mmsimtrack.structures import aligned_iou, xywh_to_xyxy
 
@@ -178,7 +173,7 @@ def read_list(path: Path) -> list[str]:
     """Read lines that are or begin with names of sequences."""
     if not path.is_file():
         raise RefusedFile(path, 'No such file. Write one name per line.')
-    names = list(dict.fromkeys(read_names(path)))
+    names = list(dict.fromkeys(fileio.read_names(path)))
     if not names:
         raise RefusedFile(path, 'is empty. Write one name per line.')
     return names
@@ -190,7 +185,6 @@ def run_plot(args: argparse.Namespace) -> None:
     first = next(iter(found.values()))
     legends = {kind: legend(found, kind) for kind in first['curves']}
     title = args.title or f'{first["benchmark"]} ({first["profile"]})'
-    args.out_dir.mkdir(parents=True, exist_ok=True)
     for kind, (score, scores) in legends.items():
         path = args.out_dir / f'{kind}.{args.format}'
         curves = {name: r['curves'][kind] for name, r in found.items()}
@@ -286,7 +280,7 @@ def run_compare(args: argparse.Namespace) -> None:
             benchmark=benchmark, profile=profile, a=name_a, b=name_b
         )
         content |= {key: getattr(args, key) for key in options}
-        reports.write_json(args.out, content | {'scores': scores})
+        fileio.write_json(args.out, content | {'scores': scores})
 
 
 def compare(values: np.ndarray, args: argparse.Namespace) -> dict:
@@ -368,7 +362,7 @@ def load_test_set(
         OSError: If the config or data are missing.
         ValueError: If the config has no test set.
     """
-    cfg = read_config(args.config)
+    cfg = fileio.read_config(args.config)
     if not cfg.get('test_dataloader'):
         raise ValueError(
             f'{args.config} has no test_dataloader. Give the config of the '
@@ -409,8 +403,7 @@ def run_worst(args: argparse.Namespace) -> None:
         print(heading)
     title = html.escape(f'{name}: lowest {key}')
     page = PAGE.format(title=title, body='\n'.join(parts))
-    with replace_atomically(args.out_dir / 'index.html') as temporary:
-        temporary.write_text(page, encoding='utf-8')
+    fileio.write_text(args.out_dir / 'index.html', page)
     print(args.out_dir / 'index.html')
 
 
@@ -422,7 +415,7 @@ def read_result(folder: Path, sequence: VideoSequence) -> np.ndarray:
             one box per frame.
     """
     path = find_results(folder, sequence.name)[0]
-    bboxes = xywh_to_xyxy(read_bboxes_xywh(path))
+    bboxes = xywh_to_xyxy(fileio.read_bboxes_xywh(path))
     for what, found in ((path, bboxes), (sequence.name, sequence.bboxes)):
         if len(found) != len(sequence):
             raise ValueError(

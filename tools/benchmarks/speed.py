@@ -37,7 +37,8 @@ from mmsimtrack.engine.loops.sequence_batch import (
     open_sequences,
     track_together,
 )
-from mmsimtrack.evaluation.reports import markdown_table, write_json
+from mmsimtrack.evaluation.reports import markdown_table
+from mmsimtrack.fileio import write_json
 from mmsimtrack.models import SimTrack, TrackState
 from mmsimtrack.structures import CropWindow, SOTDataSample, xywh_to_xyxy
 
