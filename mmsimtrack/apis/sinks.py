@@ -1,7 +1,5 @@
 """Files that tracking writes: rows as they come, a video, a sheet."""
 
-from __future__ import annotations
-
 import csv
 import itertools
 import os

@@ -1,7 +1,5 @@
 """`mmsimtrack export`: write a tracker for other runtimes."""
 
-from __future__ import annotations
-
 from itertools import islice
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Checks of a config before anything slow begins."""
 
-from __future__ import annotations
-
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping

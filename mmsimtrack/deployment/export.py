@@ -1,7 +1,5 @@
 """Write the networks of a tracker for other runtimes, and prove them."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import logging

@@ -1,7 +1,5 @@
 """Let a tracker in torch run its networks by the fastest runtime."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

@@ -1,7 +1,5 @@
 """The tracker of an exported model."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from dataclasses import fields

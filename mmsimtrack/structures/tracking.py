@@ -3,8 +3,6 @@
 `SOTTracker` and the trackers of `mmsimtrack.runtime` share these functions.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property

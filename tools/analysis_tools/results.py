@@ -12,8 +12,6 @@ submission for the server of GOT-10k or TrackingNet. A and B are reports,
 `metrics.json` or its folder. docs/en/evaluate.md defines scores and profiles.
 """
 
-from __future__ import annotations
-
 import argparse
 import html
 import sys

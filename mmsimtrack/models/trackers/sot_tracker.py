@@ -1,7 +1,5 @@
 """A tracker: a backbone and a head that follow one target."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
