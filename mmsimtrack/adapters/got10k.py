@@ -10,20 +10,15 @@ import torch
 from mmengine.config import Config
 from PIL import Image
 
-from mmsimtrack.apis import Tracker as OurTracker
+from mmsimtrack.apis import Tracker
 from mmsimtrack.models import SOTTracker
+from mmsimtrack.optional import need
 from mmsimtrack.structures import xywh_to_xyxy, xyxy_to_xywh
 
-try:
-    from got10k.trackers import Tracker
-except ImportError as error:
-    raise ImportError(
-        'mmsimtrack.adapters.got10k needs the GOT-10k toolkit. Install it by '
-        '"pip install got10k".'
-    ) from error
+trackers = need('got10k.trackers', 'mmsimtrack.adapters.got10k', 'got10k')
 
 
-class GOT10kTracker(Tracker):
+class GOT10kTracker(trackers.Tracker):
     """Tracks for the toolkit's experiments.
 
     Args:
@@ -43,7 +38,7 @@ class GOT10kTracker(Tracker):
     ) -> None:
         # else the toolkit tracks each sequence three times
         super().__init__(name, is_deterministic=True)
-        self.tracker = OurTracker(model, weights, device)
+        self.tracker = Tracker(model, weights, device)
 
     def init(self, image: Image.Image, box: np.ndarray) -> None:
         """Start with the first frame, and the box (x, y, w, h) in it."""

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from mmsimtrack.apis.sot_inferencer import Tracker as TorchTracker
 from mmsimtrack.fileio import replace_atomically
 from mmsimtrack.models import SOTTracker
+from mmsimtrack.optional import need
 from mmsimtrack.runtime import Tracker
 from mmsimtrack.runtime.tracker import VERSION, digest
 from mmsimtrack.structures import CropWindow, aligned_iou
@@ -344,7 +345,8 @@ def _write_onnx(network, example, path: Path, is_open: bool, **names) -> None:
     The exporter gets a program whose batch is known to be open: given the
     network, it would fix the batch of one that does not allow for it.
     """
-    _need('onnx', 'onnxscript', 'onnxruntime')
+    for package in ('onnx', 'onnxscript', 'onnxruntime'):
+        need(package, 'this export', 'onnx onnxscript onnxruntime')
     program = _program(network, example, is_open)
     torch.onnx.export(
         program,
@@ -402,18 +404,6 @@ def write_settings(folder: Path, settings: dict) -> None:
     (folder / 'tracker.json').write_text(text + '\n', 'utf-8')
 
 
-def _need(*packages: str) -> None:
-    """Say how to install what an export needs."""
-    for package in packages:
-        try:
-            __import__(package)
-        except ImportError:
-            raise ImportError(
-                f'{package} is not installed, but needed for this export. '
-                f'Run: pip install {" ".join(packages)}'
-            ) from None
-
-
 def _quantize(folder: Path, frames, bbox) -> None:
     """Quantize the products with weights in the search network to int8."""
     from onnxruntime import quantization
@@ -465,9 +455,7 @@ def _halve(folder: Path) -> None:
 
 def _convert_to_openvino(folder: Path, precision: str) -> None:
     """Replace the ONNX files by those of OpenVINO."""
-    _need('openvino')
-    import openvino
-
+    openvino = need('openvino', 'this export')
     for path in list(folder.glob('*.onnx')):
         openvino.save_model(
             openvino.convert_model(path),
