@@ -232,15 +232,13 @@ def draw_attributes(
         }
         for name, report in found.items()
     }
-    lacking = [name for name, scores in table.items() if not scores]
-    if lacking:
-        if len(lacking) < len(table):
-            print(f'No radar: {", ".join(lacking)} has no attributes.')
+    if not any(table.values()):
         return
     first, *others = table.values()
     common = [name for name in first if all(name in s for s in others)]
     if len(common) < 3:
-        print(f'No radar: {len(common)} attributes for all, expected 3.')
+        counts = ', '.join(f'{n} has {len(s)}' for n, s in table.items())
+        print(f'No radar: expected 3 attributes in common, {counts}.')
         return
     table = {n: {a: s[a] for a in common} for n, s in table.items()}
     title = f'{TITLES[key]} by attribute on {title}'
