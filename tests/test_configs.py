@@ -135,7 +135,7 @@ def test_crops_are_whole_cells(name):
 @pytest.mark.parametrize('name', ALL)
 def test_trains_a_step_and_tracks_a_sequence(name, tmp_path, make_data_for):
     cfg = load(name)
-    check_settings(cfg)
+    check_settings(cfg, training=True)
     shrink(cfg, tmp_path / 'data', make_data_for)
     cfg.work_dir = str(tmp_path / 'work')
     cfg.experiment_name = f'{Path(name).stem}_{tmp_path.name}'

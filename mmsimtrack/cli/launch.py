@@ -25,14 +25,14 @@ CONFIG_ERRORS += RuntimeError, TypeError
 SHORT = 10  # lines of a message on the console
 
 
-def load_config(args: argparse.Namespace) -> Config:
+def load_config(args: argparse.Namespace, training: bool = False) -> Config:
     """Read the config of the command line, with its options.
 
     The work dir is that of the command line, else of the config, else it is
     named after the config.
     """
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    cfg = read_settings(args.config, args.cfg_options)
+    cfg = read_settings(args.config, args.cfg_options, training)
     cfg.launcher = args.launcher
     name = osp.splitext(osp.basename(args.config))[0]
     cfg.work_dir = (

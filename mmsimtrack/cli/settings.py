@@ -11,7 +11,7 @@ from multiprocessing import get_all_start_methods
 from numbers import Integral, Real
 
 from mmengine.config import Config
-from mmengine.hooks import CheckpointHook
+from mmengine.hooks import CheckpointHook, EMAHook
 from mmengine.model import BaseModule
 from mmengine.runner import FlexibleRunner, Runner
 from torch.utils.data import DataLoader
@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader
 from mmsimtrack import registry
 from mmsimtrack.benchmarks import dataset_config
 from mmsimtrack.fileio import PathLike, read_config
-from mmsimtrack.registry import DATASETS
+from mmsimtrack.registry import DATASETS, MODELS
 
 # what a config may hold at its top: what runners take, and their kind
 TOP = {*signature(Runner).parameters, *signature(FlexibleRunner).parameters}
@@ -110,7 +110,8 @@ RULES = {
     '*.sampling.max_gap *.sampling.min_frames default_hooks.logger.interval '
     'optim_wrapper.accumulative_counts test_cfg.num_slots '
     'model.exemplar.size model.search.size model.backbone.patch_size '
-    'model.backbone.arch.embed_dims model.head.channels': _whole(1),
+    'model.backbone.arch.embed_dims model.backbone.arch.num_heads '
+    'model.head.channels': _whole(1),
     '*_dataloader.num_workers randomness.seed *.foveal_size': _whole(0),
     '*.sampling.min_visible': _whole(2),
     'default_hooks.checkpoint.interval *.max_keep_ckpts': (
@@ -147,20 +148,34 @@ RULES = {
 }
 
 
-def read_settings(path: PathLike, options: Mapping[str, object]) -> Config:
+def read_settings(
+    path: PathLike, options: Mapping[str, object], training: bool = False
+) -> Config:
     """Read a config, change it by `--cfg-options`, and check all of it.
+
+    Args:
+        path: The config file.
+        options: Values of settings, by their names with dots.
+        training: See `check_settings`.
 
     Raises:
         FileNotFoundError: If there is no such file.
         ValueError: If it cannot be read; see also `change_settings`.
     """
     cfg = read_config(path)
-    change_settings(cfg, options)
+    change_settings(cfg, options, training)
     return cfg
 
 
-def change_settings(cfg: Config, options: Mapping[str, object]) -> None:
+def change_settings(
+    cfg: Config, options: Mapping[str, object], training: bool = False
+) -> None:
     """Change a config by `--cfg-options`, and check all of it.
+
+    Args:
+        cfg: The config as it was read.
+        options: Values of settings, by their names with dots.
+        training: See `check_settings`.
 
     Raises:
         ValueError: If a setting would have no effect, or makes no sense.
@@ -169,25 +184,31 @@ def change_settings(cfg: Config, options: Mapping[str, object]) -> None:
         cfg.merge_from_dict(options)
     except (LookupError, TypeError) as error:
         raise ValueError(f'--cfg-options: {error.args[0]}') from None
-    check_settings(cfg)
+    check_settings(cfg, training)
 
 
-def check_settings(cfg: Config) -> None:
+def check_settings(cfg: Config, training: bool = False) -> None:
     """Refuse settings without effect, and values that make no sense.
+
+    Args:
+        cfg: The config.
+        training: Whether losses are checked, too; to import those of mmdet
+            takes seconds.
 
     Raises:
         ValueError: Names the setting and what is expected.
     """
-    unused = list(_without_effect(cfg))
+    unused, where = list(_without_effect(cfg)), str(cfg.filename)
     for key in unused:
-        _check_key(key, {*TOP, *cfg} - {*unused}, str(cfg.filename))
+        _check_key(key, {*TOP, *cfg} - {*unused}, where)
     for top, whole in cfg.items():
         names = REGISTRIES.get(top.rpartition('_')[2], '').split()
         registries = [getattr(registry, name) for name in names]
         for place, part in _walk(top, whole):
-            _check_value(place, part, str(cfg.filename))
+            _check_value(place, part, where)
             if hasattr(part, 'keys'):
-                _check_keys(place, part, registries, str(cfg.filename))
+                is_known = training or '.loss_' not in place
+                _check_keys(place, part, registries * is_known, where)
 
 
 def _walk(place: str, part) -> Iterator[tuple[str, object]]:
@@ -218,7 +239,7 @@ def _check_keys(
         place: Name of the setting.
         part: Its value. The keys are arguments of what its `type` names, if
             it has one.
-        registries: What knows the types.
+        registries: What knows the types; types are not looked up if empty.
         where: File, for the error.
     """
     known = KEYS.get(place)
@@ -231,7 +252,12 @@ def _check_keys(
             _check_key(f'{place}.{hook}', near, where)
     name = part.get('type', 'OptimWrapper' * (place == 'optim_wrapper'))
     if registries and name and isinstance(name, str):
-        known = _find_arguments(_find_type(f'{place}.type', name, registries))
+        class_ = _find_type(f'{place}.type', name, registries)
+        known = _find_arguments(class_)
+        if class_ is EMAHook:  # which hands the rest on
+            mean = part.get('ema_type', 'ExponentialMovingAverage')
+            mean = _find_type(f'{place}.ema_type', mean, [MODELS])
+            known = {*signature(EMAHook).parameters} | _find_arguments(mean)
         for key in part if known else ():
             _check_key(f'{place}.{key}', known | BUILDERS, where)
 

@@ -42,7 +42,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> int:
     """Build a Runner from the config and train."""
     args = parse_args(argv)
-    cfg = load_config(args)
+    cfg = load_config(args, training=True)
     check_roots(cfg, ['train', 'val'])
     if args.dry_run:
         return 0

@@ -59,3 +59,10 @@ def test_a_dumped_config_may_hold_helpers(tmp_path):
     path.write_text(f'load_form = None\n{path.read_text()}\n')
     with pytest.raises(ValueError, match='Did you mean load_from'):
         change_settings(read_config(path), {})
+
+
+def test_what_a_hook_hands_on_is_checked():
+    cfg = read_config(ROOT / 'configs/simtrack/sim_s16-6l_real.py')
+    assert cfg.default_hooks.ema.type == 'EMAHook'
+    with pytest.raises(ValueError, match='momentm.* Did you mean momentum'):
+        change_settings(cfg, {'default_hooks.ema.momentm': 0.1})

@@ -50,6 +50,7 @@ GOOD = GT + (2, 2, 0, 0)
         (GOOD[:3], '3 rows for 20 frames'),
         (GOOD / 1000, 'all boxes are below 1 px: are they fractions of the f'),
         (xywh_to_xyxy(GOOD), r'mean overlap 0.\d\d, but 0.8. if rows were x1'),
+        (GOOD + (15, 20, 0, 0), 'mean .*, but 0.8. if x and y were those of'),
         (GOOD[1:], '19 rows for 20 frames, .* if the first row were not miss'),
         (GOOD[[0, *range(20)]], '21 rows for 20 .* row were not there twice'),
         (GOOD[[0, *range(19)]], 'mean .* if the first row were not there twi'),

@@ -152,7 +152,9 @@ def latest_checkpoint(work_dir: Path) -> str | None:
         Its path; None if there is none.
     """
     note = work_dir / 'last_checkpoint'
-    noted = work_dir / note.read_text().strip() if note.exists() else work_dir
+    noted = work_dir
+    if note.exists():  # a damaged one names nothing
+        noted /= note.read_text('utf-8', 'replace').strip()
     found = [*work_dir.glob('epoch_*.pth'), *work_dir.glob('iter_*.pth')]
     newest = max(found, key=os.path.getmtime, default=None)
     return str(noted) if noted.is_file() else newest and str(newest)

@@ -98,6 +98,13 @@ class SOTTracker(BaseModel):
             ('test_cfg.window', self.window, known, "None or 'hann'"),
             ('test_cfg.size_smoothing', share, mixed, 'within [0, 1)'),
         ]
+        for part in self.backbone.modules():
+            heads = getattr(part, 'num_heads', 1)
+            width = getattr(part, 'embed_dims', heads)
+            if isinstance(heads, int):  # one layer, not all stages
+                divides = f'a divisor of the width, {width}'
+                fits = width % heads == 0
+                checks += [('backbone: num_heads', heads, fits, divides)]
         views = {'exemplar': self.exemplar, 'search': self.search}
         for name, view in views.items():
             size, factor = view['size'], view['factor']

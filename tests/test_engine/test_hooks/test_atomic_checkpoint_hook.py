@@ -45,14 +45,16 @@ def test_keeps_the_newest_and_notes_the_last(make_runner, tmp_path):
     assert note == 'epoch_4.pth'
 
 
-@pytest.mark.parametrize('note', [None, '', '/before/the/move/epoch_1.pth'])
+@pytest.mark.parametrize(
+    'note', [None, b'', b'\xff\x00\xfe', b'/before/epoch_1.pth']
+)
 def test_a_moved_run_goes_on(make_runner, tmp_path, note):
     """Also where a kill or an older version left another note."""
     old, new = tmp_path / 'old', tmp_path / 'new'
     make_runner(old, max_epochs=2, max_keep_ckpts=1).train()
     old.rename(new)
     if note is not None:
-        (new / 'last_checkpoint').write_text(note)
+        (new / 'last_checkpoint').write_bytes(note)
     runner = make_runner(new, max_epochs=3, max_keep_ckpts=1, resume=True)
     runner.train()
     assert (runner.epoch, runner.iter) == (3, 6)
