@@ -2,6 +2,7 @@
 
 import codecs
 import errno
+import json
 import os
 import shutil
 import socket
@@ -28,7 +29,8 @@ def replace_atomically(
     """Let the caller write a file that appears only once it is complete.
 
     Args:
-        path: File to create or to replace, or folder to create.
+        path: File to create or to replace, or folder to create. The folders
+            around it need not exist.
         is_folder: Whether it is a folder.
 
     Yields:
@@ -40,6 +42,7 @@ def replace_atomically(
     # the suffix stays last: some writers choose the format by it
     end = f'-{socket.gethostname()}{path.suffix}'
     temporary = path.with_name(f'.{path.stem}.{os.getpid()}{end}')
+    path.parent.mkdir(parents=True, exist_ok=True)
     sweep(path.parent, escape(path.stem), path.suffix)
     remove(temporary)
     try:
@@ -51,6 +54,17 @@ def replace_atomically(
             os.replace(temporary, path)
     finally:
         remove(temporary)
+
+
+def write_text(path: PathLike, text: str) -> None:
+    """Write or replace a text file; never leaves half of it."""
+    with replace_atomically(path) as temporary:
+        temporary.write_text(text, encoding='utf-8')
+
+
+def write_json(path: PathLike, content, indent: int | None = 2) -> None:
+    """Write or replace a JSON file; never leaves half of it."""
+    write_text(path, json.dumps(content, indent=indent) + '\n')
 
 
 @contextmanager
@@ -302,7 +316,7 @@ def write_bboxes_xywh(path: PathLike, bboxes_xywh: np.ndarray) -> None:
     """Write ``x,y,w,h`` lines with 4 decimals; never leaves half a file.
 
     Args:
-        path: Text file to create or to replace. Its folder must exist.
+        path: Text file to create or to replace.
         bboxes_xywh: (T, 4).
 
     Raises:

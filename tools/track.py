@@ -8,12 +8,12 @@ sim_s16-6l_real. SOURCE is a video file, a folder of frames or the number of a
 camera. `mmsimtrack track` has more options.
 """
 
-import argparse
 import sys
 
 from mmsimtrack.cli.options import (
     add_options,
     add_trust_option,
+    make_parser,
     parse_bbox,
     parse_source,
 )
@@ -31,9 +31,7 @@ OPTIONS = {
 
 def main(argv: list[str] | None = None) -> int:
     """Track, and say where the results are; the exit status."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
+    parser = make_parser(__doc__)
     bbox = {'type': parse_bbox, 'action': 'append', 'required': True}
     out_dir = {'default': 'work_dirs/track'}
     optional, source = {'nargs': '?'}, {'type': parse_source}

@@ -10,28 +10,23 @@ import torch
 from mmengine.config import Config
 from PIL import Image
 
-from mmsimtrack.apis import SOTInferencer
+from mmsimtrack.apis import Tracker
 from mmsimtrack.models import SOTTracker
+from mmsimtrack.optional import need
 from mmsimtrack.structures import xywh_to_xyxy, xyxy_to_xywh
 
-try:
-    from got10k.trackers import Tracker
-except ImportError as error:
-    raise ImportError(
-        'mmsimtrack.adapters.got10k needs the GOT-10k toolkit. Install it by '
-        '"pip install got10k".'
-    ) from error
+trackers = need('got10k.trackers', 'mmsimtrack.adapters.got10k', 'got10k')
 
 
-class GOT10kTracker(Tracker):
+class GOT10kTracker(trackers.Tracker):
     """Tracks for the toolkit's experiments.
 
     Args:
         name: Name of the folder of results.
         model: Name of the model zoo, config or built tracker; see
-            `SOTInferencer`.
-        weights: Checkpoint; see `SOTInferencer`.
-        device: Such as `cuda:0`; see `SOTInferencer`.
+            `mmsimtrack.apis.Tracker`.
+        weights: Checkpoint; see `mmsimtrack.apis.Tracker`.
+        device: Such as `cuda:0`; see `mmsimtrack.apis.Tracker`.
     """
 
     def __init__(
@@ -43,16 +38,14 @@ class GOT10kTracker(Tracker):
     ) -> None:
         # else the toolkit tracks each sequence three times
         super().__init__(name, is_deterministic=True)
-        self.model = SOTInferencer(model, weights, device).model
-        self.state = None
+        self.tracker = Tracker(model, weights, device)
 
     def init(self, image: Image.Image, box: np.ndarray) -> None:
         """Start with the first frame, and the box (x, y, w, h) in it."""
         frame = np.asarray(image.convert('RGB'))
-        self.state = self.model.init([frame], [xywh_to_xyxy(box)])
+        self.tracker.init(frame, xywh_to_xyxy(box))
 
     def update(self, image: Image.Image) -> np.ndarray:
         """Return the box (x, y, w, h) in the next frame."""
         frame = np.asarray(image.convert('RGB'))
-        self.state = self.model.track([frame], self.state)
-        return xyxy_to_xywh(self.state.bboxes[0])
+        return xyxy_to_xywh(self.tracker.update(frame)[1])

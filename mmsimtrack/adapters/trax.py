@@ -15,15 +15,10 @@ from contextlib import redirect_stdout
 from mmsimtrack.apis import SOTInferencer
 from mmsimtrack.datasets.frames import read_frame
 from mmsimtrack.models import SOTTracker
+from mmsimtrack.optional import need
 from mmsimtrack.structures import xywh_to_xyxy, xyxy_to_xywh
 
-try:
-    import trax
-except ImportError as error:
-    raise ImportError(
-        'mmsimtrack.adapters.trax needs the protocol of the VOT toolkit. '
-        'Install it by "pip install vot-trax".'
-    ) from error
+trax = need('trax', 'mmsimtrack.adapters.trax', 'vot-trax')
 
 
 def serve(server: 'trax.Server', model: SOTTracker) -> None:

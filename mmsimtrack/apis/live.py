@@ -1,7 +1,5 @@
 """What OpenCV reads: cameras and streams, of which the newest frame counts."""
 
-from __future__ import annotations
-
 import threading
 import time
 import warnings

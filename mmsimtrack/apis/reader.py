@@ -1,7 +1,5 @@
 """What is common to all that reads frames."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction

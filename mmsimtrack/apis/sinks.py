@@ -1,10 +1,7 @@
 """Files that tracking writes: rows as they come, a video, a sheet."""
 
-from __future__ import annotations
-
 import csv
 import itertools
-import json
 import os
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
@@ -17,7 +14,7 @@ from tempfile import TemporaryFile
 
 from mmsimtrack.apis.follow import Job, Step
 from mmsimtrack.apis.sources import MANIFEST, Footage, written_names
-from mmsimtrack.fileio import naming_disk, replace_atomically
+from mmsimtrack.fileio import naming_disk, write_json
 from mmsimtrack.structures import xyxy_to_xywh
 from mmsimtrack.visualization import VideoWriter, contact_sheet, write_image
 
@@ -214,7 +211,7 @@ class Outputs:
             for name, make in (('json', self._json), ('coco', self._coco)):
                 if name in self.files and self.num_frames:
                     path, content = self.files[name], make(_read_rows(spool))
-                    each.callback(_write_json, path, content)
+                    each.callback(write_json, path, content, None)
             if self._tiles:
                 sheet = contact_sheet(self._tiles)
                 each.callback(write_image, self.files['sheet'], sheet)
@@ -275,8 +272,3 @@ def _read_rows(file: FileIO) -> Iterator[tuple]:
         box = [float(value) for value in box]
         about = dict(score=float(score), lost=lost == '1')
         yield int(number), float(time), int(id_), box, about
-
-
-def _write_json(path: Path, content: dict) -> None:
-    with replace_atomically(path) as temporary:
-        temporary.write_text(json.dumps(content) + '\n', 'utf-8')

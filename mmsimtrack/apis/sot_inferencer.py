@@ -1,7 +1,5 @@
 """Follow targets in videos, folders, cameras or any frames."""
 
-from __future__ import annotations
-
 import ast
 import math
 from array import array

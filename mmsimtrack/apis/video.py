@@ -1,7 +1,5 @@
 """Reading of video files, damaged ones included, with PyAV."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Iterator
 from fractions import Fraction

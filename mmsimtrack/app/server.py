@@ -1,7 +1,5 @@
 """The server of the page, for this machine alone."""
 
-from __future__ import annotations
-
 import json
 import secrets
 import threading

@@ -1,7 +1,5 @@
 """`mmsimtrack app`: track in the browser."""
 
-from __future__ import annotations
-
 import threading
 import webbrowser
 from contextlib import suppress

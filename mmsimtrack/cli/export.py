@@ -1,90 +1,64 @@
 """`mmsimtrack export`: write a tracker for other runtimes."""
 
-from __future__ import annotations
-
-import argparse
 from itertools import islice
 from pathlib import Path
 
 import click
 
-from mmsimtrack.cli.options import parse_bbox, parse_source
+from mmsimtrack.cli.options import (
+    click_options,
+    expects,
+    parse_bbox,
+    parse_source,
+)
 
 FORMATS = ('onnx', 'openvino', 'torchscript', 'tensorrt')
 PRECISIONS = ('fp32', 'fp16', 'bf16', 'int8')
 
 
-def parse_batch(_, __, text: str) -> int | None:
+@expects('a number from 1 on, or dynamic')
+def parse_batch(text: str) -> int | None:
     """Read a number of targets, or `dynamic`, which is None."""
     if text == 'dynamic':
         return None
-    if not text.isdecimal() or int(text) < 1:
-        raise click.BadParameter(
-            f'found {text!r}, expected a number from 1 on, or dynamic'
-        )
+    if int(text) < 1:
+        raise ValueError
     return int(text)
 
 
-def parse_box(_, __, text: str | None) -> list[float] | None:
-    """Read x,y,w,h -> xyxy."""
-    try:
-        return text and parse_bbox(text)
-    except argparse.ArgumentTypeError as error:
-        raise click.BadParameter(str(error)) from None
+OPTIONS = {
+    '--out DIR': 'Folder to create.',
+    f'--format {"|".join(FORMATS)}': 'What to write.',
+    f'--precision {"|".join(PRECISIONS)}': 'In what to compute.',
+    '--batch N': 'Number of targets in a batch, or dynamic.',
+    '--weights FILE': 'Checkpoint.  [default: of the model]',
+    '--trust-checkpoint': 'Allow Python objects in --weights; loading them '
+    'can run code.',
+    '--clip SOURCE': 'Video or frames to compare with torch on, and to '
+    'calibrate int8 with.  [default: a drawn clip]',
+    '--box x,y,w,h': 'Target in its first frame.',
+    '--frames N': 'Number of frames of the clip to take.',
+    '--max-loss LOSS': 'Largest loss of overlap with the boxes of fp32, in '
+    'other precisions.',
+}
+KINDS = {
+    'out': {'required': True, 'type': Path},
+    'format': {
+        'type': click.Choice(FORMATS),
+        'default': 'onnx',
+        'name': 'format_',
+    },
+    'precision': {'type': click.Choice(PRECISIONS), 'default': 'fp32'},
+    'batch': {'type': parse_batch, 'default': 'dynamic'},
+    'box': {'type': parse_bbox},
+    'frames': {'type': click.IntRange(2), 'default': 20},
+    'max_loss': {'type': click.FloatRange(0, 1), 'default': 0.05},
+}
 
 
 @click.command(short_help='Write a tracker for other runtimes.')
 @click.argument('model')
-@click.option('--out', required=True, type=Path, help='Folder to create.')
-@click.option(
-    '--format',
-    'format_',
-    type=click.Choice(FORMATS),
-    default='onnx',
-    show_default=True,
-)
-@click.option(
-    '--precision',
-    type=click.Choice(PRECISIONS),
-    default='fp32',
-    show_default=True,
-)
-@click.option(
-    '--batch',
-    default='dynamic',
-    show_default=True,
-    callback=parse_batch,
-    help='Number of targets in a batch, or dynamic.',
-)
-@click.option('--weights', help='Checkpoint.  [default: of the model]')
-@click.option(
-    '--trust-checkpoint',
-    is_flag=True,
-    help='Allow Python objects in --weights; loading them can run code.',
-)
-@click.option(
-    '--clip',
-    help='Video or frames to compare with torch on, and to calibrate int8 '
-    'with.  [default: a drawn clip]',
-)
-@click.option(
-    '--box', callback=parse_box, help='Target x,y,w,h in its first frame.'
-)
-@click.option(
-    '--frames',
-    type=click.IntRange(2),
-    default=20,
-    show_default=True,
-    help='Number of frames of the clip to take.',
-)
-@click.option(
-    '--max-loss',
-    type=click.FloatRange(0, 1),
-    default=0.05,
-    show_default=True,
-    help='Largest loss of overlap with the boxes of fp32, in other '
-    'precisions.',
-)
+@click_options(OPTIONS, **KINDS)
 def export(
     model, out, weights, trust_checkpoint, clip, box, frames, **options
 ) -> None:

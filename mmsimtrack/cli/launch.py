@@ -14,8 +14,8 @@ from mmengine.logging import MMLogger
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
-from mmsimtrack.cli.settings import change_settings
-from mmsimtrack.fileio import lock_folder, naming_disk, read_config
+from mmsimtrack.cli.settings import read_settings
+from mmsimtrack.fileio import lock_folder, naming_disk
 
 # the number of a process, as launchers tell it
 RANKS = 'RANK', 'SLURM_PROCID', 'OMPI_COMM_WORLD_RANK'
@@ -32,9 +32,8 @@ def load_config(args: argparse.Namespace, training: bool = False) -> Config:
     named after the config.
     """
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    cfg = read_config(args.config)
+    cfg = read_settings(args.config, args.cfg_options, training)
     cfg.launcher = args.launcher
-    change_settings(cfg, args.cfg_options, training)
     name = osp.splitext(osp.basename(args.config))[0]
     cfg.work_dir = (
         args.work_dir or cfg.get('work_dir') or osp.join('work_dirs', name)

@@ -1,7 +1,5 @@
 """The command `mmsimtrack`; what it needs is imported once it is needed."""
 
-from __future__ import annotations
-
 import logging
 import sys
 import traceback

@@ -1,11 +1,10 @@
 """The command line of converters between an official code and ours."""
 
 import argparse
-from collections.abc import Callable
 
 from mmsimtrack.cli.options import add_options, add_trust_option
 from mmsimtrack.models.weights import trust_checkpoints
-from mmsimtrack.models.weights.simtrack import convert_file
+from mmsimtrack.models.weights.official import Official
 
 OPTIONS = {
     'src': 'checkpoint to read',
@@ -16,21 +15,17 @@ OPTIONS = {
 }
 
 
-def convert_official(
-    about: str, to_ours: Callable, to_official: Callable
-) -> None:
+def convert_official(about: str, official: Official) -> None:
     """Convert one file, as the command line says.
 
     Args:
         about: Its first line is the description in `--help`.
-        to_ours: See `convert_file`.
-        to_official: See `convert_file`.
+        official: The code that the file comes from, or is for.
     """
     parser = argparse.ArgumentParser(description=about.split('\n')[0])
     rename = {'action': 'append', 'default': []}
     add_options(parser, OPTIONS, rename=rename)
     add_trust_option(parser)
     args = parser.parse_args()
-    names = to_ours, to_official
     with trust_checkpoints(args.trust_checkpoint):
-        convert_file(args.src, args.dst, args.reverse, args.rename, names)
+        official.convert_file(args.src, args.dst, args.reverse, args.rename)

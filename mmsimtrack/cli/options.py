@@ -5,6 +5,8 @@ Nothing heavy is imported before an option needs it.
 
 import argparse
 import math
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 
 import click
@@ -16,6 +18,14 @@ PATHS = (*PATHS.split(), 'boxes', 'checkpoint', 'results_dir', 'out_dir')
 
 class BadValue(click.BadParameter, argparse.ArgumentTypeError):
     """A value that an option refuses, whichever library reads the option."""
+
+
+def make_parser(description: str) -> argparse.ArgumentParser:
+    """Make the parser of a tool; `--help` shows the text as it is."""
+    return argparse.ArgumentParser(
+        description=description,
+        formatter_class=argparse.RawTextHelpFormatter,
+    )
 
 
 def add_options(
@@ -37,6 +47,33 @@ def add_options(
         elif flag[0] == '-':
             kind = kind or {'action': 'store_true'}
         parser.add_argument(flag, help=help_, **kind)
+
+
+def click_options(options: dict[str, str], **about: dict) -> Callable:
+    """Add options that a table describes to a command of click.
+
+    Args:
+        options: See `add_options`. A switch `--no-x` turns `x` off.
+        **about: What else `click.option` should know, by name; `name` is
+            another name of the argument of the command.
+    """
+
+    def add(command: Callable) -> Callable:
+        for text, help_ in reversed(options.items()):
+            flag, _, metavar = text.partition(' ')
+            name = flag[2:].replace('-', '_')
+            kind = {'metavar': metavar} if metavar else {'is_flag': True}
+            if flag.startswith('--no-'):
+                kind = {'name': name[3:], 'flag_value': False, 'default': True}
+            kind |= {'help': help_, **about.get(name, {})}
+            kind.setdefault(
+                'show_default', 'default' in kind and bool(metavar)
+            )
+            option = click.option(flag, kind.pop('name', name), **kind)
+            command = option(command)
+        return command
+
+    return add
 
 
 def add_common_options(parser: argparse.ArgumentParser) -> None:
@@ -85,15 +122,30 @@ def add_trust_option(parser: argparse.ArgumentParser) -> None:
     add_options(parser, {'--trust-checkpoint': text + 'the file'})
 
 
+def expects(expected: str) -> Callable:
+    """Let a function that reads an option say what it expects.
+
+    Its `ValueError` becomes a `BadValue`.
+    """
+
+    def decorate(read: Callable) -> Callable:
+        @wraps(read)
+        def parse(text: str):
+            try:
+                return read(text)
+            except ValueError:
+                message = f'found {text!r}, expected {expected}'
+                raise BadValue(message) from None
+
+        return parse
+
+    return decorate
+
+
+@expects('four numbers x,y,w,h in pixels, such as 204,150,17,50')
 def parse_bbox(text: str) -> list[float]:
-    """Read four numbers x,y,w,h in pixels -> xyxy."""
-    try:
-        x, y, w, h = (float(value) for value in text.split(','))
-    except ValueError:
-        raise BadValue(
-            f'found {text!r}, expected four numbers x,y,w,h in pixels, such '
-            'as 204,150,17,50'
-        ) from None
+    """Read finite numbers x,y,w,h in pixels, w and h above 0 -> xyxy."""
+    x, y, w, h = map(float, text.split(','))
     if not all(map(math.isfinite, (x, y, w, h))) or w <= 0 or h <= 0:
         raise BadValue(
             f'found {text!r}, expected finite numbers x,y,w,h with a width '
@@ -107,23 +159,31 @@ def parse_source(text: str) -> str | int:
     return int(text) if text.isdigit() and not Path(text).exists() else text
 
 
+@expects('an image file such as attention.png')
 def parse_image(text: str) -> str:
     """Check that OpenCV can write images with the ending of a path."""
     import cv2
 
     if not cv2.haveImageWriter(text):
-        raise BadValue(
-            f'found {text!r}, expected an image file such as attention.png'
-        )
+        raise ValueError
     return text
 
 
+@expects('whole numbers between commas, such as 2,4,6')
 def parse_numbers(text: str) -> list[int]:
     """Read whole numbers between commas."""
-    try:
-        return [int(number) for number in text.split(',')]
-    except ValueError:
-        raise BadValue(
-            f'found {text!r}, expected whole numbers between commas, such as '
-            '2,4,6'
-        ) from None
+    return [int(number) for number in text.split(',')]
+
+
+def at_least(
+    least: float, below: float = math.inf, kind: type = int
+) -> Callable[[str], float]:
+    """Make the type of an option: a number from `least` on."""
+
+    def parse(text: str) -> float:
+        if not least <= kind(text) < below:
+            limit = f' and < {below}' if below < math.inf else ''
+            raise BadValue(f'found {text}, expected >= {least}{limit}')
+        return kind(text)
+
+    return parse

@@ -1,12 +1,11 @@
 """Checks of a config before anything slow begins."""
 
-from __future__ import annotations
-
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from difflib import get_close_matches
+from fnmatch import fnmatchcase
 from inspect import Parameter, signature
 from multiprocessing import get_all_start_methods
 from numbers import Integral, Real
@@ -19,6 +18,7 @@ from torch.utils.data import DataLoader
 
 from mmsimtrack import registry
 from mmsimtrack.benchmarks import dataset_config
+from mmsimtrack.fileio import PathLike, read_config
 from mmsimtrack.registry import DATASETS, MODELS
 
 # what a config may hold at its top: what runners take, and their kind
@@ -38,6 +38,7 @@ KEYS = {
         *signature(Runner.save_checkpoint).parameters,
         *('type', 'priority'),
     },
+    'train_dataloader.dataset.sampling': 'max_gap min_frames min_visible mode',
     'model.exemplar': 'size factor',
     'model.search': 'size factor',
     'model.backbone.arch': 'embed_dims num_layers num_heads depths '
@@ -93,93 +94,77 @@ def _part_of(*types: type) -> tuple[str, Callable]:
     return expected, lambda x: x is None or isinstance(x, types)
 
 
-SWITCH = 'True or False', lambda x: isinstance(x, bool)
-ABOVE_0 = 'a number above 0', lambda x: _is_number(x) and x > 0
-FROM_0 = 'a number, 0 or more', lambda x: _is_number(x) and x >= 0
-INTERVAL = (
-    'a whole number above 0, or -1 for never',
-    lambda x: x == -1 or _whole(1)[1](x),
-)
-DTYPES = (None, 'float16', 'bfloat16')
+def _one_of(*values) -> tuple[str, Callable]:
+    """Make the rule for a setting with a few values."""
+    return f'one of {", ".join(map(str, values))}', values.__contains__
+
+
 NEEDED = {
     'train': ('model', 'train_dataloader', 'train_cfg', 'optim_wrapper'),
     'test': ('model', 'test_dataloader', 'test_cfg', 'test_evaluator'),
 }
-# what a value must be, where it is set
-VALUES = {
-    'train_cfg.max_epochs': _whole(1),
-    'train_cfg.val_interval': _whole(1),
-    'train_cfg.val_begin': _whole(1),
-    'train_dataloader.batch_size': _whole(1),
-    'train_dataloader.num_workers': _whole(0),
-    'train_dataloader.sampler.num_pairs': _whole(1),
+# patterns of settings -> what their values must be: words, and a function
+RULES = {
+    'train_cfg.max_epochs train_cfg.val_interval train_cfg.val_begin '
+    '*_dataloader.batch_size train_dataloader.sampler.num_pairs '
+    '*.sampling.max_gap *.sampling.min_frames default_hooks.logger.interval '
+    'optim_wrapper.accumulative_counts test_cfg.num_slots '
+    'model.exemplar.size model.search.size model.backbone.patch_size '
+    'model.backbone.arch.embed_dims model.backbone.arch.num_heads '
+    'model.head.channels': _whole(1),
+    '*_dataloader.num_workers randomness.seed *.foveal_size': _whole(0),
+    '*.sampling.min_visible': _whole(2),
+    'default_hooks.checkpoint.interval *.max_keep_ckpts': (
+        'a whole number above 0, or -1 for never',
+        lambda x: x == -1 or _whole(1)[1](x),
+    ),
+    'optim_wrapper.clip_grad.max_norm auto_scale_lr.base_batch_size '
+    'model.exemplar.factor model.search.factor': (
+        'a number above 0',
+        lambda x: _is_number(x) and x > 0,
+    ),
+    'optim_wrapper.optimizer.lr optim_wrapper.optimizer.weight_decay '
+    'model.clip_margin model.train_cfg.jitter.*': (
+        'a number, 0 or more',
+        lambda x: _is_number(x) and x >= 0,
+    ),
     'train_dataloader.dataset.ratios': (
         'numbers, 0 or more, not all of them 0',
         _are_ratios,
     ),
-    'train_dataloader.dataset.sampling.max_gap': _whole(1),
-    'train_dataloader.dataset.sampling.min_frames': _whole(1),
-    'train_dataloader.dataset.sampling.min_visible': _whole(2),
-    'test_dataloader.batch_size': _whole(1),
-    'test_dataloader.num_workers': _whole(0),
-    'val_dataloader.batch_size': _whole(1),
-    'val_dataloader.num_workers': _whole(0),
-    'default_hooks.checkpoint.interval': INTERVAL,
-    'default_hooks.checkpoint.max_keep_ckpts': INTERVAL,
-    'default_hooks.logger.interval': _whole(1),
-    'optim_wrapper.accumulative_counts': _whole(1),
-    'optim_wrapper.optimizer.lr': FROM_0,
-    'optim_wrapper.optimizer.weight_decay': FROM_0,
-    'optim_wrapper.clip_grad.max_norm': ABOVE_0,
-    'auto_scale_lr.base_batch_size': ABOVE_0,
-    'randomness.seed': _whole(0),
-    'model.exemplar.size': _whole(1),
-    'model.exemplar.factor': ABOVE_0,
-    'model.search.size': _whole(1),
-    'model.search.factor': ABOVE_0,
-    'model.clip_margin': FROM_0,
-    'model.train_cfg.jitter.center': FROM_0,
-    'model.train_cfg.jitter.scale': FROM_0,
-    'test_cfg.num_slots': _whole(1),
-    'test_cfg.amp_dtype': (
-        f'one of {", ".join(map(str, DTYPES))}',
-        DTYPES.__contains__,
+    'resume randomness.deterministic randomness.diff_rank_seed': (
+        'True or False',
+        lambda x: isinstance(x, bool),
     ),
-    'test_cfg.resume': (
-        'True, False or None',
-        lambda x: x is None or isinstance(x, bool),
-    ),
-    'resume': SWITCH,
-    'randomness.deterministic': SWITCH,
-    'randomness.diff_rank_seed': SWITCH,
-    'log_level': (
-        'one of DEBUG, INFO, WARNING, ERROR',
-        ('DEBUG', 'INFO', 'WARNING', 'ERROR').__contains__,
-    ),
-    'env_cfg.mp_cfg.mp_start_method': (
-        f'one of {", ".join(get_all_start_methods())}',
-        get_all_start_methods().__contains__,
-    ),
-    'model.backbone.patch_size': _whole(1),
-    'model.backbone.tokenizer.foveal_size': _whole(0),
-    'model.backbone.arch.embed_dims': _whole(1),
-    'model.backbone.arch.num_heads': _whole(1),
-    'model.head.channels': _whole(1),
+    'test_cfg.resume': _part_of(bool),
+    'load_from': _part_of(str),
+    'test_cfg.amp_dtype': _one_of(None, 'float16', 'bfloat16'),
+    'log_level': _one_of('DEBUG', 'INFO', 'WARNING', 'ERROR'),
+    'env_cfg.mp_cfg.mp_start_method': _one_of(*get_all_start_methods()),
     'custom_hooks': _part_of(list),
-    'default_hooks': _part_of(dict),
-    'default_hooks.checkpoint': _part_of(dict),
-    'default_hooks.logger': _part_of(dict),
-    'param_scheduler': _part_of(dict, list),
-    'test_cfg': _part_of(dict),
-    'test_evaluator': _part_of(dict, list),
-    'val_cfg': _part_of(dict),
-    'val_dataloader': _part_of(dict),
-    'val_evaluator': _part_of(dict, list),
-    'load_from': (
-        'a path or None',
-        lambda x: x is None or isinstance(x, str),
-    ),
+    'default_hooks default_hooks.checkpoint default_hooks.logger test_cfg '
+    'val_cfg val_dataloader': _part_of(dict),
+    'param_scheduler test_evaluator val_evaluator': _part_of(dict, list),
 }
+
+
+def read_settings(
+    path: PathLike, options: Mapping[str, object], training: bool = False
+) -> Config:
+    """Read a config, change it by `--cfg-options`, and check all of it.
+
+    Args:
+        path: The config file.
+        options: Values of settings, by their names with dots.
+        training: See `check_settings`.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it cannot be read; see also `change_settings`.
+    """
+    cfg = read_config(path)
+    change_settings(cfg, options, training)
+    return cfg
 
 
 def change_settings(
@@ -193,48 +178,13 @@ def change_settings(
         training: See `check_settings`.
 
     Raises:
-        ValueError: If a setting is not there and looks misspelt, would have
-            no effect, or makes no sense.
+        ValueError: If a setting would have no effect, or makes no sense.
     """
-    check_options(cfg, options)
     try:
         cfg.merge_from_dict(options)
     except (LookupError, TypeError) as error:
         raise ValueError(f'--cfg-options: {error.args[0]}') from None
     check_settings(cfg, training)
-
-
-def check_options(cfg: Config, options: Iterable[str]) -> None:
-    """Refuse changes of settings that are not there, if they look misspelt.
-
-    Args:
-        cfg: The config as it was read.
-        options: Names of settings, with dots.
-
-    Raises:
-        ValueError: Names the setting, and the nearest one that exists.
-    """
-    for option in options:
-        place, found = '', cfg
-        for key in option.split('.'):
-            place = f'{place}.{key}'.lstrip('.')
-            if isinstance(found, (str, Real)):  # also True and False
-                raise ValueError(
-                    f'--cfg-options: {option} is no setting, since '
-                    f'{place.rpartition(".")[0]} is {found!r}. Correct it.'
-                )
-            if isinstance(found, list) and key.isdecimal():
-                found = dict(enumerate(found)).get(int(key))
-                continue
-            if not hasattr(found, 'keys'):
-                break
-            if key not in found:
-                known = {*found, *(TOP if found is cfg else ())}
-                near = get_close_matches(key, known, 1, 0.8)
-                if near or (found is cfg and key not in TOP):
-                    _check_key(place, known, '--cfg-options')
-                break
-            found = found[key]
 
 
 def check_settings(cfg: Config, training: bool = False) -> None:
@@ -248,61 +198,68 @@ def check_settings(cfg: Config, training: bool = False) -> None:
     Raises:
         ValueError: Names the setting and what is expected.
     """
-    for key in _without_effect(cfg):
-        _check_key(key, TOP, str(cfg.filename))
-    for place, names in KEYS.items():
-        found = _find(cfg, place)
-        names = {*names.split(), 'type'} if isinstance(names, str) else names
-        for key in found if hasattr(found, 'keys') else ():
-            _check_key(f'{place}.{key}', names, str(cfg.filename))
-    for place, (expected, fits) in VALUES.items():
-        value = _find(cfg, place, fits)
-        if value is not fits and not fits(value):
+    unused, where = list(_without_effect(cfg)), str(cfg.filename)
+    for key in unused:
+        _check_key(key, {*TOP, *cfg} - {*unused}, where)
+    for top, whole in cfg.items():
+        names = REGISTRIES.get(top.rpartition('_')[2], '').split()
+        registries = [getattr(registry, name) for name in names]
+        for place, part in _walk(top, whole):
+            _check_value(place, part, where)
+            if hasattr(part, 'keys'):
+                is_known = training or '.loss_' not in place
+                _check_keys(place, part, registries * is_known, where)
+
+
+def _walk(place: str, part) -> Iterator[tuple[str, object]]:
+    """Yield a part of a config and all parts of it, with their places."""
+    yield place, part
+    children = enumerate(part) if isinstance(part, (list, tuple)) else ()
+    for key, each in part.items() if hasattr(part, 'keys') else children:
+        yield from _walk(f'{place}.{key}', each)
+
+
+def _check_value(place: str, value, where: str) -> None:
+    """Refuse a value against the rules."""
+    for patterns, (expected, fits) in RULES.items():
+        is_meant = any(fnmatchcase(place, p) for p in patterns.split())
+        if is_meant and not fits(value):
             raise ValueError(
                 f'{place} is {value!r}, expected {expected}. Change it in '
-                f'{cfg.filename} or in --cfg-options.'
+                f'{where} or in --cfg-options.'
             )
-    for hook in cfg.get('default_hooks') or ():
-        if near := get_close_matches(hook, HOOKS.split(), 1, 0.8):
-            _check_key(f'default_hooks.{hook}', near, str(cfg.filename))
-    for place, part in cfg.items():
-        names = REGISTRIES.get(place.rpartition('_')[2], '').split()
-        registries = [getattr(registry, name) for name in names]
-        where = str(cfg.filename)
-        _check_arguments(place, part, registries, where, training)
 
 
-def _check_arguments(
-    place: str, part, registries: list, where: str, training: bool
+def _check_keys(
+    place: str, part: Mapping, registries: list, where: str
 ) -> None:
-    """Refuse keys that are no arguments of what a `type` names.
+    """Refuse keys that nothing reads.
 
     Args:
         place: Name of the setting.
-        part: Its value, of which all dictionaries are checked.
-        registries: What knows the types.
+        part: Its value. The keys are arguments of what its `type` names, if
+            it has one.
+        registries: What knows the types; types are not looked up if empty.
         where: File, for the error.
-        training: See `check_settings`.
     """
-    if not registries or ('.loss_' in place and not training):
-        return
-    children = enumerate(part) if isinstance(part, (list, tuple)) else ()
-    if hasattr(part, 'keys'):
-        children = part.items()
-        name = part.get('type', 'OptimWrapper' * (place == 'optim_wrapper'))
-        if name and isinstance(name, str):
-            class_ = _find_type(f'{place}.type', name, registries)
-            names = _find_arguments(class_)
-            if class_ is EMAHook:  # which hands the rest on
-                mean = part.get('ema_type', 'ExponentialMovingAverage')
-                mean = _find_type(f'{place}.ema_type', mean, [MODELS])
-                names = {*signature(EMAHook).parameters}
-                names |= _find_arguments(mean)
-            for key in part if names else ():
-                _check_key(f'{place}.{key}', names | BUILDERS, where)
-    for key, each in children:
-        child = f'{place}.{key}'
-        _check_arguments(child, each, registries, where, training)
+    known = KEYS.get(place)
+    if isinstance(known, str):
+        known = {*known.split(), 'type'}
+    for key in part if known else ():
+        _check_key(f'{place}.{key}', known, where)
+    for hook in part if place == 'default_hooks' else ():
+        if near := get_close_matches(hook, HOOKS.split(), 1, 0.8):
+            _check_key(f'{place}.{hook}', near, where)
+    name = part.get('type', 'OptimWrapper' * (place == 'optim_wrapper'))
+    if registries and name and isinstance(name, str):
+        class_ = _find_type(f'{place}.type', name, registries)
+        known = _find_arguments(class_)
+        if class_ is EMAHook:  # which hands the rest on
+            mean = part.get('ema_type', 'ExponentialMovingAverage')
+            mean = _find_type(f'{place}.ema_type', mean, [MODELS])
+            known = {*signature(EMAHook).parameters} | _find_arguments(mean)
+        for key in part if known else ():
+            _check_key(f'{place}.{key}', known | BUILDERS, where)
 
 
 def _find_type(place: str, name: str, registries: list):
@@ -345,9 +302,10 @@ def _without_effect(cfg: Config) -> Iterator[str]:
         word = rf'\b{re.escape(key)}\b'
         used = re.search(rf'(?<![./]){word}(?!\s*=(?!=)|/)', bare)
         if not (used or re.search(rf'_base_\.{word}', text)):
-            if _is_dumped(cfg):
-                return
-            yield key
+            # mmengine fills in helpers, but not those of the command line
+            in_file = re.search(rf'^{word}\s*=', text, re.M)
+            if not (in_file and _is_dumped(cfg)):
+                yield key
 
 
 def _is_dumped(cfg: Config) -> bool:
@@ -370,15 +328,6 @@ def _check_key(name: str, known: Iterable[str], where: str) -> None:
             f'{where}: nothing reads the setting {name}, so it would have no '
             f'effect. Did you mean {near}? Correct it, or leave it out.'
         )
-
-
-def _find(cfg: Mapping, place: str, default=None):
-    """Look a setting up, whose name has dots."""
-    for key in filter(None, place.split('.')):
-        if not hasattr(cfg, 'keys') or key not in cfg:
-            return default
-        cfg = cfg[key]
-    return cfg
 
 
 def check_roots(cfg: Config, stages: Iterable[str]) -> None:

@@ -16,7 +16,7 @@ from mmsimtrack.cli.launch import (
 from mmsimtrack.cli.options import add_common_options, add_options
 from mmsimtrack.cli.settings import check_roots
 from mmsimtrack.evaluation.functional import KITS
-from mmsimtrack.evaluation.reports import write_json
+from mmsimtrack.fileio import write_json
 from mmsimtrack.models.weights import load_model
 
 OPTIONS = {

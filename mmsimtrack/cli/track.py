@@ -16,32 +16,39 @@ from typing import TYPE_CHECKING
 import click
 
 from mmsimtrack.cli.app import draw_boxes
-from mmsimtrack.cli.options import BadValue, parse_bbox, parse_source
+from mmsimtrack.cli.options import (
+    BadValue,
+    click_options,
+    expects,
+    parse_bbox,
+    parse_source,
+)
 
 if TYPE_CHECKING:
     import numpy as np
 
 DEFAULT_MODEL = 'sim_s16-6l_real'
 FORMATS = ('csv', 'json', 'mot', 'coco', 'txt')
+BACKENDS = ('auto', 'torch', 'onnxruntime', 'openvino')
+PRECISIONS = ('auto', 'fp32', 'bf16', 'fp16')
 
 
+@expects('FRAME:x,y,w,h or FRAME:x,y,w,h:ID, such as 250:204,151,17,50')
 def parse_start(text: str) -> tuple[int, int | None, list[float]]:
     """Read FRAME:x,y,w,h or FRAME:x,y,w,h:ID -> frame, id, xyxy."""
     frame, _, rest = text.partition(':')
     box, _, id_ = rest.partition(':')
     if not frame.isdecimal() or not (id_ or '1').isdecimal():
-        raise BadValue(
-            f'found {text!r}, expected FRAME:x,y,w,h or FRAME:x,y,w,h:ID, '
-            'such as 250:204,151,17,50'
-        )
+        raise ValueError
     return int(frame), int(id_) if id_ else None, parse_bbox(box)
 
 
+@expects(f'some of {",".join(FORMATS)}')
 def parse_formats(text: str) -> list[str]:
     """Read names of formats between commas."""
     names = list(dict.fromkeys(filter(None, text.split(','))))
     if not names or set(names) - set(FORMATS):
-        raise BadValue(f'found {text!r}, expected some of {",".join(FORMATS)}')
+        raise ValueError
     return names
 
 
@@ -60,7 +67,7 @@ def parse_device(text: str) -> str:
     return text
 
 
-OPTIONS = {  # those without a value are flags
+OPTIONS = {
     '--box x,y,w,h': 'Target in the first frame, in pixels. Repeat it for '
     'more targets; with several sources, give one box for each.',
     '--box-at FRAME:x,y,w,h[:ID]': 'Start a target in a later frame. With '
@@ -88,48 +95,23 @@ OPTIONS = {  # those without a value are flags
     '--trust-checkpoint': 'Allow Python objects in --weights; loading them '
     'can run code.',
 }
-TYPES = {
-    '--box': parse_bbox,
-    '--box-at': parse_start,
-    '--start': click.IntRange(0),
-    '--end': click.IntRange(1),
-    '--step': click.IntRange(1),
-    '--format': parse_formats,
-    '--device': parse_device,
-    '--backend': click.Choice(['auto', 'torch', 'onnxruntime', 'openvino']),
-    '--precision': click.Choice(['auto', 'fp32', 'bf16', 'fp16']),
+KINDS = {
+    'box': {'type': parse_bbox, 'multiple': True},
+    'box_at': {'type': parse_start, 'multiple': True},
+    'start': {'type': click.IntRange(0), 'default': 0},
+    'end': {'type': click.IntRange(1)},
+    'step': {'type': click.IntRange(1), 'default': 1},
+    'out_dir': {'default': 'work_dirs/track'},
+    'format': {'type': parse_formats, 'default': 'csv', 'name': 'formats'},
+    'device': {'type': parse_device},
+    'backend': {'type': click.Choice(BACKENDS), 'default': 'auto'},
+    'precision': {'type': click.Choice(PRECISIONS), 'default': 'auto'},
 }
-NAMES = {'--no-video': 'video', '--no-sheet': 'sheet', '--format': 'formats'}
-DEFAULTS = {
-    '--start': 0,
-    '--step': 1,
-    '--out-dir': 'work_dirs/track',
-    '--format': 'csv',
-    '--backend': 'auto',
-    '--precision': 'auto',
-}
-
-
-def _add_options(function):
-    """Add the options of the tables to a command."""
-    for text, help_ in reversed(OPTIONS.items()):
-        flag, _, metavar = text.partition(' ')
-        about = {'is_flag': True}
-        if flag.startswith('--no-'):
-            about = {'flag_value': False, 'default': True}
-        if metavar:
-            about = {'metavar': metavar, 'type': TYPES.get(flag)}
-        if flag in DEFAULTS:
-            about |= {'default': DEFAULTS[flag], 'show_default': True}
-        about['multiple'] = flag.startswith('--box')
-        name = NAMES.get(flag, flag[2:].replace('-', '_'))
-        function = click.option(flag, name, help=help_, **about)(function)
-    return function
 
 
 @click.command(short_help='Follow targets in videos, cameras, streams.')
 @click.argument('sources', metavar='SOURCE...', nargs=-1, required=True)
-@_add_options
+@click_options(OPTIONS, **KINDS)
 def track(sources, box, box_at, start, end, step, show, **options) -> int:
     """Follow targets from frame to frame, and write their boxes.
 

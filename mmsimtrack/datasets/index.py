@@ -122,7 +122,6 @@ def encode(texts: Iterable[str]) -> np.ndarray:
 def write_index(path: Path, arrays: dict[str, np.ndarray]) -> None:
     """Write a folder of columns, which appears once it is complete."""
     path = path.expanduser()
-    path.parent.mkdir(parents=True, exist_ok=True)
     with replace_atomically(path, is_folder=True) as temporary:
         for name, array in arrays.items():
             np.save(temporary / f'{name}.npy', array)

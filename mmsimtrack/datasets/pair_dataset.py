@@ -2,6 +2,7 @@
 
 import functools
 import logging
+import os.path as osp
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -24,7 +25,7 @@ from mmsimtrack.datasets.video_sequence import VideoSequence
 from mmsimtrack.log import log, warn
 from mmsimtrack.registry import DATASETS, TRANSFORMS
 from mmsimtrack.structures import CropWindow
-from mmsimtrack.structures.bbox import MOST_FRAMES
+from mmsimtrack.structures.bbox import MOST_FRAMES, is_huge
 
 # a pair is redrawn when a crop misses its frame or, if so wished, when a
 # frame is corrupt
@@ -119,6 +120,7 @@ class PairDataset(Dataset):
                 continue
             if pair is not None:
                 pair.update(sequence=sequence.name, frames=tuple(frames))
+                pair['folder'] = osp.dirname(sequence.frame_template)
                 return pair | {'num_corrupt': len(corrupt)}
         last = f' The last corrupt frame: {corrupt[-1]}' if corrupt else ''
         raise RuntimeError(
@@ -176,10 +178,10 @@ class PairDataset(Dataset):
             frame, reduction = frames[t]
             shape = np.multiply(frame.shape[:2], reduction)
             padded = window.padded_share(shape)
-            is_huge = max(bbox[2:] - bbox[:2]) > MOST_FRAMES * max(shape)
-            if padded == 1 or is_huge:
+            too_large = is_huge(bbox[2:] - bbox[:2], shape)
+            if padded == 1 or too_large:
                 window = CropWindow.around(bbox, **getattr(self, view))
-                if is_huge or window.padded_share(shape) == 1:
+                if too_large or window.padded_share(shape) == 1:
                     _warn_outside(sequence, t)
                 return None
             in_crop = window.to_crop(bbox)

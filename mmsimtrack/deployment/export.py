@@ -1,7 +1,5 @@
 """Write the networks of a tracker for other runtimes, and prove them."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import logging
@@ -19,8 +17,9 @@ from torch import Tensor, nn
 from mmsimtrack.apis.sot_inferencer import Tracker as TorchTracker
 from mmsimtrack.fileio import replace_atomically
 from mmsimtrack.models import SOTTracker
+from mmsimtrack.optional import need
 from mmsimtrack.runtime import Tracker
-from mmsimtrack.runtime.tracker import VERSION
+from mmsimtrack.runtime.tracker import VERSION, digest
 from mmsimtrack.structures import CropWindow, aligned_iou
 from mmsimtrack.structures.tracking import CALIBRATION_VIEWS, next_bboxes
 
@@ -122,24 +121,23 @@ def export(
     _check(out, format_, precision)
     frames, bbox = clip or draw_clip()
     expected = follow(TorchTracker(model, device='cpu'), frames, bbox)
-    out.parent.mkdir(parents=True, exist_ok=True)
     with replace_atomically(out, is_folder=True) as folder:
         settings = _write_networks(model, folder, format_, batch)
         settings['model'] = name
-        _write_settings(folder, settings)
-        if precision == 'int8' and format_ == 'onnx':
+        write_settings(folder, settings)
+        if precision == 'int8':
             _quantize(folder, frames, bbox)
         if precision == 'fp16' and format_ == 'onnx':
             _halve(folder)
         if format_ == 'openvino':
-            _convert_to_openvino(folder, precision, frames, bbox)
+            _convert_to_openvino(folder, precision)
             settings['files'] = _files('openvino')
         if format_ == 'tensorrt':
             _write_tensorrt(folder, settings, precision)
             precision = 'fp32'  # of the networks that the script reads
         settings.update(precision=precision)
         settings['format'] = 'onnx' if format_ == 'tensorrt' else format_
-        _write_settings(folder, settings)
+        write_settings(folder, settings)
         tracker = Tracker(folder)
         # rounding can lead a tracker to another side of an ambiguous target
         given = None if precision == 'fp32' else expected
@@ -210,7 +208,7 @@ def follow(
     bboxes = []
     for t, frame in enumerate(frames[1:]):
         if given is not None and t:
-            tracker._bboxes = given[t - 1][None]
+            tracker._known['bboxes'] = given[t - 1][None]
         bboxes.append(tracker.update(frame)[1])
     return np.stack(bboxes)
 
@@ -246,14 +244,19 @@ def _files(format_: str) -> dict[str, str]:
     return {name: f'{name}.{ending}' for name in ('exemplar', 'search')}
 
 
-def _examples(model: SOTTracker, count: int) -> dict[str, tuple]:
-    """Make both networks, each with inputs for a number of targets."""
-    sides = model.exemplar['size'], model.search['size']
+def draw_inputs(model: SOTTracker, count: int) -> tuple[Tensor, ...]:
+    """Draw exemplar crops (B, 3, S, S) uint8, boxes in them, search crops."""
     exemplar, search = (
         torch.randint(0, 256, (count, 3, side, side), dtype=torch.uint8)
-        for side in sides
+        for side in (model.exemplar['size'], model.search['size'])
     )
     bbox = torch.tensor([[0.25, 0.25, 0.75, 0.75]]).repeat(count, 1)
+    return exemplar, bbox, search
+
+
+def _examples(model: SOTTracker, count: int) -> dict[str, tuple]:
+    """Make both networks, each with inputs for a number of targets."""
+    exemplar, bbox, search = draw_inputs(model, count)
     first, second = _Exemplar(model).eval(), _Search(model).eval()
     memory = first(exemplar, bbox)
     second(search, *memory)  # computes the prior
@@ -317,10 +320,7 @@ def _write_networks(
         'exemplar': model.exemplar,
         'search': model.search,
         'memory': [list(each.shape[1:]) for each in memory],
-        'clip_margin': model.clip_margin,
-        'size_smoothing': model.size_smoothing,
-        'calibrate': model.calibrate,
-        'lost': asdict(model.lost) if model.lost else None,
+        **asdict(model.rules),
         'calibration_views': CALIBRATION_VIEWS,
         'rules': RULES,
         'test_vectors': _test_vectors(model),
@@ -345,7 +345,8 @@ def _write_onnx(network, example, path: Path, is_open: bool, **names) -> None:
     The exporter gets a program whose batch is known to be open: given the
     network, it would fix the batch of one that does not allow for it.
     """
-    _need('onnx', 'onnxscript', 'onnxruntime')
+    for package in ('onnx', 'onnxscript', 'onnxruntime'):
+        need(package, 'this export', 'onnx onnxscript onnxruntime')
     program = _program(network, example, is_open)
     torch.onnx.export(
         program,
@@ -377,8 +378,8 @@ def _test_vectors(model: SOTTracker) -> dict:
     predicted = [[0.4, 0.45, 0.62, 0.6], [0.3, 0.4, 0.55, 0.7]]
     found = np.stack([w.to_frame(p) for w, p in zip(windows, predicted)])
     frames, bias = [np.empty((120, 160, 3))] * 2, np.full((2, 4), 0.05)
-    bias = bias if model.calibrate else None
-    options = model.clip_margin, model.size_smoothing, bias
+    bias = bias if model.rules.calibrate else None
+    options = model.rules.clip_margin, model.rules.size_smoothing, bias
     bboxes, _ = next_bboxes(found, np.ones(2), given, frames, *options)
     return {
         'frame': [160, 120],
@@ -390,27 +391,17 @@ def _test_vectors(model: SOTTracker) -> dict:
     }
 
 
-def _write_settings(folder: Path, settings: dict) -> None:
+def write_settings(folder: Path, settings: dict) -> None:
     """Write `tracker.json`, with the sums of the files beside it."""
     files = sorted(f for f in folder.iterdir() if f.name != 'tracker.json')
     sums = {
         file.name: hashlib.sha256(file.read_bytes()).hexdigest()
         for file in files
     }
-    text = json.dumps({**settings, 'sha256': sums}, indent=1)
+    settings = {**settings, 'sha256': sums}
+    settings['digest'] = digest(settings)
+    text = json.dumps(settings, indent=1)
     (folder / 'tracker.json').write_text(text + '\n', 'utf-8')
-
-
-def _need(*packages: str) -> None:
-    """Say how to install what an export needs."""
-    for package in packages:
-        try:
-            __import__(package)
-        except ImportError:
-            raise ImportError(
-                f'{package} is not installed, but needed for this export. '
-                f'Run: pip install {" ".join(packages)}'
-            ) from None
 
 
 def _quantize(folder: Path, frames, bbox) -> None:
@@ -462,13 +453,9 @@ def _halve(folder: Path) -> None:
         onnx.save(half, path)
 
 
-def _convert_to_openvino(folder: Path, precision: str, frames, bbox) -> None:
+def _convert_to_openvino(folder: Path, precision: str) -> None:
     """Replace the ONNX files by those of OpenVINO."""
-    _need('openvino')
-    import openvino
-
-    if precision == 'int8':
-        _quantize(folder, frames, bbox)
+    openvino = need('openvino', 'this export')
     for path in list(folder.glob('*.onnx')):
         openvino.save_model(
             openvino.convert_model(path),
@@ -489,26 +476,17 @@ def _write_tensorrt(folder: Path, settings: dict, precision: str) -> None:
         'set -e',
         'cd "$(dirname "$0")"',
     ]
-    sizes = {'bbox': '4'}
-    for name in ('exemplar', 'search'):
-        side = settings[name]['size']
-        sizes[name] = f'3x{side}x{side}'
-    for i, shape in enumerate(settings['memory']):
-        sizes[f'memory{i}'] = 'x'.join(map(str, shape))
     for name, file in settings['files'].items():
-        graph = onnx.load(folder / file).graph
+        command = f'trtexec --onnx={file} --saveEngine={name}.engine'
+        command += ' --fp16' * (precision == 'fp16')
         # without those that the network makes no use of
-        inputs = [each.name for each in graph.input]
-        command = f'trtexec --onnx={name}.onnx --saveEngine={name}.engine'
-        if precision == 'fp16':
-            command += ' --fp16'
-        if settings['batch'] is None:
-            for limit, count in (
-                ('min', 1),
-                ('opt', 1),
-                ('max', '${BATCH:-8}'),
-            ):
-                shapes = ','.join(f'{i}:{count}x{sizes[i]}' for i in inputs)
-                command += f' --{limit}Shapes={shapes}'
+        sizes = {}
+        for each in onnx.load(folder / file).graph.input:
+            sides = [d.dim_value for d in each.type.tensor_type.shape.dim[1:]]
+            sizes[each.name] = 'x'.join(map(str, sides))
+        for limit, count in ('min', 1), ('opt', 1), ('max', '${BATCH:-8}'):
+            if settings['batch'] is None:
+                shapes = (f'{k}:{count}x{size}' for k, size in sizes.items())
+                command += f' --{limit}Shapes={",".join(shapes)}'
         lines.append(command)
     (folder / 'build_engines.sh').write_text('\n'.join(lines) + '\n')

@@ -1,7 +1,5 @@
 """Let a tracker in torch run its networks by the fastest runtime."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os
@@ -21,8 +19,7 @@ from mmsimtrack.apis.sot_inferencer import Tracker as TorchTracker
 from mmsimtrack.datasets.index import CACHE
 from mmsimtrack.deployment.export import draw_clip, export, follow
 from mmsimtrack.engine.autocast import has_native_bfloat16
-from mmsimtrack.evaluation.reports import write_json
-from mmsimtrack.fileio import lock_folder
+from mmsimtrack.fileio import lock_folder, write_json
 from mmsimtrack.models import SOTTracker
 from mmsimtrack.runtime import Tracker
 from mmsimtrack.structures import aligned_iou

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from mmsimtrack.evaluation.functional.scores import FRAME_SCORES, LIMITS
-from mmsimtrack.fileio import replace_atomically
+from mmsimtrack.fileio import write_json, write_text
 
 # sequences and trackers are ranked by the first of these that a report has
 MAIN_SCORES = ('auc', 'success_auc', 'ao')
@@ -89,16 +89,10 @@ def write_report(
     # the JSON file says that the others are there, and whole
     path.unlink(missing_ok=True)
     scores = _table('sequence', content['per_sequence'])
-    _write(path.with_suffix('.csv'), _csv(scores))
-    _write(curves_file(path), _csv(rows))
-    _write(path.with_suffix('.md'), markdown(content))
+    write_text(path.with_suffix('.csv'), _csv(scores))
+    write_text(curves_file(path), _csv(rows))
+    write_text(path.with_suffix('.md'), markdown(content))
     write_json(path, content)
-
-
-def write_json(path: str | os.PathLike, content: dict) -> None:
-    """Write or replace a file; its folder need not exist."""
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    _write(Path(path), json.dumps(content, indent=2) + '\n')
 
 
 def curves_file(path: Path) -> Path:
@@ -178,11 +172,6 @@ def _csv(rows: Iterable[list]) -> str:
     return file.getvalue()
 
 
-def _write(path: Path, text: str) -> None:
-    with replace_atomically(path) as temporary:
-        temporary.write_text(text, encoding='utf-8')
-
-
 def read_reports(
     paths: Sequence[str | os.PathLike],
     names: Sequence[str] | None = None,
@@ -243,9 +232,13 @@ def _read(file: Path, with_curves: bool) -> dict:
             lines = file.read_text(encoding='utf-8').splitlines()
             for row in csv.DictReader(lines):
                 curves.setdefault(row['curve'], []).append(float(row['share']))
-            if not all(curves.values()):
+            found = {k: np.array(v) for k, v in curves.items()}
+            fits = found.keys() <= LIMITS.keys()
+            for shares in found.values():
+                fits &= len(shares) > 1 and abs(shares - 0.5).max() <= 0.5
+            if not fits:
                 raise KeyError
-            content['curves'] = {k: np.array(v) for k, v in curves.items()}
+            content['curves'] = found
     except OSError as error:
         raise ValueError(f'{file}: {error.strerror}. {hint}') from None
     except (AttributeError, KeyError, TypeError, ValueError, csv.Error):

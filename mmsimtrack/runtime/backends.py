@@ -1,7 +1,5 @@
 """Networks in files, run by onnxruntime, OpenVINO or torch."""
 
-from __future__ import annotations
-
 import importlib.util
 from collections.abc import Callable, Sequence
 from pathlib import Path

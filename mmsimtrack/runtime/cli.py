@@ -1,7 +1,5 @@
 """The command of the light distribution: `mmsimtrack-light track`."""
 
-from __future__ import annotations
-
 import argparse
 import os
 import sys

@@ -1,42 +1,20 @@
 """The tracker of an exported model."""
 
-from __future__ import annotations
-
 import hashlib
 import json
-import math
-from collections.abc import Iterator
+from dataclasses import fields
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from ..structures.bbox import check_first_box
-from ..structures.tracking import (
-    LostRule,
-    calibrate,
-    check_frames,
-    cut_crops,
-    next_bboxes,
-)
-from .backends import BACKENDS, choose_backend, load_network
+from ..structures.tracking import BoxRules, check_frames, cut_crops
+from .backends import choose_backend, load_network
 
 VERSION = 1  # of tracker.json
 _FIX = 'Copy the whole folder, or export the model again.'
 _NETWORKS = 'exemplar', 'search'
-# what is read of tracker.json: a tuple holds all values, anything else is a
-# value of the kind that is expected; a number may be 0 only if it is 0 here
-_KINDS = {
-    'format': tuple(BACKENDS),
-    'precision': ('fp32', 'fp16', 'bf16', 'int8'),
-    'files': dict.fromkeys(_NETWORKS, ''),
-    'sha256': {},
-    'inputs': dict.fromkeys(_NETWORKS, []),
-    **dict.fromkeys(_NETWORKS, {'size': 1, 'factor': 1.0}),
-    'clip_margin': 0.0,
-    'size_smoothing': 0.0,
-    'calibrate': True,
-}
 
 
 class Tracker:
@@ -81,8 +59,8 @@ class Tracker:
                 precision or settings['precision'],
                 threads,
             )
-        lost = settings.get('lost')
-        self._rule = LostRule(**lost) if lost else None
+        names = (field.name for field in fields(BoxRules))
+        self._rules = BoxRules(**{name: settings.get(name) for name in names})
         self._memory = None
 
     def init(self, frame: np.ndarray, bbox) -> None:
@@ -108,12 +86,7 @@ class Tracker:
         )
         self._memory = {f'memory{i}': each for i, each in enumerate(found)}
         self._single = np.ndim(bbox) == 1
-        self._bboxes, self._scores = bboxes, np.ones(len(bboxes), np.float32)
-        self._bias, self._missed = None, np.zeros(len(bboxes), int)
-        if self.settings['calibrate'] or self._rule:
-            find = partial(self._find, frames)
-            bias, self._usual = calibrate(bboxes, find)
-            self._bias = bias if self.settings['calibrate'] else None
+        self._known = self._rules.start(bboxes, partial(self._find, frames))
 
     def update(self, frame: np.ndarray):
         """Find the targets in the next frame.
@@ -131,31 +104,17 @@ class Tracker:
                 'Tracker.update was called before Tracker.init. Call '
                 'init(frame, bbox) with the first frame.'
             )
-        frames = [frame] * len(self._bboxes)
-        check_frames(frames, len(self._bboxes))
-        around = previous = self._bboxes
-        if self._rule:
-            around = self._rule.widen(previous, self._missed)
-        found, scores, peaks = self._find(frames, around)
-        bboxes, failed = next_bboxes(
-            found,
-            scores,
-            previous,
-            frames,
-            self.settings['clip_margin'],
-            self.settings['size_smoothing'],
-            self._bias,
-        )
-        if self._rule:
-            known = self._usual, self._missed
-            self._usual, self._missed = self._rule.judge(peaks, *known)
-        unseen = failed | (self._missed > 0)
-        self._bboxes = np.where(unseen[:, None], previous, bboxes)
-        self._scores = np.where(failed, self._scores, scores)
+        before = self._known
+        frames = [frame] * len(before['bboxes'])
+        check_frames(frames, len(frames))
+        predict = partial(self._find, frames)
+        self._known = known = self._rules.follow(frames, before, predict)
+        seen = known['num_failed'] == before['num_failed']
+        seen &= known.get('missed', np.zeros(len(seen))) == 0
+        bboxes, scores = known['bboxes'].copy(), known['scores'].copy()
         if self._single:
-            bbox, score = self._bboxes[0].copy(), self._scores[0].item()
-            return not unseen[0], bbox, score
-        return ~unseen, self._bboxes.copy(), self._scores.copy()
+            return bool(seen[0]), bboxes[0], scores[0].item()
+        return seen, bboxes, scores
 
     def _find(self, frames, around: np.ndarray) -> tuple[np.ndarray, ...]:
         """Predict around boxes: boxes in frame pixels, scores, peaks."""
@@ -212,11 +171,10 @@ def read_settings(folder: str | Path) -> dict:
             f'{VERSION}. Export the model again, or install the version of '
             'the package that wrote it.'
         )
-    is_open = settings.get('batch') is None
-    kinds = _KINDS | {'batch': None if is_open else 1}
-    for place, found in _find_odd(settings, kinds):
+    if settings.get('digest') != digest(settings):
         raise ValueError(
-            f'{path}: {place} is {found!r}, which no export writes. {_FIX}'
+            f'{path} is not as an export wrote it: its digest is another one '
+            f'than that of its settings. {_FIX}'
         )
     sums = settings['sha256']
     for file in {*sums, *map(settings['files'].get, _NETWORKS)}:
@@ -233,19 +191,8 @@ def read_settings(folder: str | Path) -> dict:
     return settings
 
 
-def _find_odd(found, kind, place: str = '') -> Iterator[tuple[str, object]]:
-    """Yield places and values that are not of the kind that is expected."""
-    if isinstance(kind, dict) and isinstance(found, dict):
-        for key, each in kind.items():
-            inner = f'{place}.{key}'.lstrip('.')
-            yield from _find_odd(found.get(key), each, inner)
-        return
-    if isinstance(kind, tuple):
-        fits = found in kind
-    elif type(kind) in (int, float):
-        fits = type(found) in (int, type(kind))
-        fits = fits and (0 < found < math.inf or found == kind)
-    else:
-        fits = isinstance(found, type(kind))
-    if not fits:
-        yield place, found
+def digest(settings: dict) -> str:
+    """Compute the sha256 of all settings but the `digest` among them."""
+    others = {k: v for k, v in settings.items() if k != 'digest'}
+    text = json.dumps(others, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()

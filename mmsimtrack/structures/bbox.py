@@ -3,7 +3,7 @@
 import numpy as np
 
 LARGEST = 1e9  # px; no box of any frame has a larger number
-MOST_FRAMES = 10  # sides of a first box, in the longer side of its frame
+MOST_FRAMES = 10  # sides of a box, in the longer side of its frame
 
 
 def xywh_to_xyxy(bboxes_xywh) -> np.ndarray:
@@ -47,6 +47,16 @@ def aligned_iou(bboxes, others) -> np.ndarray:
     return np.divide(
         intersection, union, out=np.zeros_like(union), where=union > 0
     )
+
+
+def is_huge(sizes, frame_shape) -> np.ndarray:
+    """Tell for (..., 2) sides in pixels which are far larger than a frame.
+
+    Args:
+        sizes: Widths and heights of boxes, or of windows.
+        frame_shape: (H, W) or more of their frame.
+    """
+    return np.max(sizes, axis=-1) > MOST_FRAMES * max(frame_shape[:2])
 
 
 def clip_bboxes(bboxes, frame_shape, margin: float) -> np.ndarray:
@@ -97,7 +107,7 @@ def check_first_box(bbox, frame_shape, where: str) -> None:
         problem = 'has no area'
     elif x1 >= width or y1 >= height or x2 <= 0 or y2 <= 0:
         problem = 'lies wholly outside of the frame'
-    elif max(x2 - x1, y2 - y1) > MOST_FRAMES * max(width, height):
+    elif is_huge((x2 - x1, y2 - y1), frame_shape):
         problem = f'is over {MOST_FRAMES} times as large as the frame'
     if problem:
         raise ValueError(

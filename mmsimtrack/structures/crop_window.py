@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from .bbox import LARGEST
+from .bbox import LARGEST, is_huge
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class CropWindow:
         shape = (self.size, self.size, frame.shape[2])
         if x2 <= x1 or y2 <= y1:
             return np.zeros(shape, frame.dtype)
-        if self.side > 10 * max(height, width):  # its border would fill memory
+        if is_huge([self.side], frame.shape):  # its border would fill memory
             return self._cut_reduced(frame, 1)
         square = frame[y1:y2, x1:x2]
         if square.shape[:2] != (self.side, self.side):

@@ -3,10 +3,9 @@
 `SOTTracker` and the trackers of `mmsimtrack.runtime` share these functions.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy import ndarray as Array
@@ -211,7 +210,7 @@ def next_bboxes(
         frames: B arrays (H, W, 3).
         clip_margin: See `clip_bboxes`.
         size_smoothing: See `smooth_sizes`.
-        bias: (B, 4) of `measure_bias`, which is taken off.
+        bias: (B, 4) of `calibrate`, which is taken off.
 
     Returns:
         (B, 4) xyxy, and (B,) bool: where the prediction was not finite, so
@@ -226,6 +225,82 @@ def next_bboxes(
     bboxes = clip_bboxes(found, shapes, clip_margin)
     bboxes[failed] = previous[failed]
     return bboxes, failed
+
+
+@dataclass(frozen=True)
+class BoxRules:
+    """The rules by which a tracker makes boxes of predictions.
+
+    What is known of B targets is a dictionary of arrays with a row per
+    target: `bboxes` (B, 4) xyxy and `scores` (B,) of the last frames,
+    `num_failed`, in how many frames the prediction was not finite, and where
+    a rule needs them `bias` (see `calibrate`), `usual_peaks` and `missed`
+    (see `LostRule`).
+
+    Attributes:
+        clip_margin: See `clip_bboxes`.
+        size_smoothing: See `smooth_sizes`.
+        calibrate: Whether to take off how predictions differ from the given
+            boxes in the first frames.
+        lost: Numbers of a `LostRule`; None: no target is ever lost.
+    """
+
+    clip_margin: float
+    size_smoothing: float = 0
+    calibrate: bool = False
+    lost: dict | None = None
+
+    def __post_init__(self) -> None:
+        self.lost_rule  # noqa: B018, refuses wrong numbers
+
+    @cached_property
+    def lost_rule(self) -> LostRule | None:
+        """The rule by which targets are lost, if there is one."""
+        return LostRule(**self.lost) if self.lost else None
+
+    def start(self, bboxes: Array, predict: Callable) -> dict[str, Array]:
+        """Say what is known of targets after their first frames.
+
+        Args:
+            bboxes: (B, 4) xyxy, given.
+            predict: See `calibrate`.
+        """
+        none = np.zeros(len(bboxes), int)
+        scores = np.ones(len(bboxes), np.float32)
+        known = dict(bboxes=bboxes.copy(), scores=scores, num_failed=none)
+        if self.calibrate or self.lost:
+            bias, peaks = calibrate(bboxes, predict)
+            known |= dict(bias=bias) if self.calibrate else {}
+            known |= dict(usual_peaks=peaks, missed=none) if self.lost else {}
+        return known
+
+    def follow(
+        self, frames: Sequence[Array], known: dict, predict: Callable
+    ) -> dict[str, Array]:
+        """Say what is known of targets after the next frames.
+
+        The box stays where the prediction is not finite or the target lost.
+
+        Args:
+            frames: B arrays (H, W, 3).
+            known: What was known before.
+            predict: See `calibrate`; in these frames.
+        """
+        around = previous = known['bboxes']
+        if rule := self.lost_rule:
+            around = rule.widen(previous, known['missed'])
+        found, scores, peaks = predict(around)
+        options = self.clip_margin, self.size_smoothing, known.get('bias')
+        bboxes, failed = next_bboxes(found, scores, previous, frames, *options)
+        num_failed = known['num_failed'] + failed
+        scores = np.where(failed, known['scores'], scores)
+        known = known | dict(scores=scores, num_failed=num_failed)
+        if rule:
+            about = known['usual_peaks'], known['missed']
+            usual, missed = rule.judge(peaks, *about)
+            bboxes = np.where(missed[:, None] > 0, previous, bboxes)
+            known |= dict(usual_peaks=usual, missed=missed)
+        return known | dict(bboxes=bboxes)
 
 
 def check_frames(frames: Sequence[Array], num_videos: int) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -43,12 +42,7 @@ def plot_curves(
         scores: Tracker -> score, per cent, for all of them. None: the mean of
             its curve.
         title: Printed above. None: names the kind.
-
-    Raises:
-        ValueError: If there is no such kind or no curve, or one is not (K,)
-            of at least two values in [0, 1].
     """
-    _check(curves, kind)
     if scores is None:
         scores = {k: 100 * np.mean(curve) for k, curve in curves.items()}
     (name, x_label), limit = CURVES[kind], LIMITS[kind]
@@ -85,22 +79,13 @@ def plot_attributes(
     """Draw a radar of scores per attribute; the axes do not begin at 0.
 
     Args:
-        scores: Tracker -> attribute -> score, per cent; the same attributes
-            for all.
+        scores: Tracker -> attribute -> score, per cent; the same attributes,
+            three or more, for all.
         overall: Tracker -> score on all sequences, for the legend.
         path: Picture to create or to replace; the ending names the format.
         title: Printed above.
-
-    Raises:
-        ValueError: If trackers have other attributes, or fewer than three.
     """
     names = list(next(iter(scores.values())))
-    if len(names) < 3 or any(set(s) != set(names) for s in scores.values()):
-        raise ValueError(
-            'plot_attributes: expected the same attributes for each tracker, '
-            f'at least three, found {[list(s) for s in scores.values()]}. '
-            'Score all with the same --attributes.'
-        )
     values = np.array([[s[name] for name in names] for s in scores.values()])
     figure = new_figure((6.4, 6.8))
     axes = figure.add_subplot(projection='polar')
@@ -170,7 +155,6 @@ def save_figure(figure: Figure, path: PathLike, dpi: int = 150) -> None:
     for axes in figure.axes:
         if axes.name != 'polar':
             axes.spines[['top', 'right']].set_visible(False)
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
     with replace_atomically(path) as temporary:
         figure.savefig(temporary, dpi=dpi)
 
@@ -190,22 +174,3 @@ def _label(tracker: str, score: float) -> str:
 def _plain(text: str) -> str:
     """Escape what matplotlib would take for a formula."""
     return text.replace('$', r'\$')
-
-
-def _check(curves: Mapping[str, np.ndarray], kind: str) -> None:
-    """Refuse what `plot_curves` cannot draw."""
-    problem = None
-    if kind not in CURVES:
-        problem = f'kind {kind!r}, expected one of {list(CURVES)}.'
-    elif not curves:
-        problem = 'no curve, expected a dict of tracker names and curves.'
-    for name, curve in curves.items():
-        shares = np.asarray(curve, float)
-        fits = shares.ndim == 1 < len(shares)
-        if not fits or not ((shares >= 0) & (shares <= 1)).all():
-            problem = (
-                f"a curve of shape {shares.shape} for '{name}', expected (K,) "
-                'with K >= 2 and values in [0, 1]. Pass fractions of frames.'
-            )
-    if problem:
-        raise ValueError(f'plot_curves: found {problem}')

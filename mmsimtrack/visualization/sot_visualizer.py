@@ -137,7 +137,6 @@ def write_image(path: str | Path, image: np.ndarray) -> None:
     Raises:
         OSError: If it cannot be written.
     """
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
     with replace_atomically(path) as temporary:
         bgr = np.ascontiguousarray(image[..., ::-1])
         if not cv2.imwrite(str(temporary), bgr):

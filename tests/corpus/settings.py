@@ -24,6 +24,7 @@ from mmsimtrack.models.weights import load_weights
 from mmsimtrack.models.weights.download import fetch
 from mmsimtrack.registry import MODELS
 from mmsimtrack.runtime import Tracker
+from mmsimtrack.runtime.tracker import digest as sum_up
 
 ROOT = Path(__file__).parents[2]
 DEMO = ROOT / 'configs/demo/sim_tiny_generated.py'
@@ -82,6 +83,7 @@ def runtimes():
     whole = INPUTS['tracker']
     digest = hashlib.sha256(b'x').hexdigest()
     whole['sha256'] = {name: digest for name in whole['files'].values()}
+    whole['digest'] = sum_up(whole)
     says = (r'exemplar\.pt cannot be loaded by torch',)
     yield Case('runtime', partial(make, json.dumps(whole)), 2, says)
     for place, values in INPUTS['tracker_values'].items():

@@ -140,6 +140,9 @@ def test_what_cannot_be_compared(tmp_path, changes, message):
 BROKEN = [b'[]', b'null', b'{}', b'a\n1,2\n', b'<html>', b'"' + b'x' * 10**6]
 BROKEN += [b'', b'{"benchmark": "lasot", "over', bytes(range(200, 256))]
 BROKEN += ['{}'.encode('utf-16'), None]
+CURVE = b'curve,threshold,share\nsuccess,0,1\n'
+BROKEN += [CURVE, CURVE + b'success,1,1.5\n', CURVE + b'success,1,nan\n']
+BROKEN += [CURVE + b'success,1,0\nrecall,0,1\nrecall,1,0\n']
 
 
 @pytest.mark.parametrize('content', BROKEN, ids=range(len(BROKEN)))

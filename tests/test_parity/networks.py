@@ -8,7 +8,7 @@ from mmengine.config import Config
 
 from mmsimtrack.models.heads import soft_argmax
 from mmsimtrack.models.tokenizers.foveal import foveal_offset
-from mmsimtrack.models.weights import simtrack as converter
+from mmsimtrack.models.weights.official import SIMTRACK as converter
 from mmsimtrack.registry import MODELS
 
 from .recipes import ROOT, image, noise, normalize, recipe_weights, to_xyxy

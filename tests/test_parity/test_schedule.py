@@ -31,7 +31,7 @@ def optimizer():
     assert type(wrapper.optimizer).__name__ == OPTIM['optimizer']
     back = {
         ours: official
-        for official, ours in converter.simtrack_names(len(layers)).items()
+        for official, ours in converter.names(len(layers)).items()
     }
     names = {id(p): back[name] for name, p in model.named_parameters()}
     for group in wrapper.optimizer.param_groups:
@@ -48,7 +48,7 @@ def test_groups(optimizer):
     assert len(ours) == sum(len(g['params']) for g in optimizer.param_groups)
     official = set()
     for group in OPTIM['groups']:
-        for name in set(group['params']) - {converter.UNUSED}:
+        for name in set(group['params']) - {*converter.unused}:
             official.add(name)
             for option in ('lr', 'weight_decay', 'eps'):
                 found = ours[name][option]

@@ -33,7 +33,7 @@ def training(request):
     cfg = Config.fromfile(ROOT / 'configs/_base_/schedules/adamw_500e.py')
     assert cfg.optim_wrapper.clip_grad.max_norm == STEP['grad_clip_norm']
     wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
-    names = converter.simtrack_names(sizes['layers'])
+    names = converter.names(sizes['layers'])
     before = {k: v.detach().clone() for k, v in model.state_dict().items()}
     batch = batch_of(sizes, dtype)
     steps = [take_step(model, wrapper, *batch) for _ in range(2)]
@@ -89,7 +89,7 @@ def is_zero(name):
 
 def test_parameters_without_a_gradient(training):
     """Only what has no place in our model."""
-    assert STEP['params_without_grad'] == [converter.UNUSED]
+    assert STEP['params_without_grad'] == list(converter.unused)
 
 
 def test_updates(training):

@@ -109,13 +109,10 @@ def test_a_prediction_that_is_not_finite_keeps_the_box(folder):
     'change, message',
     [
         (dict(version=9), 'version is 9, expected 1'),
-        (
-            dict(sha256={'no.pt': ''}),
-            'pt is missing, but tracker.json nam',
-        ),
-        (dict(format='onxx'), "tracker.json: format is 'onxx', which no expo"),
-        (dict(search={'size': 0, 'factor': 4}), 'json: search.size is 0, whi'),
-        (dict(files=None), 'tracker.json: files is None'),
+        ({}, 'pt is missing, but tracker.json nam'),
+        (dict(format='onxx'), 'tracker.json is not as an export wrote it'),
+        (dict(search={'size': 0, 'factor': 4}), 'Copy the whole folder'),
+        (dict(files=None), 'json is not as an export wrote it'),
     ],
 )
 def test_a_folder_that_does_not_fit(folder, change, message, tmp_path):

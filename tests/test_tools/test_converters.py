@@ -12,7 +12,7 @@ from mmengine.logging import HistoryBuffer
 from mmengine.runner import CheckpointLoader
 from small_models import SIMTRACK
 
-from mmsimtrack.models.weights import simtrack
+from mmsimtrack.models.weights.official import SIMTRACK as simtrack
 from mmsimtrack.registry import MODELS
 
 PROJ = 'backbone.visual.proj'

@@ -100,9 +100,9 @@ def test_radar_of_what_all_have(tmp_path, monkeypatch, capsys):
     capsys.readouterr()
     results.main(['plot', a, b, '--out-dir', str(tmp_path)])
     assert len(calls) == 1
-    assert 'No radar: b has no attributes.\n' in capsys.readouterr().out
+    assert 'in common, a has 3, b has 0.\n' in capsys.readouterr().out
     b = write_scores(tmp_path / 'b.json', [60.0], attributes[:3])
     assert results.main(['plot', a, b, '--out-dir', str(tmp_path)]) == 0
     assert len(calls) == 1
-    text = 'No radar: 2 attributes for all, expected 3.\n'
+    text = 'No radar: expected 3 attributes in common, a has 3, b has 2.\n'
     assert text in capsys.readouterr().out

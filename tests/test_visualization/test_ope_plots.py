@@ -104,21 +104,6 @@ def test_attributes(tmp_path, figures):
     assert legend == ['[50.0] a', '[51.2] b']
 
 
-@pytest.mark.parametrize(
-    'scores',
-    [
-        {'a': {'IV': 1, 'OV': 2}},
-        {'a': {'IV': 1, 'OV': 2, 'FM': 3}, 'b': {'IV': 1, 'OV': 2, 'BC': 3}},
-    ],
-)
-def test_bad_attributes(tmp_path, scores):
-    message = (
-        r"same attributes for each tracker, at least three, found \[\['IV"
-    )
-    with pytest.raises(ValueError, match=message):
-        plot_attributes(scores, {}, tmp_path / 'plot.png', '')
-
-
 def test_overlaps(tmp_path, figures):
     visible = np.array([True, False, True, True])
     overlaps = np.array([0.9, 0.5, 0.2, 0])
@@ -142,19 +127,3 @@ def test_text_is_no_formula(tmp_path, figures):
             rf'[{score}] a\$\foo\$',
             f'[{score}] _hidden',
         ]
-
-
-@pytest.mark.parametrize(
-    'curves, kind, message',
-    [
-        ({}, 'success', 'found no curve'),
-        (CURVES, 'recall', r"found kind 'recall', expected .*'success'"),
-        ({'a': np.zeros((2, 21))}, 'success', r"shape \(2, 21\) for 'a'"),
-        ({'a': [100.0, 50.0]}, 'success', r'values in \[0, 1\]'),
-        ({'a': [1.0, np.nan]}, 'success', r'values in \[0, 1\]'),
-    ],
-)
-def test_bad_curves(tmp_path, curves, kind, message):
-    with pytest.raises(ValueError, match=message):
-        plot_curves(curves, tmp_path / 'plot.png', kind)
-    assert not os.listdir(tmp_path)

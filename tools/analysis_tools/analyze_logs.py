@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mmsimtrack.cli.options import parse_image
+from mmsimtrack.cli.options import make_parser, parse_image
 from mmsimtrack.evaluation.reports import markdown_table
 from mmsimtrack.visualization.ope_plots import new_figure, save_figure
 
@@ -170,9 +170,7 @@ def summary(trainings: dict[str, list[dict]], keys: list[str]) -> str:
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
+    parser = make_parser(__doc__)
     add = parser.add_argument
     add('logs', nargs='+', help='work dirs, or files scalars.json')
     text = f'what to plot (default: {" ".join(DEFAULT_KEYS)}, if logged)'

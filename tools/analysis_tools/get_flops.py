@@ -6,7 +6,6 @@ One exemplar and one search image pass the network on the CPU, with random
 weights: nothing is downloaded. See docs/en/flops.md.
 """
 
-import argparse
 from pathlib import Path
 
 import torch
@@ -14,10 +13,10 @@ from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from mmsimtrack.cli.options import add_cfg_options
-from mmsimtrack.cli.settings import change_settings
-from mmsimtrack.evaluation.reports import markdown_table, write_json
-from mmsimtrack.fileio import read_config
+from mmsimtrack.cli.options import add_cfg_options, make_parser
+from mmsimtrack.cli.settings import read_settings
+from mmsimtrack.evaluation.reports import markdown_table
+from mmsimtrack.fileio import write_json
 from mmsimtrack.registry import MODELS
 
 CONVENTION = (
@@ -63,8 +62,7 @@ def count_config(path: str | Path, options: dict | None = None) -> dict:
     Raises:
         KeyError: If the config has no model.
     """
-    cfg = read_config(path)
-    change_settings(cfg, options or {})
+    cfg = read_settings(path, options or {})
     if 'model' not in cfg:
         raise KeyError(f"{path} has no 'model'. Give a tracker's config.")
     model = MODELS.build(cfg.model).eval()  # loads no weights
@@ -130,9 +128,7 @@ def breakdown(result: dict, depth: int) -> str:
 
 def main() -> None:
     """Count, print, and write the numbers: a list if there are several."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
+    parser = make_parser(__doc__)
     add = parser.add_argument
     add('configs', nargs='+', help='config files')
     add('--out', help='JSON file for the exact numbers')

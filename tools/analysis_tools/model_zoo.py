@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import groupby
 
 from mmsimtrack.apis.zoo import ROOT, describe_weights, get_row, list_models
-from mmsimtrack.fileio import replace_atomically
+from mmsimtrack.fileio import write_text
 
 DOCUMENT = ROOT / 'docs/en/model_zoo.md'
 HEAD = """# Model zoo
@@ -70,8 +70,7 @@ def write_document() -> str:
 
 def main() -> None:
     """Write the page."""
-    with replace_atomically(DOCUMENT) as temporary:
-        temporary.write_text(write_document(), 'utf-8')
+    write_text(DOCUMENT, write_document())
     print(f'Wrote {DOCUMENT}')
 
 

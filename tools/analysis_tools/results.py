@@ -12,8 +12,6 @@ submission for the server of GOT-10k or TrackingNet. A and B are reports,
 `metrics.json` or its folder. docs/en/evaluate.md defines scores and profiles.
 """
 
-from __future__ import annotations
-
 import argparse
 import html
 import sys
@@ -25,10 +23,10 @@ from mmengine.config import Config
 from scipy import stats
 
 import mmsimtrack  # noqa: F401  (checks the installation first)
+from mmsimtrack import fileio
 from mmsimtrack import visualization as pictures
 from mmsimtrack.benchmarks import BENCHMARKS, use_benchmark
-from mmsimtrack.cli.options import add_cfg_options
-from mmsimtrack.cli.ranges import at_least
+from mmsimtrack.cli.options import add_cfg_options, at_least, make_parser
 from mmsimtrack.cli.settings import change_settings
 from mmsimtrack.datasets import VideoSequence
 from mmsimtrack.evaluation import OPEMetric, annotations, functional, reports
@@ -36,12 +34,6 @@ from mmsimtrack.evaluation.functional import RefusedFile
 from mmsimtrack.evaluation.metrics.submission import write_submission
 from mmsimtrack.evaluation.reports import main_score, per_cent, read_reports
 from mmsimtrack.evaluation.results import find_results
-from mmsimtrack.fileio import (
-    read_bboxes_xywh,
-    read_config,
-    read_names,
-    replace_atomically,
-)
 from mmsimtrack.registry import DATASETS
 from mmsimtrack.structures import aligned_iou, xywh_to_xyxy
 
@@ -70,9 +62,7 @@ of the sequence; gray: target not visible; lines: the frames above.</p>
 
 def parse_args(arguments: list[str] | None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
+    parser = make_parser(__doc__)
     commands = parser.add_subparsers(required=True, metavar='COMMAND')
 
     def command(function, text, of_test=False):
@@ -181,7 +171,7 @@ def read_list(path: Path) -> list[str]:
     """Read lines that are or begin with names of sequences."""
     if not path.is_file():
         raise RefusedFile(path, 'No such file. Write one name per line.')
-    names = list(dict.fromkeys(read_names(path)))
+    names = list(dict.fromkeys(fileio.read_names(path)))
     if not names:
         raise RefusedFile(path, 'is empty. Write one name per line.')
     return names
@@ -193,7 +183,6 @@ def run_plot(args: argparse.Namespace) -> None:
     first = next(iter(found.values()))
     legends = {kind: legend(found, kind) for kind in first['curves']}
     title = args.title or f'{first["benchmark"]} ({first["profile"]})'
-    args.out_dir.mkdir(parents=True, exist_ok=True)
     for kind, (score, scores) in legends.items():
         path = args.out_dir / f'{kind}.{args.format}'
         curves = {name: r['curves'][kind] for name, r in found.items()}
@@ -243,15 +232,13 @@ def draw_attributes(
         }
         for name, report in found.items()
     }
-    lacking = [name for name, scores in table.items() if not scores]
-    if lacking:
-        if len(lacking) < len(table):
-            print(f'No radar: {", ".join(lacking)} has no attributes.')
+    if not any(table.values()):
         return
     first, *others = table.values()
     common = [name for name in first if all(name in s for s in others)]
     if len(common) < 3:
-        print(f'No radar: {len(common)} attributes for all, expected 3.')
+        counts = ', '.join(f'{n} has {len(s)}' for n, s in table.items())
+        print(f'No radar: expected 3 attributes in common, {counts}.')
         return
     table = {n: {a: s[a] for a in common} for n, s in table.items()}
     title = f'{TITLES[key]} by attribute on {title}'
@@ -289,7 +276,7 @@ def run_compare(args: argparse.Namespace) -> None:
             benchmark=benchmark, profile=profile, a=name_a, b=name_b
         )
         content |= {key: getattr(args, key) for key in options}
-        reports.write_json(args.out, content | {'scores': scores})
+        fileio.write_json(args.out, content | {'scores': scores})
 
 
 def compare(values: np.ndarray, args: argparse.Namespace) -> dict:
@@ -371,7 +358,7 @@ def load_test_set(
         OSError: If the config or data are missing.
         ValueError: If the config has no test set.
     """
-    cfg = read_config(args.config)
+    cfg = fileio.read_config(args.config)
     if not cfg.get('test_dataloader'):
         raise ValueError(
             f'{args.config} has no test_dataloader. Give the config of the '
@@ -412,8 +399,7 @@ def run_worst(args: argparse.Namespace) -> None:
         print(heading)
     title = html.escape(f'{name}: lowest {key}')
     page = PAGE.format(title=title, body='\n'.join(parts))
-    with replace_atomically(args.out_dir / 'index.html') as temporary:
-        temporary.write_text(page, encoding='utf-8')
+    fileio.write_text(args.out_dir / 'index.html', page)
     print(args.out_dir / 'index.html')
 
 
@@ -425,7 +411,7 @@ def read_result(folder: Path, sequence: VideoSequence) -> np.ndarray:
             one box per frame.
     """
     path = find_results(folder, sequence.name)[0]
-    bboxes = xywh_to_xyxy(read_bboxes_xywh(path))
+    bboxes = xywh_to_xyxy(fileio.read_bboxes_xywh(path))
     for what, found in ((path, bboxes), (sequence.name, sequence.bboxes)):
         if len(found) != len(sequence):
             raise ValueError(

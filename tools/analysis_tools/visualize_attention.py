@@ -17,12 +17,12 @@ from mmsimtrack.apis import SOTInferencer, open_source
 from mmsimtrack.cli.options import (
     add_cfg_options,
     add_trust_option,
+    make_parser,
     parse_bbox,
     parse_image,
     parse_numbers,
 )
-from mmsimtrack.cli.settings import change_settings
-from mmsimtrack.fileio import read_config
+from mmsimtrack.cli.settings import read_settings
 from mmsimtrack.visualization import attention_row, draw_attention, write_image
 from mmsimtrack.visualization.attention import attention_layers
 
@@ -85,9 +85,7 @@ def look(
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
+    parser = make_parser(__doc__)
     add = parser.add_argument
     add('config', help='config file')
     add('checkpoint', help='checkpoint file')
@@ -122,8 +120,7 @@ def main() -> None:
     args = parse_args()
     by_model = []
     for config, checkpoint in [(args.config, args.checkpoint), *args.compare]:
-        cfg = read_config(config)
-        change_settings(cfg, args.cfg_options)
+        cfg = read_settings(config, args.cfg_options)
         inferencer = SOTInferencer(
             cfg, checkpoint, args.device, args.trust_checkpoint
         )

@@ -27,6 +27,7 @@ from mmengine.dataset import default_collate
 from mmengine.logging import MMLogger
 from torch.utils.data import DataLoader, Dataset
 
+from mmsimtrack.cli.options import make_parser
 from mmsimtrack.datasets import PairDataset, VideoSequence, fill_pairs
 from mmsimtrack.evaluation.reports import markdown_table
 from mmsimtrack.structures import CropWindow
@@ -216,9 +217,7 @@ def benchmark(args: argparse.Namespace, root: Path) -> str:
 
 def main(argv: list[str] | None = None) -> None:
     """Measure, and print tables."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
+    parser = make_parser(__doc__)
     add = parser.add_argument
     config = ROOT / 'configs/simtrack/sim_b16_lasot.py'
     add('--config', default=config, help='its crops and transforms are taken')

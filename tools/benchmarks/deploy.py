@@ -7,7 +7,6 @@ zoo or a config. Exports go to a temporary folder. CPU ms are those of all
 threads, without the decoding of frames. Prints tables in Markdown.
 """
 
-import argparse
 import os
 import subprocess
 import sys
@@ -25,6 +24,7 @@ from real_clips import Clip, find_clips, score
 
 from mmsimtrack.apis import Tracker as TorchTracker
 from mmsimtrack.apis import init_model
+from mmsimtrack.cli.options import make_parser
 from mmsimtrack.deployment.export import export, follow
 from mmsimtrack.evaluation.reports import markdown_table
 from mmsimtrack.runtime import Tracker
@@ -96,9 +96,7 @@ def start(code: str) -> list[str]:
 
 def main() -> None:
     """Measure, and print the tables."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
+    parser = make_parser(__doc__)
     add = parser.add_argument
     add('clips', type=Path, help='folder with clips')
     add('models', nargs='+', metavar='MODEL', help='names or configs')

@@ -21,18 +21,14 @@ import numpy as np
 import torch
 from measuring import elapsed
 
+from mmsimtrack import fileio
 from mmsimtrack.apis import SOTInferencer
-from mmsimtrack.cli.options import add_cfg_options
-from mmsimtrack.cli.settings import change_settings
+from mmsimtrack.cli.options import add_cfg_options, make_parser
+from mmsimtrack.cli.settings import read_settings
 from mmsimtrack.datasets.frames import list_frames, read_frame
 from mmsimtrack.deployment.export import follow
 from mmsimtrack.evaluation.functional import ope
-from mmsimtrack.evaluation.reports import markdown_table, write_json
-from mmsimtrack.fileio import (
-    read_bboxes_xywh,
-    read_config,
-    write_bboxes_xywh,
-)
+from mmsimtrack.evaluation.reports import markdown_table
 from mmsimtrack.runtime import Tracker as Exported
 from mmsimtrack.structures import xywh_to_xyxy, xyxy_to_xywh
 from mmsimtrack.visualization import SOTVisualizer, contact_sheet, write_image
@@ -68,7 +64,7 @@ def find_clips(root: Path) -> Iterator[Clip]:
 
 def read_bboxes(file: Path) -> np.ndarray:
     """Read boxes x,y,w,h: (T, 4) xyxy."""
-    return xywh_to_xyxy(read_bboxes_xywh(file))
+    return xywh_to_xyxy(fileio.read_bboxes_xywh(file))
 
 
 def check(clip: Clip, what: str | Path) -> Clip:
@@ -117,7 +113,7 @@ def write_clip(folder: Path, clip: Clip) -> None:
     for t, frame in enumerate(clip.frames, 1):
         write_image(folder / f'img/{t:04d}.png', frame)
     boxes = xyxy_to_xywh(clip.bboxes)
-    write_bboxes_xywh(folder / 'groundtruth_rect.txt', boxes)
+    fileio.write_bboxes_xywh(folder / 'groundtruth_rect.txt', boxes)
 
 
 def score(clip: Clip, pred: np.ndarray) -> dict[str, float]:
@@ -150,8 +146,7 @@ def make_trackers(args: argparse.Namespace) -> dict[str, Tracker]:
     else:
         model = args.model
         if model.endswith('.py'):
-            model = read_config(model)
-            change_settings(model, args.cfg_options)
+            model = read_settings(model, args.cfg_options)
         model = SOTInferencer(model, args.weights, 'cpu')
         found = {
             'model': lambda clip: model(clip.frames, clip.bboxes[0])['bboxes']
@@ -209,9 +204,7 @@ def measure(tracker: Tracker, clips: list[Clip]) -> tuple[dict, list]:
 
 def parse_args(argv=None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
+    parser = make_parser(__doc__)
     add = parser.add_argument
     add('clips', type=Path, help='folder with clips')
     text = 'name of a model, config, or folder of an export or of results'
@@ -266,7 +259,7 @@ def main(argv=None) -> None:
     header = ['success AUC', *names, 'mean', 'precision', 'frames/s']
     print(markdown_table(header, rows))
     if args.out:
-        write_json(args.out, report)
+        fileio.write_json(args.out, report)
 
 
 if __name__ == '__main__':

@@ -23,8 +23,12 @@ import torch
 from measuring import StageClock, describe_machine, elapsed, write_frames
 
 from mmsimtrack.apis import SOTInferencer
-from mmsimtrack.cli.options import add_cfg_options, add_trust_option
-from mmsimtrack.cli.settings import change_settings
+from mmsimtrack.cli.options import (
+    add_cfg_options,
+    add_trust_option,
+    make_parser,
+)
+from mmsimtrack.cli.settings import read_settings
 from mmsimtrack.datasets import FrameReader, read_frame
 from mmsimtrack.datasets.frames import ENDINGS, list_frames
 from mmsimtrack.deployment.fastest import accelerate
@@ -33,8 +37,8 @@ from mmsimtrack.engine.loops.sequence_batch import (
     open_sequences,
     track_together,
 )
-from mmsimtrack.evaluation.reports import markdown_table, write_json
-from mmsimtrack.fileio import read_config
+from mmsimtrack.evaluation.reports import markdown_table
+from mmsimtrack.fileio import write_json
 from mmsimtrack.models import SimTrack, TrackState
 from mmsimtrack.structures import CropWindow, SOTDataSample, xywh_to_xyxy
 
@@ -233,9 +237,7 @@ def report(rows: list[dict]) -> str:
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
+    parser = make_parser(__doc__)
     add = parser.add_argument
     add('config', help='config file')
     add('checkpoint', nargs='?', help='its weights (default: random ones)')
@@ -272,8 +274,7 @@ def main() -> None:
     """Measure, print tables and write them."""
     args = parse_args()
     cv2.setNumThreads(0)  # as in a test
-    cfg = read_config(args.config)
-    change_settings(cfg, args.cfg_options)
+    cfg = read_settings(args.config, args.cfg_options)
     model = SOTInferencer(
         cfg, args.checkpoint, args.device, args.trust_checkpoint
     ).model

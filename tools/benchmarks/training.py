@@ -6,7 +6,6 @@ Pairs are random and lie in memory, so that only the step itself counts:
 forward, loss, backward and AdamW.
 """
 
-import argparse
 import time
 
 import numpy as np
@@ -16,6 +15,8 @@ from mmengine.optim import OptimWrapper
 from mmengine.structures import InstanceData
 
 from mmsimtrack.apis import init_model
+from mmsimtrack.cli.options import make_parser
+from mmsimtrack.deployment.export import draw_inputs
 from mmsimtrack.engine.autocast import AutocastOptimWrapper
 from mmsimtrack.evaluation.reports import markdown_table
 from mmsimtrack.structures import SOTDataSample
@@ -25,22 +26,10 @@ WRAPPERS = {'fp32': OptimWrapper, 'bf16': AutocastOptimWrapper}
 
 def make_batch(model, count: int) -> dict:
     """Make random pairs, as the data loader hands them to the model."""
-    sides = model.exemplar['size'], model.search['size']
-    exemplar, search = (
-        torch.randint(0, 256, (count, 3, side, side), dtype=torch.uint8)
-        for side in sides
-    )
-    bbox = torch.tensor([[0.25, 0.25, 0.75, 0.75]])
-    sample = SOTDataSample()
-    sample.gt_instances = InstanceData(bboxes=bbox)
-    return {
-        'inputs': {
-            'exemplar': exemplar,
-            'exemplar_bbox': bbox.repeat(count, 1),
-            'search': search,
-        },
-        'data_samples': [sample] * count,
-    }
+    exemplar, bbox, search = draw_inputs(model, count)
+    sample = SOTDataSample(gt_instances=InstanceData(bboxes=bbox[:1]))
+    views = {'exemplar': exemplar, 'exemplar_bbox': bbox, 'search': search}
+    return {'inputs': views, 'data_samples': [sample] * count}
 
 
 def measure(model, count: int, precision: str, num_steps: int) -> list[str]:
@@ -67,9 +56,7 @@ def measure(model, count: int, precision: str, num_steps: int) -> list[str]:
 
 def main() -> None:
     """Measure, and print a table."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
+    parser = make_parser(__doc__)
     add = parser.add_argument
     add('config', help='config file, or name of the model zoo')
     add('--batch-size', nargs='+', type=int, default=[32])

@@ -21,8 +21,8 @@ from mmengine.utils import ProgressBar
 
 from mmsimtrack.benchmarks import BENCHMARKS, dataset_config
 from mmsimtrack.cli.main import main as command
-from mmsimtrack.cli.options import add_cfg_options
-from mmsimtrack.cli.settings import change_settings
+from mmsimtrack.cli.options import add_cfg_options, make_parser
+from mmsimtrack.cli.settings import read_settings
 from mmsimtrack.datasets import SequenceDataset
 from mmsimtrack.datasets.archive import is_file, is_folder
 from mmsimtrack.datasets.frames import (
@@ -33,10 +33,9 @@ from mmsimtrack.datasets.frames import (
 )
 from mmsimtrack.datasets.index import AnnotationIndex
 from mmsimtrack.datasets.video_sequence import VideoSequence
-from mmsimtrack.fileio import read_config
 from mmsimtrack.registry import DATASETS
 from mmsimtrack.structures import check_first_box, xywh_to_xyxy
-from mmsimtrack.structures.bbox import MOST_FRAMES
+from mmsimtrack.structures.bbox import MOST_FRAMES, is_huge
 
 # Sequences of the complete sets that are no benchmarks; those with a fixed
 # list are not here.
@@ -53,9 +52,7 @@ BOXES = 100  # of a sequence, and ten times as many of images, to compare
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
+    parser = make_parser(__doc__)
     add = parser.add_argument
     add('config', nargs='?', help='config file')
     add('--type', help='class of a data set, instead of a config')
@@ -84,8 +81,7 @@ def find_datasets(args: argparse.Namespace) -> list[dict]:
         cfg = Config(found)
         cfg.merge_from_dict(args.cfg_options)
         return [cfg.to_dict()]
-    cfg = read_config(args.config)
-    change_settings(cfg, args.cfg_options)
+    cfg = read_settings(args.config, args.cfg_options)
     found = []
     for stage in ('train', 'val', 'test'):
         loader = cfg.get(f'{stage}_dataloader') or {}
@@ -250,8 +246,7 @@ def check_sequence(
         return problems + broken, len(paths), []
     boxes = problems.attempt(place_boxes, bboxes_xywh, paths[0])
     if boxes is not None:
-        most = MOST_FRAMES * boxes[0, 4:].max()
-        huge = np.flatnonzero((bboxes_xywh[:, 2:] > most).any(1))
+        huge = np.flatnonzero(is_huge(bboxes_xywh[:, 2:], boxes[0, 4:]))
         if len(huge):
             problems.append(
                 f'{info["annotation"]}: {len(huge)} boxes are over '

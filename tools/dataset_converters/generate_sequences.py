@@ -23,9 +23,8 @@ from synthetic.looks import Textures
 from synthetic.photos import PhotoTextures, describe_photos, digest
 from synthetic.scene import Scene, ScenePainter
 
-from mmsimtrack.cli.ranges import at_least
-from mmsimtrack.evaluation.reports import write_json
-from mmsimtrack.fileio import remove, replace_atomically, write_bboxes_xywh
+from mmsimtrack import fileio
+from mmsimtrack.cli.options import at_least, make_parser
 from mmsimtrack.structures import xyxy_to_xywh
 
 VERSION = 3  # raised when the same options give other sequences
@@ -36,9 +35,7 @@ QUALITY = (cv2.IMWRITE_JPEG_QUALITY, 90)
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Parse the command line; exit with a message if it does not fit."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
+    parser = make_parser(__doc__)
     add = parser.add_argument
     add('out', type=Path, help='folder to write')
     for name, value, least, text in (
@@ -100,11 +97,11 @@ def prepare(out: Path, settings: dict, overwrite: bool) -> None:
         # a killed run leaves hidden folders behind
         pattern = '*Synthetic_*' if overwrite else '.Synthetic_*'
         for old in (out / split).glob(pattern):
-            remove(old)
+            fileio.remove(old)
         if overwrite:
-            remove(out / split / 'list.txt')
+            fileio.remove(out / split / 'list.txt')
         (out / split).mkdir(parents=True, exist_ok=True)
-    write_json(path, settings)
+    fileio.write_json(path, settings)
 
 
 def check_settings(path: Path, settings: dict) -> None:
@@ -163,12 +160,14 @@ own_texture_distractors: {scene.count('twin')}
 occluders: {scene.count('occluder')}
 seed: {args.seed}
 """
-    with replace_atomically(folder, is_folder=True) as temporary:
+    with fileio.replace_atomically(folder, is_folder=True) as temporary:
         for t in range(len(bboxes)):
             path, frame = temporary / f'{t + 1:08d}.jpg', scene.render(t)
             if not cv2.imwrite(str(path), frame[..., ::-1], QUALITY):
                 raise OSError(f'OpenCV could not write {folder}. Is it full?')
-        write_bboxes_xywh(temporary / 'groundtruth.txt', xyxy_to_xywh(bboxes))
+        fileio.write_bboxes_xywh(
+            temporary / 'groundtruth.txt', xyxy_to_xywh(bboxes)
+        )
         for name, values in labels.items():
             np.savetxt(temporary / f'{name}.label', values, '%d')
         (temporary / 'meta_info.ini').write_text(about)
@@ -208,8 +207,7 @@ def main(argv: list[str] | None = None) -> None:
         print(f'reusing {args.out}: all {num} sequences exist')
     for split in SPLITS:
         names = [f'{f.name}\n' for _, f in jobs if f.parent.name == split]
-        with replace_atomically(args.out / split / 'list.txt') as temporary:
-            temporary.write_text(''.join(names))
+        fileio.write_text(args.out / split / 'list.txt', ''.join(names))
 
 
 if __name__ == '__main__':

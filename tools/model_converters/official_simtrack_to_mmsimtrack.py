@@ -12,12 +12,12 @@ import sys
 
 from mmsimtrack.cli.main import main as command
 from mmsimtrack.cli.official import convert_official
-from mmsimtrack.models.weights.simtrack import to_official, to_ours
+from mmsimtrack.models.weights.official import SIMTRACK
 
 
 def main() -> None:
     """Convert one file."""
-    convert_official(__doc__, to_ours, to_official)
+    convert_official(__doc__, SIMTRACK)
 
 
 if __name__ == '__main__':

@@ -13,12 +13,12 @@ import sys
 
 from mmsimtrack.cli.main import main as command
 from mmsimtrack.cli.official import convert_official
-from mmsimtrack.models.weights.ostrack import to_official, to_ours
+from mmsimtrack.models.weights.official import OSTRACK
 
 
 def main() -> None:
     """Convert one file."""
-    convert_official(__doc__, to_ours, to_official)
+    convert_official(__doc__, OSTRACK)
 
 
 if __name__ == '__main__':

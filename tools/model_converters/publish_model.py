@@ -7,7 +7,6 @@ hash of the tensors. Weights that only a training needs are left out. With
 of training pairs, since those of averaged weights are not their own.
 """
 
-import argparse
 import copy
 import hashlib
 import subprocess
@@ -22,10 +21,10 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from mmsimtrack.apis import SOTInferencer
-from mmsimtrack.cli.options import add_cfg_options
-from mmsimtrack.cli.settings import change_settings
+from mmsimtrack.cli.options import add_cfg_options, make_parser
+from mmsimtrack.cli.settings import read_settings
 from mmsimtrack.datasets import fill_pairs
-from mmsimtrack.fileio import read_config, replace_atomically
+from mmsimtrack.fileio import replace_atomically
 
 
 def hash_tensors(tensors: dict[str, Tensor]) -> str:
@@ -97,9 +96,7 @@ def current_commit() -> str:
 
 def main(argv: list[str] | None = None) -> None:
     """Read the command line and publish."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
+    parser = make_parser(__doc__)
     add = parser.add_argument
     add('config', help='config file')
     add('checkpoint', help='checkpoint of a training')
@@ -111,8 +108,7 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     if args.out.exists():
         parser.error(f'{args.out} exists. Remove it, or give another name.')
-    cfg = read_config(args.config)
-    change_settings(cfg, args.cfg_options)
+    cfg = read_settings(args.config, args.cfg_options)
     init_default_scope('mmsimtrack')
     model = SOTInferencer(cfg, args.checkpoint, 'cpu').model
     if args.recount:

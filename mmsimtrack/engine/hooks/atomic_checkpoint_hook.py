@@ -9,7 +9,7 @@ from mmengine.hooks import CheckpointHook
 from mmengine.runner import Runner
 
 from mmsimtrack.datasets.samplers import PairSampler
-from mmsimtrack.fileio import replace_atomically
+from mmsimtrack.fileio import replace_atomically, write_text
 from mmsimtrack.registry import HOOKS
 
 
@@ -28,7 +28,6 @@ class AtomicLocalBackend(LocalBackend):
 
     def put(self, obj: bytes, filepath: str | Path) -> None:
         """Write a file, or leave the old one as it is."""
-        Path(filepath).parent.mkdir(parents=True, exist_ok=True)
         with replace_atomically(filepath) as temporary:
             with open(temporary, 'wb') as file:
                 file.write(obj)
@@ -131,10 +130,8 @@ class AtomicCheckpointHook(CheckpointHook):
         super()._save_checkpoint_with_step(runner, step, meta)
         if is_main_process():
             # mmengine's note has the path at this moment, and no safe place
-            path = Path(runner.work_dir, 'last_checkpoint')
-            with replace_atomically(path) as temporary:
-                name = os.path.relpath(self.last_ckpt, runner.work_dir)
-                temporary.write_text(name)
+            name = os.path.relpath(self.last_ckpt, runner.work_dir)
+            write_text(Path(runner.work_dir, 'last_checkpoint'), name)
             self.file_backend.remove_for_good()
 
     def _save_best_checkpoint(self, runner: Runner, metrics: dict) -> None:

@@ -29,7 +29,6 @@ class SequenceVideoHook(Hook):
         pred = sample.pred_instances.bboxes.numpy()
         gt = sample.gt_instances.bboxes.numpy()
         path = self.out_dir / f'{sample.sequence}.mp4'
-        path.parent.mkdir(parents=True, exist_ok=True)
         with replace_atomically(path) as whole, VideoWriter(whole) as video:
             for t, frame in enumerate(reader):
                 boxes = pred[t], gt[t] if t < len(gt) else None

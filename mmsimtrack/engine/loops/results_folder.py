@@ -11,11 +11,11 @@ import numpy as np
 from mmengine.config import Config
 
 from mmsimtrack.datasets import SequenceDataset
-from mmsimtrack.evaluation.reports import write_json
 from mmsimtrack.fileio import (
     read_bboxes_xywh,
     replace_atomically,
     write_bboxes_xywh,
+    write_json,
 )
 from mmsimtrack.log import log, warn
 from mmsimtrack.structures import xywh_to_xyxy, xyxy_to_xywh

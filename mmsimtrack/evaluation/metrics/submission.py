@@ -78,7 +78,6 @@ def write_submission(
             'no archive is written. Run the test again, it tracks what is '
             'missing:\n' + '\n'.join(shown)
         )
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
     with (
         replace_atomically(path) as temporary,
         zipfile.ZipFile(temporary, 'w', zipfile.ZIP_DEFLATED) as archive,

@@ -1,7 +1,6 @@
 """The head of OSTrack: where the center is, and how large the target."""
 
 import torch
-from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
 from mmsimtrack.models.heads.corner_head import BoxHead, tower
@@ -94,14 +93,7 @@ class CenterHead(BoxHead):
 
     def forward(self, feat: Tensor) -> Tensor:
         """Boxes (B, 4), xyxy in the unit square, from (B, C, h, w)."""
-        return self.predict(feat).bboxes
-
-    def predict(
-        self, feat: Tensor, prior: Tensor | None = None
-    ) -> InstanceData:
-        """Predict `bboxes` and `scores`; see `read`."""
-        bboxes, scores = self.read(feat, prior)
-        return InstanceData(bboxes=bboxes, scores=scores)
+        return self.read(feat)[0]
 
     def read(
         self, feat: Tensor, prior: Tensor | None = None

@@ -92,6 +92,13 @@ class BoxHead(BaseModule):
         """The losses, built when first needed: tracking needs none."""
         return [MODELS.build(cfg) for cfg in self.loss_cfgs]
 
+    def predict(
+        self, feat: Tensor, prior: Tensor | None = None
+    ) -> InstanceData:
+        """Predict `bboxes`, `scores` and maybe `peaks`; see `read`."""
+        found = zip(('bboxes', 'scores', 'peaks'), self.read(feat, prior))
+        return InstanceData(**dict(found))
+
 
 @MODELS.register_module()
 class CornerHead(BoxHead):
@@ -142,13 +149,6 @@ class CornerHead(BoxHead):
         Nothing keeps the second corner right of and below the first.
         """
         return self.corners(feat)[0]
-
-    def predict(
-        self, feat: Tensor, prior: Tensor | None = None
-    ) -> InstanceData:
-        """Predict `bboxes`, `scores` and `peaks`; see `read`."""
-        bboxes, scores, peaks = self.read(feat, prior)
-        return InstanceData(bboxes=bboxes, scores=scores, peaks=peaks)
 
     def read(
         self, feat: Tensor, prior: Tensor | None = None

@@ -1,7 +1,5 @@
 """A tracker: a backbone and a head that follow one target."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -16,13 +14,11 @@ from torch import Tensor
 from mmsimtrack.log import warn
 from mmsimtrack.models.trackers.track_state import TrackState
 from mmsimtrack.registry import MODELS
-from mmsimtrack.structures import CropWindow, SOTDataSample, check_first_box
-from mmsimtrack.structures.tracking import (
-    LostRule,
-    calibrate,
-    check_frames,
-    cut_crops,
-    next_bboxes,
+from mmsimtrack.structures import (
+    CropWindow,
+    SOTDataSample,
+    check_first_box,
+    tracking,
 )
 
 
@@ -85,27 +81,17 @@ class SOTTracker(BaseModel):
         )
         self.exemplar = dict(exemplar)
         self.search = dict(search)
-        self.clip_margin = clip_margin
         self.train_cfg = dict(train_cfg or {})
-        self._set_test_cfg(**(test_cfg or {}))
+        options = dict(test_cfg or {})
+        self.window = options.pop('window', None)
+        self.rules = tracking.BoxRules(clip_margin, **options)
         self._check_settings()
-
-    def _set_test_cfg(
-        self,
-        window: str | None = None,
-        size_smoothing: float = 0,
-        calibrate: bool = False,
-        lost: dict | None = None,
-    ) -> None:
-        self.window, self.size_smoothing = window, size_smoothing
-        self.calibrate = calibrate
-        self.lost = LostRule(**lost) if lost else None
 
     def _check_settings(self) -> None:
         """Refuse numbers that give no sensible crop or box."""
         patch = getattr(self.backbone, 'patch_size', 1)
         whole = f'a multiple of the patch of the backbone, {patch} px'
-        margin, share = self.clip_margin, self.size_smoothing
+        margin, share = self.rules.clip_margin, self.rules.size_smoothing
         known, mixed = self.window in (None, 'hann'), 0 <= share < 1
         checks = [
             ('clip_margin', f'{margin} px', margin >= 0, '0 or more'),
@@ -160,11 +146,6 @@ class SOTTracker(BaseModel):
                 f"SOTTracker.forward: mode is {mode!r}, expected 'loss', "
                 "'tensor' or 'predict'."
             )
-        if mode == 'loss' and data_samples is None:
-            raise ValueError(
-                "SOTTracker.forward: mode 'loss' needs data_samples with the "
-                'ground truth, found None.'
-            )
         feat = self.search_feature(inputs)
         if mode == 'loss':
             return self.head.loss(feat, data_samples)
@@ -215,7 +196,7 @@ class SOTTracker(BaseModel):
                 outside of its frame.
         """
         bboxes = np.asarray(bboxes, np.float64).reshape(-1, 4)
-        check_frames(frames, len(bboxes))
+        tracking.check_frames(frames, len(bboxes))
         for row, (frame, bbox) in enumerate(zip(frames, bboxes)):
             check_first_box(bbox, frame.shape, f'Video {row}')
         crops, windows = self._cut(frames, bboxes, self.exemplar)
@@ -223,28 +204,18 @@ class SOTTracker(BaseModel):
         # the type before the device: MPS has no float64
         in_crop = torch.from_numpy(np.stack(in_crop)).float()
         memory = self.backbone.embed_exemplar(crops, in_crop.to(crops.device))
-        state = TrackState(
-            memory,
-            torch.from_numpy(bboxes.copy()),
-            torch.ones(len(bboxes)),
-            {'num_failed': torch.zeros(len(bboxes), dtype=torch.long)},
+        predict = partial(self._find, frames, memory)
+        found = _to_tensors(self.rules.start(bboxes, predict))
+        return TrackState(
+            memory, found.pop('bboxes'), found.pop('scores'), found
         )
-        if self.calibrate or self.lost:
-            found = calibrate(bboxes, partial(self._find, frames, memory))
-            bias, peaks = map(torch.from_numpy, found)
-            if self.calibrate:
-                state.extra['bias'] = bias
-            if self.lost:
-                none = torch.zeros(len(bboxes), dtype=torch.long)
-                state.extra.update(usual_peaks=peaks, missed=none)
-        return state
 
     def _find(
         self,
         frames: Sequence[Array],
         memory: tuple[Tensor, ...],
         around: Array,
-    ) -> tuple[Array, Tensor, Array]:
+    ) -> tuple[Array, Array, Array]:
         """Predict around boxes: boxes in frame pixels, scores, peaks."""
         crops, windows = self._cut(frames, around, self.search)
         feat = self.backbone(memory, crops)
@@ -253,7 +224,7 @@ class SOTTracker(BaseModel):
         bboxes = [w.to_frame(row) for w, row in zip(windows, unit)]
         scores = pred.scores.float().cpu()
         peaks = pred.get('peaks', torch.full_like(scores, torch.nan))
-        return np.stack(bboxes), scores, peaks.cpu().double().numpy()
+        return np.stack(bboxes), scores.numpy(), peaks.cpu().double().numpy()
 
     @torch.no_grad()
     def track(self, frames: Sequence[Array], state: TrackState) -> TrackState:
@@ -268,40 +239,26 @@ class SOTTracker(BaseModel):
             the previous box and score, is counted in the state, and logged
             once per video. A target that is not seen keeps its box, too.
         """
-        check_frames(frames, len(state))
+        tracking.check_frames(frames, len(state))
         if not len(state):
             return state
-        around = previous = state.bboxes.numpy()
-        keys = {'bias', 'usual_peaks', 'missed', 'num_failed'}
-        extra = {k: state.extra[k].numpy() for k in keys & set(state.extra)}
-        if self.lost:
-            around = self.lost.widen(previous, extra['missed'])
-        found, scores, peaks = self._find(frames, state.memory, around)
-        options = self.clip_margin, self.size_smoothing, extra.get('bias')
-        bboxes, failed = next_bboxes(
-            found, scores.numpy(), previous, frames, *options
-        )
-        changed = {}
-        if self.lost:
-            known = extra['usual_peaks'], extra['missed']
-            usual, missed = self.lost.judge(peaks, *known)
-            bboxes[missed > 0] = previous[missed > 0]
-            changed['usual_peaks'] = torch.from_numpy(usual)
-            changed['missed'] = torch.from_numpy(missed)
-        for row in np.flatnonzero(failed & (extra['num_failed'] == 0)):
+        known = {'bboxes': state.bboxes, 'scores': state.scores}
+        # trackers may remember more
+        own = {'bias', 'usual_peaks', 'missed', 'num_failed'}
+        known |= {k: state.extra[k] for k in own & state.extra.keys()}
+        known = {name: tensor.numpy() for name, tensor in known.items()}
+        predict = partial(self._find, frames, state.memory)
+        found = self.rules.follow(frames, known, predict)
+        failed = (known['num_failed'] == 0) & (found['num_failed'] > 0)
+        for row in np.flatnonzero(failed):
             warn(
                 f'SOTTracker.track: non-finite prediction for video {row} of '
                 'the batch; the previous box is kept, here and in its later '
                 'frames. Check the weights and the precision (fp16?).'
             )
-        failed = torch.from_numpy(failed)
-        changed['num_failed'] = state.extra['num_failed'] + failed
-        return replace(
-            state,
-            bboxes=torch.from_numpy(bboxes),
-            scores=torch.where(failed, state.scores, scores),
-            extra={**state.extra, **changed},
-        )
+        found = _to_tensors(found)
+        last = {name: found.pop(name) for name in ('bboxes', 'scores')}
+        return replace(state, **last, extra=state.extra | found)
 
     def _prior(self, feat: Tensor) -> Tensor | None:
         """Weigh each cell of a search feature, (h, w), for the head."""
@@ -318,6 +275,10 @@ class SOTTracker(BaseModel):
         self, frames: Sequence[Array], bboxes: Array, view: dict
     ) -> tuple[Tensor, list[CropWindow]]:
         """Cut normalized crops (B, 3, size, size); return them and windows."""
-        crops, windows = cut_crops(frames, bboxes, view)
+        crops, windows = tracking.cut_crops(frames, bboxes, view)
         crops = torch.from_numpy(crops)
         return self.data_preprocessor.normalize(crops), windows
+
+
+def _to_tensors(arrays: dict[str, Array]) -> dict[str, Tensor]:
+    return {name: torch.from_numpy(array) for name, array in arrays.items()}

@@ -7,6 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from mmsimtrack.optional import need
+
 
 def fit_dinov2(own: dict[str, Tensor], found: dict[str, Tensor]) -> None:
     """Resize patches and positions of DINOv2 to those of the network.
@@ -43,12 +45,7 @@ def read_onnx(path: str | os.PathLike) -> dict:
         ImportError: If onnx is not installed.
         ValueError: If it cannot be read, or has its weights elsewhere.
     """
-    try:
-        import onnx
-    except ImportError as error:
-        raise ImportError(
-            f'{path} cannot be read without onnx. Run: pip install onnx'
-        ) from error
+    onnx = need('onnx', f'reading {path}')
     try:
         graph = onnx.load(str(path), load_external_data=False).graph
         read = onnx.numpy_helper.to_array

@@ -36,7 +36,6 @@ def fetch(address: str) -> Path:
     try:
         if os.environ.get('LOCAL_RANK', '0') == '0' and not path.exists():
             log(f'Downloading {url} to {path}')
-            path.parent.mkdir(parents=True, exist_ok=True)
             with replace_atomically(path) as temporary:
                 torch.hub.download_url_to_file(url, str(temporary))
                 _check_hash(temporary, url, method, digits)

@@ -148,7 +148,6 @@ def write_checkpoint(content: dict, path: str | os.PathLike) -> None:
     """
     buffer = io.BytesIO()
     torch.save(content, buffer)
-    pathlib.Path(path).parent.mkdir(parents=True, exist_ok=True)
     with replace_atomically(path) as temporary:
         temporary.write_bytes(buffer.getvalue())
 

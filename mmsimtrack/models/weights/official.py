@@ -1,7 +1,7 @@
 """Convert files of official codes to ours and back, nothing left over."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import torch
@@ -97,6 +97,42 @@ class Official:
             print(f'{name} is not in {path}, so it is left out.')
         return weights | unused
 
+    def convert_file(
+        self, src: str, dst: str, reverse: bool, rename: Iterable[str]
+    ) -> None:
+        """Convert a file from official to ours, or the other way.
+
+        Args:
+            src: File to read.
+            dst: File to write.
+            reverse: From ours to official.
+            rename: `OLD=NEW`: names in `src` that begin with OLD begin with
+                NEW.
+
+        Raises:
+            KeyError: If a weight is missing or unknown.
+            ValueError: If `src` cannot be read, or holds no weights.
+        """
+        checkpoint = read_checkpoint(src)
+        weights = unwrap(checkpoint, src)
+        for pair in rename:
+            old, sign, new = pair.partition('=')
+            if not sign:
+                raise ValueError(f'--rename {pair}: expected OLD=NEW.')
+            cut = len(old)
+            names = {
+                k: new + k[cut:] if k.startswith(old) else k for k in weights
+            }
+            weights = renamed(weights, names, src)
+        if reverse:
+            unused = checkpoint.get('meta', {}).get('unused', {})
+            result = {'net': self.to_official(weights, unused, src)}
+        else:
+            weights, unused = self.to_ours(weights, src)
+            result = {'state_dict': weights, 'meta': {'unused': unused}}
+        write_checkpoint(result, dst)
+        print(f'Converted {len(weights)} tensors: {src} -> {dst}')
+
     def _check(
         self, weights: Weights, expected: Iterable[str], path: str
     ) -> None:
@@ -142,40 +178,13 @@ def _count(names: Iterable[str], layers: str) -> int:
     return 1 + max(map(int, numbers), default=0)
 
 
-def convert_file(
-    src: str,
-    dst: str,
-    reverse: bool,
-    rename: Iterable[str],
-    functions: tuple[Callable, Callable],
-) -> None:
-    """Convert a file from official to ours, or the other way.
-
-    Args:
-        src: File to read.
-        dst: File to write.
-        reverse: From ours to official.
-        rename: `OLD=NEW`: names in `src` that begin with OLD begin with NEW.
-        functions: `to_ours` and `to_official` of the tracker.
-
-    Raises:
-        KeyError: If a weight is missing or unknown.
-        ValueError: If `src` cannot be read, or holds no weights.
-    """
-    checkpoint = read_checkpoint(src)
-    weights = unwrap(checkpoint, src)
-    for pair in rename:
-        old, sign, new = pair.partition('=')
-        if not sign:
-            raise ValueError(f'--rename {pair}: expected OLD=NEW.')
-        cut = len(old)
-        names = {k: new + k[cut:] if k.startswith(old) else k for k in weights}
-        weights = renamed(weights, names, src)
-    if reverse:
-        unused = checkpoint.get('meta', {}).get('unused', {})
-        result = {'net': functions[1](weights, unused, src)}
-    else:
-        weights, unused = functions[0](weights, src)
-        result = {'state_dict': weights, 'meta': {'unused': unused}}
-    write_checkpoint(result, dst)
-    print(f'Converted {len(weights)} tensors: {src} -> {dst}')
+SIMTRACK = Official(
+    'SimTrack',
+    layers=r'backbone\.visual\.transformer\.resblocks',
+    # CLIP's projection into the space of texts
+    unused=('backbone.visual.proj',),
+)
+# Of the pre-trained ViT, with their tokens. OSTrack keeps them in its files,
+# which must have them, and never uses them.
+SHAPES = {'backbone.cls_token': 1, 'backbone.pos_embed': 197}
+OSTRACK = Official('OSTrack', r'backbone\.blocks', tuple(SHAPES), SHAPES)

@@ -17,7 +17,12 @@ import onnx
 from onnx import numpy_helper
 
 from mmsimtrack.apis import zoo
-from mmsimtrack.deployment.export import draw_clip, export, follow
+from mmsimtrack.deployment.export import (
+    draw_clip,
+    export,
+    follow,
+    write_settings,
+)
 from mmsimtrack.runtime import Tracker
 
 MODEL = 'sim_t16_real'
@@ -66,20 +71,16 @@ def build_model(folder: Path, other_bytes: int) -> None:
         clip = draw_clip()
         expected = follow(Tracker(exported), *clip)
         settings = json.loads((exported / 'tracker.json').read_text('utf-8'))
-        size = other_bytes
+        content, size = weights.read_bytes(), other_bytes
+        settings['weights_sha256'] = hashlib.sha256(content).hexdigest()
         for file in settings['files'].values():
             store_halves(exported / file)
-            content = (exported / file).read_bytes()
-            settings['sha256'][file] = hashlib.sha256(content).hexdigest()
             size += compress(exported / file, folder)
-        np.testing.assert_array_equal(
-            follow(Tracker(exported), *clip), expected
-        )
-    settings['wire_bytes'] = size  # for the progress bar
-    content = weights.read_bytes()
-    settings['weights_sha256'] = hashlib.sha256(content).hexdigest()
-    text = json.dumps(settings, indent=1) + '\n'
-    (folder / 'tracker.json').write_text(text, 'utf-8')
+        settings['wire_bytes'] = size  # for the progress bar
+        write_settings(exported, settings)
+        found = follow(Tracker(exported), *clip)
+        np.testing.assert_array_equal(found, expected)
+        shutil.copy(exported / 'tracker.json', folder)
 
 
 def main() -> None:
