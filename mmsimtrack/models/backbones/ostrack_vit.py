@@ -110,7 +110,9 @@ class OSTrackViT(VisionTransformer):
                 best = ranks.topk(kept, dim=1).indices
                 cells = cells.gather(1, best)
                 exemplar, rest = tokens.tensor_split([num_exemplar], dim=1)
-                rest = rest.take_along_dim(best[..., None], dim=1)
+                # not take_along_dim: an export of it fixes the batch
+                index = best[..., None].expand(-1, -1, rest.shape[2])
+                rest = rest.gather(1, index)
                 tokens = torch.cat([exemplar, rest], dim=1)
         feature = self.ln1(tokens)[:, num_exemplar:]
         if cells.shape[1] < num_search:
