@@ -169,7 +169,7 @@ def test_other_precisions(
 @pytest.mark.parametrize(
     'precision', FORMATS['openvino'] if FULL else ['fp32']
 )
-def test_openvino(openvino, model, tmp_path, precision):
+def test_openvino(openvino, model, exported_before, tmp_path, precision):
     options = dict(precision=precision, max_loss=0.03, clip=draw_clip(6))
     report = export(model, tmp_path / 'out', 'openvino', **options)
     assert report['backend'] == 'openvino'

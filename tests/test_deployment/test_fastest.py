@@ -36,7 +36,7 @@ def track(folder, *args):
 
 @pytest.mark.openvino
 def test_the_boxes_are_those_of_torch(
-    folder, openvino, capsys, monkeypatch, tmp_path
+    folder, openvino, exported_before, capsys, monkeypatch, tmp_path
 ):
     monkeypatch.setenv('MMSIMTRACK_CACHE', str(tmp_path / 'cache'))
     _, expected = track(folder)
