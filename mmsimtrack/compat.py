@@ -101,10 +101,12 @@ def import_mmpretrain() -> None:
     mmpretrain imports mmdet for one layer of its own, which tracking does not
     need, and does without where mmdet is not installed. It imports
     torchvision, and with it the compiler of torch, for boxes of tasks that
-    are not ours.
+    are not ours. Where transformers is installed, mmpretrain imports that as
+    well, which needs all of torchvision.
     """
     later = {}
-    if 'torchvision' not in sys.modules:
+    wants_all = importlib.util.find_spec('transformers') is not None
+    if not wants_all and 'torchvision' not in sys.modules:
         top, ops = 'torchvision', 'torchvision.ops'
         boxes = 'torchvision.ops.boxes'
         later = {name: _Later(name) for name in (top, ops, boxes)}

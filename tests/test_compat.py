@@ -76,3 +76,19 @@ assert box_iou(box, box)[0] == 1
 
 def test_tracking_with_a_shipped_model_imports_little():
     python('-c', TRACK)
+
+
+FAKE = """
+import importlib.util
+assert importlib.util.find_spec('torchvision')
+import torchvision.transforms
+from torchvision.ops.misc import FrozenBatchNorm2d
+"""
+
+
+def test_transformers_finds_all_of_torchvision(tmp_path):
+    """mmpretrain imports it, where it is installed."""
+    (tmp_path / 'transformers.py').write_text(FAKE)
+    script = 'import sys; sys.path.insert(0, sys.argv[1]);'
+    script += 'import mmsimtrack.models; assert "transformers" in sys.modules'
+    python('-c', script, tmp_path)
