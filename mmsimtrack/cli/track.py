@@ -130,10 +130,11 @@ def track(sources, box, box_at, start, end, step, show, **options) -> int:
         )
     draw = None if all(starts) else choose_drawing()
     gc.disable()  # else a fifth of the time of these imports
-    from mmsimtrack.apis.follow import Job
-    from mmsimtrack.apis.sources import Footage
-
-    gc.enable()
+    try:
+        from mmsimtrack.apis.follow import Job
+        from mmsimtrack.apis.sources import Footage
+    finally:
+        gc.enable()
     jobs = [
         Job(Footage(source, start, end, step), own)
         for source, own in zip(sources, starts)
