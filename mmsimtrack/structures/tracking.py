@@ -5,7 +5,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from numpy import ndarray as Array
@@ -227,7 +226,7 @@ def next_bboxes(
     return bboxes, failed
 
 
-@dataclass(frozen=True)
+@dataclass
 class BoxRules:
     """The rules by which a tracker makes boxes of predictions.
 
@@ -243,6 +242,7 @@ class BoxRules:
         calibrate: Whether to take off how predictions differ from the given
             boxes in the first frames.
         lost: Numbers of a `LostRule`; None: no target is ever lost.
+        lost_rule: The rule with these numbers, if there are any.
     """
 
     clip_margin: float
@@ -251,12 +251,7 @@ class BoxRules:
     lost: dict | None = None
 
     def __post_init__(self) -> None:
-        self.lost_rule  # noqa: B018, refuses wrong numbers
-
-    @cached_property
-    def lost_rule(self) -> LostRule | None:
-        """The rule by which targets are lost, if there is one."""
-        return LostRule(**self.lost) if self.lost else None
+        self.lost_rule = LostRule(**self.lost) if self.lost else None
 
     def start(self, bboxes: Array, predict: Callable) -> dict[str, Array]:
         """Say what is known of targets after their first frames.
