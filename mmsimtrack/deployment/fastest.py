@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
 from mmsimtrack.apis.sot_inferencer import Tracker as TorchTracker
@@ -21,6 +20,7 @@ from mmsimtrack.deployment.export import draw_clip, export, follow
 from mmsimtrack.engine.autocast import has_native_bfloat16
 from mmsimtrack.fileio import lock_folder, write_json
 from mmsimtrack.models import SOTTracker
+from mmsimtrack.models.heads.corner_head import BoxHead
 from mmsimtrack.runtime import Tracker
 from mmsimtrack.structures import aligned_iou
 
@@ -66,9 +66,11 @@ class Exported(nn.Module):
         return tuple(map(torch.from_numpy, found))
 
     @staticmethod
-    def predict(feat: tuple[Tensor, ...], prior: None) -> InstanceData:
-        """Name what `forward` has computed; a prior is in the network."""
-        return InstanceData(**dict(zip(('bboxes', 'scores', 'peaks'), feat)))
+    def read(feat: tuple[Tensor, ...], prior: None) -> tuple[Tensor, ...]:
+        """Return what `forward` has computed; a prior is in the network."""
+        return feat
+
+    predict = BoxHead.predict
 
 
 def accelerate(
