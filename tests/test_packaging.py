@@ -5,13 +5,18 @@ import zipfile
 import pytest
 from processes import ROOT, python
 
+from mmsimtrack.fileio import lock_folder
+
 
 @pytest.fixture(scope='module')
 def wheel(tmp_path_factory):
     """Names in a wheel that is built from a source distribution."""
     pytest.importorskip('build')
     out = tmp_path_factory.mktemp('dist')
-    python('-m', 'build', '-n', '-o', out, ROOT)
+    # a build writes to the tree: the workers of a test run take turns
+    shared = tmp_path_factory.getbasetemp().parent / 'build'
+    with lock_folder(shared, wait=True):
+        python('-m', 'build', '-n', '-o', out, ROOT)
     (path,) = out.glob('*.whl')
     return zipfile.ZipFile(path).namelist()
 
