@@ -1,10 +1,9 @@
 """SimTrack without attention from exemplar to search image: Sec. 4.3."""
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from mmsimtrack.models.backbones.joint_vit import JointViT
+from mmsimtrack.models.backbones.joint_vit import JointViT, attend
 from mmsimtrack.registry import MODELS
 
 
@@ -84,7 +83,7 @@ def _attend(layer, tokens: Tensor, qkv: Tensor, seen: Tensor) -> Tensor:
         (B, N, C).
     """
     attn = layer.attn
-    out = F.scaled_dot_product_attention(
+    out = attend(
         qkv[:, 0],
         *seen.unbind(1),
         dropout_p=attn.attn_drop if layer.training else 0.0,

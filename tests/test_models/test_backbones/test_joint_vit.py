@@ -8,6 +8,7 @@ from small_backbones import (
     attend,
     make_inputs,
     naive_vit,
+    one_way,
     probe,
     run,
     vit,
@@ -45,6 +46,15 @@ def test_equals_a_naive_equation_5(inputs, num_layers, every, tokenizer):
     # exemplar, class token, search
     expected = net.ln1(states[-1][:, num_exemplar + 1 :])
     torch.testing.assert_close(found.flatten(2).mT, expected)
+
+
+@pytest.mark.parametrize('make', [vit, one_way])
+def test_bfloat16_on_a_cpu(inputs, make, monkeypatch):
+    expected = run(make(), *inputs)
+    # torch's kernel is slow there
+    monkeypatch.delattr(F, 'scaled_dot_product_attention')
+    found = run(make().bfloat16(), *(each.bfloat16() for each in inputs))
+    assert F.cosine_similarity(found.double(), expected).min() > 0.999
 
 
 def test_without_target_position_the_exemplar_has_p_0(inputs):
