@@ -118,8 +118,8 @@ def export(
             differ by more than is allowed.
     """
     out = Path(out)
-    _check(out, format_, precision)
     frames, bbox = clip or draw_clip()
+    _check(out, format_, precision, len(frames))
     expected = follow(TorchTracker(model, device='cpu'), frames, bbox)
     with replace_atomically(out, is_folder=True) as folder:
         settings = _write_networks(model, folder, format_, batch)
@@ -150,8 +150,13 @@ def export(
     return report
 
 
-def _check(out: Path, format_: str, precision: str) -> None:
-    """Refuse what cannot be written."""
+def _check(out: Path, format_: str, precision: str, num_frames: int) -> None:
+    """Refuse what cannot be written, or compared."""
+    if num_frames < 2:
+        raise ValueError(
+            f'the clip has {num_frames} frame, expected 2 or more, of which '
+            'the later ones are compared. Give another --clip.'
+        )
     if precision not in FORMATS[format_]:
         raise ValueError(
             f'precision is {precision!r}, expected '

@@ -8,6 +8,7 @@ import json
 import os
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -253,9 +254,12 @@ def test_command(tmp_path, capsys):
         (['--batch', '0'], "found '0', expected a number from 1 on"),
         (['--clip', 'a.mp4'], 'found only one of --clip and --box'),
         (['--clip', 'a.mp4', '--box', '1,2,3'], "found '1,2,3', expected"),
+        (['--clip', 'a.png', '--box', '1,2,3,4'], 'has 1 frame, expected 2'),
     ],
 )
-def test_wrong_options(args, message, tmp_path, capsys):
+def test_wrong_options(args, message, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    cv2.imwrite('a.png', np.zeros((9, 9, 3)))
     out = ['--out', str(tmp_path / 'out')]
     assert main(['export', 'ostrack_tiny_generated', *out, *args]) == 2
     assert message in capsys.readouterr().err
