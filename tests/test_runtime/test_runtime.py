@@ -47,7 +47,8 @@ def clip(model, tmp_path):
     for t, frame in enumerate(frames, 8):  # 10.png comes after 9.png
         path = tmp_path / f'frames/{t}.png'
         cv2.imwrite(str(path), frame[..., ::-1])
-    (tmp_path / 'frames/.hidden.png').write_text('no image')
+    for name in ('.hidden.png', 'notes.txt', 'notes'):
+        (tmp_path / 'frames' / name).write_text('no image')
     state, rows = model.init(frames[:1], [bbox]), [[*bbox, 0]]
     for frame in frames[1:]:
         state = model.track([frame], state)
@@ -142,8 +143,11 @@ def test_wrong_calls(folder, tmp_path, monkeypatch):
         tracker.update(frames[0])
     with pytest.raises(ValueError, match='Target 0: the first box'):
         tracker.init(frames[0], [5, 5, 5, 9])
-    with pytest.raises(ValueError, match='expected .H, W, 3. RGB uint8'):
-        tracker.init(frames[0][..., 0], bbox)
+    with pytest.raises(ValueError, match='found .5, 5, 9. as box, expected'):
+        tracker.init(frames[0], [5, 5, 9])
+    for frame in (frames[0][..., 0], 'frame.png', None):
+        with pytest.raises(ValueError, match='expected .H, W, 3. RGB uint8'):
+            tracker.init(frame, bbox)
     monkeypatch.setattr(backends.importlib.util, 'find_spec', lambda _: None)
     with pytest.raises(ImportError, match='pip install onnxruntime'):
         backends.choose_backend('onnx')
@@ -151,7 +155,7 @@ def test_wrong_calls(folder, tmp_path, monkeypatch):
 
 def test_track_command(folder, clip, tmp_path, capsys):
     source, box, expected = clip
-    out = tmp_path / 'boxes.csv'
+    out = tmp_path / 'new/boxes.csv'
     args = ['track', source, '--model', str(folder), '--out', str(out)]
     assert cli.main([*args, '--box', box, '--box', box]) == 0
     numbers, bboxes = read_rows(out.read_text())
@@ -167,6 +171,28 @@ def test_track_command(folder, clip, tmp_path, capsys):
     with pytest.raises(SystemExit):
         cli.main([*args, '--box', '1,2,3'])
     assert "found '1,2,3', expected four numbers" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('status', [2, 130])
+def test_the_rows_remain(folder, clip, tmp_path, capsys, monkeypatch, status):
+    """Of a run that a frame or Ctrl-C ends."""
+    source, box, expected = clip
+    out = tmp_path / 'boxes.csv'
+    Path(source, '11.png').write_text('no image')
+    read = cv2.imread
+
+    def imread(path):
+        if status == 130 and path.endswith('11.png'):
+            raise KeyboardInterrupt
+        return read(path)
+
+    monkeypatch.setattr(cv2, 'imread', imread)
+    args = ['track', source, '--model', str(folder), '--out', str(out)]
+    assert cli.main([*args, '--box', box]) == status
+    _, bboxes = read_rows(out.read_text())
+    np.testing.assert_allclose(bboxes, expected[:3], atol=2e-3)
+    told = '11.png is truncated or no image' in capsys.readouterr().err
+    assert told == (status == 2)
 
 
 def test_a_file_that_is_no_video(folder, tmp_path, capsys):
