@@ -13,6 +13,7 @@ import numpy as np
 from mmsimtrack.apis.reader import Item
 from mmsimtrack.apis.sources import Footage
 from mmsimtrack.models.trackers import SOTTracker, TrackState
+from mmsimtrack.structures import check_first_box
 from mmsimtrack.visualization import SOTVisualizer
 
 if TYPE_CHECKING:
@@ -128,6 +129,9 @@ class Job:
         if not due:
             return
         self.starts = [start for start in self.starts if start[0] > number]
+        for id_, box in due.items():
+            where = f'{self.footage.source}, target {id_}'
+            check_first_box(box, frame.shape, where)
         state = model.init([frame] * len(due), list(due.values()))
         others = [i for i, id_ in enumerate(self._ids) if id_ not in due]
         if others:
@@ -168,7 +172,12 @@ def follow(
     Yields:
         A job and its next step; None once the job has ended, by itself or by
         its `error`.
+
+    Raises:
+        ValueError: If the batch has no room.
     """
+    if batch_size < 1:
+        raise ValueError(f'batch_size is {batch_size}, expected 1 or more.')
     jobs = list(jobs)
     waiting, running = iter(jobs), []
     try:

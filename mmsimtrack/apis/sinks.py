@@ -69,6 +69,9 @@ class Outputs:
         files: Paths by `boxes` (the first format), `video`, `sheet` and the
             names of the formats.
         num_frames: Frames so far.
+
+    Raises:
+        ValueError: If there is no such format.
     """
 
     footage: Footage
@@ -84,6 +87,11 @@ class Outputs:
     num_frames: int = 0
 
     def __post_init__(self) -> None:
+        if set(self.formats) - set(ENDINGS):  # also a text
+            raise ValueError(
+                f'formats is {self.formats!r}, expected a list of some of '
+                f'{", ".join(ENDINGS)}.'
+            )
         self._closing = ExitStack()  # last opened, first closed
         self._rows, self._video = {}, None
         self._sizes = {}  # (W, H), by the first frame that has it
@@ -255,13 +263,19 @@ class Outputs:
         )
 
 
-def write_all(jobs: Iterable[Job], out_dir: str | PathLike, **options) -> None:
-    """Let jobs write files, none over those of another one; see `Outputs`."""
+def write_all(
+    jobs: Iterable[Job], out_dir: str | PathLike | None, **options
+) -> None:
+    """Let jobs write files, none over those of another one; see `Outputs`.
+
+    Without a folder, nothing is written, but the options are checked.
+    """
     taken = set()
     for job in jobs:
         ids = sorted({id_ for _, id_, _ in job.starts})
         options = {**options, 'taken': taken}
-        job.outputs = Outputs(job.footage, ids, out_dir, **options)
+        outputs = Outputs(job.footage, ids, out_dir, **options)
+        job.outputs = outputs if out_dir is not None else None
 
 
 def _read_rows(file: FileIO) -> Iterator[tuple]:

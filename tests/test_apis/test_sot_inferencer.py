@@ -9,9 +9,11 @@ import torch
 from clips import LENGTH, write_clip
 from drifter import Drifter
 from mmengine.config import Config
+from PIL import Image
 from small_models import SIMTRACK
 
 from mmsimtrack.apis import (
+    Footage,
     SOTInferencer,
     Tracker,
     find_model,
@@ -69,12 +71,58 @@ def test_iterable_of_frames(inferencer, frames, folder):
     assert next(stream).bbox.tolist() == list(BBOX)
     assert next(stream).score == 0.5
     assert len(given) == 2
-    with pytest.raises(ValueError, match=re.escape('[] holds no frame')):
-        inferencer([], BBOX)
-    with pytest.raises(ValueError, match='found 1 boxes for 2 sources'):
-        inferencer([folder, folder], [BBOX])
     with pytest.raises(TypeError, match='bboxes is missing'):
         inferencer(folder)
+
+
+@pytest.mark.parametrize('kind', ['paths', 'tensors', 'images', 'footage'])
+def test_kinds_of_frames(inferencer, frames, folder, kind, tmp_path):
+    given = {
+        'paths': sorted(map(str, folder.iterdir())),
+        'tensors': torch.tensor(np.stack(frames)),
+        'images': [Image.fromarray(frame) for frame in frames],
+        'footage': Footage(folder, 1),
+    }[kind]
+    first = kind == 'footage'
+    result = inferencer(given, BBOX, tmp_path, formats=['coco', 'json'])
+    name = 'frames' if kind in ('tensors', 'images') else 'clip'
+    assert result['files']['video'].name == f'{name}_tracked.mp4'
+    assert result['frames'].tolist() == list(range(first, 5))
+    assert len(result['files']['json'].read_text()) < 1500
+    if kind == 'paths':
+        assert '"4.png"' in result['files']['coco'].read_text()
+        assert inferencer(given, [BBOX] * 5)['bboxes'].shape == (5, 5, 4)
+    if kind != 'footage':
+        for tracked, frame in zip(inferencer.stream(given, BBOX), frames):
+            np.testing.assert_array_equal(tracked.frame, frame)
+    many = inferencer([frames, iter(frames)], [BBOX, [BBOX, BBOX]])
+    assert [r['scores'].shape for r in many] == [(5,), (5, 2)]
+
+
+WRONG = [
+    ([], BBOX, {}, 'frames holds no frame'),
+    (['a/img', 'b/img'], [BBOX], {}, 'found 1 boxes for 2 sources'),
+    ([np.zeros((9, 9, 3))], BBOX, {}, 'dtype float64, expected (H, W, 3)'),
+    (iter(['a.png']), BBOX, {}, 'dtype <U5, expected (H, W, 3)'),
+    ('clip', BBOX, {'batch_size': 0}, 'batch_size is 0, expected 1'),
+    ('clip', BBOX, {'formats': 'csv'}, "formats is 'csv', expected a list"),
+    ('clip', BBOX, {'shet': False}, "unexpected keyword argument 'shet'"),
+]
+WRONG += [
+    ('clip', box, {}, f'found {box!r} as box, expected four numbers x1')
+    for box in ([1, 2, 3], [*BBOX, *BBOX], [], 'a', [[BBOX]], [BBOX, [1]])
+]
+
+
+@pytest.mark.parametrize('source, box, options, message', WRONG)
+def test_wrong_calls(
+    inferencer, folder, monkeypatch, source, box, options, message
+):
+    monkeypatch.chdir(folder.parents[1])
+    with pytest.raises((TypeError, ValueError), match=re.escape(message)):
+        inferencer(source, box, **options)
+    with pytest.raises(ValueError, match='a.mp4 is no image, but one of a'):
+        next(inferencer.stream(['a.mp4', 'b.mp4'], BBOX))
 
 
 def test_files_and_their_colors(inferencer, folder, frames, tmp_path):
@@ -235,4 +283,5 @@ def test_the_config_comes_from_the_checkpoint(tmp_path):
         with pytest.raises(ValueError, match='does not say which config'):
             init_model(None, path, 'cpu')
     _, weights = find_model('sim_s16-6l_real')  # the file names its model
-    assert init_model(None, weights, 'cpu').search['size'] > 0
+    for given in (weights, None):  # of which it is the default
+        assert init_model(None, given, 'cpu').search['size'] > 0
