@@ -55,12 +55,8 @@ class Step:
             for score, lost in zip(self.scores, self.lost)
         ]
         if self.ids == [1]:
-            return SOTVisualizer.draw_frame(
-                self.frame,
-                bboxes[0],
-                text=f'{text}  {labels[0]}',
-                lost=self.lost[0],
-            )
+            about = None, f'{text}  {labels[0]}', self.lost[0]
+            return SOTVisualizer.draw_frame(self.frame, bboxes[0], *about)
         labels = [f'{i} {label}' for i, label in zip(self.ids, labels)]
         return SOTVisualizer.draw_targets(
             self.frame, self.ids, bboxes, labels, text, self.lost
@@ -201,12 +197,9 @@ def _track(model: SOTTracker, jobs: list[Job], items: list) -> None:
     moved = [(job, item[2]) for job, item in pairs if item and job._state]
     if not moved:
         return
-    state = moved[0][0]._state
-    if len(moved) > 1:
-        state = TrackState.cat([job._state for job, _ in moved])
     frames = [frame for job, frame in moved for _ in job._ids]
-    state, row = model.track(frames, state), 0
+    state = TrackState.cat([job._state for job, _ in moved])
+    state = model.track(frames, state)
     for job, _ in moved:
-        end = row + len(job._ids)
-        job._state = state if len(moved) == 1 else state[row:end]
-        row = end
+        count = len(job._ids)
+        job._state, state = state[:count], state[count:]

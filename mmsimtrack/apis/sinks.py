@@ -4,17 +4,16 @@ import csv
 import itertools
 import os
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from io import FileIO
-from os import PathLike
 from pathlib import Path
 from tempfile import TemporaryFile
 
 from mmsimtrack.apis.follow import Job, Step
 from mmsimtrack.apis.sources import MANIFEST, Footage, written_names
-from mmsimtrack.fileio import naming_disk, write_json
+from mmsimtrack.fileio import PathLike, naming_disk, write_json
 from mmsimtrack.structures import xyxy_to_xywh
 from mmsimtrack.visualization import VideoWriter, contact_sheet, write_image
 
@@ -76,7 +75,7 @@ class Outputs:
 
     footage: Footage
     ids: Sequence[int]
-    out_dir: str | PathLike
+    out_dir: PathLike
     formats: Sequence[str] = ('csv',)
     video: bool = True
     sheet: bool = True
@@ -263,9 +262,7 @@ class Outputs:
         )
 
 
-def write_all(
-    jobs: Iterable[Job], out_dir: str | PathLike | None, **options
-) -> None:
+def write_all(jobs: list[Job], out_dir: PathLike | None, **options) -> None:
     """Let jobs write files, none over those of another one; see `Outputs`.
 
     Without a folder, nothing is written, but the options are checked.

@@ -288,9 +288,8 @@ class SOTInferencer:
 
 def make_job(source: Source, bboxes, threshold: float = 0) -> Job:
     """Make a job of a source and the boxes, xyxy, in its first frame."""
-    starts = [
-        (-math.inf, i, row) for i, row in enumerate(read_boxes(bboxes), 1)
-    ]
+    rows = enumerate(read_boxes(bboxes), 1)
+    starts = [(-math.inf, id_, row) for id_, row in rows]
     footage = source if isinstance(source, Footage) else Footage(source)
     return Job(footage, starts, threshold=threshold)
 

@@ -38,18 +38,16 @@ Source = str | Path | int | Iterable[np.ndarray] | Sequence[str | Path]
 
 def are_paths(source) -> bool:
     """Tell whether a source is a list of paths."""
-    is_list = isinstance(source, (list, tuple)) and source
+    is_list = isinstance(source, (list, tuple)) and len(source) > 0
     return is_list and all(isinstance(one, (str, Path)) for one in source)
 
 
 def is_clip(sources) -> bool:
     """Tell whether sources are the images of one clip, by their endings."""
-    if not are_paths(sources):
-        return False
-    files = [Path(one) for one in sources]
-    still = set(ENDINGS) - {'.webp'}  # which may be a video
-    endings = {file.suffix.lower() for file in files}
-    return endings <= still and not any(map(_is_pattern, files))
+    files = [Path(one) for one in sources] if are_paths(sources) else []
+    endings = {file.suffix.lower() for file in files} or {''}
+    known = {*ENDINGS} - {'.webp'}  # which may be a video
+    return endings <= known and not any(map(_is_pattern, files))
 
 
 def _is_pattern(path: Path) -> bool:
@@ -198,12 +196,6 @@ def _open_folder(folder: Path, pattern: str | None = None) -> Reader:
 
 def _open_images(files: list[Path]) -> Reader:
     """Open images, a file for each frame."""
-    for file in files:
-        if file.suffix.lower() not in ENDINGS:
-            raise ValueError(
-                f'{file} is no image, but one of a list of paths; expected '
-                f'files ending in {", ".join(ENDINGS)}, or one source.'
-            )
     frames = FrameReader([str(file) for file in files])
     return _number(frames, files=files, names=[file.name for file in files])
 
@@ -229,10 +221,8 @@ def _check_types(folder: Path) -> None:
 
 def _number(frames: Iterable[np.ndarray], **about) -> Reader:
     """Open frames that have no times of their own, 25 in a second."""
-    items = (
-        (n, n / 25, check_frames([frame], 1)[0])
-        for n, frame in enumerate(frames)
-    )
+    arrays = (check_frames([frame], 1)[0] for frame in frames)
+    items = ((n, n / 25, frame) for n, frame in enumerate(arrays))
     total = len(frames) if hasattr(frames, '__len__') else None
     return Reader(items, total=total, **about)
 

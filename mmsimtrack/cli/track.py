@@ -305,10 +305,8 @@ class Run:
             click.echo(f'mmsimtrack: {problem}', err=True)
         if self.signal and not (self.live and self.signal == signal.SIGINT):
             return 128 + self.signal
-        if not self.problems:
-            return 0
         tracked = any(job.outputs.num_frames for job in self.jobs)
-        return 1 if tracked else 2
+        return (1 if tracked else 2) if self.problems else 0
 
     def _stop(self, number: int, _) -> None:
         """End after this frame; a second signal ends at once."""

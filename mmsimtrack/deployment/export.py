@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -119,7 +120,9 @@ def export(
     """
     out = Path(out)
     frames, bbox = clip or draw_clip()
-    _check(out, format_, precision, len(frames))
+    if len(frames) < 2:
+        raise ValueError('The clip has one frame, expected 2 or more.')
+    _check(out, format_, precision)
     expected = follow(TorchTracker(model, device='cpu'), frames, bbox)
     with replace_atomically(out, is_folder=True) as folder:
         settings = _write_networks(model, folder, format_, batch)
@@ -142,21 +145,19 @@ def export(
         # rounding can lead a tracker to another side of an ambiguous target
         given = None if precision == 'fp32' else expected
         found = follow(tracker, frames, bbox, given)
-        report = _compare(expected, found)
-        report['backend'] = tracker.backend
         sizes = [file.stat().st_size for file in folder.iterdir()]
-        report['megabytes'] = sum(sizes) / 1e6
+        report = {
+            'max_difference': float(np.abs(expected - found).max()),
+            'overlap': float(aligned_iou(expected, found).mean()),
+            'backend': tracker.backend,
+            'megabytes': sum(sizes) / 1e6,
+        }
         judge(report, precision, max_loss)
     return report
 
 
-def _check(out: Path, format_: str, precision: str, num_frames: int) -> None:
-    """Refuse what cannot be written, or compared."""
-    if num_frames < 2:
-        raise ValueError(
-            f'the clip has {num_frames} frame, expected 2 or more, of which '
-            'the later ones are compared. Give another --clip.'
-        )
+def _check(out: Path, format_: str, precision: str) -> None:
+    """Refuse what cannot be written."""
     if precision not in FORMATS[format_]:
         raise ValueError(
             f'precision is {precision!r}, expected '
@@ -216,13 +217,6 @@ def follow(
             tracker._known['bboxes'] = given[t - 1][None]
         bboxes.append(tracker.update(frame)[1])
     return np.stack(bboxes)
-
-
-def _compare(expected: np.ndarray, found: np.ndarray) -> dict:
-    return {
-        'max_difference': float(np.abs(expected - found).max()),
-        'overlap': float(aligned_iou(expected, found).mean()),
-    }
 
 
 def judge(report: dict, precision: str, max_loss: float) -> None:
@@ -424,10 +418,7 @@ def _quantize(folder: Path, frames, bbox) -> None:
     class Crops(quantization.CalibrationDataReader):
         """Gives the inputs of the search network, one frame after another."""
 
-        rows = iter(crops)
-
-        def get_next(self):
-            return next(self.rows, None)
+        get_next = partial(next, iter(crops), None)
 
     path, prepared = folder / 'search.onnx', folder / 'prepared.onnx'
     with _quiet():

@@ -10,7 +10,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from .backends import MODULES
 from .tracker import Tracker
 
 MODEL = Path(__file__).parents[1] / 'model'  # in the light distribution
@@ -115,7 +114,8 @@ def main(argv: list[str] | None = None) -> int:
         help='target in the first frame; repeat it for more targets',
     )
     add('--model', type=Path, default=MODEL, help='folder of an export')
-    add('--backend', choices=['auto', *MODULES], default='auto')
+    backends = 'auto', 'onnxruntime', 'openvino', 'torch'
+    add('--backend', choices=backends, default='auto')
     add('--threads', type=int, help='threads of the backend')
     add('--out', type=Path, help='CSV file (default: standard output)')
     try:
