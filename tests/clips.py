@@ -33,14 +33,13 @@ def write_clip(
     times=None,
     audio=None,
     options=None,
-    format=None,
 ):
     """Write `LENGTH` pictures, at `times` in seconds or `fps`."""
     fps = Fraction(fps)
     tick = Fraction(1, fps.numerator)
     if times is not None:
         tick = Fraction(1, 1000)
-    with av.open(str(path), 'w', format=format, options=options or {}) as out:
+    with av.open(str(path), 'w', options=options or {}) as out:
         stream = out.add_stream(codec, fps)
         stream.height, stream.width = size
         stream.pix_fmt = pix_fmt

@@ -42,10 +42,9 @@ class GOT10kTracker(trackers.Tracker):
 
     def init(self, image: Image.Image, box: np.ndarray) -> None:
         """Start with the first frame, and the box (x, y, w, h) in it."""
-        frame = np.asarray(image.convert('RGB'))
-        self.tracker.init(frame, xywh_to_xyxy(box))
+        self.tracker.init(image.convert('RGB'), xywh_to_xyxy(box))
 
     def update(self, image: Image.Image) -> np.ndarray:
         """Return the box (x, y, w, h) in the next frame."""
-        frame = np.asarray(image.convert('RGB'))
-        return xyxy_to_xywh(self.tracker.update(frame)[1])
+        bbox = self.tracker.update(image.convert('RGB'))[1]
+        return xyxy_to_xywh(bbox)

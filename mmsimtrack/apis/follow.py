@@ -13,6 +13,7 @@ import numpy as np
 from mmsimtrack.apis.reader import Item
 from mmsimtrack.apis.sources import Footage
 from mmsimtrack.models.trackers import SOTTracker, TrackState
+from mmsimtrack.structures import check_first_box
 from mmsimtrack.visualization import SOTVisualizer
 
 if TYPE_CHECKING:
@@ -54,12 +55,8 @@ class Step:
             for score, lost in zip(self.scores, self.lost)
         ]
         if self.ids == [1]:
-            return SOTVisualizer.draw_frame(
-                self.frame,
-                bboxes[0],
-                text=f'{text}  {labels[0]}',
-                lost=self.lost[0],
-            )
+            about = None, f'{text}  {labels[0]}', self.lost[0]
+            return SOTVisualizer.draw_frame(self.frame, bboxes[0], *about)
         labels = [f'{i} {label}' for i, label in zip(self.ids, labels)]
         return SOTVisualizer.draw_targets(
             self.frame, self.ids, bboxes, labels, text, self.lost
@@ -128,6 +125,9 @@ class Job:
         if not due:
             return
         self.starts = [start for start in self.starts if start[0] > number]
+        for id_, box in due.items():
+            where = f'{self.footage.source}, target {id_}'
+            check_first_box(box, frame.shape, where)
         state = model.init([frame] * len(due), list(due.values()))
         others = [i for i, id_ in enumerate(self._ids) if id_ not in due]
         if others:
@@ -168,7 +168,12 @@ def follow(
     Yields:
         A job and its next step; None once the job has ended, by itself or by
         its `error`.
+
+    Raises:
+        ValueError: If the batch has no room.
     """
+    if batch_size < 1:
+        raise ValueError(f'batch_size is {batch_size}, expected 1 or more.')
     jobs = list(jobs)
     waiting, running = iter(jobs), []
     try:
@@ -192,12 +197,9 @@ def _track(model: SOTTracker, jobs: list[Job], items: list) -> None:
     moved = [(job, item[2]) for job, item in pairs if item and job._state]
     if not moved:
         return
-    state = moved[0][0]._state
-    if len(moved) > 1:
-        state = TrackState.cat([job._state for job, _ in moved])
     frames = [frame for job, frame in moved for _ in job._ids]
-    state, row = model.track(frames, state), 0
+    state = TrackState.cat([job._state for job, _ in moved])
+    state = model.track(frames, state)
     for job, _ in moved:
-        end = row + len(job._ids)
-        job._state = state if len(moved) == 1 else state[row:end]
-        row = end
+        count = len(job._ids)
+        job._state, state = state[:count], state[count:]

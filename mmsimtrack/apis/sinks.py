@@ -4,17 +4,16 @@ import csv
 import itertools
 import os
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from io import FileIO
-from os import PathLike
 from pathlib import Path
 from tempfile import TemporaryFile
 
 from mmsimtrack.apis.follow import Job, Step
 from mmsimtrack.apis.sources import MANIFEST, Footage, written_names
-from mmsimtrack.fileio import naming_disk, write_json
+from mmsimtrack.fileio import PathLike, naming_disk, write_json
 from mmsimtrack.structures import xyxy_to_xywh
 from mmsimtrack.visualization import VideoWriter, contact_sheet, write_image
 
@@ -69,11 +68,14 @@ class Outputs:
         files: Paths by `boxes` (the first format), `video`, `sheet` and the
             names of the formats.
         num_frames: Frames so far.
+
+    Raises:
+        ValueError: If there is no such format.
     """
 
     footage: Footage
     ids: Sequence[int]
-    out_dir: str | PathLike
+    out_dir: PathLike
     formats: Sequence[str] = ('csv',)
     video: bool = True
     sheet: bool = True
@@ -84,6 +86,11 @@ class Outputs:
     num_frames: int = 0
 
     def __post_init__(self) -> None:
+        if set(self.formats) - set(ENDINGS):  # also a text
+            raise ValueError(
+                f'formats is {self.formats!r}, expected a list of some of '
+                f'{", ".join(ENDINGS)}.'
+            )
         self._closing = ExitStack()  # last opened, first closed
         self._rows, self._video = {}, None
         self._sizes = {}  # (W, H), by the first frame that has it
@@ -255,13 +262,17 @@ class Outputs:
         )
 
 
-def write_all(jobs: Iterable[Job], out_dir: str | PathLike, **options) -> None:
-    """Let jobs write files, none over those of another one; see `Outputs`."""
+def write_all(jobs: list[Job], out_dir: PathLike | None, **options) -> None:
+    """Let jobs write files, none over those of another one; see `Outputs`.
+
+    Without a folder, nothing is written, but the options are checked.
+    """
     taken = set()
     for job in jobs:
         ids = sorted({id_ for _, id_, _ in job.starts})
         options = {**options, 'taken': taken}
-        job.outputs = Outputs(job.footage, ids, out_dir, **options)
+        outputs = Outputs(job.footage, ids, out_dir, **options)
+        job.outputs = outputs if out_dir is not None else None
 
 
 def _read_rows(file: FileIO) -> Iterator[tuple]:

@@ -18,13 +18,14 @@ from mmengine.logging import MMLogger
 
 from mmsimtrack.apis.follow import Job, follow
 from mmsimtrack.apis.sinks import write_all
-from mmsimtrack.apis.sources import Footage, Source
+from mmsimtrack.apis.sources import Footage, Source, is_clip
 from mmsimtrack.apis.zoo import describe_weights, find_model
 from mmsimtrack.fileio import read_config
 from mmsimtrack.models import SOTTracker
 from mmsimtrack.models.weights import load_model, trust_checkpoints
 from mmsimtrack.models.weights.load import read_checkpoint, read_safetensors
 from mmsimtrack.registry import INFERENCERS, MODELS
+from mmsimtrack.structures import read_boxes
 
 Model = str | Path | Config | SOTTracker
 File = str | Path | None
@@ -43,7 +44,8 @@ def init_model(
     Args:
         config: Name of the model zoo (see `list_models`), path of a config, a
             `Config`, or a built tracker. None takes the config that a
-            training wrote into the checkpoint.
+            training wrote into the checkpoint, or without one, the model
+            `sim_s16-6l_real`.
         checkpoint: Weights to load. None takes those of the zoo, if the
             package has them; it keeps the weights of a built model, and
             those of a config random.
@@ -59,6 +61,8 @@ def init_model(
         ValueError: If there is no such model, or the weights cannot be read
             safely or do not fit it.
     """
+    if config is None and checkpoint is None:
+        config = 'sim_s16-6l_real'
     model, help_ = config, 'Give a checkpoint to track with.'
     with trust_checkpoints(trust_checkpoint):
         if model is None:
@@ -169,7 +173,8 @@ class SOTInferencer:
         device: Device = None,
         trust_checkpoint: bool = False,
     ) -> None:
-        self.name = str(model) if isinstance(model, (str, Path)) else ''
+        name = weights if model is None else model
+        self.name = str(name) if isinstance(name, (str, Path)) else ''
         self.model = init_model(
             model, weights, device, trust_checkpoint=trust_checkpoint
         )
@@ -192,8 +197,9 @@ class SOTInferencer:
         Args:
             inputs: A source, or a list of them: video file, address of a
                 stream (`rtsp://...`), folder or pattern of frames, number of
-                a camera. A list of arrays, or any other iterable of frames
-                (H, W, 3) RGB uint8, is one source. Ctrl-C ends it.
+                a camera, `Footage`. A list of images (paths or arrays), or
+                any other iterable of frames (H, W, 3) RGB uint8, is one
+                source. Ctrl-C ends it.
             bboxes: (4,) xyxy of the target in the first frame, in pixels, or
                 (N, 4) of N targets. A list of these for a list of sources.
             out_dir: Folder for `<name>_tracked.txt` (x,y,w,h per frame), a
@@ -225,9 +231,9 @@ class SOTInferencer:
                 'SOTInferencer: bboxes is missing. Give the box of the target '
                 'in the first frame, xyxy in pixels.'
             )
-        many = isinstance(inputs, (list, tuple)) and any(
-            isinstance(one, (str, Path, int)) for one in inputs
-        )
+        kinds = str, Path, int, list, tuple, Iterator
+        many = isinstance(inputs, (list, tuple)) and not is_clip(inputs)
+        many = many and any(isinstance(one, kinds) for one in inputs)
         sources = inputs if many else [inputs]
         groups = bboxes if many else [bboxes]
         if len(groups) != len(sources):
@@ -238,9 +244,8 @@ class SOTInferencer:
             )
         pairs = list(zip(sources, groups))
         jobs = [make_job(*pair, pred_score_thr) for pair in pairs]
-        if out_dir is not None:
-            options = {'formats': ('txt',), 'overwrite': True, **outputs}
-            write_all(jobs, out_dir, **{'model': self.name, **options})
+        options = {'formats': ('txt',), 'overwrite': True, **outputs}
+        write_all(jobs, out_dir, **{'model': self.name, **options})
         # as plain numbers: a day of a camera is many frames
         found = {job: (array('d'), []) for job in jobs}
         steps = follow(self.model, jobs, batch_size)
@@ -283,9 +288,10 @@ class SOTInferencer:
 
 def make_job(source: Source, bboxes, threshold: float = 0) -> Job:
     """Make a job of a source and the boxes, xyxy, in its first frame."""
-    rows = np.asarray(bboxes, np.float64).reshape(-1, 4)
-    starts = [(-math.inf, i + 1, row) for i, row in enumerate(rows)]
-    return Job(Footage(source), starts, threshold=threshold)
+    rows = enumerate(read_boxes(bboxes), 1)
+    starts = [(-math.inf, id_, row) for id_, row in rows]
+    footage = source if isinstance(source, Footage) else Footage(source)
+    return Job(footage, starts, threshold=threshold)
 
 
 def _collect(job: Job, rows: array, drawn: list, shape: tuple) -> dict:
@@ -342,7 +348,7 @@ class Tracker:
 
     def __init__(
         self,
-        model: Model = 'sim_s16-6l_real',
+        model: Model | None = None,
         weights: File = None,
         device: Device = None,
     ) -> None:
@@ -354,7 +360,7 @@ class Tracker:
 
         OpenCV's own trackers take BGR and x, y, w, h.
         """
-        self._state = self.model.init([frame], [bbox])
+        self._state = self.model.init([frame], read_boxes(bbox))
 
     def update(self, frame: np.ndarray) -> tuple[bool, np.ndarray, float]:
         """Find the target in the next frame.
@@ -398,7 +404,7 @@ def inference_sot(
         `track_bboxes`, (5,): x1, y1, x2, y2, score.
     """
     if frame_id == 0:
-        state = model.init([image], [init_bbox])
+        state = model.init([image], read_boxes(init_bbox))
     elif model in _STATES:
         state = model.track([image], _STATES[model])
     else:

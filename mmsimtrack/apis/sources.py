@@ -8,7 +8,7 @@ import os
 import re
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from numbers import Integral
 from pathlib import Path
@@ -24,6 +24,7 @@ from mmsimtrack.datasets.frames import (
     list_frames,
     naming,
 )
+from mmsimtrack.structures.tracking import check_frames
 
 # where a sequence keeps its frames in LaSOT, OTB, TNL2K, VOT and others
 FRAME_FOLDERS = ('img', 'imgs', 'images', 'frames', 'color')
@@ -32,13 +33,33 @@ OTHER_IMAGES = ('.avif', '.dng', '.exr', '.heic', '.heif', '.jp2', '.jxl')
 _PATTERN = re.compile(r'[*?]|\[.+\]|%0?\d*d')  # of names
 MANIFEST = '.mmsimtrack_outputs'  # names of our results in a folder
 
-Source = str | Path | int | Iterable[np.ndarray]
+Source = str | Path | int | Iterable[np.ndarray] | Sequence[str | Path]
+
+
+def are_paths(source) -> bool:
+    """Tell whether a source is a list of paths."""
+    is_list = isinstance(source, (list, tuple)) and len(source) > 0
+    return is_list and all(isinstance(one, (str, Path)) for one in source)
+
+
+def is_clip(sources) -> bool:
+    """Tell whether sources are the images of one clip, by their endings."""
+    files = [Path(one) for one in sources] if are_paths(sources) else []
+    endings = {file.suffix.lower() for file in files} or {''}
+    known = {*ENDINGS} - {'.webp'}  # which may be a video
+    return endings <= known and not any(map(_is_pattern, files))
+
+
+def _is_pattern(path: Path) -> bool:
+    return not path.exists() and bool(_PATTERN.search(path.name))
 
 
 def source_name(source: Source) -> str:
     """Name for the files made of a source."""
     if isinstance(source, Integral):
         return f'camera{source}'
+    if are_paths(source):
+        source = Path(source[0]).parent
     if not isinstance(source, (str, Path)):
         return 'frames'
     if str(source) == '-':
@@ -48,7 +69,7 @@ def source_name(source: Source) -> str:
         return re.sub(r'\W+', '_', address.split('?')[0]).strip('_')
     path = Path(source).resolve()
     if not path.is_dir():
-        if path.exists() or not _PATTERN.search(path.name):
+        if not _is_pattern(path):
             return path.stem
         path = path.parent
     return path.parent.name if path.name in FRAME_FOLDERS else path.name
@@ -76,9 +97,10 @@ class Footage:
 
     Args:
         source: Video file, animated GIF or WebP, folder of frames, pattern of
-            frames such as `dir/*.png` or `dir/frame%d.jpg`, number of a
-            camera, address of a stream, `-` for a video from standard input,
-            or an iterable of frames.
+            frames such as `dir/*.png` or `dir/frame%d.jpg`, list of images,
+            number of a camera, address of a stream, `-` for a video from
+            standard input, or an iterable of frames. The attribute is what
+            messages call it: of a list, its folder or the name.
         start: Number of the first frame to give.
         end: Number of the frame to stop before; None is the end.
         step: Give each step-th frame.
@@ -102,6 +124,10 @@ class Footage:
         self.name = source_name(self.source)
         self.stopped, self.num_given, self._peeked = False, 0, None
         self.reader = _open_reader(self.source)
+        if are_paths(self.source):
+            self.source = str(Path(self.source[0]).parent)
+        elif not isinstance(self.source, (str, Path, Integral)):
+            self.source = self.name  # of many frames
         self._items = self._choose()
         if self.reader.live:  # each recording has files of its own
             self.name += time.strftime('_%Y%m%d-%H%M%S')
@@ -165,9 +191,13 @@ def _open_folder(folder: Path, pattern: str | None = None) -> Reader:
             f'ending in {", ".join(ENDINGS)}. Give the folder of the frames, '
             'or a pattern of their names.'
         )
-    files = [folder / name for name in names]
+    return _open_images([folder / name for name in names])
+
+
+def _open_images(files: list[Path]) -> Reader:
+    """Open images, a file for each frame."""
     frames = FrameReader([str(file) for file in files])
-    return _number(frames, files=files, names=names)
+    return _number(frames, files=files, names=[file.name for file in files])
 
 
 def _check_types(folder: Path) -> None:
@@ -191,7 +221,8 @@ def _check_types(folder: Path) -> None:
 
 def _number(frames: Iterable[np.ndarray], **about) -> Reader:
     """Open frames that have no times of their own, 25 in a second."""
-    items = ((n, n / 25, frame) for n, frame in enumerate(frames))
+    arrays = (check_frames([frame], 1)[0] for frame in frames)
+    items = ((n, n / 25, frame) for n, frame in enumerate(arrays))
     total = len(frames) if hasattr(frames, '__len__') else None
     return Reader(items, total=total, **about)
 
@@ -229,20 +260,22 @@ def _open_reader(source: Source) -> Reader | LiveReader:
     """Open what reads a source."""
     if isinstance(source, Integral):
         return LiveReader(source)
+    if are_paths(source):
+        return _open_images([Path(one) for one in source])
     if not isinstance(source, (str, Path)):
         return _number(source)
     if '://' in str(source):
         return LiveReader(str(source))
     if str(source) == '-':
         return _open_video(None)
-    path = Path(source)
+    path = Path(source or "''")  # which is not this folder
     if path.is_dir():
         inner = [path / n for n in FRAME_FOLDERS if (path / n).is_dir()]
         return _open_folder((inner or [path])[0])
     if path.exists():
         is_webp = path.suffix.lower() == '.webp'
         return _open_animation(path) if is_webp else _open_video(path)
-    if _PATTERN.search(path.name) and path.parent.is_dir():
+    if _is_pattern(path) and path.parent.is_dir():
         return _open_folder(path.parent, path.name)
     raise FileNotFoundError(
         f'{path} is missing. Expected a video file, a folder of frames, or a '

@@ -55,9 +55,9 @@ def get_row(name: str) -> dict:
     if name not in rows:
         near = difflib.get_close_matches(name, rows, 3, 0.4) or list(rows)[:3]
         raise ValueError(
-            f'{name!r} is no model of the zoo, and no config file. Did you '
-            f'mean {" or ".join(near)}? With weights: '
-            f'{", ".join(list_models(weights=True))}.'
+            f'{name!r} is no model of the zoo, and no config file (weights '
+            f'are given apart). Did you mean {" or ".join(near)}? With '
+            f'weights: {", ".join(list_models(weights=True))}.'
         )
     return rows[name]
 

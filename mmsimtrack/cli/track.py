@@ -122,6 +122,7 @@ def track(sources, box, box_at, start, end, step, show, **options) -> int:
     .png.
     """
     sources = [each for text in sources for each in expand(text)]
+    sources = unite(sources) if len(sources) > 1 else sources
     starts = share_boxes(sources, box, box_at)
     if show and not has_display():
         raise click.UsageError(
@@ -155,6 +156,23 @@ def expand(text: str) -> list[str | int]:
         if found and not any(f.lower().endswith(ENDINGS) for f in found):
             return found
     return [parse_source(text)]
+
+
+def unite(sources: list) -> list:
+    """Make one source of images, into which shells expand `dir/*.jpg`.
+
+    Results of earlier runs are left out, and 2.jpg comes before 10.jpg.
+    """
+    from mmsimtrack.apis.sources import is_clip, written_names
+    from mmsimtrack.datasets.frames import list_frames
+
+    if not is_clip(sources):
+        return sources
+    folder = Path(sources[0]).parent
+    ours, places = written_names(folder), list_frames(folder)
+    places = {name: place for place, name in enumerate(places)}
+    files = [file for file in sources if Path(file).name not in ours]
+    return [sorted(files, key=lambda f: places.get(Path(f).name, -1))]
 
 
 def share_boxes(sources: list, boxes: tuple, starts: tuple) -> list[list]:
@@ -271,7 +289,7 @@ class Run:
         self.live = any(job.footage.reader.live for job in jobs)
         self.waiting = list(jobs)  # to be reported
         self.signal = None
-        self.problems, self.incomplete = [], False
+        self.problems = []
         self.tasks = {}  # of the progress bar, by job
 
     def __call__(self, **options) -> int:
@@ -287,9 +305,8 @@ class Run:
             click.echo(f'mmsimtrack: {problem}', err=True)
         if self.signal and not (self.live and self.signal == signal.SIGINT):
             return 128 + self.signal
-        if self.problems and not self.incomplete:
-            return 2  # nothing was tracked
-        return int(bool(self.problems))
+        tracked = any(job.outputs.num_frames for job in self.jobs)
+        return (1 if tracked else 2) if self.problems else 0
 
     def _stop(self, number: int, _) -> None:
         """End after this frame; a second signal ends at once."""
@@ -379,7 +396,6 @@ class Run:
         if not job.outputs.num_frames:
             return
         if job.error or self.signal:
-            self.incomplete = True
             why = 'an error'
             if job.error is None:
                 why = signal.Signals(self.signal).name

@@ -185,7 +185,7 @@ class PairDataset(Dataset):
                     _warn_outside(sequence, t)
                 return None
             in_crop = window.to_crop(bbox)
-            outline = list(map(window.points_to_crop, sequence.outline))
+            outline = list(map(window.to_crop, sequence.outline))
             if self.warps is None:
                 pair[view] = window.cut(frame, reduction)
             else:

@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -118,8 +119,10 @@ def export(
             differ by more than is allowed.
     """
     out = Path(out)
-    _check(out, format_, precision)
     frames, bbox = clip or draw_clip()
+    if len(frames) < 2:
+        raise ValueError('The clip has one frame, expected 2 or more.')
+    _check(out, format_, precision)
     expected = follow(TorchTracker(model, device='cpu'), frames, bbox)
     with replace_atomically(out, is_folder=True) as folder:
         settings = _write_networks(model, folder, format_, batch)
@@ -142,10 +145,13 @@ def export(
         # rounding can lead a tracker to another side of an ambiguous target
         given = None if precision == 'fp32' else expected
         found = follow(tracker, frames, bbox, given)
-        report = _compare(expected, found)
-        report['backend'] = tracker.backend
         sizes = [file.stat().st_size for file in folder.iterdir()]
-        report['megabytes'] = sum(sizes) / 1e6
+        report = {
+            'max_difference': float(np.abs(expected - found).max()),
+            'overlap': float(aligned_iou(expected, found).mean()),
+            'backend': tracker.backend,
+            'megabytes': sum(sizes) / 1e6,
+        }
         judge(report, precision, max_loss)
     return report
 
@@ -211,13 +217,6 @@ def follow(
             tracker._known['bboxes'] = given[t - 1][None]
         bboxes.append(tracker.update(frame)[1])
     return np.stack(bboxes)
-
-
-def _compare(expected: np.ndarray, found: np.ndarray) -> dict:
-    return {
-        'max_difference': float(np.abs(expected - found).max()),
-        'overlap': float(aligned_iou(expected, found).mean()),
-    }
 
 
 def judge(report: dict, precision: str, max_loss: float) -> None:
@@ -419,10 +418,7 @@ def _quantize(folder: Path, frames, bbox) -> None:
     class Crops(quantization.CalibrationDataReader):
         """Gives the inputs of the search network, one frame after another."""
 
-        rows = iter(crops)
-
-        def get_next(self):
-            return next(self.rows, None)
+        get_next = partial(next, iter(crops), None)
 
     path, prepared = folder / 'search.onnx', folder / 'prepared.onnx'
     with _quiet():

@@ -124,7 +124,8 @@ def accelerate(
         return
     folder, threads = _folder(model), torch.get_num_threads()
     if is_auto and not folder.exists():
-        if not num_frames or num_frames * _pace(model) < PATIENCE:
+        tracker = TorchTracker(model, device='cpu')
+        if not num_frames or num_frames * _time(tracker, 3)[1] < PATIENCE:
             return
     chosen = able[0]
     try:
@@ -184,11 +185,6 @@ def _export_once(model: SOTTracker, folder: Path, say: Callable) -> None:
         if not folder.exists():
             say(f'the model is exported once, to {folder}')
             export(model, folder)
-
-
-def _pace(model: SOTTracker) -> float:
-    """Measure how many seconds torch takes for a frame."""
-    return _time(TorchTracker(model, device='cpu'), 3)[1]
 
 
 def _time(

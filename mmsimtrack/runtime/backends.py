@@ -8,12 +8,7 @@ import numpy as np
 
 # takes arrays by the names of the inputs, returns the outputs in their order
 Network = Callable[[dict[str, np.ndarray]], list[np.ndarray]]
-# module to import, and what can run the files of each format, best first
-MODULES = {
-    'onnxruntime': 'onnxruntime',
-    'openvino': 'openvino',
-    'torch': 'torch',
-}
+# what can run the files of each format, best first
 BACKENDS = {
     'onnx': ('onnxruntime', 'openvino'),
     'openvino': ('openvino',),
@@ -41,11 +36,11 @@ def choose_backend(format_: str, backend: str = 'auto') -> str:
         )
     wanted = able if backend == 'auto' else (backend,)
     for name in wanted:
-        if importlib.util.find_spec(MODULES[name]):
+        if importlib.util.find_spec(name):
             return name
     raise ImportError(
         f'{" and ".join(wanted)}: not installed, but needed for networks in '
-        f'the format {format_}. Run: pip install {MODULES[wanted[0]]}'
+        f'the format {format_}. Run: pip install {wanted[0]}'
     )
 
 

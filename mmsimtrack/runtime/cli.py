@@ -1,16 +1,15 @@
 """The command of the light distribution: `mmsimtrack-light track`."""
 
 import argparse
-import os
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from .backends import MODULES
 from .tracker import Tracker
 
 MODEL = Path(__file__).parents[1] / 'model'  # in the light distribution
@@ -43,9 +42,11 @@ def _read_bgr(path: Path, source: str) -> Iterator[np.ndarray]:
     """Read frames as OpenCV has them."""
     if path.is_dir():
         files = [f for f in path.iterdir() if not f.name.startswith('.')]
-        images = filter(cv2.haveImageReader, map(str, files))
+        images = filter(cv2.haveImageWriter, map(str, files))  # by ending
         for image in sorted(images, key=lambda name: (len(name), name)):
-            yield cv2.imread(image)
+            if (frame := cv2.imread(image)) is None:
+                raise ValueError(f'{image} is truncated or no image.')
+            yield frame
         return
     video = cv2.VideoCapture(source)
     try:
@@ -72,32 +73,28 @@ def track(args: argparse.Namespace) -> None:
     if args.out and args.out.exists():
         raise FileExistsError(f'{args.out} exists. Give another --out.')
     tracker = Tracker(args.model, args.backend, args.threads)
-    rows = ['frame,target,x,y,w,h,score,lost']
-    start, number = time.perf_counter(), 0
-    for number, frame in enumerate(read_frames(args.source)):
-        if number:
-            seen, bboxes, scores = tracker.update(frame)
-        else:
-            tracker.init(frame, args.box)
-            bboxes, scores = np.array(args.box), np.ones(len(args.box))
-            seen = scores > 0
-        for target, (x1, y1, x2, y2) in enumerate(bboxes, 1):
-            box = f'{x1:.4f},{y1:.4f},{x2 - x1:.4f},{y2 - y1:.4f}'
-            rest = f'{scores[target - 1]:.4f},{not seen[target - 1]:d}'
-            rows.append(f'{number},{target},{box},{rest}')
+    start, number, file = time.perf_counter(), 0, sys.stdout
+    with ExitStack() as closing:
+        for number, frame in enumerate(read_frames(args.source)):
+            if number:
+                seen, bboxes, scores = tracker.update(frame)
+            else:
+                tracker.init(frame, args.box)
+                bboxes, scores = np.array(args.box), np.ones(len(args.box))
+                seen = scores > 0
+                if args.out:
+                    args.out.parent.mkdir(parents=True, exist_ok=True)
+                    file = closing.enter_context(args.out.open('x', 1))
+                print('frame,target,x,y,w,h,score,lost', file=file)
+            for target, (x1, y1, x2, y2) in enumerate(bboxes, 1):
+                box = f'{x1:.4f},{y1:.4f},{x2 - x1:.4f},{y2 - y1:.4f}'
+                rest = f'{scores[target - 1]:.4f},{not seen[target - 1]:d}'
+                print(f'{number},{target},{box},{rest}', file=file)
     speed = (number + 1) / (time.perf_counter() - start)
     print(
         f'{number + 1} frames, {speed:.1f} frames/s, {tracker.backend}',
         file=sys.stderr,
     )
-    text = '\n'.join(rows) + '\n'
-    if args.out is None:
-        print(text, end='')
-        return
-    temporary = args.out.with_name(f'.{args.out.name}.{os.getpid()}')
-    with temporary.open('x', encoding='utf-8') as file:
-        file.write(text)
-    os.replace(temporary, args.out)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -117,7 +114,8 @@ def main(argv: list[str] | None = None) -> int:
         help='target in the first frame; repeat it for more targets',
     )
     add('--model', type=Path, default=MODEL, help='folder of an export')
-    add('--backend', choices=['auto', *MODULES], default='auto')
+    backends = 'auto', 'onnxruntime', 'openvino', 'torch'
+    add('--backend', choices=backends, default='auto')
     add('--threads', type=int, help='threads of the backend')
     add('--out', type=Path, help='CSV file (default: standard output)')
     try:
@@ -125,4 +123,6 @@ def main(argv: list[str] | None = None) -> int:
     except (ImportError, OSError, ValueError) as error:
         print(f'mmsimtrack-light: {error}', file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        return 130
     return 0

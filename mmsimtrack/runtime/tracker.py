@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..structures.bbox import check_first_box
+from ..structures.bbox import check_first_box, read_boxes
 from ..structures.tracking import BoxRules, check_frames, cut_crops
 from .backends import choose_backend, load_network
 
@@ -74,11 +74,10 @@ class Tracker:
             ValueError: If a box is not finite, has no area or lies wholly
                 outside of the frame.
         """
-        bboxes = np.array(bbox, np.float64).reshape(-1, 4)
-        frames = [frame] * len(bboxes)
-        check_frames(frames, len(bboxes))
+        bboxes = read_boxes(bbox)
+        frames = check_frames([frame], 1) * len(bboxes)
         for row, each in enumerate(bboxes):
-            check_first_box(each, frame.shape, f'Target {row}')
+            check_first_box(each, frames[0].shape, f'Target {row}')
         crops, windows = cut_crops(frames, bboxes, self.settings['exemplar'])
         unit = [w.to_crop(each) for w, each in zip(windows, bboxes)]
         found = self.run(
@@ -105,8 +104,7 @@ class Tracker:
                 'init(frame, bbox) with the first frame.'
             )
         before = self._known
-        frames = [frame] * len(before['bboxes'])
-        check_frames(frames, len(frames))
+        frames = check_frames([frame], 1) * len(before['bboxes'])
         predict = partial(self._find, frames)
         self._known = known = self._rules.follow(frames, before, predict)
         seen = known['num_failed'] == before['num_failed']

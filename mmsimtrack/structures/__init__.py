@@ -8,6 +8,7 @@ from .bbox import (
     check_first_box,
     clip_bboxes,
     has_area,
+    read_boxes,
     xywh_to_xyxy,
     xyxy_to_xywh,
 )

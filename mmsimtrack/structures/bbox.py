@@ -86,6 +86,24 @@ def clip_bboxes(bboxes, frame_shape, margin: float) -> np.ndarray:
     )
 
 
+def read_boxes(bboxes) -> np.ndarray:
+    """Read a box, (4,) xyxy, or boxes, (N, 4), as (N, 4) float64.
+
+    Raises:
+        ValueError: If it is something else, or no box.
+    """
+    try:
+        rows = np.array(bboxes, np.float64)
+    except (TypeError, ValueError):  # texts, rows of different lengths
+        rows = np.empty(0)
+    if not rows.size or rows.ndim > 2 or rows.shape[-1:] != (4,):
+        raise ValueError(
+            f'found {bboxes!r} as box, expected four numbers x1, y1, x2, y2 '
+            'in pixels, or a row of them for each target.'
+        )
+    return rows.reshape(-1, 4)
+
+
 def check_first_box(bbox, frame_shape, where: str) -> None:
     """Refuse a first box from which no tracker could start.
 

@@ -125,14 +125,14 @@ class CropWindow:
         return 1 - inside / self.side**2
 
     def to_crop(self, bboxes) -> np.ndarray:
-        """Map boxes (..., 4) xyxy from frame pixels to the unit square."""
-        corner = (self.left, self.top, self.left, self.top)
-        return (np.asarray(bboxes, np.float64) - corner) / self.side
+        """Map boxes, xyxy, from frame pixels to the unit square.
 
-    def points_to_crop(self, points) -> np.ndarray:
-        """Map points (..., 2) x, y from frame pixels to the unit square."""
-        corner = (self.left, self.top)
-        return (np.asarray(points, np.float64) - corner) / self.side
+        Args:
+            bboxes: (..., 4), or points (..., 2).
+        """
+        bboxes = np.asarray(bboxes, np.float64)
+        corner = (self.left, self.top) * (bboxes.shape[-1] // 2)
+        return (bboxes - corner) / self.side
 
     def to_frame(self, bboxes) -> np.ndarray:
         """Map boxes (..., 4) xyxy from the unit square to frame pixels."""

@@ -298,16 +298,22 @@ class BoxRules:
         return known | dict(bboxes=bboxes)
 
 
-def check_frames(frames: Sequence[Array], num_videos: int) -> None:
-    """Refuse frames that do not fit the videos, or are no RGB images."""
+def check_frames(frames: Sequence, num_videos: int) -> list[Array]:
+    """Make arrays (H, W, 3) of frames: arrays, tensors, images of Pillow.
+
+    Raises:
+        ValueError: If they do not fit the videos, or are no RGB images.
+    """
     if len(frames) != num_videos:
         raise ValueError(
             f'Found {len(frames)} frames for {num_videos} videos. Give a list '
             'with the next frame of each video.'
         )
+    frames = [np.asarray(frame) for frame in frames]
     for row, frame in enumerate(frames):
         if frame.shape[2:] != (3,) or frame.dtype != np.uint8:
             raise ValueError(
                 f'Video {row}: the frame has shape {frame.shape} and dtype '
                 f'{frame.dtype}, expected (H, W, 3) RGB uint8.'
             )
+    return frames

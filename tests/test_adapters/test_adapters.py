@@ -2,12 +2,11 @@
 
 import importlib
 import sys
-from types import SimpleNamespace
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 import torch
-from fakes import FakeRectangle, FakeServer, install
 from PIL import Image
 from processes import python
 from small_models import SIMTRACK
@@ -44,12 +43,31 @@ def expected(model, frames):
     )
 
 
+class FakeTracker:
+    """`got10k.trackers.Tracker`."""
+
+    def __init__(self, name, is_deterministic=False):
+        self.name, self.is_deterministic = name, is_deterministic
+
+
+@pytest.fixture(autouse=True)
+def trax(monkeypatch):
+    """What stands in for the toolkits where `import` looks."""
+    trax = Mock(Rectangle=Mock(create=lambda *box: box))
+    trackers = Mock(Tracker=FakeTracker)
+    fakes = {'got10k': Mock(), 'got10k.trackers': trackers, 'trax': trax}
+    for name, module in fakes.items():
+        monkeypatch.setitem(sys.modules, name, module)
+        ours = f'mmsimtrack.adapters.{name}'
+        monkeypatch.delitem(sys.modules, ours, raising=False)
+    return trax
+
+
 def load(name):
     return importlib.import_module(f'mmsimtrack.adapters.{name}')
 
 
-def test_got10k(model, frames, expected, monkeypatch):
-    install(monkeypatch)
+def test_got10k(model, frames, expected):
     tracker = load('got10k').GOT10kTracker('ours', model, device='cpu')
     assert tracker.name == 'ours'
     assert tracker.is_deterministic
@@ -59,31 +77,28 @@ def test_got10k(model, frames, expected, monkeypatch):
         np.testing.assert_allclose(tracker.update(image), box)
 
 
-def test_trax(model, frames, expected, monkeypatch, tmp_path):
+def test_trax(model, frames, expected, trax, tmp_path):
     """Every request is answered, the first one too, but not `quit`."""
-    trax = install(monkeypatch)
     kinds, requests = trax.TraxStatus, []
     for t, frame in enumerate(frames):
         path = tmp_path / f'{t}.png'
         Image.fromarray(frame).save(path)
-        image = SimpleNamespace(path=lambda path=path: str(path))
-        request = SimpleNamespace(type=kinds.FRAME, objects=[])
-        request.image = {'color': image}
-        requests.append(request)
+        image = {'color': Mock(path=Mock(return_value=str(path)))}
+        requests.append(Mock(type=kinds.FRAME, objects=[], image=image))
     requests[0].type = kinds.INITIALIZE
-    requests[0].objects = [(FakeRectangle(*BOX), {})]
-    server = FakeServer([*requests, SimpleNamespace(type=kinds.QUIT)])
+    requests[0].objects = [(Mock(bounds=lambda: BOX), {})]
+    requests.append(Mock(type=kinds.QUIT))
+    server = Mock(wait=Mock(side_effect=requests))
     load('trax').serve(server, model)
-    assert not server.requests
-    assert len(server.answers) == len(frames)
-    for (objects, _), box, score in zip(server.answers, *expected):
-        ((region, properties),) = objects
-        np.testing.assert_allclose(region.bounds(), box)
+    assert server.wait.call_count == len(requests)
+    answers = server.status.call_args_list
+    for answer, box, score in zip(answers, *expected, strict=True):
+        ((region, properties),) = answer.args[0]
+        np.testing.assert_allclose(region, box)
         assert properties == {'confidence': pytest.approx(score)}
 
 
 def test_trax_needs_a_model(monkeypatch):
-    install(monkeypatch)
     monkeypatch.delenv('MMSIMTRACK_MODEL', raising=False)
     with pytest.raises(KeyError, match='MMSIMTRACK_MODEL is not set.*env_'):
         load('trax').main()
@@ -93,7 +108,6 @@ def test_trax_needs_a_model(monkeypatch):
     ('name', 'package'), [('got10k', 'got10k'), ('trax', 'vot-trax')]
 )
 def test_what_to_install(monkeypatch, name, package):
-    install(monkeypatch)
     monkeypatch.setitem(sys.modules, 'got10k.trackers', None)
     monkeypatch.setitem(sys.modules, 'trax', None)
     with pytest.raises(ImportError, match=f'pip install {package}'):

@@ -9,9 +9,11 @@ import torch
 from clips import LENGTH, write_clip
 from drifter import Drifter
 from mmengine.config import Config
+from PIL import Image
 from small_models import SIMTRACK
 
 from mmsimtrack.apis import (
+    Footage,
     SOTInferencer,
     Tracker,
     find_model,
@@ -52,29 +54,65 @@ def expected_bboxes(num):
     return np.array(BBOX) + steps
 
 
-def test_iterable_of_frames(inferencer, frames, folder):
-    given = []
-
-    def camera():
-        for frame in frames:
-            given.append(1)
-            yield frame
-
-    result = inferencer(camera(), BBOX)
+def test_iterable_of_frames(inferencer, frames):
+    result = inferencer(iter(frames), BBOX)
     np.testing.assert_array_equal(result['bboxes'], expected_bboxes(5))
     np.testing.assert_array_equal(result['scores'], 0.5 ** np.arange(5))
     assert result['files'] == {}
-    given.clear()
-    stream = inferencer.stream(camera(), BBOX)
+    camera = iter(frames)
+    stream = inferencer.stream(camera, BBOX)
     assert next(stream).bbox.tolist() == list(BBOX)
     assert next(stream).score == 0.5
-    assert len(given) == 2
-    with pytest.raises(ValueError, match=re.escape('[] holds no frame')):
-        inferencer([], BBOX)
-    with pytest.raises(ValueError, match='found 1 boxes for 2 sources'):
-        inferencer([folder, folder], [BBOX])
-    with pytest.raises(TypeError, match='bboxes is missing'):
-        inferencer(folder)
+    assert len(list(camera)) == 3  # not read ahead
+
+
+@pytest.mark.parametrize('kind', ['paths', 'tensors', 'images', 'footage'])
+def test_kinds_of_frames(inferencer, frames, folder, kind, tmp_path):
+    given = {
+        'paths': sorted(map(str, folder.iterdir())),
+        'tensors': torch.tensor(np.stack(frames)),
+        'images': [Image.fromarray(frame) for frame in frames],
+        'footage': Footage(folder, 1),
+    }[kind]
+    boxes, first = [BBOX] * 5, int(kind == 'footage')
+    result = inferencer(given, boxes, tmp_path, formats=['coco', 'json'])
+    named = kind in ('paths', 'footage')
+    coco = result['files']['coco']
+    assert coco.name[:6] == ('clip_t' if named else 'frames')
+    assert ('"4.png"' in coco.read_text()) == named
+    assert len(result['files']['json'].read_text()) < 5000
+    assert result['frames'].tolist() == list(range(first, 5))
+    assert result['bboxes'].shape == (5 - first, 5, 4)
+    if not first:
+        for tracked, frame in zip(inferencer.stream(given, BBOX), frames):
+            np.testing.assert_array_equal(tracked.frame, frame)
+    many = inferencer([frames, iter(frames)], [BBOX, [BBOX, BBOX]])
+    assert [r['scores'].shape for r in many] == [(5,), (5, 2)]
+
+
+WRONG = [
+    ([], BBOX, {}, 'frames holds no frame'),
+    ('clip', None, {}, 'bboxes is missing'),
+    (['a/img', 'b/img'], [BBOX], {}, 'found 1 boxes for 2 sources'),
+    ([np.zeros((9, 9, 3))], BBOX, {}, 'dtype float64, expected (H, W, 3)'),
+    (iter(['a.png']), BBOX, {}, 'dtype <U5, expected (H, W, 3)'),
+    ('clip', BBOX, {'batch_size': 0}, 'batch_size is 0, expected 1'),
+    ('clip', BBOX, {'formats': 'csv'}, "formats is 'csv', expected a list"),
+    ('clip', BBOX, {'shet': False}, "unexpected keyword argument 'shet'"),
+]
+WRONG += [
+    ('clip', box, {}, f'found {box!r} as box, expected four numbers x1')
+    for box in ([1, 2, 3], [*BBOX, *BBOX], [], 'a', [[BBOX]], [BBOX, [1]])
+]
+
+
+@pytest.mark.parametrize('source, box, options, message', WRONG)
+def test_wrong_calls(
+    inferencer, folder, monkeypatch, source, box, options, message
+):
+    monkeypatch.chdir(folder.parents[1])
+    with pytest.raises((TypeError, ValueError), match=re.escape(message)):
+        inferencer(source, box, **options)
 
 
 def test_files_and_their_colors(inferencer, folder, frames, tmp_path):
@@ -235,4 +273,5 @@ def test_the_config_comes_from_the_checkpoint(tmp_path):
         with pytest.raises(ValueError, match='does not say which config'):
             init_model(None, path, 'cpu')
     _, weights = find_model('sim_s16-6l_real')  # the file names its model
-    assert init_model(None, weights, 'cpu').search['size'] > 0
+    for given in (weights, None):  # of which it is the default
+        assert init_model(None, given, 'cpu').search['size'] > 0

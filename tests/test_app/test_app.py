@@ -3,7 +3,6 @@
 import gzip
 import hashlib
 import json
-import subprocess
 import sys
 import threading
 import urllib.error
@@ -26,9 +25,10 @@ from mmsimtrack.cli.main import main
 from mmsimtrack.deployment.export import draw_clip
 from mmsimtrack.runtime import Tracker
 from mmsimtrack.structures import aligned_iou, xywh_to_xyxy
+from mmsimtrack.visualization import VideoWriter
 
 sys.path.append(str(Path(__file__).parents[1] / 'test_cli'))
-from test_first_minute import need  # noqa: E402
+from test_first_minute import browse  # noqa: E402
 
 REAL = Path(__file__).parents[3] / 'shared/data/real_sot'
 CLIPS = {  # frames and boxes
@@ -137,14 +137,9 @@ def write_clips(folder):
         boxes = np.loadtxt(REAL / boxes, delimiter=',')[:LENGTH]
         clips[f'{name}.mp4'] = frames, xywh_to_xyxy(boxes)
     for name, (frames, _) in clips.items():
-        with av.open(str(folder / name), 'w') as out:
-            stream = out.add_stream('libx264', 25, options={'crf': '18'})
-            stream.height, stream.width = frames[0].shape[:2]
+        with VideoWriter(folder / name) as video:
             for frame in frames:
-                frame = np.ascontiguousarray(frame)
-                frame = av.VideoFrame.from_ndarray(frame, 'rgb24')
-                out.mux(stream.encode(frame))
-            out.mux(stream.encode())
+                video.write(frame)
     return {name: boxes for name, (_, boxes) in clips.items()}
 
 
@@ -186,16 +181,10 @@ def use_page(folder, clips):
     ):
         server.RequestHandlerClass = partial(Driven, picture)
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        command = ['chromium', '--headless', '--no-sandbox', '--disable-gpu']
-        command += [f'--user-data-dir={folder}/browser', '--mute-audio']
-        command += ['--enable-logging=stderr', '--remote-debugging-port=0']
-        command += [server.url.replace('?', 'driver?')]
-        browser = subprocess.Popen(command, stderr=log)
+        url = server.url.replace('?', 'driver?')
         try:
-            assert done.wait(PATIENCE), 'the browser did not come to the end'
+            browse(url, folder, done, PATIENCE, log)
         finally:
-            browser.terminate()
-            browser.wait()
             server.shutdown()
     assert told['end'] == b'ok'
     boxes = [[10, 20, 50, 70], [150, 70, 50, 30]]
@@ -204,7 +193,6 @@ def use_page(folder, clips):
 
 
 def test_boxes_of_the_page_are_those_of_the_runtime(tmp_path):
-    need('chromium')
     clips = write_clips(tmp_path)
     told = use_page(tmp_path, clips)
     assert 'CONSOLE' not in (tmp_path / 'log').read_text(errors='replace')

@@ -118,6 +118,20 @@ def test_several_sources(called, boxes):
     assert not list(Path('out').glob('*_2.*'))
 
 
+def test_images_are_one_source(called):
+    """Into which a shell expands a/*.png, also beside earlier results."""
+    folder = write_folder(Path('a'), [f'{i}.png' for i in (1, 2, 10)])
+    for number in ('', '_2'):
+        args = sorted(map(str, folder.glob('*.png')))
+        args += ['--box', BOX, '--box', BOX, '--format', 'json,coco']
+        assert main(['track', *args, '--out-dir', 'a']) == 0
+        found = json.loads((folder / f'a_tracked{number}.json').read_text())
+        assert found['source'] == 'a' and len(found['tracks']) == 2
+        text = (folder / f'a_tracked{number}.coco.json').read_text()
+        names = [image['file_name'] for image in json.loads(text)['images']]
+        assert names == ['1.png', '2.png', '10.png']
+
+
 def test_a_pattern_of_videos(called):
     write_clip(Path('clip2.mp4'))
     assert main(['track', 'clip*.mp4', '--box', BOX]) == 0
@@ -128,13 +142,14 @@ def test_a_pattern_of_videos(called):
 REFUSED = [
     (['clip.mp4'], 'no display to draw a box in'),
     (['clip.mp4', '--box', BOX, '--show'], '--show needs a display'),
-    (['clip.mp4', '--box', '1,2,3'], 'expected four numbers x,y,w,h'),
-    (['clip.mp4', '--box', 'nan,1,2,3'], 'expected finite numbers'),
-    (['clip.mp4', '--box', '1,2,0,4'], 'a height above 0'),
+    (['clip.mp4', '--box', 'nan,1,2,3'], 'a width and a height above 0'),
     (['clip.mp4', '--box-at', '1,2,3,4'], 'expected FRAME:x,y,w,h'),
     (['clip.mp4', '--box', BOX, '--format', 'xml'], 'some of csv,json'),
     (['clip.mp4', '--box', BOX, '--device', 'gpu'], 'a device that works'),
+    (['clip.mp4', '--box', '999,0,9,9'], 'clip.mp4, target 1: the first box'),
     (['no.mp4', '--box', BOX], 'no.mp4 is missing'),
+    (['', '--box', BOX], "'' is missing"),
+    (['a/1.png', 'a/2.png', '--box', BOX], 'a/1.png is missing'),
     (['9', '--box', BOX], 'no frame from 9'),
     (['clip.mp4', '--box', BOX, '--model', 'a.py'], 'a.py comes without w'),
     (
@@ -155,18 +170,12 @@ def test_what_is_refused(called, args, message, capsys):
     assert not Path('work_dirs').exists()
 
 
-def test_a_box_outside_of_the_frame_is_refused(called, capsys, monkeypatch):
-    def refuse(self, frames, bboxes):
-        raise ValueError('Video 0: the first box lies wholly outside')
-
-    monkeypatch.setattr(Drifter, 'init', refuse)
-    assert main(['track', 'clip.mp4', '--box', BOX]) == 2
-    assert 'lies wholly outside' in capsys.readouterr().err
-    assert not list(Path().glob('work_dirs/track/*'))
-
-
 def test_one_bad_source_does_not_stop_the_others(called, capsys):
     folder = write_folder(Path('a'), [f'{i}.jpg' for i in range(6)])
+    boxes = ['--box', BOX, '--box', '999,0,9,9', '--out-dir', 'o']
+    assert main(['track', 'clip.mp4', 'a', *boxes]) == 1
+    assert 'a, target 1: the first box' in capsys.readouterr().err
+    assert [p.name for p in Path('o').glob('*.csv')] == ['clip_tracked.csv']
     content = (folder / '4.jpg').read_bytes()
     (folder / '4.jpg').write_bytes(content[:300])
     assert main(['track', 'a', 'clip.mp4', '--box', BOX]) == 1

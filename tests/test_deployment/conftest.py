@@ -3,10 +3,11 @@
 import json
 import shutil
 
+import cv2
 import pytest
 
 from mmsimtrack.apis import init_model
-from mmsimtrack.deployment.export import export
+from mmsimtrack.deployment.export import draw_clip, export
 
 NAME = 'sim_t16_real'  # calibrates, and smooths sizes
 
@@ -21,6 +22,16 @@ def exported(model, tmp_path_factory):
     """The folder of its ONNX files, and the report."""
     out = tmp_path_factory.mktemp('export') / 'small'
     return out, export(model, out, name=NAME)
+
+
+@pytest.fixture(scope='session')
+def frames(tmp_path_factory):
+    """A folder of frames, of which the tenth comes after the ninth."""
+    folder = tmp_path_factory.mktemp('frames') / 'clip'
+    folder.mkdir()
+    for t, frame in enumerate(draw_clip(12)[0]):
+        cv2.imwrite(str(folder / f'{t}.png'), frame[..., ::-1])
+    return folder
 
 
 @pytest.fixture

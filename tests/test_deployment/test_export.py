@@ -8,10 +8,11 @@ import json
 import os
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
-from test_configs import load, shrink_backbone, shrink_teacher
+from test_configs import ALL, load, shrink_backbone, shrink_teacher
 
 from mmsimtrack.cli.main import main
 from mmsimtrack.deployment.export import (
@@ -43,28 +44,16 @@ NETWORKS = [
     'stark/stark-sv_b16_lasot.py',
     'ostrack/ostrack_b256_lasot.py',
 ]
-# the same in numbers of layers and channels
-LARGE = [
-    'simtrack/official/sim_b32_lasot.py',
-    'simtrack/ablations/sim_b16_search320_lasot.py',
-    'simtrack/sim_s16-6l_real.py',
-    'simtrack/sim_b32_lasot.py',
-    'simtrack/sim_b16-8l_lasot.py',
-    'simtrack/sim_l14_lasot.py',
-    'simtrack/sim_s14_lasot.py',
-    'simtrack/sim_b14-dinov2_lasot.py',
-    'simtrack/sim_t16_real.py',
-    'simtrack/ablations/sim_b16_decoder3_tnl2k.py',
-    'simtrack/ablations/sim_b16_decoder6_tnl2k.py',
-    'simtrack/ablations/sim_b16_interaction25_tnl2k.py',
-    'simtrack/ablations/sim_b16_no-fovea_tnl2k.py',
-    'simtrack/ablations/sim_b16_search384_lasot.py',
-    'simtrack/official/sim_l14_lasot.py',
-    'stark/stark-sv_b32_lasot.py',
-    'stark/stark-sv_l14_lasot.py',
-    'ostrack/ostrack_b384_lasot.py',
-    'demo/sim_tiny_generated.py',
-]
+
+
+def all_networks():
+    """One config of each network of the zoo, those above first."""
+    found = {}
+    for name in [*NETWORKS, *ALL]:
+        model = load(name).model
+        key = repr([model.backbone, model.head, model.search])
+        found.setdefault(key, name)
+    return list(found.values())
 
 
 def build(cfg):
@@ -116,7 +105,7 @@ def test_small_networks_with_any_number_of_targets(name, tmp_path):
 
 
 @pytest.mark.skipif(not FULL, reason='make test-export')
-@pytest.mark.parametrize('name', NETWORKS + LARGE)
+@pytest.mark.parametrize('name', all_networks() if FULL else NETWORKS)
 def test_networks_in_full_size(name, tmp_path):
     done = Path(os.environ['MMSIMTRACK_EXPORT'])
     done.touch()
@@ -193,15 +182,10 @@ def test_tracker_json(model, exported):
     ]
     width, height = examples['frame']
     found = [w.to_frame(b) for w, b in zip(windows, examples['predicted'])]
-    bboxes, _ = next_bboxes(
-        np.stack(found),
-        np.ones(2),
-        np.array(examples['bboxes']),
-        [np.empty((height, width, 3))] * 2,
-        settings['clip_margin'],
-        settings['size_smoothing'],
-        np.array(examples['bias']),
-    )
+    given, bias = np.array(examples['bboxes']), np.array(examples['bias'])
+    frames = [np.empty((height, width, 3))] * 2
+    rules = settings['clip_margin'], settings['size_smoothing'], bias
+    bboxes, _ = next_bboxes(np.stack(found), np.ones(2), given, frames, *rules)
     assert examples['next_bboxes'] == bboxes.tolist()
 
 
@@ -252,10 +236,12 @@ def test_command(tmp_path, capsys):
         (['--precision', 'bf16'], "'bf16', expected fp32 or fp16 or int8"),
         (['--batch', '0'], "found '0', expected a number from 1 on"),
         (['--clip', 'a.mp4'], 'found only one of --clip and --box'),
-        (['--clip', 'a.mp4', '--box', '1,2,3'], "found '1,2,3', expected"),
+        (['--clip', 'a.png', '--box', '1,2,3,4'], 'one frame, expected 2'),
     ],
 )
-def test_wrong_options(args, message, tmp_path, capsys):
+def test_wrong_options(args, message, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    cv2.imwrite('a.png', np.zeros((9, 9, 3)))
     out = ['--out', str(tmp_path / 'out')]
     assert main(['export', 'ostrack_tiny_generated', *out, *args]) == 2
     assert message in capsys.readouterr().err

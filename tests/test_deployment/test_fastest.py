@@ -1,34 +1,23 @@
 """`mmsimtrack track --backend`: by an export that is made once."""
 
-import cv2
 import numpy as np
 import pytest
 import torch
 
 from mmsimtrack.cli.main import main
 from mmsimtrack.deployment import fastest
-from mmsimtrack.deployment.export import draw_clip
 
 BOXES = ['--box', '90,70,36,28', '--box', '80,75,40,20']
 FP32, INT8 = ('onnxruntime', 'fp32'), ('onnxruntime', 'int8')
 
 
-@pytest.fixture(scope='module')
-def folder(tmp_path_factory):
-    """Where the frames of a clip are."""
-    folder = tmp_path_factory.mktemp('track')
-    (folder / 'clip').mkdir()
-    for t, frame in enumerate(draw_clip(6)[0]):
-        cv2.imwrite(str(folder / f'clip/{t}.png'), frame[..., ::-1])
-    return folder
-
-
-def track(folder, *args):
+def track(frames, *args):
     """Track: the exit status, and the rows."""
-    args = ['--out-dir', str(folder / 'out'), '--overwrite', *args]
-    args += ['--model', 'sim_t16_real', '--no-video', '--no-sheet', *BOXES]
-    status = main(['track', str(folder / 'clip'), '--device', 'cpu', *args])
-    file = folder / 'out/clip_tracked.csv'
+    same = ['--out-dir', str(frames.parent), '--overwrite', '--end', '6']
+    same += ['--model', 'sim_t16_real', '--no-video', '--no-sheet', *BOXES]
+    same += ['--device', 'cpu', '--precision', 'fp32']  # auto may be bf16
+    status = main(['track', str(frames), *same, *args])
+    file = frames.parent / 'clip_tracked.csv'
     if status:
         return status, None
     return status, np.loadtxt(file, delimiter=',', skiprows=1)
@@ -36,15 +25,15 @@ def track(folder, *args):
 
 @pytest.mark.openvino
 def test_the_boxes_are_those_of_torch(
-    folder, openvino, exported_before, capsys, monkeypatch, tmp_path
+    frames, openvino, exported_before, capsys, monkeypatch, tmp_path
 ):
     monkeypatch.setenv('MMSIMTRACK_CACHE', str(tmp_path / 'cache'))
-    _, expected = track(folder)
+    _, expected = track(frames)
     assert capsys.readouterr().err == ''  # too short to export anything
     assert not (tmp_path / 'cache').exists()
     assert len(expected) == 12 and np.ptp(expected[::2, 3]) > 1
     for backend in ('onnxruntime', 'openvino', 'auto'):
-        status, found = track(folder, '--backend', backend)
+        status, found = track(frames, '--backend', backend)
         assert status == 0
         np.testing.assert_allclose(found, expected, atol=2e-3)
     said = capsys.readouterr().err
@@ -53,7 +42,7 @@ def test_the_boxes_are_those_of_torch(
     (export,) = (tmp_path / 'cache/exports').glob('[!.]*')
     assert (export / 'speed.json').is_file()
     monkeypatch.setattr(fastest, '_time', None)  # not measured again
-    assert track(folder, '--quiet')[0] == 0
+    assert track(frames, '--quiet')[0] == 0
     assert capsys.readouterr().err == ''
 
 
@@ -74,26 +63,26 @@ def test_choice(ms, loss, able, chosen, said):
     assert line.startswith(said)
 
 
-def test_an_export_that_fails_leaves_it_to_torch(folder, monkeypatch, capsys):
+def test_an_export_that_fails_leaves_it_to_torch(frames, monkeypatch, capsys):
     def fail(*args):
         raise TypeError('no such operator\nand so on')
 
     monkeypatch.setattr(fastest, 'export', fail)
     monkeypatch.setattr(fastest, 'PATIENCE', 0)
-    assert track(folder)[0] == 0
+    assert track(frames)[0] == 0
     assert 'torch tracks: no such operator\n' in capsys.readouterr().err
 
 
-def test_nothing_to_choose_from(folder, monkeypatch, capsys):
+def test_nothing_to_choose_from(frames, monkeypatch, capsys):
     monkeypatch.setattr(fastest, 'PATIENCE', 0)
     monkeypatch.setattr(fastest, 'find_spec', lambda _: None)
-    assert track(folder)[0] == 0
+    assert track(frames)[0] == 0
     assert capsys.readouterr().err == ''
 
 
-def test_wrong_options(folder, capsys):
+def test_wrong_options(frames, capsys):
     args = '--backend', 'onnxruntime', '--precision', 'fp16'
-    assert track(folder, *args)[0] == 2
+    assert track(frames, *args)[0] == 2
     assert 'found the device cpu and the precision fp16' in (
         capsys.readouterr().err
     )

@@ -47,7 +47,8 @@ def clip(model, tmp_path):
     for t, frame in enumerate(frames, 8):  # 10.png comes after 9.png
         path = tmp_path / f'frames/{t}.png'
         cv2.imwrite(str(path), frame[..., ::-1])
-    (tmp_path / 'frames/.hidden.png').write_text('no image')
+    for name in ('.hidden.png', 'notes.txt', 'notes'):
+        (tmp_path / 'frames' / name).write_text('no image')
     state, rows = model.init(frames[:1], [bbox]), [[*bbox, 0]]
     for frame in frames[1:]:
         state = model.track([frame], state)
@@ -121,9 +122,6 @@ def test_a_folder_that_does_not_fit(folder, change, message, tmp_path):
     path.write_text(json.dumps({**settings, **change}))
     with pytest.raises((ValueError, FileNotFoundError), match=message):
         Tracker(tmp_path)
-
-
-def test_networks_that_were_not_exported(folder, tmp_path):
     copy = shutil.copytree(folder, tmp_path / 'copy')
     path = copy / 'search.pt'
     path.write_bytes(path.read_bytes() + b'x')
@@ -142,8 +140,11 @@ def test_wrong_calls(folder, tmp_path, monkeypatch):
         tracker.update(frames[0])
     with pytest.raises(ValueError, match='Target 0: the first box'):
         tracker.init(frames[0], [5, 5, 5, 9])
-    with pytest.raises(ValueError, match='expected .H, W, 3. RGB uint8'):
-        tracker.init(frames[0][..., 0], bbox)
+    with pytest.raises(ValueError, match='found .5, 5, 9. as box, expected'):
+        tracker.init(frames[0], [5, 5, 9])
+    for frame in (frames[0][..., 0], 'frame.png', None):
+        with pytest.raises(ValueError, match='expected .H, W, 3. RGB uint8'):
+            tracker.init(frame, bbox)
     monkeypatch.setattr(backends.importlib.util, 'find_spec', lambda _: None)
     with pytest.raises(ImportError, match='pip install onnxruntime'):
         backends.choose_backend('onnx')
@@ -151,7 +152,7 @@ def test_wrong_calls(folder, tmp_path, monkeypatch):
 
 def test_track_command(folder, clip, tmp_path, capsys):
     source, box, expected = clip
-    out = tmp_path / 'boxes.csv'
+    out = tmp_path / 'new/boxes.csv'
     args = ['track', source, '--model', str(folder), '--out', str(out)]
     assert cli.main([*args, '--box', box, '--box', box]) == 0
     numbers, bboxes = read_rows(out.read_text())
@@ -169,10 +170,26 @@ def test_track_command(folder, clip, tmp_path, capsys):
     assert "found '1,2,3', expected four numbers" in capsys.readouterr().err
 
 
-def test_a_file_that_is_no_video(folder, tmp_path, capsys):
-    (tmp_path / 'clip.mp4').write_text('no video')
-    args = ['track', str(tmp_path / 'clip.mp4'), '--model', str(folder)]
-    assert cli.main([*args, '--box', '1,2,3,4']) == 2
+def test_the_rows_remain(folder, clip, tmp_path, capsys, monkeypatch):
+    """Of a run that a bad frame or Ctrl-C ends."""
+    source, box, expected = clip
+    Path(source, '11.png').write_text('no image')
+    args = ['track', source, '--model', str(folder), '--box', box]
+    assert cli.main([*args, '--out', str(tmp_path / 'boxes.csv')]) == 2
+    assert '11.png is truncated or no image' in capsys.readouterr().err
+    _, bboxes = read_rows((tmp_path / 'boxes.csv').read_text())
+    np.testing.assert_allclose(bboxes, expected[:3], atol=2e-3)
+
+    def interrupt(path):
+        yield cv2.imread(f'{path}/8.png')
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, 'read_frames', interrupt)
+    assert cli.main(args) == 130
+    assert len(read_rows(capsys.readouterr().out)[0]) == 1
+    monkeypatch.undo()
+    args[1] = str(tmp_path / 'boxes.csv')
+    assert cli.main(args) == 2
     assert 'OpenCV reads no frame of' in capsys.readouterr().err
 
 

@@ -44,9 +44,6 @@ def test_boxes_are_drawn_inside_of_their_edges(frame):
     assert has_color(drawn, 119, 39, GT_COLOR)
     assert has_color(drawn, 61, 71, (80, 80, 80))
     assert (frame == 80).all()  # the input is left alone
-
-
-def test_nan_is_not_drawn(frame):
     drawn = SOTVisualizer.draw_frame(frame, None, (np.nan, 1, 2, 3))
     assert (drawn == 80).all()
 

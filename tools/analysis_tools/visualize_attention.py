@@ -69,18 +69,16 @@ def look(
     numbers = choose_frames(len(bboxes), args.frames, args.source)
     video = islice(open_source(args.source), max(numbers) + 1)
     frames = {i: f for i, f in enumerate(video) if i in (0, *numbers)}
-    rows = []
-    for i in numbers:
-        rows.append(
-            attention_row(
-                inferencer.model,
-                (frames[0], frames[i]),
-                bboxes[[0, i - 1, i]],
-                args.layers,
-                f'{name} #{i}',
-            )
+    return [
+        attention_row(
+            inferencer.model,
+            (frames[0], frames[i]),
+            bboxes[[0, i - 1, i]],
+            args.layers,
+            f'{name} #{i}',
         )
-    return rows
+        for i in numbers
+    ]
 
 
 def parse_args() -> argparse.Namespace:

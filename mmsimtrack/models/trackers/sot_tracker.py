@@ -18,6 +18,7 @@ from mmsimtrack.structures import (
     CropWindow,
     SOTDataSample,
     check_first_box,
+    read_boxes,
     tracking,
 )
 
@@ -195,8 +196,8 @@ class SOTTracker(BaseModel):
             ValueError: If a box is not finite, has no area or lies wholly
                 outside of its frame.
         """
-        bboxes = np.asarray(bboxes, np.float64).reshape(-1, 4)
-        tracking.check_frames(frames, len(bboxes))
+        bboxes = read_boxes(bboxes)
+        frames = tracking.check_frames(frames, len(bboxes))
         for row, (frame, bbox) in enumerate(zip(frames, bboxes)):
             check_first_box(bbox, frame.shape, f'Video {row}')
         crops, windows = self._cut(frames, bboxes, self.exemplar)
@@ -239,7 +240,7 @@ class SOTTracker(BaseModel):
             the previous box and score, is counted in the state, and logged
             once per video. A target that is not seen keeps its box, too.
         """
-        tracking.check_frames(frames, len(state))
+        frames = tracking.check_frames(frames, len(state))
         if not len(state):
             return state
         known = {'bboxes': state.bboxes, 'scores': state.scores}

@@ -289,15 +289,6 @@ def test_a_first_box_without_target_is_refused(model, frames, bbox, message):
         model.init(frames[:2], [[10, 10, 50, 50], bbox])
 
 
-def test_a_frame_that_is_no_rgb_image_is_refused(model):
-    gray = np.zeros(SIZE, np.uint8)
-    with pytest.raises(ValueError, match=r'shape \(240, 320\).*RGB uint8'):
-        model.init([gray], [[10, 10, 50, 50]])
-    state = model.init([np.zeros((*SIZE, 3), np.uint8)], [[10, 10, 50, 50]])
-    with pytest.raises(ValueError, match='dtype float64'):
-        model.track([np.zeros((*SIZE, 3))], state)
-
-
 def test_forward_modes(model):
     inputs = make_batch()
     bboxes = model(inputs, mode='tensor')
