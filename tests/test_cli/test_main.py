@@ -62,6 +62,7 @@ def test_a_command_of_tools_runs(tmp_path, capsys):
     'args, message',
     [
         (['trakc'], "No such command 'trakc'"),
+        (['train', '.'], '. is a folder, expected a config file'),
         (['train', 'no.py'], 'no.py is missing, expected a config file'),
         (['test', 'no.py', 'x.pth'], 'no.py is missing, expected a config'),
         (['models', 'sim_b16_laso'], 'Did you mean sim_b16_lasot'),

@@ -61,6 +61,13 @@ def test_a_dumped_config_may_hold_helpers(tmp_path):
         change_settings(read_config(path), {})
 
 
+def test_helpers_of_a_file_cannot_be_changed_from_outside():
+    cfg = read_config(ROOT / 'configs/demo/sim_tiny_generated.py')
+    places = 'test_dataloader.dataset.data_root and train_dataloader.dataset'
+    with pytest.warns(UserWarning, match=f'data_root has no .* Set {places}'):
+        change_settings(cfg, {'data_root': 'elsewhere'})
+
+
 def test_what_a_hook_hands_on_is_checked():
     cfg = read_config(ROOT / 'configs/simtrack/sim_s16-6l_real.py')
     assert cfg.default_hooks.ema.type == 'EMAHook'
