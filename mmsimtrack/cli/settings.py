@@ -366,17 +366,23 @@ def check_roots(cfg: Config, stages: Iterable[str]) -> None:
                     f'dict: a config to {stage} with needs one. Inherit it '
                     'from a file of configs/_base_/.'
                 )
-        _check_root((cfg.get(f'{stage}_dataloader') or {}).get('dataset'))
+        for options in datasets_of(cfg, stage):
+            built = DATASETS.build(dict(options, lazy_init=True))
+            if hasattr(built, 'check_root'):
+                built.check_root()
 
 
-def _check_root(dataset: Mapping | None) -> None:
-    if not dataset:
-        return
-    options = dataset_config(dataset)
-    parts = options.get('datasets') or []
-    for part in [options.get('dataset'), *parts]:
-        _check_root(part)
-    if 'data_root' in options:
-        built = DATASETS.build(dict(options, lazy_init=True))
-        if hasattr(built, 'check_root'):
-            built.check_root()
+def datasets_of(cfg: Mapping, stage: str) -> Iterator[dict]:
+    """Yield the options of the data sets of a stage that have a folder.
+
+    Args:
+        cfg: The config.
+        stage: One of `train`, `val` and `test`.
+    """
+    parts = [(cfg.get(f'{stage}_dataloader') or {}).get('dataset')]
+    while parts:
+        if part := parts.pop(0):
+            options = dataset_config(part)
+            parts += [options.get('dataset'), *(options.get('datasets') or ())]
+            if 'data_root' in options:
+                yield options
