@@ -10,7 +10,6 @@ import re
 import socket
 import struct
 from functools import partial, reduce
-from pathlib import Path
 
 import clips
 import layouts
@@ -18,6 +17,7 @@ import small_models
 import torch
 from cases import INPUTS, Case
 from safetensors.torch import save_file
+from small_models import DEMO
 
 from mmsimtrack.apis import init_model
 from mmsimtrack.models.weights import load_weights
@@ -26,8 +26,6 @@ from mmsimtrack.registry import MODELS
 from mmsimtrack.runtime import Tracker
 from mmsimtrack.runtime.tracker import digest as sum_up
 
-ROOT = Path(__file__).parents[2]
-DEMO = ROOT / 'configs/demo/sim_tiny_generated.py'
 OPEN = []  # files that are locked
 
 
