@@ -112,11 +112,12 @@ class AtomicCheckpointHook(CheckpointHook):
                 'default_hooks.checkpoint.interval to a multiple.'
             )
         evaluator = getattr(runner.val_loop, 'evaluator', None)
-        prefixes = {m.prefix for m in getattr(evaluator, 'metrics', ())}
+        metrics = getattr(evaluator, 'metrics', ())
+        prefixes = {getattr(metric, 'prefix', None) for metric in metrics}
         for key in self.key_indicators if self.save_best else ():
             known = {'auto', *prefixes}
             if prefixes and not known & {key, key.partition('/')[0], None}:
-                self._refuse_best(key, [f'{each}/...' for each in prefixes])
+                self._refuse_best(key, [f'{each}/*' for each in prefixes])
         super().before_train(runner)
         # else a run in a copy would delete the best checkpoint of the other
         if getattr(self, 'best_ckpt_path', None):
@@ -156,8 +157,9 @@ class AtomicCheckpointHook(CheckpointHook):
         Raises:
             ValueError: If no score has the name of the best one.
         """
-        for key in {*self.key_indicators} - {'auto', *metrics}:
-            self._refuse_best(key, metrics)
+        for key in self.key_indicators if self.save_best else ():
+            if key not in {'auto', *metrics}:
+                self._refuse_best(key, metrics)
         super()._save_best_checkpoint(runner, metrics)
         if is_main_process():
             self.file_backend.remove_for_good()
