@@ -345,8 +345,9 @@ def read_config(path: PathLike):
 
     if not os.path.isfile(path):
         raise FileNotFoundError(
-            f'{path} is missing, expected a config file. `mmsimtrack models '
-            'NAME` tells where that of a model lies.'
+            f'{path} is {"a folder" if os.path.isdir(path) else "missing"}, '
+            'expected a config file. `mmsimtrack models NAME` tells where '
+            'that of a model lies.'
         )
     try:
         cfg = Config.fromfile(path)

@@ -15,6 +15,10 @@ from mmengine.logging import MMLogger
 import mmsimtrack  # noqa: F401, provides what mmdet needs of mmcv
 from mmsimtrack.benchmarks import dataset_config
 
+# the tools are modules of the tests
+TOOLS = 'analysis_tools', 'benchmarks', 'dataset_converters'
+for folder in (*TOOLS, 'model_converters'):
+    sys.path.insert(0, str(Path(__file__).parents[1] / 'tools' / folder))
 torch.set_num_threads(1)
 # of the processes that tests start
 os.environ.setdefault('OMP_NUM_THREADS', '1')

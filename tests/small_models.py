@@ -39,11 +39,28 @@ SIMTRACK = dict(
 SMALL_VIT = dict(
     embed_dims=16, num_layers=1, num_heads=2, feedforward_channels=16
 )
-# a config file of a small network
-SMALL_DEMO = f"""
+
+
+def small_demo(data='data', more=''):
+    """The text of a config of a small network, for data of GOT-10k's layout.
+
+    Args:
+        data: Folder of the data.
+        more: Further lines.
+    """
+    return f"""
 _base_ = ['{DEMO}']
 model = dict(backbone=dict(arch={SMALL_VIT}), head=dict(channels=8))
-"""
+train_dataloader = dict(
+    batch_size=2,
+    num_workers=1,
+    sampler=dict(num_pairs=8),
+    dataset=dict(datasets=[
+        dict(type='Got10kDataset', data_root='{data}', split='train')]),
+)
+test_dataloader = dict(dataset=dict(data_root='{data}', split='val'))
+default_hooks = dict(logger=dict(interval=1))
+{more}"""
 
 
 def load_demo(**head):

@@ -1,10 +1,10 @@
 """The rows of the benchmarks, and what takes them."""
 
 import json
-import sys
 
 import numpy as np
 import pytest
+import score_results
 from mmengine.evaluator import Evaluator
 from test_configs import CONFIGS, load
 
@@ -13,9 +13,6 @@ from mmsimtrack.datasets.sequence_dataset import SPLITS
 from mmsimtrack.evaluation import OPEMetric
 from mmsimtrack.fileio import write_bboxes_xywh
 from mmsimtrack.registry import DATASETS, METRICS
-
-sys.path.insert(0, str(CONFIGS.parent / 'tools/analysis_tools'))
-import score_results  # noqa: E402
 
 
 @pytest.mark.parametrize('name', BENCHMARKS)

@@ -1,14 +1,9 @@
 """docs/en/model_zoo.md is what its tool writes; weights are told in rows."""
 
-import sys
-from pathlib import Path
-
+import model_zoo
 import pytest
 
 from mmsimtrack.apis.zoo import ROOT, get_row, list_models
-
-sys.path.insert(0, str(Path(__file__).parents[1] / 'tools/analysis_tools'))
-import model_zoo  # noqa: E402
 
 
 def test_the_document_is_up_to_date():

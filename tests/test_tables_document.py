@@ -1,12 +1,11 @@
 """docs/en/paper_tables.md tells the numbers of the metafiles."""
 
 import re
-from pathlib import Path
 
 import pytest
 import yaml
+from processes import ROOT
 
-ROOT = Path(__file__).parents[1]
 DOC = (ROOT / 'docs/en/paper_tables.md').read_text()
 FLOPS = (ROOT / 'docs/en/flops.md').read_text()
 ROWS = {

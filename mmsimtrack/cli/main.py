@@ -150,13 +150,39 @@ def main(argv: list[str] | None = None) -> int:
         message.
     """
     argv = list(sys.argv[1:] if argv is None else argv)
+
+    def run(argv: list[str]) -> int:
+        return command.main(argv, 'mmsimtrack', standalone_mode=False)
+
+    return _end_well(run, argv)
+
+
+def run_tool(run: Callable) -> None:
+    """Run a script of `tools/`, whose errors end as those of `main`.
+
+    Args:
+        run: Its `main`, which reads the arguments of the process.
+
+    Raises:
+        SystemExit: Always, with the exit status.
+    """
+
+    def run_with(argv: list[str]) -> int:
+        sys.argv[1:] = argv
+        return run()
+
+    sys.exit(_end_well(run_with, sys.argv[1:]))
+
+
+def _end_well(run: Callable, argv: list[str]) -> int:
+    """Run a function of arguments; see `main`."""
     shows_traceback = '--traceback' in argv
     argv = [each for each in argv if each != '--traceback']
     logging.raiseExceptions = False  # a full disk shows up without them
     try:
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning
-            status = command.main(argv, 'mmsimtrack', standalone_mode=False)
+            status = run(argv)
     except click.ClickException as error:
         error.show()
         status = error.exit_code

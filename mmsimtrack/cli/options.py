@@ -180,6 +180,7 @@ def at_least(
 ) -> Callable[[str], float]:
     """Make the type of an option: a number from `least` on."""
 
+    @expects(f'a {"whole " * (kind is int)}number >= {least}')
     def parse(text: str) -> float:
         if not least <= kind(text) < below:
             limit = f' and < {below}' if below < math.inf else ''

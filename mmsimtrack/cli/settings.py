@@ -2,6 +2,7 @@
 
 import math
 import re
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from difflib import get_close_matches
@@ -128,6 +129,11 @@ RULES = {
         'a number, 0 or more',
         lambda x: _is_number(x) and x >= 0,
     ),
+    '*.prob *.prob.exemplar *.prob.search': (
+        'a probability, 0 to 1',
+        lambda x: isinstance(x, Mapping) or (_is_number(x) and 0 <= x <= 1),
+    ),
+    '*_dataloader.dataset': ('a dict', lambda x: isinstance(x, Mapping)),
     'train_dataloader.dataset.ratios': (
         'numbers, 0 or more, not all of them 0',
         _are_ratios,
@@ -180,6 +186,14 @@ def change_settings(
     Raises:
         ValueError: If a setting would have no effect, or makes no sense.
     """
+    for key in {key.partition('.')[0] for key in options} & {*cfg} - TOP:
+        parts = (x for top in TOP & {*cfg} for x in _walk(top, cfg[top]))
+        places = sorted(place for place, x in parts if x == cfg[key])
+        warnings.warn(
+            f'--cfg-options: {key} has no effect, since {cfg.filename} uses '
+            f'it while it is read. Set {" and ".join(places) or "others"}.',
+            stacklevel=2,
+        )
     try:
         cfg.merge_from_dict(options)
     except (LookupError, TypeError) as error:
@@ -259,7 +273,8 @@ def _check_keys(
             mean = _find_type(f'{place}.ema_type', mean, [MODELS])
             known = {*signature(EMAHook).parameters} | _find_arguments(mean)
         for key in part if known else ():
-            _check_key(f'{place}.{key}', known | BUILDERS, where)
+            if key not in BUILDERS:
+                _check_key(f'{place}.{key}', known, where)
 
 
 def _find_type(place: str, name: str, registries: list):
@@ -272,7 +287,9 @@ def _find_type(place: str, name: str, registries: list):
         with suppress(RuntimeError):  # of mmengine, for unknown names
             if found := known.get(name):
                 return found
-    names = {name for known in registries for name in known.module_dict}
+    # what is registered in mmengine, too, such as the optimizers of PyTorch
+    known = {each for own in registries for each in (own, own.parent) if each}
+    names = {name for each in known for name in each.module_dict}
     (near,) = get_close_matches(name, names, 1, 0)
     raise ValueError(
         f'{place} is {name!r}, which nothing registers. Did you mean {near}? '
@@ -349,16 +366,23 @@ def check_roots(cfg: Config, stages: Iterable[str]) -> None:
                     f'dict: a config to {stage} with needs one. Inherit it '
                     'from a file of configs/_base_/.'
                 )
-        _check_root((cfg.get(f'{stage}_dataloader') or {}).get('dataset'))
+        for options in datasets_of(cfg, stage):
+            built = DATASETS.build(dict(options, lazy_init=True))
+            if hasattr(built, 'check_root'):
+                built.check_root()
 
 
-def _check_root(dataset: Mapping | None) -> None:
-    if not dataset:
-        return
-    options = dataset_config(dataset)
-    for part in [options.get('dataset'), *options.get('datasets', [])]:
-        _check_root(part)
-    if 'data_root' in options:
-        built = DATASETS.build(dict(options, lazy_init=True))
-        if hasattr(built, 'check_root'):
-            built.check_root()
+def datasets_of(cfg: Mapping, stage: str) -> Iterator[dict]:
+    """Yield the options of the data sets of a stage that have a folder.
+
+    Args:
+        cfg: The config.
+        stage: One of `train`, `val` and `test`.
+    """
+    parts = [(cfg.get(f'{stage}_dataloader') or {}).get('dataset')]
+    while parts:
+        if part := parts.pop(0):
+            options = dataset_config(part)
+            parts += [options.get('dataset'), *(options.get('datasets') or ())]
+            if 'data_root' in options:
+                yield options

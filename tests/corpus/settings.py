@@ -10,7 +10,6 @@ import re
 import socket
 import struct
 from functools import partial, reduce
-from pathlib import Path
 
 import clips
 import layouts
@@ -18,16 +17,14 @@ import small_models
 import torch
 from cases import INPUTS, Case
 from safetensors.torch import save_file
+from small_models import DEMO
 
 from mmsimtrack.apis import init_model
-from mmsimtrack.models.weights import load_weights
 from mmsimtrack.models.weights.download import fetch
 from mmsimtrack.registry import MODELS
 from mmsimtrack.runtime import Tracker
 from mmsimtrack.runtime.tracker import digest as sum_up
 
-ROOT = Path(__file__).parents[2]
-DEMO = ROOT / 'configs/demo/sim_tiny_generated.py'
 OPEN = []  # files that are locked
 
 
@@ -279,14 +276,6 @@ def weights():
     for name, change in WEIGHT_FILES.items():
         make = partial(tracked_with, partial(changed, change))
         yield Case(f'weights, {name}', make, 2, (r'w\.pth',), _nothing)
-
-        def make_timm(folder, change=change):
-            path = folder / 'w.pth'
-            changed(change, path)
-            return lambda: load_weights('timm', str(path))
-
-        says = (r'w\.pth',)
-        yield Case(f'timm weights, {name}', make_timm, 2, says, _nothing)
     for name, change in TENSORS.items():
         save = partial(changed, change)
         make = partial(tracked_with, save, name='w.safetensors')

@@ -5,17 +5,11 @@ import gzip
 import json
 import os
 import random
-import shutil
-from functools import partial
-from pathlib import Path
 
 import layouts
-import numpy as np
 import storage
 from cases import Case
 from storage import check_arguments
-
-from mmsimtrack.registry import DATASETS
 
 # How a file of n rows is changed, and what is then wrong with it. Where
 # nothing is, the file is read as it was.
@@ -282,54 +276,8 @@ def results():
             yield Case(f'score {kind}: {name}', make, 2, says, nothing)
 
 
-def _into(make, path):
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
-        path.unlink()
-    make(path)
-
-
-ARRAY = 'bboxes_xywh.npy'
-CACHES = {
-    'an array is missing': lambda path: (path / ARRAY).unlink(),
-    'cut': lambda path: os.truncate(path / ARRAY, 60),
-    'an empty array': lambda path: os.truncate(path / ARRAY, 0),
-    'a pickle': lambda path: np.save(path / ARRAY, np.array([{}])),
-    'another type': lambda path: np.save(path / ARRAY, np.zeros(3, complex)),
-    'fewer rows': lambda path: np.save(path / ARRAY, np.zeros((1, 4))),
-    'an array is a pipe': lambda path: _into(os.mkfifo, path / ARRAY),
-    'an array is a folder': lambda path: _into(Path.mkdir, path / ARRAY),
-    'a pipe': lambda path: _into(os.mkfifo, path),
-    'a file': lambda path: _into(Path.touch, path),
-    'empty': lambda path: _into(Path.mkdir, path),
-    'a loop': lambda path: _into(lambda p: p.symlink_to(p.name), path),
-}
-
-
-def caches():
-    """What is wrong with the index of annotations is parsed again."""
-
-    def read_twice(folder, change):
-        cfg = storage.make('got10k', folder / 'data')
-        os.environ['MMSIMTRACK_CACHE'] = str(folder / 'cache')  # restored
-        expected = DATASETS.build(cfg).get_sequence(0).bboxes_xywh.tolist()
-        (index,) = folder.glob('cache/*/*.index')
-        change(index)
-        return lambda: (DATASETS.build(cfg), expected)
-
-    def same(_, value):
-        dataset, expected = value
-        assert dataset.get_sequence(0).bboxes_xywh.tolist() == expected
-
-    for name, change in CACHES.items():
-        make = partial(lambda change, x: read_twice(x, change), change)
-        yield Case(f'index: {name}', make, 0, check=same)
-
-
 def all_cases():
     yield from boxes_and_flags()
-    yield from caches()
     yield from indices()
     yield from lists()
     yield from results()

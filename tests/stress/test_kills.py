@@ -19,30 +19,16 @@ import pytest
 import storage
 import torch
 from clips import write_folder
-from processes import ROOT, SERVER
+from processes import SERVER
+from small_models import small_demo
 
 from mmsimtrack.cli.main import main
 from mmsimtrack.registry import DATASETS, MODELS
 
 REPEATS = int(os.environ.get('MMSIMTRACK_STRESS', 1))
-CONFIG = f"""
-_base_ = ['{ROOT}/configs/demo/sim_tiny_generated.py']
-model = dict(
-    backbone=dict(arch=dict(embed_dims=16, num_layers=1, num_heads=2,
-                            feedforward_channels=16)),
-    head=dict(channels=8),
-)
+CONFIG = """
 train_cfg = dict(max_epochs=4)
-train_dataloader = dict(
-    batch_size=2,
-    num_workers=1,
-    sampler=dict(num_pairs=8),
-    dataset=dict(datasets=[
-        dict(type='Got10kDataset', data_root='data', split='train')]),
-)
-test_dataloader = dict(dataset=dict(data_root='data', split='val'))
-default_hooks = dict(
-    logger=dict(interval=1), checkpoint=dict(by_epoch=False))
+default_hooks.update(checkpoint=dict(by_epoch=False))
 """
 COMMANDS = {
     'train': 'train config.py --work-dir out --resume',
@@ -75,7 +61,7 @@ def place(tmp_path_factory):
         Path('gt').mkdir()
         for i in range(30):
             Path(f'gt/{i}.txt').write_text('1,2,30,40\n' * 50)
-        Path('config.py').write_text(CONFIG)
+        Path('config.py').write_text(small_demo(more=CONFIG))
         from mmengine.config import Config
 
         model = MODELS.build(Config.fromfile('config.py').model)

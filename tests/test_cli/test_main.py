@@ -1,7 +1,9 @@
 """The command mmsimtrack: its parts, its errors, its exit status."""
 
+import runpy
+
 import pytest
-from processes import python
+from processes import ROOT, python
 
 from mmsimtrack.cli import main as module
 from mmsimtrack.cli.main import COMMANDS as OTHERS
@@ -58,10 +60,33 @@ def test_a_command_of_tools_runs(tmp_path, capsys):
     assert 'no such folder' in capsys.readouterr().err
 
 
+TOOLS = {
+    'analysis_tools/analyze_logs': 'nowhere',
+    'analysis_tools/browse_pairs': 'no.py',
+    'analysis_tools/get_flops': 'no.py',
+    'analysis_tools/visualize_attention': 'no.py w x --bbox 1,2,3,4',
+    'benchmarks/real_clips': 'nowhere no.py',
+    'dataset_converters/generate_sequences': 'out --photos nowhere',
+    'model_converters/publish_model': 'no.py w x.safetensors',
+}
+
+
+@pytest.mark.parametrize('tool', TOOLS)
+def test_errors_of_scripts_end_so_as_well(tool, capsys, monkeypatch):
+    path = ROOT / f'tools/{tool}.py'
+    monkeypatch.syspath_prepend(str(path.parent))
+    monkeypatch.setattr('sys.argv', [tool, *TOOLS[tool].split()])
+    with pytest.raises(SystemExit, match='^2$'):
+        runpy.run_path(str(path), run_name='__main__')
+    error = capsys.readouterr().err
+    assert 'no' in error and len(error.splitlines()) == 1
+
+
 @pytest.mark.parametrize(
     'args, message',
     [
         (['trakc'], "No such command 'trakc'"),
+        (['train', '.'], '. is a folder, expected a config file'),
         (['train', 'no.py'], 'no.py is missing, expected a config file'),
         (['test', 'no.py', 'x.pth'], 'no.py is missing, expected a config'),
         (['models', 'sim_b16_laso'], 'Did you mean sim_b16_lasot'),

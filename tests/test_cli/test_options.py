@@ -2,6 +2,7 @@ import argparse
 from pathlib import Path
 
 import pytest
+from small_models import DEMO
 
 from mmsimtrack.cli.options import (
     parse_bbox,
@@ -11,8 +12,6 @@ from mmsimtrack.cli.options import (
 )
 from mmsimtrack.cli.settings import change_settings
 from mmsimtrack.fileio import read_config
-
-ROOT = Path(__file__).parents[2]
 
 
 def test_command_lines_take_xywh():
@@ -52,7 +51,7 @@ def test_a_number_is_a_camera_unless_a_folder_has_that_name(
 
 def test_a_dumped_config_may_hold_helpers(tmp_path):
     path = tmp_path / 'dumped.py'
-    read_config(ROOT / 'configs/demo/sim_tiny_generated.py').dump(path)
+    read_config(DEMO).dump(path)
     cfg = read_config(path)
     change_settings(cfg, {'train_cfg.max_epochs': 1})
     assert cfg.data_root and cfg.train_cfg.max_epochs == 1
@@ -61,8 +60,15 @@ def test_a_dumped_config_may_hold_helpers(tmp_path):
         change_settings(read_config(path), {})
 
 
+def test_helpers_of_a_file_cannot_be_changed_from_outside():
+    cfg = read_config(DEMO)
+    places = 'test_dataloader.dataset.data_root and train_dataloader.dataset'
+    with pytest.warns(UserWarning, match=f'data_root has no .* Set {places}'):
+        change_settings(cfg, {'data_root': 'elsewhere'})
+
+
 def test_what_a_hook_hands_on_is_checked():
-    cfg = read_config(ROOT / 'configs/simtrack/sim_s16-6l_real.py')
+    cfg = read_config(DEMO.parents[1] / 'simtrack/sim_s16-6l_real.py')
     assert cfg.default_hooks.ema.type == 'EMAHook'
     with pytest.raises(ValueError, match='momentm.* Did you mean momentum'):
         change_settings(cfg, {'default_hooks.ema.momentm': 0.1})

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from layouts import moving_bboxes, write_frames
 from mmengine.runner import Runner
+from processes import ROOT
 from test_configs import load, shrink_backbone
 
 from mmsimtrack.registry import DATASETS
 
-ROOT = Path(__file__).parents[2]
 DOCUMENT = (ROOT / 'docs/en/customize_dataset.md').read_text()
 CONFIG, CLASS = re.findall(r'```python\n(.*?)```', DOCUMENT, re.DOTALL)
 SIZE = (64, 48)

@@ -5,18 +5,18 @@ standard errors. Frames are drawn as test_frame_sampling.py says.
 """
 
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
 from mmengine.config import Config
+from processes import ROOT
 from scipy import stats
 
 from mmsimtrack.datasets import PairDataset, VideoSequence, fill_pairs
 from mmsimtrack.registry import DATASETS
 from mmsimtrack.structures import CropWindow, xyxy_to_xywh
 
-CONFIG = Path(__file__).parents[2] / 'configs/simtrack/sim_b16_lasot.py'
+CONFIG = ROOT / 'configs/simtrack/sim_b16_lasot.py'
 NUM_DRAWS = 4000
 VIEWS = ('exemplar', 'search')
 BBOX = np.array([900.0, 700, 980, 745])

@@ -263,6 +263,10 @@ OBJECTS = b'\x93NUMPY\x01\0v\0' + OBJECTS.ljust(118).encode()
         lambda path: pipe(path / 'names.npy'),
         lambda path: pipe(path / 'shapes.json'),
         lambda path: (path / 'scored.npy').unlink(),
+        lambda path: (
+            (path / 'visible.npy').unlink(),
+            (path / 'visible.npy').mkdir(),
+        ),
         lambda path: (path / 'shapes.json').unlink(),
         lambda path: (path / 'shapes.json').write_text('[1, 2]'),
         lambda path: (path / 'shapes.json').write_text('null'),

@@ -1,16 +1,15 @@
-from pathlib import Path
-
 import pytest
 import torch
 from mmengine._strategy import FSDPStrategy
 from mmengine.config import Config
 from mmengine.registry import STRATEGIES
+from processes import ROOT
 from torch import nn
 
 from mmsimtrack.engine.fsdp import FSDPOptimWrapper
 from mmsimtrack.registry import MODELS, OPTIM_WRAPPERS
 
-CONFIG = Path(__file__).parents[2] / 'configs/simtrack/sim_l14_lasot_fsdp.py'
+CONFIG = ROOT / 'configs/simtrack/sim_l14_lasot_fsdp.py'
 
 
 def test_units_are_the_encoder_layers(monkeypatch):

@@ -41,12 +41,15 @@ def test_no_result(tmp_path):
 
 GT = np.array([[100 + 9 * t, 80 + 9 * t, 30, 40.0] for t in range(20)])
 GOOD = GT + (2, 2, 0, 0)
+# the given box, then nothing that fits
+LOST = np.vstack([GT[:1], GT[:-1] + (0, 500, 0, 0)])[:5]
 
 
 @pytest.mark.parametrize(
     ('result', 'expected'),
     [
         (GOOD, ''),
+        (LOST, '5 rows for 20 frames$'),
         (GOOD[:3], '3 rows for 20 frames'),
         (GOOD / 1000, 'all boxes are below 1 px: are they fractions of the f'),
         (xywh_to_xyxy(GOOD), r'mean overlap 0.\d\d, but 0.8. if rows were x1'),

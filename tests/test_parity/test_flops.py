@@ -9,14 +9,11 @@ for every token but the foveal ones, and we for the search tokens.
 
 import json
 import re
-import sys
 
+import get_flops
 import pytest
 
 from .recipes import ROOT, load_json
-
-sys.path.insert(0, str(ROOT / 'tools/analysis_tools'))
-import get_flops  # noqa: E402
 
 FLOPS = load_json('flops.json').get('models', {})
 CONFIGS = {
@@ -88,7 +85,7 @@ def test_the_command(monkeypatch, capsys, tmp_path):
     out = tmp_path / 'new/flops.json'
     option = 'model.backbone.tokenizer.foveal_size=0'
     args = [TINY, TINY, '--out', out, '--depth', 1, '--cfg-options', option]
-    monkeypatch.setattr(sys, 'argv', ['get_flops.py', *map(str, args)])
+    monkeypatch.setattr('sys.argv', ['get_flops.py', *map(str, args)])
     monkeypatch.chdir(ROOT)
     get_flops.main()
     text = capsys.readouterr().out

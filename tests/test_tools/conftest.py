@@ -1,18 +1,8 @@
-"""The tools as modules, and a fixture that runs one of them."""
+"""Fixtures that run a tool, and note what it writes into pictures."""
 
 import sys
-from pathlib import Path
 
 import pytest
-
-TOOLS = Path(__file__).parents[2] / 'tools'
-for folder in (
-    'analysis_tools',
-    'benchmarks',
-    'dataset_converters',
-    'model_converters',
-):
-    sys.path.insert(0, str(TOOLS / folder))
 
 
 @pytest.fixture

@@ -1,13 +1,10 @@
-from pathlib import Path
-
 import cv2
 import dataloader as tool
 import numpy as np
 import pytest
+from processes import ROOT
 
 from mmsimtrack.datasets import VideoSequence
-
-ROOT = Path(__file__).parents[2]
 
 CONFIG = ROOT / 'configs/simtrack/sim_l14_lasot.py'
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import speed
 import torch
-from small_models import SMALL_DEMO, load_demo
+from small_models import load_demo, small_demo
 
 from mmsimtrack.registry import MODELS
 
@@ -12,7 +12,7 @@ from mmsimtrack.registry import MODELS
 @pytest.fixture
 def config(tmp_path):
     path = tmp_path / 'small.py'
-    path.write_text(SMALL_DEMO)
+    path.write_text(small_demo())
     return path
 
 

@@ -1,28 +1,21 @@
-from pathlib import Path
-
 import browse_pairs as tool
 import cv2
 import numpy as np
 import pytest
 from mmengine.config import Config
+from test_configs import load, shrink_backbone
 from torch import nn
 
-ROOT = Path(__file__).parents[2]
-SMALL_VIT = dict(
-    embed_dims=8, num_layers=1, num_heads=1, feedforward_channels=8
-)
 GREEN, YELLOW = (64, 220, 64), (255, 208, 0)
 
 
 def write_config(folder, make_data_for, name='simtrack/sim_b16_lasot'):
     """The config of a shipped one with miniatures and a small network."""
-    cfg = Config.fromfile(ROOT / f'configs/{name}.py')
+    cfg = load(f'{name}.py')
     for dataset in cfg.train_dataloader.dataset.datasets:
         make_data_for(dataset, folder / 'data')
     cfg.train_dataloader.dataset.sampling.update(min_frames=2, min_visible=2)
-    backbone = cfg.model.backbone
-    if 'arch' in backbone and isinstance(backbone.arch, dict):
-        backbone.arch.update(SMALL_VIT)
+    shrink_backbone(cfg.model.backbone)
     path = folder / 'config.py'
     cfg.dump(path)
     return path

@@ -5,17 +5,12 @@ import json
 import pytest
 import torch
 from processes import forked
-from small_models import SMALL_DEMO
+from small_models import small_demo
 
 # SGD, since Adam blows up the rounding of gradients that are zero
 CONFIG = """
 train_cfg = dict(max_epochs=1)
-train_dataloader = dict(
-    batch_size=4,
-    sampler=dict(num_pairs=14),
-    dataset=dict(datasets=[
-        dict(type='Got10kDataset', data_root='{data}', split='train')]),
-)
+train_dataloader.update(batch_size=4, sampler=dict(num_pairs=14))
 optim_wrapper = dict(
     optimizer=dict(_delete_=True, type='SGD', lr=0.1),
     clip_grad=dict(max_norm=0.01),
@@ -59,7 +54,7 @@ def train(tmp_path, make_got10k):
     """A function that trains in a number of processes."""
     make_got10k(tmp_path / 'data', 'train', num_frames=6)
     (tmp_path / 'watch.py').write_text(HOOK)
-    text = SMALL_DEMO + CONFIG.format(data=tmp_path / 'data')
+    text = small_demo(tmp_path / 'data', CONFIG)
     (tmp_path / 'small.py').write_text(text)
     (tmp_path / 'fsdp.py').write_text(text + FSDP)
 

@@ -221,6 +221,7 @@ def test_foreign_folders_and_broken_settings_are_refused(tmp_path):
         (['--coco', 'a.json'], 'add --photos DIR'),
         (['--size', '32', '240'], '--size: found 32, expected >= 64'),
         (['--val-frames', '1'], '--val-frames: found 1, expected >= 2'),
+        (['--num-train', '1.5'], "'1.5', expected a whole number >= 0"),
         (['--num-train', '-1'], '--num-train: found -1, expected >= 0'),
     ],
 )

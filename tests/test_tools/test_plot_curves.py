@@ -80,6 +80,9 @@ def test_refused(tmp_path, capsys, changes, message):
     assert results.main(['plot', a, b, '--out-dir', str(out)]) == 2
     assert message in capsys.readouterr().err
     assert not list(tmp_path.glob('plots/*'))
+    if 'benchmark' in changes:
+        assert results.main(['compare', a, b]) == 2
+        assert message in capsys.readouterr().err
 
 
 def test_radar_of_what_all_have(tmp_path, monkeypatch, capsys):

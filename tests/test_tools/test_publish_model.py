@@ -1,27 +1,18 @@
-from pathlib import Path
-
 import publish_model as tool
 import pytest
 import torch
-from mmengine.config import Config
 from safetensors import safe_open
+from small_models import load_demo, small_demo
 
 from mmsimtrack.models.weights import load
 from mmsimtrack.registry import MODELS
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
 def trained(tmp_path):
     """Config and checkpoint of a small network, with a set to train on."""
-    cfg = Config.fromfile(ROOT / 'configs/demo/sim_tiny_generated.py')
-    cfg.model.backbone.arch.update(embed_dims=32, num_layers=1)
-    cfg.train_dataloader.update(num_workers=0, persistent_workers=False)
-    cfg.train_dataloader.batch_size = 4
-    cfg.train_dataloader.dataset.datasets[0].data_root = str(tmp_path)
-    cfg.dump(tmp_path / 'small.py')
-    model = MODELS.build(cfg.model)
+    (tmp_path / 'small.py').write_text(small_demo(tmp_path))
+    model = MODELS.build(load_demo().model)
     torch.save({'state_dict': model.state_dict()}, tmp_path / 'epoch_1.pth')
     return tmp_path / 'small.py', tmp_path / 'epoch_1.pth', model
 

@@ -9,24 +9,12 @@ import numpy as np
 import pytest
 import torch
 from processes import forked, run
-from small_models import SMALL_DEMO
+from small_models import small_demo
 
 from mmsimtrack.cli import launch
 from mmsimtrack.fileio import read_bboxes_xywh
 
 NAMES = ['seq_0.txt', 'seq_1.txt', 'seq_2.txt']
-CONFIG = """
-train_cfg = dict(max_epochs=6)
-train_dataloader = dict(
-    batch_size=2,
-    num_workers=1,
-    sampler=dict(num_pairs=8),
-    dataset=dict(datasets=[
-        dict(type='Got10kDataset', data_root='{data}', split='train')]),
-)
-test_dataloader = dict(dataset=dict(data_root='{data}', split='val'))
-default_hooks = dict(logger=dict(interval=1))
-"""
 
 
 @pytest.fixture
@@ -34,7 +22,7 @@ def config(tmp_path, make_got10k):
     make_got10k(tmp_path / 'data', 'train', num_frames=6)
     make_got10k(tmp_path / 'data', 'val', num_sequences=3, num_frames=6)
     path = tmp_path / 'small.py'
-    path.write_text(SMALL_DEMO + CONFIG.format(data=tmp_path / 'data'))
+    path.write_text(small_demo(tmp_path / 'data'))
     return path
 
 

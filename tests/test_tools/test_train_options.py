@@ -1,15 +1,12 @@
 """What the options of tools/train.py do to the config."""
 
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
+from small_models import DEMO
 
 from mmsimtrack.cli import train
-
-ROOT = Path(__file__).parents[2]
-CONFIG = str(ROOT / 'configs/demo/sim_tiny_generated.py')
 
 
 @pytest.fixture
@@ -28,7 +25,7 @@ def composed(monkeypatch):
         monkeypatch.setattr(
             torch.accelerator, 'is_available', lambda: accelerator
         )
-        assert train.main([CONFIG, *args]) == 0
+        assert train.main([str(DEMO), *args]) == 0
         return found[0]
 
     return _composed

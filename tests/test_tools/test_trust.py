@@ -1,20 +1,16 @@
 """--trust-checkpoint, wherever a checkpoint is read."""
 
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from mmengine.runner import CheckpointLoader, Runner
+from processes import ROOT
+from small_models import DEMO
 
 from mmsimtrack.apis import SOTInferencer, sot_inferencer
 from mmsimtrack.models.weights.load import trusted
-
-TOOLS = Path(__file__).parents[2] / 'tools'
-
-# `test` is a package of Python, and `train` may be anyone's
-DEMO = str(TOOLS.parent / 'configs/demo/sim_tiny_generated.py')
 
 
 @pytest.fixture
@@ -41,8 +37,8 @@ def runner(monkeypatch):
 
 
 def run_tool(name, monkeypatch, *args):
-    monkeypatch.setattr(sys, 'argv', [name, *args])
-    source = (TOOLS / name).read_text()
+    monkeypatch.setattr(sys, 'argv', [name, *map(str, args)])
+    source = (ROOT / 'tools' / name).read_text()
     exec(compile(source, name, 'exec'), {'__name__': '__main__'})
 
 

@@ -1,5 +1,4 @@
 import argparse
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -7,10 +6,10 @@ import pytest
 import torch
 import visualize_attention as tool
 from mmengine.config import Config
+from processes import ROOT
 
 from mmsimtrack.registry import MODELS
 
-ROOT = Path(__file__).parents[2]
 ARCH = dict(embed_dims=8, num_layers=2, num_heads=1, feedforward_channels=8)
 INTERACTION = dict(embed_dims=8, num_layers=1, num_heads=1)
 # configs/_base_/models/ -> a small backbone, and the layers it has

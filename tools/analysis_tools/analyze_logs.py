@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mmsimtrack.cli.main import run_tool
 from mmsimtrack.cli.options import make_parser, parse_image
 from mmsimtrack.evaluation.reports import markdown_table
 from mmsimtrack.visualization.ope_plots import new_figure, save_figure
@@ -204,4 +205,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    run_tool(main)

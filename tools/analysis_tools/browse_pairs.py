@@ -15,6 +15,7 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from torch import nn
 
+from mmsimtrack.cli.main import run_tool
 from mmsimtrack.cli.options import (
     add_cfg_options,
     at_least,
@@ -129,4 +130,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    run_tool(main)

@@ -13,6 +13,7 @@ from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
+from mmsimtrack.cli.main import run_tool
 from mmsimtrack.cli.options import add_cfg_options, make_parser
 from mmsimtrack.cli.settings import read_settings
 from mmsimtrack.evaluation.reports import markdown_table
@@ -146,4 +147,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    run_tool(main)

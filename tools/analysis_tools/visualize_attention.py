@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from mmsimtrack.apis import SOTInferencer, open_source
+from mmsimtrack.cli.main import run_tool
 from mmsimtrack.cli.options import (
     add_cfg_options,
     add_trust_option,
@@ -132,4 +133,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    run_tool(main)

@@ -27,6 +27,7 @@ from mmengine.dataset import default_collate
 from mmengine.logging import MMLogger
 from torch.utils.data import DataLoader, Dataset
 
+from mmsimtrack.cli.main import run_tool
 from mmsimtrack.cli.options import make_parser
 from mmsimtrack.datasets import PairDataset, VideoSequence, fill_pairs
 from mmsimtrack.evaluation.reports import markdown_table
@@ -246,4 +247,4 @@ def main(argv: list[str] | None = None) -> None:
 
 
 if __name__ == '__main__':
-    main()
+    run_tool(main)

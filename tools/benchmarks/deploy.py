@@ -25,6 +25,7 @@ from real_clips import Clip, find_clips, score
 
 from mmsimtrack.apis import Tracker as TorchTracker
 from mmsimtrack.apis import init_model
+from mmsimtrack.cli.main import run_tool
 from mmsimtrack.cli.options import make_parser
 from mmsimtrack.deployment.export import export, follow
 from mmsimtrack.evaluation.reports import markdown_table
@@ -144,4 +145,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    run_tool(main)

@@ -23,6 +23,7 @@ from measuring import elapsed
 
 from mmsimtrack import fileio
 from mmsimtrack.apis import SOTInferencer
+from mmsimtrack.cli.main import run_tool
 from mmsimtrack.cli.options import add_cfg_options, make_parser
 from mmsimtrack.cli.settings import read_settings
 from mmsimtrack.datasets.frames import list_frames, read_frame
@@ -263,4 +264,4 @@ def main(argv=None) -> None:
 
 
 if __name__ == '__main__':
-    main()
+    run_tool(main)

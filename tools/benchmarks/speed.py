@@ -23,6 +23,7 @@ import torch
 from measuring import StageClock, describe_machine, elapsed, write_frames
 
 from mmsimtrack.apis import SOTInferencer
+from mmsimtrack.cli.main import run_tool
 from mmsimtrack.cli.options import (
     add_cfg_options,
     add_trust_option,
@@ -309,4 +310,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    run_tool(main)

@@ -15,6 +15,7 @@ from mmengine.optim import OptimWrapper
 from mmengine.structures import InstanceData
 
 from mmsimtrack.apis import init_model
+from mmsimtrack.cli.main import run_tool
 from mmsimtrack.cli.options import make_parser
 from mmsimtrack.deployment.export import draw_inputs
 from mmsimtrack.engine.autocast import AutocastOptimWrapper
@@ -77,4 +78,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    run_tool(main)

@@ -11,7 +11,7 @@ goes on. The exit code is 1 if there is any. Examples:
 import argparse
 import os.path as osp
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
@@ -19,10 +19,10 @@ import numpy as np
 from mmengine.config import Config
 from mmengine.utils import ProgressBar
 
-from mmsimtrack.benchmarks import BENCHMARKS, dataset_config
+from mmsimtrack.benchmarks import BENCHMARKS
 from mmsimtrack.cli.main import main as command
 from mmsimtrack.cli.options import add_cfg_options, make_parser
-from mmsimtrack.cli.settings import read_settings
+from mmsimtrack.cli.settings import datasets_of, read_settings
 from mmsimtrack.datasets import SequenceDataset
 from mmsimtrack.datasets.archive import is_file, is_folder
 from mmsimtrack.datasets.frames import (
@@ -82,24 +82,9 @@ def find_datasets(args: argparse.Namespace) -> list[dict]:
         cfg.merge_from_dict(args.cfg_options)
         return [cfg.to_dict()]
     cfg = read_settings(args.config, args.cfg_options)
-    found = []
-    for stage in ('train', 'val', 'test'):
-        loader = cfg.get(f'{stage}_dataloader') or {}
-        for dataset in _walk(loader.get('dataset')):
-            if dataset not in found:
-                found.append(dataset)
-    return found
-
-
-def _walk(cfg: dict | None) -> Iterator[dict]:
-    """Yield a data set of sequences, or those that it draws from."""
-    if cfg is None:
-        return
-    cfg = dataset_config(cfg)
-    if issubclass(DATASETS.get(cfg['type']), SequenceDataset):
-        yield cfg
-    for part in [cfg.get('dataset'), *cfg.get('datasets', [])]:
-        yield from _walk(part)
+    stages = ('train', 'val', 'test')
+    found = [each for stage in stages for each in datasets_of(cfg, stage)]
+    return [each for i, each in enumerate(found) if each not in found[:i]]
 
 
 class Problems(list):

@@ -12,7 +12,6 @@ import argparse
 import json
 import multiprocessing
 import os
-import sys
 from functools import lru_cache, partial
 from pathlib import Path
 
@@ -24,6 +23,7 @@ from synthetic.photos import PhotoTextures, describe_photos, digest
 from synthetic.scene import Scene, ScenePainter
 
 from mmsimtrack import fileio
+from mmsimtrack.cli.main import run_tool
 from mmsimtrack.cli.options import at_least, make_parser
 from mmsimtrack.structures import xyxy_to_xywh
 
@@ -211,7 +211,4 @@ def main(argv: list[str] | None = None) -> None:
 
 
 if __name__ == '__main__':
-    try:
-        main()
-    except (FileNotFoundError, FileExistsError, ValueError) as error:
-        sys.exit(f'{type(error).__name__}: {error}')
+    run_tool(main)

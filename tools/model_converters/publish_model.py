@@ -21,6 +21,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from mmsimtrack.apis import SOTInferencer
+from mmsimtrack.cli.main import run_tool
 from mmsimtrack.cli.options import add_cfg_options, make_parser
 from mmsimtrack.cli.settings import read_settings
 from mmsimtrack.datasets import fill_pairs
@@ -126,4 +127,4 @@ def main(argv: list[str] | None = None) -> None:
 
 
 if __name__ == '__main__':
-    main()
+    run_tool(main)

@@ -1,6 +1,7 @@
 """A hook that saves checkpoints which a kill cannot harm."""
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from mmengine.dist import is_main_process
@@ -99,7 +100,8 @@ class AtomicCheckpointHook(CheckpointHook):
 
         Raises:
             ValueError: If checkpoints were due between the batches of one
-                step, whose gradients they do not hold.
+                step, whose gradients they do not hold, or if no score will
+                have the name of the best one.
         """
         counts = getattr(runner.optim_wrapper, '_accumulative_counts', 1)
         if not self.by_epoch and self.interval % counts:
@@ -109,6 +111,13 @@ class AtomicCheckpointHook(CheckpointHook):
                 '(optim_wrapper.accumulative_counts). Set '
                 'default_hooks.checkpoint.interval to a multiple.'
             )
+        evaluator = getattr(runner.val_loop, 'evaluator', None)
+        metrics = getattr(evaluator, 'metrics', ())
+        prefixes = {getattr(metric, 'prefix', None) for metric in metrics}
+        for key in self.key_indicators if self.save_best else ():
+            known = {'auto', *prefixes}
+            if prefixes and not known & {key, key.partition('/')[0], None}:
+                self._refuse_best(key, [f'{each}/*' for each in prefixes])
         super().before_train(runner)
         # else a run in a copy would delete the best checkpoint of the other
         if getattr(self, 'best_ckpt_path', None):
@@ -118,6 +127,14 @@ class AtomicCheckpointHook(CheckpointHook):
         if is_main_process():
             for path in Path(self.out_dir).glob('.*.pth'):
                 path.unlink(missing_ok=True)
+
+    def _refuse_best(self, key: str, known: Iterable[str]) -> None:
+        """Raise `ValueError` for a score that no validation gives."""
+        raise ValueError(
+            f'default_hooks.checkpoint.save_best is {key!r}, expected a score '
+            f'of the validation: {", ".join(known)}. Correct it; --resume '
+            'goes on from the latest checkpoint.'
+        )
 
     def _move(self, path: str) -> str:
         """Return the path of a checkpoint in the folder of this run."""
@@ -135,7 +152,14 @@ class AtomicCheckpointHook(CheckpointHook):
             self.file_backend.remove_for_good()
 
     def _save_best_checkpoint(self, runner: Runner, metrics: dict) -> None:
-        """Save the best checkpoint, then delete the former best."""
+        """Save the best checkpoint, then delete the former best.
+
+        Raises:
+            ValueError: If no score has the name of the best one.
+        """
+        for key in self.key_indicators if self.save_best else ():
+            if key not in {'auto', *metrics}:
+                self._refuse_best(key, metrics)
         super()._save_best_checkpoint(runner, metrics)
         if is_main_process():
             self.file_backend.remove_for_good()

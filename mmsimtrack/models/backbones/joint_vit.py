@@ -70,6 +70,11 @@ class JointViT(VisionTransformer):
                 f'expected 1 to {self.num_layers}, the number of layers: '
                 'else no layer lets exemplar and search interact.'
             )
+        if not 0 <= frozen_layers <= self.num_layers:
+            raise ValueError(
+                f'JointViT: frozen_layers is {frozen_layers}, expected 0 to '
+                f'{self.num_layers}, the number of layers.'
+            )
         self.interaction_every = interaction_every
         self.with_cp = with_cp
         for layer in self.layers:

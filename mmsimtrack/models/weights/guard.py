@@ -140,11 +140,11 @@ def compare_names(
     missing = [x for x in own if not x.endswith(DERIVED)]
     missing = [x for x in missing if x not in found and not x.startswith(new)]
     unknown = [x for x in found if x not in own]
-    if not missing and not unknown:
-        return ''
-    return (
-        f'{len(missing)} are missing, such as {_first(missing)}; '
-        f'{len(unknown)} are unknown, such as {_first(unknown)}'
+    kinds = {'missing': missing, 'unknown': unknown}
+    return '; '.join(
+        f'{len(names)} are {kind}, such as {_first(names)}'
+        for kind, names in kinds.items()
+        if names
     )
 
 

@@ -74,6 +74,8 @@ def test_the_best_checkpoint_of_a_run_and_of_its_copy(make_runner, tmp_path):
         for auc in scores:
             hook._save_best_checkpoint(runner, {'auc': auc})
             runner.train_loop._epoch += 1
+        with pytest.raises(ValueError, match=r"'auc', .*: sot/auc\. Correct"):
+            hook._save_best_checkpoint(runner, {'sot/auc': 1.0})
         return [path.name for path in work_dir.glob('best*')]
 
     old, new = tmp_path / 'old', tmp_path / 'new'

@@ -268,18 +268,23 @@ def test_validation_in_training(make, make_trainer, tmp_path):
     """Averaged weights are tracked with, those in training come back."""
     work_dir, model = tmp_path / 'training', Learner()
     model.modes = []
-    best = dict(type='CheckpointHook', save_best='sot/auc', rule='greater')
-    runner = make_trainer(
-        work_dir,
-        model,
-        [0, 1],
+    best = dict(type='AtomicCheckpointHook', rule='greater')
+    options = dict(
         max_epochs=2,
         val_dataloader=make()._test_dataloader,
         val_evaluator=dict(type='OPEMetric', benchmark='custom'),
         val_cfg=dict(type='SequenceTestLoop', num_slots=2),
         custom_hooks=[dict(type='EMAHook', momentum=0.5)],
-        default_hooks=dict(checkpoint=best),
     )
+    for key in ('auc', 'sot/auc'):
+        hooks = dict(checkpoint=dict(best, save_best=key))
+        runner = make_trainer(
+            work_dir, model, [0, 1], default_hooks=hooks, **options
+        )
+        if key == 'auc':  # before hours of training
+            with pytest.raises(ValueError, match="save_best is 'auc', .*sot/"):
+                runner.train()
+            assert not model.modes
     runner.train()
     assert model.modes == [True] * 4
     assert model.weight.item() == 4

@@ -1,16 +1,12 @@
 import re
-import sys
 import zipfile
-from pathlib import Path
 
 import numpy as np
 import pytest
+import results
+from processes import ROOT
 
 from mmsimtrack.evaluation.metrics.submission import SERVERS, write_submission
-
-ROOT = Path(__file__).parents[3]
-sys.path.insert(0, str(ROOT / 'tools/analysis_tools'))
-import results  # noqa: E402
 
 LENGTHS = {'b': 3, 'a': 2}
 
