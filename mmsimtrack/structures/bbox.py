@@ -93,7 +93,7 @@ def read_boxes(bboxes) -> np.ndarray:
         ValueError: If it is something else, or no box.
     """
     try:
-        rows = np.array(bboxes, np.float64)
+        rows = np.asarray(bboxes).astype(np.float64)  # a copy
     except (TypeError, ValueError):  # texts, rows of different lengths
         rows = np.empty(0)
     if not rows.size or rows.ndim > 2 or rows.shape[-1:] != (4,):
