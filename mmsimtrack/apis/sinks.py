@@ -145,12 +145,16 @@ class Outputs:
                 return paths
 
     def _may_replace(self, path: Path) -> bool:
-        """Tell whether a file is one of ours, and none of the source."""
+        """Tell whether a file is one of ours, and none of the source.
+
+        An empty one counts as ours: it is what a kill at once leaves behind.
+        """
+        ours = written_names(path.parent)
         return (
             self.overwrite
             and path not in self.taken
-            and path.name in written_names(path.parent)
             and path.is_file()
+            and (path.name in ours or path.stat().st_size == 0)
             and not any(
                 path.samefile(file)
                 for file in self.footage.reader.files

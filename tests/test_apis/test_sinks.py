@@ -110,6 +110,9 @@ def test_files_of_the_user_are_left_alone(clip, tmp_path):
     assert (tmp_path / 'clip_tracked.csv').read_text() == 'mine'
     both = (f'clip_tracked_{n}.{e}' for n in (2, 3) for e in FILES)
     assert names_in(tmp_path) == ['clip_tracked.csv', *both, 'in']
+    (tmp_path / 'clip_tracked.csv').write_text('')  # as kills leave it behind
+    files = track(clip, tmp_path, overwrite=True)
+    assert files['csv'] == 'clip_tracked.csv'
 
 
 def test_frames_of_another_size_are_told(tmp_path):
