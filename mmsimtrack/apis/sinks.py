@@ -149,12 +149,14 @@ class Outputs:
 
         An empty one counts as ours: it is what a kill at once leaves behind.
         """
-        ours = written_names(path.parent)
         return (
             self.overwrite
             and path not in self.taken
             and path.is_file()
-            and (path.name in ours or path.stat().st_size == 0)
+            and (
+                path.stat().st_size == 0
+                or path.name in written_names(path.parent)
+            )
             and not any(
                 path.samefile(file)
                 for file in self.footage.reader.files

@@ -10,6 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from .backends import BACKENDS
 from .tracker import Tracker
 
 MODEL = Path(__file__).parents[1] / 'model'  # in the light distribution
@@ -114,8 +115,8 @@ def main(argv: list[str] | None = None) -> int:
         help='target in the first frame; repeat it for more targets',
     )
     add('--model', type=Path, default=MODEL, help='folder of an export')
-    backends = 'auto', 'onnxruntime', 'openvino', 'torch'
-    add('--backend', choices=backends, default='auto')
+    backends = sorted({name for able in BACKENDS.values() for name in able})
+    add('--backend', choices=['auto', *backends], default='auto')
     add('--threads', type=int, help='threads of the backend')
     add('--out', type=Path, help='CSV file (default: standard output)')
     try:
