@@ -27,7 +27,7 @@ from mmsimtrack.cli.main import run_tool
 from mmsimtrack.cli.options import at_least, make_parser
 from mmsimtrack.structures import xyxy_to_xywh
 
-VERSION = 3  # raised when the same options give other sequences
+VERSION = 4  # raised when the same options give other sequences
 SETTINGS = 'generated.json'
 SPLITS = ('train', 'val')
 QUALITY = (cv2.IMWRITE_JPEG_QUALITY, 90)
@@ -49,12 +49,10 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         text = f'{text} (default: {value})'
         add(name, type=at_least(least), default=value, help=text)
     size = dict(type=at_least(64), nargs=2, metavar=('WIDTH', 'HEIGHT'))
-    text = 'size of the frames (default: 320 240)'
-    add('--size', **size, default=[320, 240], help=text)
+    add('--size', **size, default=[320, 240], help='default: 320 240')
     add('--photos', type=Path, help='folder of photographs to cut textures of')
     add('--coco', type=Path, help='COCO file of segments of these photographs')
-    text = 'replace what an earlier run wrote to OUT'
-    add('--overwrite', action='store_true', help=text)
+    add('--overwrite', action='store_true', help='replace an earlier run')
     args = parser.parse_args(argv)
     if args.coco and not args.photos:
         parser.error(
