@@ -14,6 +14,7 @@ frame included; frames without a box (NaN) count as missed.
 import argparse
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -22,7 +23,7 @@ import torch
 from measuring import elapsed
 
 from mmsimtrack import fileio
-from mmsimtrack.apis import SOTInferencer
+from mmsimtrack.apis import Tracker as TorchTracker
 from mmsimtrack.cli.main import run_tool
 from mmsimtrack.cli.options import add_cfg_options, make_parser
 from mmsimtrack.cli.settings import read_settings
@@ -30,13 +31,20 @@ from mmsimtrack.datasets.frames import list_frames, read_frame
 from mmsimtrack.deployment.export import follow
 from mmsimtrack.evaluation.functional import ope
 from mmsimtrack.evaluation.reports import markdown_table
-from mmsimtrack.runtime import Tracker as Exported
+from mmsimtrack.runtime import Tracker as ExportedTracker
 from mmsimtrack.structures import xywh_to_xyxy, xyxy_to_xywh
 from mmsimtrack.visualization import SOTVisualizer, contact_sheet, write_image
 
 Tracker = Callable[['Clip'], np.ndarray]
 THRESHOLDS = np.arange(21) * 0.05  # of the overlap, as the kits have them
-NANO = ('nanotrack_backbone.onnx', 'nanotrack_head.onnx')
+# OpenCV's trackers: the files of their networks
+OPENCV = {
+    'TrackerNano': {
+        'backbone': 'nanotrack_backbone.onnx',
+        'neckhead': 'nanotrack_head.onnx',
+    },
+    'TrackerVit': {'net': 'vittrack.onnx'},
+}
 
 
 @dataclass(frozen=True)
@@ -105,16 +113,12 @@ def darkened(clip: Clip) -> Clip:
     return replace(clip, frames=[cv2.LUT(f, table) for f in clip.frames])
 
 
-VARIANTS = dict(mirrored=mirrored, reversed=reversed_)
-VARIANTS |= dict(halved=halved, darkened=darkened)
-
-
-def write_clip(folder: Path, clip: Clip) -> None:
-    """Write frames without loss, and their boxes, as OTB has them."""
-    for t, frame in enumerate(clip.frames, 1):
-        write_image(folder / f'img/{t:04d}.png', frame)
-    boxes = xyxy_to_xywh(clip.bboxes)
-    fileio.write_bboxes_xywh(folder / 'groundtruth_rect.txt', boxes)
+VARIANTS = {
+    'mirrored': mirrored,
+    'reversed': reversed_,
+    'halved': halved,
+    'darkened': darkened,
+}
 
 
 def score(clip: Clip, pred: np.ndarray) -> dict[str, float]:
@@ -131,49 +135,39 @@ def score(clip: Clip, pred: np.ndarray) -> dict[str, float]:
 
 def make_trackers(args: argparse.Namespace) -> dict[str, Tracker]:
     """Make the tracker of the command line, and its baselines, by name."""
-    if Path(args.model, 'tracker.json').is_file():
-        exported = Exported(args.model, args.backend, args.threads)
-
-        def run(clip: Clip) -> np.ndarray:
-            first = clip.bboxes[0]
-            return np.vstack([first, follow(exported, clip.frames, first)])
-
-        found = {'model': run}
-    elif Path(args.model).is_dir():
-        results = Path(args.model)
-        found = {
-            'results': lambda clip: read_bboxes(results / f'{clip.name}.txt')
-        }
+    model, folder = args.model, Path(args.model)
+    if folder.is_dir() and not (folder / 'tracker.json').is_file():
+        found = {'results': lambda c: read_bboxes(folder / f'{c.name}.txt')}
     else:
-        model = args.model
-        if model.endswith('.py'):
-            model = read_settings(model, args.cfg_options)
-        model = SOTInferencer(model, args.weights, 'cpu')
-        found = {
-            'model': lambda clip: model(clip.frames, clip.bboxes[0])['bboxes']
-        }
+        if folder.is_dir():
+            tracker = ExportedTracker(model, args.backend, args.threads)
+        else:
+            if model.endswith('.py'):
+                model = read_settings(model, args.cfg_options)
+            tracker = TorchTracker(model, args.weights, 'cpu')
+        found = {'model': partial(track, tracker)}
     if args.baselines:
-        found['first box'] = lambda clip: np.tile(
-            clip.bboxes[0], (len(clip.frames), 1)
-        )
-    folder = args.opencv
-    if folder and all((folder / name).is_file() for name in NANO):
-        nano = cv2.TrackerNano_Params()
-        nano.backbone, nano.neckhead = (str(folder / name) for name in NANO)
-        found['TrackerNano'] = lambda clip: track_with_opencv(
-            cv2.TrackerNano_create(nano), clip
-        )
-    if folder and (folder / 'vittrack.onnx').is_file():
-        vit = cv2.TrackerVit_Params()
-        vit.net = str(folder / 'vittrack.onnx')
-        found['TrackerVit'] = lambda clip: track_with_opencv(
-            cv2.TrackerVit_create(vit), clip
-        )
+        found['first box'] = lambda c: c.bboxes[[0] * len(c.frames)]
+    for name, files in OPENCV.items() if args.opencv else ():
+        params = getattr(cv2, f'{name}_Params')()
+        paths = {key: args.opencv / file for key, file in files.items()}
+        for key, path in paths.items():
+            setattr(params, key, str(path))
+        if all(path.is_file() for path in paths.values()):
+            create = getattr(cv2, f'{name}_create')
+            found[name] = partial(track_with_opencv, create, params)
     return found
 
 
-def track_with_opencv(tracker, clip: Clip) -> np.ndarray:
+def track(tracker, clip: Clip) -> np.ndarray:
+    """Track with one of our trackers: (T, 4) xyxy."""
+    first = clip.bboxes[:1]
+    return np.vstack([first, follow(tracker, clip.frames, first[0])])
+
+
+def track_with_opencv(create: Callable, params, clip: Clip) -> np.ndarray:
     """Track with one of OpenCV's trackers: (T, 4) xyxy."""
+    tracker = create(params)
     box = np.round(xyxy_to_xywh(clip.bboxes[0])).astype(int)
     tracker.init(clip.frames[0][..., ::-1].copy(), tuple(box.tolist()))
     bboxes = [clip.bboxes[0]]
@@ -195,10 +189,8 @@ def measure(tracker: Tracker, clips: list[Clip]) -> tuple[dict, list]:
     """Score each clip and the mean of them; also returns the boxes."""
     wall, _, boxes = elapsed(lambda: list(map(tracker, clips)))
     rows = {c.name: score(c, pred) for c, pred in zip(clips, boxes)}
-    mean = {
-        key: float(np.mean([row[key] for row in rows.values()]))
-        for key in ('auc', 'precision')
-    }
+    numbers = [list(row.values()) for row in rows.values()]
+    mean = dict(zip(('auc', 'precision'), np.mean(numbers, axis=0).tolist()))
     fps = sum(map(len, boxes)) / wall
     return {'mean': mean, 'fps': fps, 'clips': rows}, boxes
 
@@ -208,22 +200,15 @@ def parse_args(argv=None) -> argparse.Namespace:
     parser = make_parser(__doc__)
     add = parser.add_argument
     add('clips', type=Path, help='folder with clips')
-    text = 'name of a model, config, or folder of an export or of results'
-    add('model', help=text)
+    add('model', help='name, config, folder of an export or of results')
     add('weights', nargs='?', help='checkpoint of a config')
     add('--variants', action='store_true', help=f'also {", ".join(VARIANTS)}')
-    text = 'folder to write the changed clips to, as OTB has them'
-    add('--save-variants', type=Path, metavar='DIR', help=text)
-    text = 'measure the first box kept still, too'
-    add('--baselines', action='store_true', help=text)
+    add('--baselines', action='store_true', help='also the first box')
     add('--opencv', type=Path, help="folder of OpenCV's model files")
     add('--threads', type=int, help='threads of torch and OpenCV')
-    add(
-        '--backend', default='auto', help='what runs the networks of an export'
-    )
+    add('--backend', default='auto', help='what runs an export')
     add('--out', type=Path, help='JSON file for the scores')
-    text = 'folder for a contact sheet of each clip'
-    add('--sheets', type=Path, help=text)
+    add('--sheets', type=Path, help='folder for a contact sheet of each clip')
     add_cfg_options(parser)
     return parser.parse_args(argv)
 
@@ -243,14 +228,9 @@ def main(argv=None) -> None:
         if args.sheets and name in ('model', 'results'):
             for clip, pred in zip(clips, boxes):
                 write_sheet(args.sheets / f'{clip.name}.jpg', clip, pred)
-        if name != 'results':
-            for kind, change in variants.items():
-                found, _ = measure(tracker, list(map(change, clips)))
-                report[f'{name}, {kind}'] = found
-    if args.save_variants:
-        for kind, change in VARIANTS.items():
-            for clip in clips:
-                write_clip(args.save_variants / kind / clip.name, change(clip))
+        for kind, change in variants.items() if name != 'results' else ():
+            changed = list(map(change, clips))
+            report[f'{name}, {kind}'], _ = measure(tracker, changed)
     names = [clip.name for clip in clips]
     rows = []
     for name, row in report.items():
