@@ -6,9 +6,7 @@ generated sequences, tested beside three baselines, and tracks a clip too.
 Everything that exists already is used again, so an interrupted run continues.
 """
 
-import argparse
 import copy
-import json
 import os
 import subprocess
 import sys
@@ -24,10 +22,14 @@ from mmengine.runner import Runner
 
 from mmsimtrack import fileio, structures
 from mmsimtrack.apis import SOTInferencer, open_source
-from mmsimtrack.cli.options import parse_bbox, parse_source
+from mmsimtrack.cli.options import make_parser, parse_bbox, parse_source
 from mmsimtrack.engine.loops import SequenceTestLoop
 from mmsimtrack.evaluation import OPEMetric
-from mmsimtrack.evaluation.reports import markdown_table, write_json
+from mmsimtrack.evaluation.reports import (
+    markdown_table,
+    read_reports,
+    worst_sequences,
+)
 from mmsimtrack.models import TrackState
 from mmsimtrack.models.weights.load import write_checkpoint
 from mmsimtrack.registry import DATASETS, LOOPS, MODELS
@@ -189,42 +191,35 @@ class Demo:
         self.say('5/6 Compare it with three baselines')
         dataset = DATASETS.build(self.cfg.test_dataloader.dataset)
         samples = [item['data_samples'] for item in dataset]
-        self._keep_first_boxes(samples)
-        reports, curves = {}, {}
-        benchmark = self.cfg.test_evaluator.benchmark
-        for name, title in TITLES.items():
-            results = self.work_dirs[name] / 'results'
-            metric = OPEMetric(str(results), benchmark)
-            metric.process({}, samples)
-            metric.compute_metrics(metric.results)  # writes metrics.json
-            report = results.parent / 'metrics.json'
-            reports[name] = json.loads(report.read_text())
-            curves[title] = metric.curves['success']
+        folder = self.work_dirs['first_box'] / 'results'
+        for sample in samples:
+            first = np.asarray(sample.gt_instances.bboxes_xywh[:1])
+            path = folder / f'{sample.sequence}.txt'
+            fileio.write_bboxes_xywh(path, first.repeat(sample.num_frames, 0))
+        metric = OPEMetric(str(folder), self.cfg.test_evaluator.benchmark)
+        metric.process({}, samples)
+        metric.compute_metrics(metric.results)  # writes metrics.json
+        folders = [self.work_dirs[name] for name in TITLES]
+        reports = read_reports(folders, list(TITLES), with_curves=True)
+        curves = {
+            TITLES[name]: report.pop('curves')['success']
+            for name, report in reports.items()
+        }
         scores = {name: report['overall'] for name, report in reports.items()}
         metrics = reports['trained']
         metrics['baselines'] = {name: scores[name] for name in BASELINES}
-        write_json(self.work_dir / 'metrics.json', metrics)
+        fileio.write_json(self.work_dir / 'metrics.json', metrics)
         title = 'Success on held-out generated sequences'
         plot_curves(curves, self.work_dir / 'success.png', title=title)
         return scores
-
-    def _keep_first_boxes(self, samples: list) -> None:
-        """Write the results of a tracker that never moves."""
-        folder = self.work_dirs['first_box'] / 'results'
-        folder.mkdir(parents=True, exist_ok=True)
-        for sample in samples:
-            first = np.asarray(sample.gt_instances.bboxes_xywh[:1])
-            rows = first.repeat(sample.num_frames, axis=0)
-            fileio.write_bboxes_xywh(folder / f'{sample.sequence}.txt', rows)
 
     def track(self, clip: tuple | None) -> dict[str, Path]:
         """Track the clip of the user, or the median held-out sequence."""
         self.say('6/6 Track a clip with it')
         if clip is None:
-            report = json.loads((self.work_dir / 'metrics.json').read_text())
-            each = report['per_sequence']
-            name = sorted(each, key=lambda n: each[n]['auc'])[len(each) // 2]
-            folder = self.data_root / 'val' / name
+            ((_, report),) = read_reports([self.work_dir]).items()
+            names = worst_sequences(report, len(report['per_sequence']))
+            folder = self.data_root / 'val' / names[len(names) // 2]
             clip = str(folder), read_truth(folder)[0]
         inferencer = SOTInferencer(self.cfg, str(self.checkpoint))
         return inferencer(*clip, self.work_dir)['files']
@@ -254,18 +249,13 @@ def read_truth(folder: Path) -> np.ndarray:
 
 def main() -> None:
     """Read the command line and make all steps."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
+    parser = make_parser(__doc__)
     add = parser.add_argument
-    text = 'track this video, folder of frames or camera instead'
-    add('--video', type=parse_source, help=text)
-    text = 'target in its first frame: x,y,w,h in pixels'
-    add('--bbox', type=parse_bbox, help=text)
+    add('--video', type=parse_source, help='video, folder or camera to track')
+    add('--bbox', type=parse_bbox, help='target in its first frame: x,y,w,h')
     add('--work-dir', type=Path, help='folder for all results')
     add('--data-root', type=Path, help='folder for generated data')
-    text = 'see in a minute that every step works; learns nothing'
-    add('--quick', action='store_true', help=text)
+    add('--quick', action='store_true', help='a minute, which learns nothing')
     args = parser.parse_args()
     if (args.video is None) != (args.bbox is None):
         parser.error('a video needs a box, and a box a video')

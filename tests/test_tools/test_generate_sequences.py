@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from dataclasses import replace
+from copy import copy
 
 import cv2
 import generate_sequences as tool
@@ -13,7 +13,7 @@ from synthetic import photos as photos_module
 from synthetic import scene as scene_module
 from synthetic.looks import Look, Textures
 from synthetic.photos import PhotoTextures, hold_out
-from synthetic.scene import ScenePainter, Sprite
+from synthetic.scene import Scene, Sprite
 
 from mmsimtrack.datasets.coco import read_outline
 from mmsimtrack.datasets.transforms.paste import fill_polygons
@@ -64,7 +64,9 @@ class Flat(Textures):
 
 def without_effects(scene, sprites):
     """The scene with these objects only, seen by a perfect camera."""
-    return replace(scene, sprites=tuple(sprites), effects={}, noise=0)
+    scene = copy(scene)
+    scene.sprites, scene.effects, scene.noise = sprites, {}, 0
+    return scene
 
 
 def test_same_seed_same_bytes_for_any_number_of_jobs(generated, tmp_path):
@@ -93,7 +95,7 @@ def test_sequences_follow_from_seed_split_and_number_alone(
 @pytest.mark.parametrize('index', range(6))
 def test_box_fits_the_pixels(index):
     rng = np.random.default_rng(index)
-    scene = ScenePainter(rng, Flat(), (320, 240), 12).draw_scene()
+    scene = Scene(rng, Flat(), (320, 240), 12)
     scene = without_effects(scene, [scene.target])
     for t in range(12):
         rows, cols = np.nonzero(scene.render(t)[..., 0] > 127)

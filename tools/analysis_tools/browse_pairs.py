@@ -94,13 +94,9 @@ def parse_args() -> argparse.Namespace:
     ):
         text = f'{text} (default: {value})'
         add(name, type=at_least(1), default=value, help=text)
-    text = (
-        'draw the pairs (seed, K), (seed, K + 1), ...; the seed is that of '
-        'the config (default: 0, the first of the training)'
-    )
+    text = 'draw the pairs (seed, K), (seed, K + 1), ... (default: 0)'
     add('--first-key', type=int, default=0, metavar='K', help=text)
-    text = 'picture to write (default: pairs.png)'
-    add('--out', type=parse_image, default='pairs.png', help=text)
+    add('--out', type=parse_image, default='pairs.png', help='picture')
     text = 'write a picture per pair to this folder instead: <k>.png'
     add('--show-dir', type=Path, help=text)
     add_cfg_options(parser)

@@ -73,8 +73,7 @@ def parse_args(arguments: list[str] | None) -> argparse.Namespace:
             sub.add_argument('config', help='config file of the test')
             text = 'metrics.json of the test, or its folder'
             sub.add_argument('report', metavar='WORK_DIR', help=text)
-            text = 'benchmark that the test was given'
-            sub.add_argument('--benchmark', choices=BENCHMARKS, help=text)
+            sub.add_argument('--benchmark', choices=BENCHMARKS)
             add_cfg_options(sub)
         return sub.add_argument
 
@@ -98,25 +97,22 @@ def parse_args(arguments: list[str] | None) -> argparse.Namespace:
     add = command(run_compare, 'compare two trackers, sequence by sequence')
     add('reports', nargs=2, metavar='REPORT', help='reports of trackers')
     add('--names', nargs=2, help='names of the trackers (default: folders)')
-    text = 'confidence of the intervals in per cent (default: 95)'
-    add('--confidence', type=at_least(1, 100, float), default=95, help=text)
+    percent = at_least(1, 100, float)
+    add('--confidence', type=percent, default=95, help='default: 95 per cent')
     add('--num-resamples', type=at_least(1), default=10000)
     add('--seed', type=at_least(0), default=0, help='seed of the bootstrap')
-    text = 'largest gains and losses to print (default: 5)'
-    add('--num-shown', type=at_least(0), default=5, help=text)
+    add('--num-shown', type=at_least(0), default=5, help='sequences to print')
     add('--out', type=Path, help='JSON file to write')
 
     add = command(run_worst, 'make a page of the worst sequences', True)
     add('--out-dir', type=Path, required=True, help='folder for the page')
     add('--num-sequences', type=at_least(1), default=10)
-    text = 'frames to show of each sequence (default: 8)'
-    add('--num-frames', type=at_least(2), default=8, help=text)
-    text = 'result files of the tracker (default: beside the report)'
-    add('--results', type=Path, help=text)
+    add('--num-frames', type=at_least(2), default=8, help='default: 8 of each')
+    add('--results', type=Path, help='default: beside the report')
 
     add = command(run_pack, 'pack a submission for a server', True)
     add('--out', required=True, help='zip file to write')
-    text = 'pack another number of sequences than the server expects'
+    text = 'pack other than all sequences'
     add('--allow-incomplete', action='store_true', help=text)
     return parser.parse_args(arguments)
 
@@ -234,8 +230,8 @@ def draw_attributes(
     }
     if not any(table.values()):
         return
-    first, *others = table.values()
-    common = [name for name in first if all(name in s for s in others)]
+    first = next(iter(table.values()))
+    common = [name for name in first if all(name in s for s in table.values())]
     if len(common) < 3:
         counts = ', '.join(f'{n} has {len(s)}' for n, s in table.items())
         print(f'No radar: expected 3 attributes in common, {counts}.')
@@ -254,29 +250,27 @@ def run_compare(args: argparse.Namespace) -> None:
     stay together), and on how many sequences B is better, equal, worse.
     """
     (name_a, a), (name_b, b) = read_reports(args.reports, args.names).items()
-    rows, scores = [], {}
-    each = [*a['per_sequence'].values(), *b['per_sequence'].values()]
+    scores = {}
+    each = [s for one in (a, b) for s in one['per_sequence'].values()]
     for key in reports.score_names(each):
         values = np.array(list(paired(a, b, key).values()))
         if len(values):
             scores[key] = compare(values, args)
-            rows.append(_row(key, scores[key]))
         else:
             print(f'{key}: no sequence has it in both reports')
-    benchmark, profile = a['benchmark'], a['profile']
-    print(f'{benchmark}, profile {profile}: means over sequences, per cent\n')
-    interval = f'{args.confidence:g} % interval'
-    means = [name_a, name_b, 'B - A', interval]
-    header = ['score', 'N', *means, 'better/equal/worse']
+    about = {key: a[key] for key in ('benchmark', 'profile')}
+    print(', profile '.join(about.values()), end=': ')
+    print('means over sequences, per cent\n')
+    header = ['score', 'N', name_a, name_b, 'B - A']
+    header += [f'{args.confidence:g} % interval', 'better/equal/worse']
+    rows = [_row(key, row) for key, row in scores.items()]
     print(reports.markdown_table(header, rows))
     print_extremes(a, b, args.num_shown)
     if args.out:
         options = ('confidence', 'num_resamples', 'seed')
-        content = dict(
-            benchmark=benchmark, profile=profile, a=name_a, b=name_b
-        )
-        content |= {key: getattr(args, key) for key in options}
-        fileio.write_json(args.out, content | {'scores': scores})
+        about |= {'a': name_a, 'b': name_b}
+        about |= {key: getattr(args, key) for key in options}
+        fileio.write_json(args.out, about | {'scores': scores})
 
 
 def compare(values: np.ndarray, args: argparse.Namespace) -> dict:
@@ -312,16 +306,11 @@ def confidence_interval(
     """
     if len(values) < 2:
         return None
-    interval = stats.bootstrap(
-        (values,),
-        np.mean,
-        n_resamples=num_resamples,
-        batch=1000,
-        confidence_level=confidence / 100,
-        method='percentile',
-        rng=np.random.default_rng(seed),
-    ).confidence_interval
-    return float(interval.low), float(interval.high)
+    options = dict(n_resamples=num_resamples, batch=1000, method='percentile')
+    options |= dict(confidence_level=confidence / 100)
+    rng = np.random.default_rng(seed)
+    found = stats.bootstrap((values,), np.mean, rng=rng, **options)
+    return tuple(map(float, found.confidence_interval))
 
 
 def _row(key: str, row: dict) -> list:

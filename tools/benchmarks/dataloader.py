@@ -139,12 +139,12 @@ def time_workers(
     """
     options = dict(num_workers=num_workers, collate_fn=pipeline.collate)
     loader = DataLoader(pipeline.dataset, batch_sampler=batches, **options)
-    cpu, arrivals = _cpu_seconds(), []
+    cpu, arrivals = sum(os.times()[:4]), []  # with processes that ended
     for _ in loader:
         arrivals.append(time.perf_counter())
         # the last one has arrived: no more to wait
         time.sleep(step_time * (len(arrivals) < len(batches)))
-    cpu = _cpu_seconds() - cpu  # workers have ended with the loader
+    cpu = sum(os.times()[:4]) - cpu  # workers have ended with the loader
     whole = arrivals[-1] - arrivals[0]
     return {
         'pairs_per_s': sum(map(len, batches[1:])) / whole,
@@ -153,46 +153,37 @@ def time_workers(
     }
 
 
-def _cpu_seconds() -> float:
-    """Add up the time of this process and of those that have ended."""
-    return sum(os.times()[:4])
-
-
 def alternate(
-    pipelines: dict, repeats: int, measure: Callable
+    pipelines: dict, repeats: int, measure: Callable, *args
 ) -> dict[str, dict[str, float]]:
     """Measure the pipelines in turn, so that what else runs slows all.
 
     Returns:
         The medians of each pipeline.
     """
-    found = {name: [] for name in pipelines}
-    for _ in range(repeats):
-        for name, pipeline in pipelines.items():
-            found[name].append(measure(pipeline))
+    rounds = [
+        [measure(pipeline, *args) for pipeline in pipelines.values()]
+        for _ in range(repeats)
+    ]
     return {
         name: {key: np.median([one[key] for one in all_]) for key in all_[0]}
-        for name, all_ in found.items()
+        for name, all_ in zip(pipelines, zip(*rounds))
     }
 
 
 def benchmark(args: argparse.Namespace, root: Path) -> str:
     """Write the frames, measure, and make the tables."""
     write_data(root, args.images, args.photos)
-    pipelines = {'ours': make_pipeline(args.config, root, reduced=False)}
+    ours = make_pipeline(args.config, root, reduced=False)
+    pipelines = {'ours': ours}
     if args.reduced_decoding:
-        reduced = make_pipeline(args.config, root, reduced=True)
-        pipelines['ours, reduced'] = reduced
+        pipelines['ours, reduced'] = make_pipeline(args.config, root, True)
     if args.released:
-        released = released_pipeline(pipelines['ours'].dataset)
-        pipelines['official'] = released
-    keys = [(0, k) for k in range(args.pairs)]
-    size = args.batch_size
+        pipelines['official'] = released_pipeline(ours.dataset)
+    keys, size = [(0, k) for k in range(args.pairs)], args.batch_size
     batches = [keys[i : i + size] for i in range(0, len(keys), size)]
-    alternate(pipelines, 1, lambda p: time_stages(p, batches[:1]))  # warm up
-    found = alternate(
-        pipelines, args.repeats, lambda p: time_stages(p, batches)
-    )
+    alternate(pipelines, 1, time_stages, batches[:1])  # warm up
+    found = alternate(pipelines, args.repeats, time_stages, batches)
     rows = [
         [stage, *(f'{times[stage]:.2f}' for times in found.values())]
         for stage in (*STAGES, 'other', 'total')
@@ -202,11 +193,8 @@ def benchmark(args: argparse.Namespace, root: Path) -> str:
     rows.append(['pairs/s per core', *speeds])
     tables = [describe_machine() + '\n', markdown_table(header, rows)]
     for num in filter(None, args.num_workers):
-        found = alternate(
-            pipelines,
-            args.repeats,
-            lambda p, num=num: time_workers(p, batches, num, args.step_time),
-        )
+        options = batches, num, args.step_time
+        found = alternate(pipelines, args.repeats, time_workers, *options)
         rows = []
         for name, row in found.items():
             pairs, cpu, wait = row.values()
@@ -228,8 +216,7 @@ def main(argv: list[str] | None = None) -> None:
     add('--repeats', type=int, default=5, help='repetitions of each pipeline')
     add('--num-workers', type=int, nargs='*', default=[2], metavar='N')
     add('--batch-size', type=int, default=32)
-    text = 'seconds that a step of the training takes, for the wait'
-    add('--step-time', type=float, default=0.2, help=text)
+    add('--step-time', type=float, default=0.2, help='seconds of a step')
     text = 'measure ours with reading.reduced too'
     add('--reduced-decoding', action='store_true', help=text)
     text = 'measure the official pipeline too; needs tests/'

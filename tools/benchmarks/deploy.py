@@ -14,20 +14,22 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
 import cv2
 import numpy as np
+import real_clips
 import torch
-from measuring import describe_machine, elapsed
-from real_clips import Clip, find_clips, score
+from measuring import describe_machine
+from real_clips import Clip, find_clips, track
 
 from mmsimtrack.apis import Tracker as TorchTracker
 from mmsimtrack.apis import init_model
 from mmsimtrack.cli.main import run_tool
 from mmsimtrack.cli.options import make_parser
-from mmsimtrack.deployment.export import export, follow
+from mmsimtrack.deployment.export import export
 from mmsimtrack.evaluation.reports import markdown_table
 from mmsimtrack.runtime import Tracker
 from mmsimtrack.structures import aligned_iou
@@ -54,17 +56,17 @@ HEADER = (
 
 def measure(tracker, clips: list[Clip], expected: list | None = None):
     """Track all clips: numbers of the table, and the boxes of each clip."""
-    _, cpu, found = elapsed(
-        lambda: [follow(tracker, c.frames, c.bboxes[0]) for c in clips]
-    )
-    pairs = [(c, np.vstack([c.bboxes[:1], b])) for c, b in zip(clips, found)]
-    auc = np.mean([score(*pair)['auc'] for pair in pairs])
-    numbers = [f'{1000 * cpu / sum(map(len, found)):.1f}', '', '']
+    found, bboxes = real_clips.measure(partial(track, tracker), clips)
+    numbers = [f'{found["cpu_ms"]:.1f}', '', '']
     if expected is not None:
-        ours, theirs = np.concatenate(found), np.concatenate(expected)
+        # the first box of a clip is given
+        ours, theirs = (
+            np.concatenate([each[1:] for each in all_])
+            for all_ in (bboxes, expected)
+        )
         numbers[1] = f'{abs(ours - theirs).max():.2g}'
         numbers[2] = f'{aligned_iou(ours, theirs).mean():.4f}'
-    return [*numbers, f'{auc:.1f}'], found
+    return [*numbers, f'{found["mean"]["auc"]:.1f}'], bboxes
 
 
 def compare(
@@ -112,14 +114,11 @@ def main() -> None:
     args = parser.parse_args()
     threads = torch.get_num_threads()
     cv2.setNumThreads(threads)
+    first = slice(args.frames)
     clips = [
-        replace(
-            c, frames=c.frames[: args.frames], bboxes=c.bboxes[: args.frames]
-        )
-        for c in find_clips(args.clips)
+        replace(clip, frames=clip.frames[first], bboxes=clip.bboxes[first])
+        for clip in find_clips(args.clips)
     ]
-    if not clips:
-        raise SystemExit(f'{args.clips} holds no clip with a ground truth.')
     wanted = [ROWS[i] for i in args.rows or range(len(ROWS))]
     wanted = [row for row in wanted if find_spec(row[2])]
     num_frames = sum(len(clip.frames) for clip in clips)
@@ -127,10 +126,7 @@ def main() -> None:
     print(f'{len(clips)} clips, {num_frames} frames\n')
     with tempfile.TemporaryDirectory() as root:
         for name in args.models:
-            rows = []
-            for row in compare(name, clips, Path(root), wanted):
-                rows.append(row)
-                print(*row, file=sys.stderr, flush=True)
+            rows = list(compare(name, clips, Path(root), wanted))
             print(f'{name}:\n\n{markdown_table(HEADER, rows)}')
         first = '-'.join([Path(args.models[0]).stem, *wanted[0][:2]])
         starts = {

@@ -12,7 +12,7 @@ frame included; frames without a box (NaN) count as missed.
 """
 
 import argparse
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -56,8 +56,14 @@ class Clip:
     bboxes: np.ndarray
 
 
-def find_clips(root: Path) -> Iterator[Clip]:
-    """Read all clips below a folder, in the order of their paths."""
+def find_clips(root: Path) -> list[Clip]:
+    """Read all clips below a folder, in the order of their paths.
+
+    Raises:
+        FileNotFoundError: If there is none.
+        ValueError: If a clip has not as many boxes as frames.
+    """
+    clips = []
     for file in sorted(root.rglob('*.txt')):
         folder, name = file.parent, file.parent.name
         if folder.parent.name == 'anno':  # UAV123
@@ -68,7 +74,10 @@ def find_clips(root: Path) -> Iterator[Clip]:
         else:
             continue
         frames = [read_frame(str(data / frame)) for frame in list_frames(data)]
-        yield check(Clip(name, frames, read_bboxes(file)), file)
+        clips.append(check(Clip(name, frames, read_bboxes(file)), file))
+    if not clips:
+        raise FileNotFoundError(f'{root} holds no clip with a ground truth.')
+    return clips
 
 
 def read_bboxes(file: Path) -> np.ndarray:
@@ -127,10 +136,8 @@ def score(clip: Clip, pred: np.ndarray) -> dict[str, float]:
     pred, gt = xyxy_to_xywh(pred), xyxy_to_xywh(clip.bboxes)
     hits = ope.overlaps(pred, gt)[:, None] > THRESHOLDS  # NaN is a miss
     near = ope.center_errors(pred, gt) <= 20
-    return {
-        'auc': 100 * float(hits.mean()),
-        'precision': 100 * float(near.mean()),
-    }
+    shares = {'auc': hits.mean(), 'precision': near.mean()}
+    return {key: 100 * float(share) for key, share in shares.items()}
 
 
 def make_trackers(args: argparse.Namespace) -> dict[str, Tracker]:
@@ -187,12 +194,13 @@ def write_sheet(path: Path, clip: Clip, pred: np.ndarray) -> None:
 
 def measure(tracker: Tracker, clips: list[Clip]) -> tuple[dict, list]:
     """Score each clip and the mean of them; also returns the boxes."""
-    wall, _, boxes = elapsed(lambda: list(map(tracker, clips)))
+    wall, cpu, boxes = elapsed(lambda: list(map(tracker, clips)))
     rows = {c.name: score(c, pred) for c, pred in zip(clips, boxes)}
     numbers = [list(row.values()) for row in rows.values()]
     mean = dict(zip(('auc', 'precision'), np.mean(numbers, axis=0).tolist()))
-    fps = sum(map(len, boxes)) / wall
-    return {'mean': mean, 'fps': fps, 'clips': rows}, boxes
+    num = sum(map(len, boxes))
+    about = {'fps': num / wall, 'cpu_ms': 1000 * cpu / num}
+    return {'mean': mean, **about, 'clips': rows}, boxes
 
 
 def parse_args(argv=None) -> argparse.Namespace:
@@ -219,9 +227,7 @@ def main(argv=None) -> None:
     if args.threads:
         torch.set_num_threads(args.threads)
         cv2.setNumThreads(args.threads)
-    clips = list(find_clips(args.clips))
-    if not clips:
-        raise SystemExit(f'{args.clips} holds no clip with a ground truth.')
+    clips = find_clips(args.clips)
     report, variants = {}, VARIANTS if args.variants else {}
     for name, tracker in make_trackers(args).items():
         report[name], boxes = measure(tracker, clips)

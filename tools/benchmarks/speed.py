@@ -206,33 +206,31 @@ def measure(subject: Subject, args: argparse.Namespace) -> list[dict]:
                 torch.autocast, device, dtype, enabled=dtype is not None
             )
             num, warm_up = args.num_frames, args.warm_up
-            latency = time_latency(subject, num, warm_up)
-            row = {'mode': mode, 'precision': precision, 'throughput': {}}
-            for slots in args.slots:
-                steps = max(num // slots, 5)
-                found = time_throughput(subject, slots, steps, warm_up)
-                row['throughput'][slots] = found
-            rows.append(row | {'latency_ms': latency})
+            row = {'mode': mode, 'precision': precision}
+            row['latency_ms'] = time_latency(subject, num, warm_up)
+            row['throughput'] = {
+                n: time_throughput(subject, n, max(num // n, 5), warm_up)
+                for n in args.slots
+            }
+            rows.append(row)
     return rows
 
 
 def report(rows: list[dict]) -> str:
     """Make the tables in Markdown."""
-    one, many = [], []
+    one = [['mode, precision', 'median', 'p95', 'least CPU', *STAGES]]
+    many = [['mode, precision', 'slots', 'frames/s', 'CPU ms per frame']]
     for row in rows:
         name, latency = f'{row["mode"]}, {row["precision"]}', row['latency_ms']
         times = *list(latency.values())[:-1], *latency['stages'].values()
         one.append([name, *(f'{t:.1f}' for t in times)])
         for slots, found in row['throughput'].items():
             many.append([name, slots, *(f'{n:.1f}' for n in found.values())])
-    mode = 'mode, precision'
-    header = [mode, 'median', 'p95', 'least CPU', *STAGES]
-    one = markdown_table(header, one)
-    header = [mode, 'slots', 'frames/s', 'CPU ms per frame']
     return (
-        f'One video, one frame after the other, milliseconds:\n\n{one}\n'
+        'One video, one frame after the other, milliseconds:\n\n'
+        f'{markdown_table(one[0], one[1:])}\n'
         'Many videos at once, with reading ahead:\n\n'
-        f'{markdown_table(header, many)}'
+        f'{markdown_table(many[0], many[1:])}'
     )
 
 
@@ -244,24 +242,22 @@ def parse_args() -> argparse.Namespace:
     add('checkpoint', nargs='?', help='its weights (default: random ones)')
     add('--device', help='such as cpu or cuda:0 (default: what there is)')
     backends = ['torch', 'onnxruntime', 'openvino']
-    text = 'what runs the network on a CPU (default: torch); no autocast then'
-    add('--backend', choices=backends, default='torch', help=text)
-    text = 'fp32, or autocast to bf16 or fp16 (default: fp32)'
-    add('--precision', nargs='+', choices=DTYPES, default=['fp32'], help=text)
-    text = (
-        'without or with torch.compile, or with CUDA graphs as well (default:'
-        '\neager); compiled and graph need a call each'
-    )
+    add('--backend', choices=backends, default='torch', help='default: torch')
+    add('--precision', nargs='+', choices=DTYPES, default=['fp32'])
+    text = '(default: eager); compiled and graph need a call each'
     add('--mode', nargs='+', choices=MODES, default=['eager'], help=text)
-    text = 'numbers of videos at once (default: 1 4 16)'
-    add('--slots', nargs='+', type=int, default=[1, 4, 16], help=text)
-    text = 'frames to measure, in N slots a N-th of that each, at least 5'
-    add('--num-frames', type=int, default=100, help=text)
+    add('--slots', nargs='+', type=int, default=[1, 4, 16], help='videos')
+    add('--num-frames', type=int, default=100, help='to measure; default: 100')
     add('--warm-up', type=int, default=10, help='batches before (default: 10)')
     add('--video', type=Path, help='folder of frames (default: generated)')
     text = f'target in the first frame (default: {SIDE} px in its middle)'
-    box = tuple('xywh')
-    add('--bbox-xywh', nargs=4, type=float, metavar=box, help=text)
+    add(
+        '--bbox-xywh',
+        nargs=4,
+        type=float,
+        metavar=('x', 'y', 'w', 'h'),
+        help=text,
+    )
     add('--out', help='JSON file to write')
     add_trust_option(parser)
     add_cfg_options(parser)
@@ -291,22 +287,20 @@ def main() -> None:
         middle = (width - SIDE) / 2, (height - SIDE) / 2, SIDE, SIDE
         bbox = xywh_to_xyxy(args.bbox_xywh or middle)
         rows = measure(Subject(model, paths, bbox, device=device.type), args)
-    content = {
-        'config': str(args.config),
-        'checkpoint': args.checkpoint,
+    about = {
+        'config': args.config,
         'device': str(device),
         'backend': args.backend,
         'machine': machine,
         'frames': f'{args.video or "generated"}, {width}x{height}',
+        'checkpoint': args.checkpoint,
         'bbox_xyxy': bbox.tolist(),
         'num_frames': args.num_frames,
-        'measurements': rows,
     }
-    keys = ('config', 'device', 'backend', 'machine', 'frames')
-    print(*(f'{key}: {content[key]}' for key in keys), sep='\n')
+    print(*(f'{key}: {value}' for key, value in about.items()), sep='\n')
     print(f'\n{report(rows)}')
     if args.out:
-        write_json(args.out, content)
+        write_json(args.out, about | {'measurements': rows})
 
 
 if __name__ == '__main__':

@@ -13,15 +13,16 @@ import os.path as osp
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 
 import numpy as np
 from mmengine.config import Config
-from mmengine.utils import ProgressBar
+from mmengine.utils import track_iter_progress
 
 from mmsimtrack.benchmarks import BENCHMARKS
 from mmsimtrack.cli.main import main as command
-from mmsimtrack.cli.options import add_cfg_options, make_parser
+from mmsimtrack.cli.options import add_cfg_options, at_least, make_parser
 from mmsimtrack.cli.settings import datasets_of, read_settings
 from mmsimtrack.datasets import SequenceDataset
 from mmsimtrack.datasets.archive import is_file, is_folder
@@ -58,16 +59,13 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     add('--type', help='class of a data set, instead of a config')
     add('--data-root', help='folder of the data set')
     add('--split', help='split of the data set, if it has any')
-    add('--workers', type=int, default=8, help='threads (default: 8)')
-    text = 'decode every frame, JPEGs strictly if simplejpeg is installed;\n'
-    text += 'else only end markers are checked'
+    add('--workers', type=at_least(1), default=8, help='default: 8 threads')
+    text = 'decode every frame, JPEGs strictly if simplejpeg is installed'
     add('--decode', action='store_true', help=text)
     add_cfg_options(parser)  # without a config, those of the data set
     args = parser.parse_args(argv)
     if (args.config is None) == (args.type is None):
         parser.error('give a config, or --type and --data-root')
-    if args.workers < 1:
-        parser.error(f'--workers is {args.workers}, expected 1 or more')
     if args.type and not args.data_root:
         parser.error('--type needs --data-root')
     return args
@@ -88,7 +86,16 @@ def find_datasets(args: argparse.Namespace) -> list[dict]:
 
 
 class Problems(list):
-    """A list of the messages of errors."""
+    """A list of the messages of errors, and what else was found.
+
+    Attributes:
+        num_frames: How many frames were read.
+        boxes: Arrays of some boxes; see `place_boxes`.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.num_frames, self.boxes = 0, []
 
     def attempt(self, function: Callable, *args):
         """Return what the function returns; note its error, if it fails."""
@@ -97,6 +104,14 @@ class Problems(list):
         except (OSError, ValueError) as error:
             self.append(str(error))
         return None
+
+    def add(self, other: 'Problems') -> None:
+        """Add what was found elsewhere, and print its messages at once."""
+        self += other
+        self.num_frames += other.num_frames
+        self.boxes += other.boxes
+        for problem in other:
+            print(problem, flush=True)
 
 
 def open_unchecked(cfg: dict) -> SequenceDataset:
@@ -118,7 +133,7 @@ def open_unchecked(cfg: dict) -> SequenceDataset:
 
 
 def list_checks(dataset: SequenceDataset, read: Callable) -> list[Callable]:
-    """List functions that return problems, a number of frames and boxes."""
+    """List functions that return `Problems`."""
     dataset.check_root()
     infos, _ = dataset.find_sources()
     if not dataset.single_frame:
@@ -132,22 +147,23 @@ def list_checks(dataset: SequenceDataset, read: Callable) -> list[Callable]:
     ] + [partial(find_boxes, [index[i] for i in some])]
 
 
-def check_frames(paths: list[str], read: Callable) -> tuple[list, int, list]:
-    """Find problems of frames; returns them, how many frames, no boxes."""
+def check_frames(paths: list[str], read: Callable) -> Problems:
+    """Find problems of frames."""
     problems = Problems()
+    problems.num_frames = len(paths)
     for path in paths:
         problems.attempt(read, path)
-    return problems, len(paths), []
+    return problems
 
 
-def find_boxes(images: list[VideoSequence]) -> tuple[list, int, list]:
-    """Return no problem, no frame, and boxes; see `place_boxes`."""
-    paths = [image.frame_path(0) for image in images]
-    boxes = [
-        Problems().attempt(place_boxes, image.bboxes_xywh, path)
-        for image, path in zip(images, paths)
-    ]
-    return [], 0, [each for each in boxes if each is not None]
+def find_boxes(images: list[VideoSequence]) -> Problems:
+    """Find no problems, but boxes; see `place_boxes`."""
+    found = Problems()
+    for image in images:
+        with suppress(OSError, ValueError):  # `check_frames` says so
+            place = image.bboxes_xywh, image.frame_path(0)
+            found.boxes.append(place_boxes(*place))
+    return found
 
 
 def place_boxes(bboxes_xywh: np.ndarray, path: str) -> np.ndarray:
@@ -187,8 +203,8 @@ def guess_format(boxes: np.ndarray) -> str:
 
 def check_sequence(
     dataset: SequenceDataset, read: Callable, info: dict
-) -> tuple[list[str], int, list]:
-    """Find all problems of a sequence; see `list_checks`.
+) -> Problems:
+    """Find all problems of a sequence.
 
     Args:
         dataset: The data set that it belongs to.
@@ -200,52 +216,47 @@ def check_sequence(
     if not is_folder(folder):
         problems.attempt(dataset.list_frames, info)  # says so
         if not is_folder(osp.dirname(info['annotation'])):
-            return problems, 0, []  # nothing is there of this sequence
+            return problems  # nothing is there of this sequence
     bboxes_xywh = problems.attempt(dataset.load_bboxes, info)
     if bboxes_xywh is not None:
         for path in dataset.find_labels(info).values():
             if is_file(path) or not dataset.labels_optional:
                 problems.attempt(dataset.load_label, path, len(bboxes_xywh))
     if not is_folder(folder):
-        return problems, 0, []
+        return problems
     names, missing = problems.attempt(dataset.match_frames, info) or ([], [])
     problems += [str(missing_frame(path)) for path in missing]
     if bboxes_xywh is not None and not missing:
         problems.attempt(dataset.fit_frames, info, len(bboxes_xywh), names)
-    paths = [osp.join(folder, name) for name in names]
-    sizes = set()
-
-    def note_size(path: str) -> None:
-        frame = read(path)
-        if frame is not None:  # it was decoded
-            sizes.add(f'{frame.shape[1]} x {frame.shape[0]}')
-
-    broken, *_ = check_frames(paths, note_size)
+    paths, before = [osp.join(folder, name) for name in names], len(problems)
+    problems.num_frames = len(paths)
+    frames = (problems.attempt(read, path) for path in paths)
+    # of those that were decoded
+    sizes = {f'{f.shape[1]} x {f.shape[0]}' for f in frames if f is not None}
     if len(sizes) > 1:
-        broken.append(
+        problems.append(
             f'{folder} holds frames of {" and ".join(sorted(sizes))} px, '
             'expected one size. Boxes are in the pixels of each frame; check '
             'the sequence.'
         )
-    if bboxes_xywh is None or not paths or broken:
-        return problems + broken, len(paths), []
+    if bboxes_xywh is None or not paths or len(problems) > before:
+        return problems
     boxes = problems.attempt(place_boxes, bboxes_xywh, paths[0])
-    if boxes is not None:
-        huge = np.flatnonzero(is_huge(bboxes_xywh[:, 2:], boxes[0, 4:]))
-        if len(huge):
-            problems.append(
-                f'{info["annotation"]}: {len(huge)} boxes are over '
-                f'{MOST_FRAMES} times as large as the frame, first that of '
-                f'frame {huge[0] + 1}. Correct them.'
-            )
-    if dataset.test_mode and boxes is not None:
-        problems.attempt(
-            check_first_box,
-            xywh_to_xyxy(bboxes_xywh)[0],
-            boxes[0, :3:-1],
-            f'{type(dataset).__name__}: sequence {info["name"]}',
+    if boxes is None:
+        return problems
+    problems.boxes.append(boxes)
+    huge = np.flatnonzero(is_huge(bboxes_xywh[:, 2:], boxes[0, 4:]))
+    if len(huge):
+        problems.append(
+            f'{info["annotation"]}: {len(huge)} boxes are over {MOST_FRAMES} '
+            'times as large as the frame, first that of frame '
+            f'{huge[0] + 1}. Correct them.'
         )
-    return problems, len(paths), [] if boxes is None else [boxes]
+    if dataset.test_mode:
+        what = f'{type(dataset).__name__}: sequence {info["name"]}'
+        first = xywh_to_xyxy(bboxes_xywh)[0]
+        problems.attempt(check_first_box, first, boxes[0, :3:-1], what)
+    return problems
 
 
 def check_dataset(cfg: dict, workers: int, decode: bool) -> int:
@@ -255,27 +266,24 @@ def check_dataset(cfg: dict, workers: int, decode: bool) -> int:
         How many problems it has.
     """
     split = cfg.get('split')
-    name = f'{cfg["type"]} {split or ""}'.strip() + f' in {cfg["data_root"]}'
-    print(f'{name}:', flush=True)
-    problems, checks, num_frames = Problems(), None, 0
-    dataset = problems.attempt(open_unchecked, cfg)
+    name = ' '.join(filter(None, (cfg['type'], split)))
+    print(f'{name} in {cfg["data_root"]}:', flush=True)
+    opening, total, checks = Problems(), Problems(), None
+    dataset = opening.attempt(open_unchecked, cfg)
     if dataset is not None:
         read = read_strictly if decode else check_frame
-        checks = problems.attempt(list_checks, dataset, read)
-    _print_all(problems)
-    checks, num_problems, boxes = checks or [], len(problems), []
-    bar = ProgressBar(len(checks), file=sys.stderr)
+        checks = opening.attempt(list_checks, dataset, read)
+    total.add(opening)
+    checks = checks or []
     with ThreadPoolExecutor(workers) as pool:
-        for found, frames, some in pool.map(lambda check: check(), checks):
-            _print_all(found)
-            boxes += some
-            num_problems += len(found)
-            num_frames += frames
-            bar.update()
-    print(file=sys.stderr)
+        done = pool.map(lambda check: check(), checks), len(checks)
+        for found in track_iter_progress(done, file=sys.stderr):
+            total.add(found)
     images = dataset is not None and dataset.single_frame
     sequences = '' if images else f'{len(checks)} sequences, '
-    print(f'  {sequences}{num_frames} frames, {num_problems} problems')
+    frames = f'{total.num_frames} frames, {len(total)} problems'
+    print(f'  {sequences}{frames}')
+    boxes = total.boxes
     if boxes and (words := guess_format(np.concatenate(boxes))):
         print(
             f'  Note: the boxes look like {words}. Expected x, y, width, '
@@ -295,13 +303,7 @@ def check_dataset(cfg: dict, workers: int, decode: bool) -> int:
             f'  Note: the complete set has {expected} sequences. Unpack the '
             'rest, or ignore this if you want a part.'
         )
-    return num_problems
-
-
-def _print_all(problems: list[str]) -> None:
-    """Print one problem a line, at once."""
-    for problem in problems:
-        print(problem, flush=True)
+    return len(total)
 
 
 def main() -> int:

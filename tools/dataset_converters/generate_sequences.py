@@ -20,7 +20,7 @@ import numpy as np
 from mmengine.utils import track_iter_progress
 from synthetic.looks import Textures
 from synthetic.photos import PhotoTextures, describe_photos, digest
-from synthetic.scene import Scene, ScenePainter
+from synthetic.scene import Scene
 
 from mmsimtrack import fileio
 from mmsimtrack.cli.main import run_tool
@@ -136,7 +136,7 @@ def draw_sequence(args: argparse.Namespace, split: str, index: int) -> Scene:
     source = make_source(args.photos, args.coco, split, args.seed)
     rng = np.random.default_rng([args.seed, SPLITS.index(split), index])
     num_frames = getattr(args, f'{split}_frames')
-    return ScenePainter(rng, source, args.size, num_frames).draw_scene()
+    return Scene(rng, source, args.size, num_frames)
 
 
 def write_sequence(args: argparse.Namespace, job: tuple[int, Path]) -> None:
@@ -152,7 +152,7 @@ def write_sequence(args: argparse.Namespace, job: tuple[int, Path]) -> None:
     }
     about = f"""[METAINFO]
 object_class: synthetic
-resolution: {scene.size}
+resolution: {tuple(args.size)}
 distractors: {scene.count('distractor', 'twin')}
 own_texture_distractors: {scene.count('twin')}
 occluders: {scene.count('occluder')}

@@ -71,8 +71,8 @@ class Textures:
 
 def unit_outline(points: np.ndarray) -> np.ndarray:
     """Shift and scale (N, 2) vertices of any unit into the unit frame."""
-    low, high = points.min(axis=0), points.max(axis=0)
-    return (points - (low + high) / 2) / np.sqrt(np.prod(high - low))
+    low, sides = points.min(axis=0), np.ptp(points, axis=0)
+    return (points - low - sides / 2) / np.sqrt(sides.prod())
 
 
 def draw_outline(rng: Generator) -> np.ndarray:

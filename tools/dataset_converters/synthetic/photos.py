@@ -94,9 +94,9 @@ class PhotoTextures(Textures):
         part = max(2, int(height * scale)), max(2, int(width * scale))
         y = int(rng.integers(max(1, rows - part[0] + 1)))
         x = int(rng.integers(max(1, cols - part[1] + 1)))
-        crop = photo[y : y + part[0], x : x + part[1]][
-            :, :: rng.choice([-1, 1])
-        ]
+        crop = photo[y : y + part[0], x : x + part[1]]
+        if rng.random() < 0.5:
+            crop = crop[:, ::-1]
         size, method = (width, height), cv2.INTER_AREA
         return cv2.resize(crop, size, interpolation=method)
 
@@ -117,13 +117,13 @@ class PhotoTextures(Textures):
         gray = cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY)[mask]
         if gray.std() < FLAT or mask.mean() > MAX_SHARE:
             return None
-        low, high = outline.min(axis=0), outline.max(axis=0)
-        scale = np.sqrt(np.prod(high - low))
-        side = int(np.ceil(1.05 * (high - low).max())) + 2
+        low, sides = outline.min(axis=0), np.ptp(outline, axis=0)
+        side = int(np.ceil(1.05 * sides.max())) + 2
         # OpenCV's integer coordinates are pixel centers
-        center = ((low + high) / 2 - 0.5).tolist()
+        center = (low + sides / 2 - 0.5).tolist()
         texture = cv2.getRectSubPix(photo, (side, side), center)
-        return Look(unit_outline(outline), texture, side / 2 / scale)
+        extent = side / 2 / np.sqrt(sides.prod())
+        return Look(unit_outline(outline), texture, extent)
 
 
 def list_photos(folder: Path) -> list[Path]:

@@ -80,35 +80,53 @@ class Sprite:
         part[:] = blend(part, pixels, self.mask(t, low, high))
 
 
-@dataclass(frozen=True)
 class Scene:
-    """A whole sequence of T frames.
+    """A whole sequence of T frames, drawn from one generator.
 
     Args:
+        rng: The generator.
+        source: Draws textures, objects and backgrounds.
         size: (width, height) of the frames.
+        num_frames: T.
+
+    Attributes:
+        target: The object to track.
+        sprites: All objects, drawn from first to last.
+        visible: (T,) share of the target's area that is seen.
         background: (H, W, 3) RGB uint8, larger than a frame.
         camera: (T, 2, 3) from the background to the frame.
-        sprites: Objects, drawn from first to last.
-        visible: (T,) share of the target's area that is seen.
         effects: Functions of `effects` by name, and T of each number that
             they take; see `draw_effects`.
         noise: Standard deviation of the noise of all frames.
         seeds: T seeds of the noise.
     """
 
-    size: tuple[int, int]
-    background: np.ndarray = field(repr=False)
-    camera: np.ndarray = field(repr=False)
-    sprites: tuple[Sprite, ...]
-    visible: np.ndarray = field(repr=False)
-    effects: dict[str, dict] = field(repr=False)
-    noise: float
-    seeds: np.ndarray = field(repr=False)
-
-    @property
-    def target(self) -> Sprite:
-        """Find the object to track."""
-        return next(s for s in self.sprites if s.role == 'target')
+    def __init__(
+        self, rng: Generator, source: Textures, size, num_frames: int
+    ) -> None:
+        self.rng, self.source, self.num_frames = rng, source, num_frames
+        self.size = np.array(size)
+        side = np.exp(rng.uniform(*np.log(SIZES)))
+        side *= np.sqrt(self.size.prod() / (320 * 240))
+        pace, start = rng.uniform(*PACES), rng.uniform(0.2, 0.8, 2)
+        look = source.draw_look(rng)
+        walk = self.draw_walk(look, side, pace, start * self.size)
+        self.target = target = Sprite('target', look, walk)
+        shares = 0.58, *[0.12] * int(rng.integers(5))
+        behind = [self.draw_distractor(share) for share in shares]
+        front = []
+        for _ in range(int(rng.choice([0, 1, 3]))):
+            sprite = self.draw_occluder()
+            groups = [sprite], [*front, sprite]
+            alone, together = (hidden(target, g, self.size) for g in groups)
+            if alone > HIDDEN[0] and together < HIDDEN[1]:
+                front.append(sprite)
+        self.sprites = (*behind, target, *front)
+        self.visible = visible_share(target, front, self.size)
+        self.background = self.draw_background()
+        self.camera, self.effects = self.draw_camera(), self.draw_effects()
+        self.noise = rng.choice([0.0, 2.0, 4.0, 7.0])
+        self.seeds = rng.integers(2**31, size=num_frames)
 
     def count(self, *roles: str) -> int:
         """Count the objects with one of these roles."""
@@ -125,52 +143,6 @@ class Scene:
         rng = np.random.default_rng(self.seeds[t])
         return effects.noise(frame, self.noise, rng)
 
-
-class ScenePainter:
-    """Draws scenes: all that happens in them comes from one generator.
-
-    Args:
-        rng: The generator.
-        source: Draws textures, objects and backgrounds.
-        size: (width, height) of the frames.
-        num_frames: T.
-    """
-
-    def __init__(
-        self, rng: Generator, source: Textures, size, num_frames: int
-    ) -> None:
-        self.rng, self.source, self.num_frames = rng, source, num_frames
-        self.size = np.array(size)
-
-    def draw_scene(self) -> Scene:
-        """Draw all objects, the camera and its effects."""
-        rng, size = self.rng, tuple(self.size.tolist())
-        side = np.exp(rng.uniform(*np.log(SIZES)))
-        side *= np.sqrt(self.size.prod() / (320 * 240))
-        pace, start = rng.uniform(*PACES), rng.uniform(0.2, 0.8, 2)
-        look = self.source.draw_look(rng)
-        walk = self.draw_walk(look, side, pace, start * self.size)
-        target = Sprite('target', look, walk)
-        shares = 0.58, *[0.12] * int(rng.integers(5))
-        behind = [self.draw_distractor(target, share) for share in shares]
-        front = []
-        for _ in range(int(rng.choice([0, 1, 3]))):
-            sprite = self.draw_occluder(target)
-            groups = [sprite], [*front, sprite]
-            alone, together = (hidden(target, g, size) for g in groups)
-            if alone > HIDDEN[0] and together < HIDDEN[1]:
-                front.append(sprite)
-        return Scene(
-            size,
-            self.draw_background(look),
-            self.draw_camera(),
-            (*behind, target, *front),
-            visible_share(target, front, size),
-            self.draw_effects(),
-            noise=rng.choice([0.0, 2.0, 4.0, 7.0]),
-            seeds=rng.integers(2**31, size=self.num_frames),
-        )
-
     def wander(self, num: int, low: float, high: float) -> np.ndarray:
         """Draw smooth waves, (num, T) in [-1, 1].
 
@@ -184,13 +156,14 @@ class ScenePainter:
         waves = np.sin(2 * np.pi * (turns + rng.random(parts)))
         return (rng.dirichlet(np.ones(3), num)[..., None] * waves).sum(axis=1)
 
-    def draw_background(self, look: Look) -> np.ndarray:
+    def draw_background(self) -> np.ndarray:
         """Draw two backgrounds and take the one more unlike the target."""
         width, height = np.round(CANVAS * self.size).astype(int).tolist()
-        draw, color = self.source.background, look.texture.mean((0, 1))
+        draw = self.source.background
         images = [draw(self.rng, height, width) for _ in range(2)]
-        contrasts = [abs(image.mean((0, 1)) - color).sum() for image in images]
-        return images[np.argmax(contrasts)]
+        colors = np.stack([image.mean((0, 1)) for image in images])
+        contrasts = abs(colors - self.target.texture.mean((0, 1))).sum(axis=1)
+        return images[contrasts.argmax()]
 
     def draw_camera(self) -> np.ndarray:
         """Draw pan, zoom and roll: (T, 2, 3) from background to frame."""
@@ -236,9 +209,9 @@ class ScenePainter:
         centers = border + room - abs(path % (2 * room) - room)
         return affine(linear, centers - (low + high) / 2)
 
-    def draw_distractor(self, target: Sprite, share: float) -> Sprite:
+    def draw_distractor(self, share: float) -> Sprite:
         """Draw one, with the target's texture in a share of the cases."""
-        rng, role = self.rng, 'distractor'
+        rng, role, target = self.rng, 'distractor', self.target
         if rng.random() < share:
             role, look = 'twin', self.source.draw_twin(rng, target.look)
         else:
@@ -250,13 +223,13 @@ class ScenePainter:
         side, pace = min(side, 0.45 * self.size.min()), rng.uniform(*PACES)
         return Sprite(role, look, self.draw_walk(look, side, pace, start))
 
-    def draw_occluder(self, target: Sprite) -> Sprite:
+    def draw_occluder(self) -> Sprite:
         """Draw a bar or blob that passes in front of the target."""
         rng, num = self.rng, self.num_frames
         bar = unit_outline(SQUARE * (rng.uniform(0.2, 0.34), 1))
         outline = bar if rng.random() < 0.6 else draw_outline(rng)
         look = self.source.draw_look(rng, outline)
-        corners = target.bboxes.reshape(num, 2, 2)
+        corners = self.target.bboxes.reshape(num, 2, 2)
         centers, sides = corners.mean(axis=1), np.ptp(corners, axis=1)
         t = int(rng.integers(num // 5, num))
         side, across = np.sqrt(sides[t].prod()), direction(rng)
@@ -273,12 +246,12 @@ class ScenePainter:
         rng = self.rng
         light, offset, angle, *tint = self.wander(6, 25, 120)
         blur, streak = np.maximum(self.wander(2, 15, 80), 0)
-        drift, sigma, length = rng.uniform([0.1, 0.4, 2], [1, 1.5, 6])
-        blur *= sigma * (rng.random() < 0.5)
-        streak *= length * (rng.random() < 0.35)
+        # half of the sequences are sharp, and two thirds have no streaks
+        sigma, length = np.maximum(rng.uniform([-1.5, -12], [1.5, 6]), 0)
+        drift = rng.uniform(0.1, 1)
         return {
-            'defocus': {'sigma': np.where(blur > 0.2, blur, 0)},
-            'motion_blur': {'length': streak, 'angle': np.pi * angle},
+            'defocus': {'sigma': sigma * blur},
+            'motion_blur': {'length': length * streak, 'angle': np.pi * angle},
             'color': {
                 'gain': np.exp(0.3 * drift * light),
                 'offset': 12 * drift * offset,
