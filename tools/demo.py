@@ -95,13 +95,14 @@ class Demo:
     def __init__(self, work_dir: Path, data_root: Path, quick: bool) -> None:
         self.work_dir, self.data_root = work_dir, data_root
         self.quick, self.start = quick, time.time()
-        self.options = {
+        options = {
             'train_dataloader.dataset.datasets.0.data_root': str(data_root),
             'test_dataloader.dataset.data_root': str(data_root),
             **(QUICK_OPTIONS if quick else {}),
         }
         self.cfg = Config.fromfile(CONFIG)
-        self.cfg.merge_from_dict(self.options)
+        self.cfg.merge_from_dict(options)
+        self.options = [f'{key}={value}' for key, value in options.items()]
         epochs = self.cfg.train_cfg.max_epochs
         self.checkpoint = work_dir / f'epoch_{epochs}.pth'
         self.work_dirs = {n: work_dir / 'baselines' / n for n in BASELINES}
@@ -118,14 +119,6 @@ class Demo:
         print('$', *command, flush=True)
         environment = {**os.environ, 'PYTHON': sys.executable}
         subprocess.run(command, check=True, env=environment)
-
-    def run_with_config(
-        self, tool: str, work_dir: Path, args: tuple = (), options: tuple = ()
-    ) -> None:
-        """Train or test the config of the demo."""
-        shared = [f'{key}={value}' for key, value in self.options.items()]
-        paths = (CONFIG, *args, '--work-dir', work_dir)
-        self.run(tool, *paths, '--cfg-options', *shared, *options)
 
     def track_with_shipped(self, clip: tuple | None) -> None:
         """Track the clip of the user, or a rendered one, in seconds.
@@ -161,12 +154,13 @@ class Demo:
         self.say(f'3/6 Train it: {CONFIG.stem}')
         if self.checkpoint.exists():
             print(f'{self.checkpoint} exists and is used again.')
-        elif torch.accelerator.is_available():
-            self.run_with_config('train.py', self.work_dir, ('--resume',))
+            return
+        about = '--resume', '--work-dir', self.work_dir, '--cfg-options'
+        if torch.accelerator.is_available():
+            self.run('train.py', CONFIG, *about, *self.options)
         else:
-            self.run_with_config(
-                'dist_train.sh', self.work_dir, (2, '--resume'), TWO_PROCESSES
-            )
+            about = *about, *self.options, *TWO_PROCESSES
+            self.run('dist_train.sh', CONFIG, 2, *about)
 
     def test(self) -> None:
         """Track the held-out sequences, with the tracker and baselines."""
@@ -177,9 +171,9 @@ class Demo:
             model = MODELS.build(self.cfg.model)
             model.init_weights()
             write_checkpoint({'state_dict': model.state_dict()}, untrained)
-        weights = {'trained': self.checkpoint, 'untrained': untrained}
-        for name, path in weights.items():
-            self.run_with_config('test.py', self.work_dirs[name], (path,))
+        for path in (self.checkpoint, untrained):
+            about = '--work-dir', path.parent, '--cfg-options'
+            self.run('test.py', CONFIG, path, *about, *self.options)
         cfg = copy.deepcopy(self.cfg)
         cfg.load_from = str(self.checkpoint)
         cfg.work_dir = str(self.work_dirs['wrong_exemplar'])

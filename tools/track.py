@@ -11,32 +11,27 @@ camera. `mmsimtrack track` has more options.
 import sys
 
 from mmsimtrack.cli.options import (
-    add_options,
     add_trust_option,
     make_parser,
     parse_bbox,
     parse_source,
 )
 
-OPTIONS = {
-    'config': 'name of a model, or config file',
-    'checkpoint': 'checkpoint file',
-    'source': 'what to track in',
-    '--bbox x,y,w,h': 'target in the first frame, in pixels; repeat it for '
-    'more targets',
-    '--out-dir DIR': 'folder for the results (default: work_dirs/track)',
-    '--device NAME': 'cpu, cuda:0 ... (default: choose)',
-}
-
 
 def main(argv: list[str] | None = None) -> int:
     """Track, and say where the results are; the exit status."""
     parser = make_parser(__doc__)
-    bbox = {'type': parse_bbox, 'action': 'append', 'required': True}
-    out_dir = {'default': 'work_dirs/track'}
-    optional, source = {'nargs': '?'}, {'type': parse_source}
-    about = dict(checkpoint=optional, source=source)
-    add_options(parser, OPTIONS, bbox=bbox, out_dir=out_dir, **about)
+    add = parser.add_argument
+    add('config', help='name of a model, or config file')
+    add('checkpoint', nargs='?', help='checkpoint file')
+    add('source', type=parse_source, help='what to track in')
+    bbox = dict(type=parse_bbox, action='append', required=True)
+    text = 'target in the first frame, in pixels; repeat it for more targets'
+    add('--bbox', **bbox, metavar='x,y,w,h', help=text)
+    text = 'folder for the results (default: work_dirs/track)'
+    add('--out-dir', default='work_dirs/track', metavar='DIR', help=text)
+    text = 'cpu, cuda:0 ... (default: choose)'
+    add('--device', metavar='NAME', help=text)
     add_trust_option(parser)
     args = parser.parse_args(argv)
     from mmsimtrack.apis import SOTInferencer

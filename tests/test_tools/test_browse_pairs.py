@@ -39,11 +39,10 @@ def test_draws_what_the_paper_trains_on(
 ):
     config = write_config(tmp_path, make_data_for, name)
     out = tmp_path / 'out' / 'pairs.png'
-    options = ('--num', 8, '--columns', 2, '--side', 96, '--out', out)
-    run_tool(tool, config, *options)
+    run_tool(tool, config, '--num', 8, '--out', out)
     picture = cv2.imread(str(out))[..., ::-1]
-    assert picture.shape == (4 * (18 + 96 + 6) + 18, 2 * 2 * (96 + 6), 3)
-    assert count(picture, GREEN) > 8 * 96
+    assert picture.shape == (3 * (18 + 224 + 6) + 18, 3 * 2 * (224 + 6), 3)
+    assert count(picture, GREEN) > 8 * 224
     assert (count(picture, YELLOW) > 0) == has_fovea
     assert len(texts) == 9
     assert texts[-1].startswith('green: target')

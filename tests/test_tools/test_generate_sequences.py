@@ -3,6 +3,7 @@
 import json
 import shutil
 from copy import copy
+from socket import gethostname
 
 import cv2
 import generate_sequences as tool
@@ -191,7 +192,8 @@ def test_a_second_run_reuses_and_a_killed_one_is_continued(
     with pytest.raises(FileExistsError, match=message):
         tool.main([str(folder), *SMALL, '--seed', '7'])
     lost = folder / 'train' / 'Synthetic_Train_000002'
-    lost.rename(lost.with_name(f'.{lost.name}.4711'))
+    # as of a process that was killed
+    lost.rename(lost.with_name(f'.{lost.name}.{2**22 + 1}-{gethostname()}'))
     (folder / 'val' / 'list.txt').unlink()
     tool.main([str(folder), *SMALL])
     assert '3 of 4 sequences exist, generating 1' in capsys.readouterr().out

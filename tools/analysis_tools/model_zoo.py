@@ -30,19 +30,15 @@ def write_rows(names: list[str]) -> Iterator[str]:
     yield '|---|---:|---|---|---|'
     for name in names:
         row = get_row(name)
-        about = row['Metadata']
+        about, download = row['Metadata'], row.get('Download')
         results = [
             f'{result["Dataset"]}: '
             + ', '.join(f'{k} {v}' for k, v in result['Metrics'].items())
             for result in row.get('Results', [])
         ]
-        download = row.get('Download')
-        if 'Weights' in row:
-            weights = 'in the package'
-        elif isinstance(download, dict):
+        weights = 'in the package' if 'Weights' in row else 'none'
+        if isinstance(download, dict):
             weights = '[to download](#downloads)'
-        else:
-            weights = 'none'
         yield (
             f'| [{name}](../../{row["Config"]}) '
             f'| {about["Parameters"] / 1e6:.2f} '

@@ -91,14 +91,9 @@ def prepare(out: Path, settings: dict, overwrite: bool) -> None:
             f'{out} exists and has no {SETTINGS}, so this tool did not write '
             'it. Choose another or an empty folder.'
         )
-    for split in SPLITS:
-        # a killed run leaves hidden folders behind
-        pattern = '*Synthetic_*' if overwrite else '.Synthetic_*'
-        for old in (out / split).glob(pattern):
+    for split in SPLITS if overwrite else ():
+        for old in (out / split).glob('*Synthetic_*'):
             fileio.remove(old)
-        if overwrite:
-            fileio.remove(out / split / 'list.txt')
-        (out / split).mkdir(parents=True, exist_ok=True)
     fileio.write_json(path, settings)
 
 
@@ -163,9 +158,8 @@ seed: {args.seed}
             path, frame = temporary / f'{t + 1:08d}.jpg', scene.render(t)
             if not cv2.imwrite(str(path), frame[..., ::-1], QUALITY):
                 raise OSError(f'OpenCV could not write {folder}. Is it full?')
-        fileio.write_bboxes_xywh(
-            temporary / 'groundtruth.txt', xyxy_to_xywh(bboxes)
-        )
+        path = temporary / 'groundtruth.txt'
+        fileio.write_bboxes_xywh(path, xyxy_to_xywh(bboxes))
         for name, values in labels.items():
             np.savetxt(temporary / f'{name}.label', values, '%d')
         (temporary / 'meta_info.ini').write_text(about)

@@ -229,14 +229,12 @@ class Scene:
         bar = unit_outline(SQUARE * (rng.uniform(0.2, 0.34), 1))
         outline = bar if rng.random() < 0.6 else draw_outline(rng)
         look = self.source.draw_look(rng, outline)
-        corners = self.target.bboxes.reshape(num, 2, 2)
-        centers, sides = corners.mean(axis=1), np.ptp(corners, axis=1)
         t = int(rng.integers(num // 5, num))
-        side, across = np.sqrt(sides[t].prod()), direction(rng)
-        # from one side of the target to the other in 6 to 16 frames
-        speed = (centers[t] - centers[max(0, t - 3)]) / 3
-        speed -= 1.5 * side / rng.uniform(6, 16) * across
-        path = centers[t] + (np.arange(num)[:, None] - t) * speed
+        low, high = self.target.bboxes[t].reshape(2, 2)
+        side = np.sqrt(np.prod(high - low))
+        # over the length of the target in 4 to 10 frames
+        speed = side / rng.uniform(4, 10) * direction(rng)
+        path = (low + high) / 2 + (np.arange(num)[:, None] - t) * speed
         angles = np.full(num, rng.uniform(0, 2 * np.pi))
         linear = side * rng.uniform(0.5, 0.75) * rotations(angles)
         return Sprite('occluder', look, affine(linear, path))
