@@ -247,11 +247,14 @@ def main() -> None:
     """Read the command line and make all steps."""
     parser = make_parser(__doc__)
     add = parser.add_argument
-    add('--video', type=parse_source, help='video, folder or camera to track')
-    add('--bbox', type=parse_bbox, help='target in its first frame: x,y,w,h')
+    text = 'track this video, folder of frames or camera instead'
+    add('--video', type=parse_source, help=text)
+    text = 'target in its first frame: x,y,w,h in pixels'
+    add('--bbox', type=parse_bbox, help=text)
     add('--work-dir', type=Path, help='folder for all results')
     add('--data-root', type=Path, help='folder for generated data')
-    add('--quick', action='store_true', help='a minute, which learns nothing')
+    text = 'see in a minute that every step works; learns nothing'
+    add('--quick', action='store_true', help=text)
     args = parser.parse_args()
     if (args.video is None) != (args.bbox is None):
         parser.error('a video needs a box, and a box a video')

@@ -26,23 +26,24 @@ def count(picture, color):
     return (picture == color).all(-1).sum()
 
 
-@pytest.mark.parametrize(
-    'name, has_fovea',
-    [
-        ('simtrack/sim_b16_lasot', True),
-        ('simtrack/sim_pvt-m_lasot', False),
-        ('stark/stark-s_r50_lasot', False),
-    ],
-)
+DRAWN = [
+    ('simtrack/sim_b16_lasot', True),
+    ('simtrack/sim_pvt-m_lasot', False),
+    ('stark/stark-s_r50_lasot', False),
+]
+
+
+@pytest.mark.parametrize('name, has_fovea', DRAWN)
 def test_draws_what_the_paper_trains_on(
     run_tool, texts, tmp_path, make_data_for, name, has_fovea, capsys
 ):
     config = write_config(tmp_path, make_data_for, name)
     out = tmp_path / 'out' / 'pairs.png'
-    run_tool(tool, config, '--num', 8, '--out', out)
+    options = ('--num', 8, '--columns', 2, '--side', 96, '--out', out)
+    run_tool(tool, config, *options)
     picture = cv2.imread(str(out))[..., ::-1]
-    assert picture.shape == (3 * (18 + 224 + 6) + 18, 3 * 2 * (224 + 6), 3)
-    assert count(picture, GREEN) > 8 * 224
+    assert picture.shape == (4 * (18 + 96 + 6) + 18, 2 * 2 * (96 + 6), 3)
+    assert count(picture, GREEN) > 8 * 96
     assert (count(picture, YELLOW) > 0) == has_fovea
     assert len(texts) == 9
     assert texts[-1].startswith('green: target')
@@ -52,9 +53,7 @@ def test_draws_what_the_paper_trains_on(
     assert f'Drew 8 pairs to {out}' in capsys.readouterr().out
 
 
-def test_chosen_pairs_in_files_of_their_own(
-    run_tool, texts, tmp_path, make_data_for
-):
+def test_chosen_pairs_in_own_files(run_tool, texts, tmp_path, make_data_for):
     config = write_config(tmp_path, make_data_for)
     folder = tmp_path / 'pictures'
     options = ('--num', 2, '--first-key', 7, '--show-dir', folder)

@@ -66,14 +66,16 @@ def test_tool(run_tool, clips, tmp_path, capsys):
     results.mkdir()
     file = results / f'{clip.name}.txt'
     write_bboxes_xywh(file, xyxy_to_xywh(clip.bboxes))
-    options = ('--baselines', '--sheets', tmp_path / 'sheets', '--out', out)
-    run_tool(tool, clips, results, *options)
+    folders = ('--sheets', tmp_path / 'sheets', '--save-variants', tmp_path)
+    run_tool(tool, clips, results, '--baselines', *folders, '--out', out)
     content = json.loads(out.read_text())
     assert content['results']['mean']['precision'] == 100
     assert content['first box']['mean']['auc'] < 80
     assert '| results | 95.2 | 95.2 | 100.0 | ' in capsys.readouterr().out
     sheet = cv2.imread(str(tmp_path / f'sheets/{clip.name}.jpg'))
     assert sheet.shape == (4 * 240, 4 * 320, 3)
+    (saved,) = tool.find_clips(tmp_path / 'mirrored')
+    np.testing.assert_array_equal(saved.frames, tool.mirrored(clip).frames)
 
 
 def test_models_and_variants(run_tool, clips, tmp_path):

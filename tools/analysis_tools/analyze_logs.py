@@ -174,11 +174,14 @@ def parse_args() -> argparse.Namespace:
     parser = make_parser(__doc__)
     add = parser.add_argument
     add('logs', nargs='+', help='work dirs, or files scalars.json')
-    add('--keys', nargs='+', help=f'default: {" ".join(DEFAULT_KEYS)}')
-    add('--labels', nargs='+', help='names of the trainings')
+    text = f'what to plot (default: {" ".join(DEFAULT_KEYS)}, if logged)'
+    add('--keys', nargs='+', help=text)
+    text = 'names of the trainings (default: as given)'
+    add('--labels', nargs='+', help=text)
     text = 'draw means of N logged values, N odd (default: 1, off)'
     add('--smooth', type=int, default=1, metavar='N', help=text)
-    add('--out', type=parse_image, default='losses.png', help='picture')
+    text = 'picture to write (default: losses.png)'
+    add('--out', type=parse_image, default='losses.png', help=text)
     args = parser.parse_args()
     args.labels = args.labels or args.logs
     if not len(args.logs) == len(args.labels) == len(set(args.labels)):

@@ -28,8 +28,6 @@ from mmsimtrack.registry import DATASETS, MODELS
 from mmsimtrack.visualization import SOTVisualizer, contact_sheet, write_image
 from mmsimtrack.visualization.attention import draw_exemplar, text_bar
 
-SIDE = 224  # of a crop in the picture, in pixels
-COLUMNS = 3  # pairs in a row
 GAP = 6  # white, right of and below a pair, in pixels
 OUTLINE = (255, 0, 255)
 LEGEND = (
@@ -56,7 +54,7 @@ def build_pairs(cfg: Config) -> PairDataset:
     return pairs
 
 
-def draw_pair(pair: dict, backbone: nn.Module, side: int = SIDE) -> np.ndarray:
+def draw_pair(pair: dict, backbone: nn.Module, side: int) -> np.ndarray:
     """Draw one pair, with a line of text above.
 
     Args:
@@ -89,10 +87,20 @@ def parse_args() -> argparse.Namespace:
     parser = make_parser(__doc__)
     add = parser.add_argument
     add('config', help='config file')
-    add('--num', type=at_least(1), default=16, help='pairs (default: 16)')
-    text = 'draw the pairs (seed, K), (seed, K + 1), ... (default: 0)'
+    for name, value, text in (
+        ('--num', 16, 'how many pairs'),
+        ('--side', 224, 'side of a crop in the picture'),
+        ('--columns', 3, 'pairs in a row'),
+    ):
+        text = f'{text} (default: {value})'
+        add(name, type=at_least(1), default=value, help=text)
+    text = (
+        'draw the pairs (seed, K), (seed, K + 1), ...; the seed is that of '
+        'the config (default: 0, the first of the training)'
+    )
     add('--first-key', type=int, default=0, metavar='K', help=text)
-    add('--out', type=parse_image, default='pairs.png', help='picture')
+    text = 'picture to write (default: pairs.png)'
+    add('--out', type=parse_image, default='pairs.png', help=text)
     text = 'write a picture per pair to this folder instead: <k>.png'
     add('--show-dir', type=Path, help=text)
     add_cfg_options(parser)
@@ -109,9 +117,9 @@ def main() -> None:
     pictures = {}
     for k in range(args.first_key, args.first_key + args.num):
         pair = pairs[cfg.randomness.seed, k]
-        pictures[k] = draw_pair(pair, backbone)
+        pictures[k] = draw_pair(pair, backbone, args.side)
     if args.show_dir is None:
-        columns, width = min(COLUMNS, args.num), 2 * (SIDE + GAP)
+        columns, width = min(args.columns, args.num), 2 * (args.side + GAP)
         sheet = contact_sheet(pictures.values(), columns, width)
         bar = text_bar(LEGEND, sheet.shape[1])
         write_image(args.out, np.concatenate([sheet, bar]))

@@ -73,7 +73,8 @@ def parse_args(arguments: list[str] | None) -> argparse.Namespace:
             sub.add_argument('config', help='config file of the test')
             text = 'metrics.json of the test, or its folder'
             sub.add_argument('report', metavar='WORK_DIR', help=text)
-            sub.add_argument('--benchmark', choices=BENCHMARKS)
+            text = 'benchmark that the test was given'
+            sub.add_argument('--benchmark', choices=BENCHMARKS, help=text)
             add_cfg_options(sub)
         return sub.add_argument
 
@@ -97,22 +98,25 @@ def parse_args(arguments: list[str] | None) -> argparse.Namespace:
     add = command(run_compare, 'compare two trackers, sequence by sequence')
     add('reports', nargs=2, metavar='REPORT', help='reports of trackers')
     add('--names', nargs=2, help='names of the trackers (default: folders)')
-    percent = at_least(1, 100, float)
-    add('--confidence', type=percent, default=95, help='default: 95 per cent')
+    text = 'confidence of the intervals in per cent (default: 95)'
+    add('--confidence', type=at_least(1, 100, float), default=95, help=text)
     add('--num-resamples', type=at_least(1), default=10000)
     add('--seed', type=at_least(0), default=0, help='seed of the bootstrap')
-    add('--num-shown', type=at_least(0), default=5, help='sequences to print')
+    text = 'largest gains and losses to print (default: 5)'
+    add('--num-shown', type=at_least(0), default=5, help=text)
     add('--out', type=Path, help='JSON file to write')
 
     add = command(run_worst, 'make a page of the worst sequences', True)
     add('--out-dir', type=Path, required=True, help='folder for the page')
     add('--num-sequences', type=at_least(1), default=10)
-    add('--num-frames', type=at_least(2), default=8, help='default: 8 of each')
-    add('--results', type=Path, help='default: beside the report')
+    text = 'frames to show of each sequence (default: 8)'
+    add('--num-frames', type=at_least(2), default=8, help=text)
+    text = 'result files of the tracker (default: beside the report)'
+    add('--results', type=Path, help=text)
 
     add = command(run_pack, 'pack a submission for a server', True)
     add('--out', required=True, help='zip file to write')
-    text = 'pack other than all sequences'
+    text = 'pack another number of sequences than the server expects'
     add('--allow-incomplete', action='store_true', help=text)
     return parser.parse_args(arguments)
 

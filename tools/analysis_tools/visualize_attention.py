@@ -89,15 +89,18 @@ def parse_args() -> argparse.Namespace:
     add('config', help='config file')
     add('checkpoint', help='checkpoint file')
     add('source', help='video file or folder of frames')
-    add('--bbox', type=parse_bbox, required=True, help='x,y,w,h in pixels')
+    text = 'target in the first frame: x,y,w,h in pixels'
+    add('--bbox', type=parse_bbox, required=True, help=text)
     text = 'such as 10,40,80, counted from 0 (default: four, evenly spread)'
-    add('--frames', type=parse_numbers, help=text)
+    add('--frames', type=parse_numbers, help=f'frames to draw, {text}')
     text = 'such as 2,4,6, counted from 1 (default: six, evenly spread)'
-    add('--layers', type=parse_numbers, help=text)
-    other = dict(nargs=2, metavar=('CONFIG', 'CHECKPOINT'))
+    add('--layers', type=parse_numbers, help=f'layers to draw, {text}')
+    names = ('CONFIG', 'CHECKPOINT')
+    other = dict(nargs=2, action='append', default=[], metavar=names)
     text = 'another model, drawn below the first; may be repeated'
-    add('--compare', **other, action='append', default=[], help=text)
-    add('--out', type=parse_image, default='attention.png', help='picture')
+    add('--compare', **other, help=text)
+    name = 'attention.png'
+    add('--out', type=parse_image, default=name, help='picture to write')
     add('--device', help='such as cpu or cuda:0 (default: what there is)')
     add_cfg_options(parser)
     add_trust_option(parser)

@@ -216,7 +216,8 @@ def main(argv: list[str] | None = None) -> None:
     add('--repeats', type=int, default=5, help='repetitions of each pipeline')
     add('--num-workers', type=int, nargs='*', default=[2], metavar='N')
     add('--batch-size', type=int, default=32)
-    add('--step-time', type=float, default=0.2, help='seconds of a step')
+    text = 'seconds that a step of the training takes, for the wait'
+    add('--step-time', type=float, default=0.2, help=text)
     text = 'measure ours with reading.reduced too'
     add('--reduced-decoding', action='store_true', help=text)
     text = 'measure the official pipeline too; needs tests/'

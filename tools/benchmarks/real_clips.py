@@ -130,6 +130,14 @@ VARIANTS = {
 }
 
 
+def write_clip(folder: Path, clip: Clip) -> None:
+    """Write frames without loss, and their boxes, as OTB has them."""
+    for t, frame in enumerate(clip.frames, 1):
+        write_image(folder / f'img/{t:04d}.png', frame)
+    boxes = xyxy_to_xywh(clip.bboxes)
+    fileio.write_bboxes_xywh(folder / 'groundtruth_rect.txt', boxes)
+
+
 def score(clip: Clip, pred: np.ndarray) -> dict[str, float]:
     """Compute success AUC and precision at 20 px, in percent."""
     check(replace(clip, bboxes=pred), 'the result')
@@ -208,13 +216,19 @@ def parse_args(argv=None) -> argparse.Namespace:
     parser = make_parser(__doc__)
     add = parser.add_argument
     add('clips', type=Path, help='folder with clips')
-    add('model', help='name, config, folder of an export or of results')
+    text = 'name of a model, config, or folder of an export or of results'
+    add('model', help=text)
     add('weights', nargs='?', help='checkpoint of a config')
     add('--variants', action='store_true', help=f'also {", ".join(VARIANTS)}')
-    add('--baselines', action='store_true', help='also the first box')
+    text = 'folder to write the changed clips to, as OTB has them'
+    add('--save-variants', type=Path, metavar='DIR', help=text)
+    text = 'measure the first box kept still, too'
+    add('--baselines', action='store_true', help=text)
     add('--opencv', type=Path, help="folder of OpenCV's model files")
     add('--threads', type=int, help='threads of torch and OpenCV')
-    add('--backend', default='auto', help='what runs an export')
+    add(
+        '--backend', default='auto', help='what runs the networks of an export'
+    )
     add('--out', type=Path, help='JSON file for the scores')
     add('--sheets', type=Path, help='folder for a contact sheet of each clip')
     add_cfg_options(parser)
@@ -237,6 +251,9 @@ def main(argv=None) -> None:
         for kind, change in variants.items() if name != 'results' else ():
             changed = list(map(change, clips))
             report[f'{name}, {kind}'], _ = measure(tracker, changed)
+    for kind, change in VARIANTS.items() if args.save_variants else ():
+        for clip in clips:
+            write_clip(args.save_variants / kind / clip.name, change(clip))
     names = [clip.name for clip in clips]
     rows = []
     for name, row in report.items():

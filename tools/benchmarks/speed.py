@@ -242,22 +242,24 @@ def parse_args() -> argparse.Namespace:
     add('checkpoint', nargs='?', help='its weights (default: random ones)')
     add('--device', help='such as cpu or cuda:0 (default: what there is)')
     backends = ['torch', 'onnxruntime', 'openvino']
-    add('--backend', choices=backends, default='torch', help='default: torch')
-    add('--precision', nargs='+', choices=DTYPES, default=['fp32'])
-    text = '(default: eager); compiled and graph need a call each'
+    text = 'what runs the network on a CPU (default: torch); no autocast then'
+    add('--backend', choices=backends, default='torch', help=text)
+    text = 'fp32, or autocast to bf16 or fp16 (default: fp32)'
+    add('--precision', nargs='+', choices=DTYPES, default=['fp32'], help=text)
+    text = (
+        'without or with torch.compile, or with CUDA graphs as well (default:'
+        '\neager); compiled and graph need a call each'
+    )
     add('--mode', nargs='+', choices=MODES, default=['eager'], help=text)
-    add('--slots', nargs='+', type=int, default=[1, 4, 16], help='videos')
-    add('--num-frames', type=int, default=100, help='to measure; default: 100')
+    text = 'numbers of videos at once (default: 1 4 16)'
+    add('--slots', nargs='+', type=int, default=[1, 4, 16], help=text)
+    text = 'frames to measure, in N slots a N-th of that each, at least 5'
+    add('--num-frames', type=int, default=100, help=text)
     add('--warm-up', type=int, default=10, help='batches before (default: 10)')
     add('--video', type=Path, help='folder of frames (default: generated)')
     text = f'target in the first frame (default: {SIDE} px in its middle)'
-    add(
-        '--bbox-xywh',
-        nargs=4,
-        type=float,
-        metavar=('x', 'y', 'w', 'h'),
-        help=text,
-    )
+    box = tuple('xywh')
+    add('--bbox-xywh', nargs=4, type=float, metavar=box, help=text)
     add('--out', help='JSON file to write')
     add_trust_option(parser)
     add_cfg_options(parser)

@@ -59,8 +59,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     add('--type', help='class of a data set, instead of a config')
     add('--data-root', help='folder of the data set')
     add('--split', help='split of the data set, if it has any')
-    add('--workers', type=at_least(1), default=8, help='default: 8 threads')
-    text = 'decode every frame, JPEGs strictly if simplejpeg is installed'
+    add('--workers', type=at_least(1), default=8, help='threads (default: 8)')
+    text = 'decode every frame, JPEGs strictly if simplejpeg is installed;\n'
+    text += 'else only end markers are checked'
     add('--decode', action='store_true', help=text)
     add_cfg_options(parser)  # without a config, those of the data set
     args = parser.parse_args(argv)

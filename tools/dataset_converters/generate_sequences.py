@@ -49,10 +49,12 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         text = f'{text} (default: {value})'
         add(name, type=at_least(least), default=value, help=text)
     size = dict(type=at_least(64), nargs=2, metavar=('WIDTH', 'HEIGHT'))
-    add('--size', **size, default=[320, 240], help='default: 320 240')
+    text = 'size of the frames (default: 320 240)'
+    add('--size', **size, default=[320, 240], help=text)
     add('--photos', type=Path, help='folder of photographs to cut textures of')
     add('--coco', type=Path, help='COCO file of segments of these photographs')
-    add('--overwrite', action='store_true', help='replace an earlier run')
+    text = 'replace what an earlier run wrote to OUT'
+    add('--overwrite', action='store_true', help=text)
     args = parser.parse_args(argv)
     if args.coco and not args.photos:
         parser.error(
@@ -94,6 +96,7 @@ def prepare(out: Path, settings: dict, overwrite: bool) -> None:
     for split in SPLITS if overwrite else ():
         for old in (out / split).glob('*Synthetic_*'):
             fileio.remove(old)
+        fileio.remove(out / split / 'list.txt')
     fileio.write_json(path, settings)
 
 
