@@ -173,35 +173,27 @@ def test_order_and_encoding_of_a_list(layout, cfg, encoding):
 # what is odd
 
 EMPTY = [(9, 9, 9, 9), (0, 0, 0, 0), (5, 5, 0, 4), (5, 5, 4, -1)]
+# boxes after these; then which frames are visible, and which are scored
+ODD = {
+    # the kit reads flags, and has own rules for odd boxes
+    'lasot': ([(9, 9, 9, 9)] * 4, '10001000', '11111000'),
+    # the kit reads the cover only
+    'got10k': ([(NAN,) * 4, *[(-9, 9, 9, 9)] * 4], '100000001', '111101001'),
+    'tnl2k': ([], '1000', '1011'),
+    'vasttrack': ([], '1000', '1011'),
+    'trackingnet': ([], '1000', '1000'),
+}
+FLAGS = {
+    'lasot': dict(occluded=(5, 6), out_of_view=(6, 7)),
+    'got10k': dict(absent=(5, 6), uncovered=(6, 7)),
+}
 
 
-@pytest.mark.parametrize(
-    'layout, boxes, flags, visible, scored',
-    [
-        # the kit reads flags, and has own rules for odd boxes
-        (
-            'lasot',
-            [(9, 9, 9, 9)] * 4,
-            dict(occluded=(5, 6), out_of_view=(6, 7)),
-            '10001000',
-            '11111000',
-        ),
-        # the kit reads the cover only
-        (
-            'got10k',
-            [(NAN,) * 4, *[(-9, 9, 9, 9)] * 4],
-            dict(absent=(5, 6), uncovered=(6, 7)),
-            '100000001',
-            '111101001',
-        ),
-        ('tnl2k', [], {}, '1000', '1011'),
-        ('vasttrack', [], {}, '1000', '1011'),
-        ('trackingnet', [], {}, '1000', '1000'),
-    ],
-)
-def test_visible_and_scored(tmp_path, layout, boxes, flags, visible, scored):
-    visible, scored = (list(map(int, x)) for x in (visible, scored))
-    options = dict(flags, bboxes_xywh=EMPTY + boxes)
+@pytest.mark.parametrize('layout', ODD)
+def test_visible_and_scored(tmp_path, layout):
+    boxes, *expected = ODD[layout]
+    visible, scored = (list(map(int, x)) for x in expected)
+    options = dict(FLAGS.get(layout, {}), bboxes_xywh=EMPTY + boxes)
     cfg = storage.make(layout, tmp_path, **options)
     dataset = DATASETS.build(cfg)
     sequence = dataset.get_sequence(0)
@@ -311,32 +303,28 @@ def test_nfs_may_have_one_too_many(tmp_path, repacked, lacks):
 
 def test_targets_and_ranges_of_otb(tmp_path):
     """Two targets in a video, and files that begin before their sequence."""
-    for video, last in (('Jogging', 307), ('Tiger1', 354), ('BlurCar3', 360)):
-        (tmp_path / video / 'img').mkdir(parents=True)
+    rows = {
+        'Jogging-1': (307, range(1, 308), 1, 307),
+        'Jogging-2': (307, range(2, 309), 1, 307),
+        'Tiger1': (354, range(1, 355), 6, 349),
+        'BlurCar3': (360, range(3, 360), 3, 357),
+    }
+    for name, (last, numbers, *_) in rows.items():
+        video, _, target = name.partition('-')
+        (tmp_path / video / 'img').mkdir(parents=True, exist_ok=True)
         for number in range(1, last + 1):  # frames that nobody decodes
             (tmp_path / f'{video}/img/{number:04d}.jpg').touch()
-    boxes = {
-        'Jogging/groundtruth_rect.1.txt': range(1, 308),
-        'Jogging/groundtruth_rect.2.txt': range(2, 309),
-        'Tiger1/groundtruth_rect.txt': range(1, 355),
-        'BlurCar3/groundtruth_rect.txt': range(3, 360),
-    }
-    for path, numbers in boxes.items():
-        rows = ''.join(f'{t}\t1\t5\t5\n' for t in numbers)
-        (tmp_path / path).write_text(rows)
+        file = f'{video}/groundtruth_rect{target and "."}{target}.txt'
+        text = ''.join(f'{t}\t1\t5\t5\n' for t in numbers)
+        (tmp_path / file).write_text(text)
     names = [row.split()[0] for row in split_rows('otb100')]
-    for name, frame, first, length in (
-        ('Jogging-1', '0001.jpg', 1, 307),
-        ('Jogging-2', '0001.jpg', 2, 307),
-        ('Tiger1', '0006.jpg', 6, 349),
-        ('BlurCar3', '0003.jpg', 3, 357),
-    ):
-        cfg = dict(type='OTB100Dataset', data_root=tmp_path)
+    cfg = dict(type='OTB100Dataset', data_root=tmp_path)
+    for name, (_, numbers, frame, length) in rows.items():
         dataset = DATASETS.build(dict(cfg, indices=[names.index(name)]))
         sequence = dataset.get_sequence(0)
-        assert sequence.frame_path(0).endswith(frame)
+        assert sequence.frame_path(0).endswith(f'/{frame:04d}.jpg')
         assert len(sequence) == len(sequence.bboxes_xywh) == length
-        assert sequence.bboxes_xywh[0, 0] == first
+        assert sequence.bboxes_xywh[0, 0] == max(frame, numbers[0])
 
 
 def test_range_of_a_video_of_uav123(tmp_path):

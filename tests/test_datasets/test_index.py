@@ -14,12 +14,6 @@ import pytest
 import storage
 
 from mmsimtrack.datasets import Got10kDataset, SequenceDataset, index
-from mmsimtrack.datasets.index import (
-    AnnotationIndex,
-    pack_sequences,
-    read_index,
-    write_index,
-)
 from mmsimtrack.datasets.video_sequence import VideoSequence
 from mmsimtrack.registry import DATASETS
 
@@ -98,10 +92,10 @@ def set_time(path, seconds=1):
 @pytest.mark.parametrize('sequences', [(FIRST, SECOND, THIRD), (FIRST,)])
 @pytest.mark.parametrize('mapped', [False, True])
 def test_sequences_survive(tmp_path, sequences, mapped):
-    found = AnnotationIndex(pack_sequences(sequences))
+    found = index.AnnotationIndex(index.pack_sequences(sequences))
     if mapped:
-        write_index(tmp_path / 'index', found.arrays)
-        found = read_index(tmp_path / 'index')
+        index.write_index(tmp_path / 'index', found.arrays)
+        found = index.read_index(tmp_path / 'index')
         assert len(pickle.dumps(found)) < 500
         with pytest.raises(ValueError, match='read-only'):
             found[0].bboxes_xywh[0] = 0

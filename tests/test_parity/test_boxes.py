@@ -11,13 +11,8 @@ from mmsimtrack.structures import (
     xyxy_to_xywh,
 )
 
+from . import checks
 from . import released_tracking as released
-from .checks import (
-    FLOAT32,
-    UNIT,
-    assert_box_into_crop,
-    corner_lost_by_rounding,
-)
 from .recipes import load_json
 
 BOXES = load_json('boxes.json')
@@ -68,7 +63,7 @@ def test_jitter(case):
         scale=case['scale_jitter'],
     )
     np.testing.assert_allclose(
-        xyxy_to_xywh(found), case['out_xywh'], **FLOAT32
+        xyxy_to_xywh(found), case['out_xywh'], **checks.FLOAT32
     )
 
 
@@ -82,7 +77,7 @@ def test_box_into_frame(case):
     window = window_around(state, factor, size)
     center, extent = np.array(pred[:2]), np.array(pred[2:])
     unit = np.concatenate([center - extent / 2, center + extent / 2])
-    moved = corner_lost_by_rounding(state, window)
+    moved = checks.corner_lost_by_rounding(state, window)
     np.testing.assert_allclose(
         window.to_frame(unit) - xywh_to_xyxy(back),
         np.tile(moved, 2),
@@ -95,7 +90,7 @@ def test_box_into_frame(case):
 def test_box_into_crop(case):
     around, factor = case['crop_box'], case['resize_factor']
     found = released.box_into_crop(case['box'], around, factor, case['size'])
-    np.testing.assert_allclose(found, case['out_norm_xywh'], **UNIT)
+    np.testing.assert_allclose(found, case['out_norm_xywh'], **checks.UNIT)
     window = window_around(around, factor, case['size'])
     found = window.to_crop(xywh_to_xyxy(case['box']))
-    assert_box_into_crop(found, case['out_norm_xywh'], around, window)
+    checks.assert_box_into_crop(found, case['out_norm_xywh'], around, window)

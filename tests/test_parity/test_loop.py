@@ -14,14 +14,8 @@ from torch import nn
 from mmsimtrack.registry import MODELS
 from mmsimtrack.structures import CropWindow, xywh_to_xyxy, xyxy_to_xywh
 
+from . import checks
 from . import released_tracking as released
-from .checks import (
-    ROUNDING,
-    assert_geometry,
-    assert_only_lost_lines_differ,
-    assert_same_crop,
-    track_from,
-)
 from .networks import SIZES, config_of
 from .recipes import PARITY, load_json, needs, normalize, sequence
 
@@ -97,8 +91,8 @@ def test_loop_with_prescribed_predictions(prescribed, case):
         tracker.bbox_xywh = previous  # its last bits decide ties
         model.head.bbox = cxcywh_to_xyxy(expected['pred_cxcywh_norm'])
         crop, _, _ = tracker.track(frame)
-        assert_geometry(crop, expected)
-        assert_same_crop(crop.image, pixels)
+        checks.assert_geometry(crop, expected)
+        checks.assert_same_crop(crop.image, pixels)
         np.testing.assert_allclose(
             tracker.bbox_xywh, expected['state_out'], **PIXELS
         )
@@ -106,13 +100,13 @@ def test_loop_with_prescribed_predictions(prescribed, case):
         window = CropWindow.around(
             xywh_to_xyxy(previous), case['search_factor'], case['search_size']
         )
-        assert_only_lost_lines_differ(window, frame, pixels, crop.pads)
-        ours = track_from(model, frame, state, previous)
+        checks.assert_only_lost_lines_differ(window, frame, pixels, crop.pads)
+        ours = checks.track_from(model, frame, state, previous)
         np.testing.assert_allclose(
             ours,
             xywh_to_xyxy(expected['state_out']),
             rtol=0,
-            atol=ROUNDING + 1e-3,
+            atol=checks.ROUNDING + 1e-3,
         )
     assert_same_input(crop, last)
 
@@ -139,7 +133,7 @@ def test_loop_around_a_perfect_network(prescribed, seed):
         model.head.bbox = window.to_crop(bbox)
         tracker.track(frame)
         missed = np.abs(xywh_to_xyxy(tracker.bbox_xywh) - bbox).max()
-        assert missed <= ROUNDING + 1e-6
+        assert missed <= checks.ROUNDING + 1e-6
         largest = max(largest, missed)
         window = CropWindow.around(state.bboxes[0], 4, 64)
         model.head.bbox = window.to_crop(bbox)

@@ -24,14 +24,8 @@ import torch
 
 from mmsimtrack.structures import xywh_to_xyxy
 
+from . import checks
 from . import released_tracking as released
-from .checks import (
-    ROUNDING,
-    assert_geometry,
-    lost_lines,
-    track_from,
-    without_lost_lines,
-)
 from .networks import build, converted_weights
 from .recipes import load_json, normalize, sequence
 
@@ -84,7 +78,7 @@ def steps(request, network):
         tracker.bbox_xywh = previous
         crop, pred, unclipped = tracker.track(frame)
         alike = replace(state, memory=memory)
-        black = without_lost_lines(crop.pads, frame)
+        black = checks.without_lost_lines(crop.pads, frame)
         found.append(
             dict(
                 expected=expected,
@@ -92,10 +86,10 @@ def steps(request, network):
                 pred=pred,
                 unclipped=unclipped,
                 bbox_xywh=tracker.bbox_xywh,
-                ours=track_from(model, frame, state, previous).numpy(),
-                alike=track_from(model, black, alike, previous).numpy(),
+                ours=checks.track_from(model, frame, state, previous).numpy(),
+                alike=checks.track_from(model, black, alike, previous).numpy(),
                 unseen=[
-                    lost_lines(pads, image).any()
+                    checks.lost_lines(pads, image).any()
                     for pads, image in (
                         (tracker.exemplar.pads, first),
                         (crop.pads, frame),
@@ -109,7 +103,7 @@ def steps(request, network):
 def test_released_loop_around_our_network(steps):
     for step in steps:
         expected = step['expected']
-        assert_geometry(step['crop'], expected)
+        checks.assert_geometry(step['crop'], expected)
         np.testing.assert_allclose(
             step['pred'], expected['pred_cxcywh_norm'], **BOXES
         )
@@ -126,7 +120,7 @@ def test_our_tracker_without_the_other_two_reasons(steps):
     """The same exemplar box and pixels: only the rounding is left."""
     for step in steps:
         difference = step['alike'] - xywh_to_xyxy(step['bbox_xywh'])
-        assert np.abs(difference).max() <= ROUNDING + PIXELS['atol']
+        assert np.abs(difference).max() <= checks.ROUNDING + PIXELS['atol']
 
 
 def test_our_tracker(steps):
@@ -138,5 +132,5 @@ def test_our_tracker(steps):
     for step in steps:
         if not any(step['unseen']):
             difference = step['ours'] - xywh_to_xyxy(step['bbox_xywh'])
-            limit = ROUNDING + 0.02 * step['crop'].side
+            limit = checks.ROUNDING + 0.02 * step['crop'].side
             assert np.abs(difference).max() <= limit

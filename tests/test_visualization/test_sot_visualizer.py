@@ -12,12 +12,6 @@ from mmsimtrack.visualization import (
     contact_sheet,
     sot_visualizer,
 )
-from mmsimtrack.visualization.sot_visualizer import (
-    COLORS,
-    GT_COLOR,
-    LOST_COLOR,
-    PRED_COLOR,
-)
 
 RATES = [(10, 10), (0, 25), (float('nan'), 25), (1e6, 1000)]
 RATES += [(Fraction(n, 1001), Fraction(n, 1001)) for n in (24000, 30000)]
@@ -38,10 +32,10 @@ def test_boxes_are_drawn_inside_of_their_edges(frame):
         frame, (20, 30, 61, 71), (100, 10, 120, 40)
     )
     # first and last pixel of each box
-    assert has_color(drawn, 20, 30, PRED_COLOR)
-    assert has_color(drawn, 60, 70, PRED_COLOR)
-    assert has_color(drawn, 100, 10, GT_COLOR)
-    assert has_color(drawn, 119, 39, GT_COLOR)
+    assert has_color(drawn, 20, 30, sot_visualizer.PRED_COLOR)
+    assert has_color(drawn, 60, 70, sot_visualizer.PRED_COLOR)
+    assert has_color(drawn, 100, 10, sot_visualizer.GT_COLOR)
+    assert has_color(drawn, 119, 39, sot_visualizer.GT_COLOR)
     assert has_color(drawn, 61, 71, (80, 80, 80))
     assert (frame == 80).all()  # the input is left alone
     drawn = SOTVisualizer.draw_frame(frame, None, (np.nan, 1, 2, 3))
@@ -154,8 +148,8 @@ def test_several_targets_have_colors(frame):
     bboxes = np.array([(20, 30, 61, 71), (100, 60, 120, 90)])
     options = [1, 2], bboxes, 'ab', '#3'
     drawn = SOTVisualizer.draw_targets(frame, *options, [False, False])
-    assert has_color(drawn, 20, 30, COLORS[0])
-    assert has_color(drawn, 100, 60, COLORS[1])
+    assert has_color(drawn, 20, 30, sot_visualizer.COLORS[0])
+    assert has_color(drawn, 100, 60, sot_visualizer.COLORS[1])
     drawn = SOTVisualizer.draw_targets(frame, *options, [False, True])
-    assert has_color(drawn, 20, 30, COLORS[0])
-    assert has_color(drawn, 100, 60, LOST_COLOR)
+    assert has_color(drawn, 20, 30, sot_visualizer.COLORS[0])
+    assert has_color(drawn, 100, 60, sot_visualizer.LOST_COLOR)
