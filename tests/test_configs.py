@@ -114,16 +114,16 @@ def rates_by_name(model, wrapper):
     }
 
 
-@pytest.mark.parametrize(
-    'name',
-    [
-        'simtrack/sim_pvt-m_lasot.py',
-        'simtrack/sim_swin-b_lasot.py',
-        'stark/stark-s_r50_lasot.py',
-        'stark/stark-sv_b16_lasot.py',
-        'ostrack/ostrack_b256_got10k.py',
-    ],
-)
+KINDS = [
+    'simtrack/sim_pvt-m_lasot.py',
+    'simtrack/sim_swin-b_lasot.py',
+    'stark/stark-s_r50_lasot.py',
+    'stark/stark-sv_b16_lasot.py',
+    'ostrack/ostrack_b256_got10k.py',
+]
+
+
+@pytest.mark.parametrize('name', KINDS)
 def test_crops_are_whole_cells(name):
     cfg = load(name)
     shrink_backbone(cfg.model.backbone)
@@ -208,15 +208,15 @@ def test_table_11_changes_the_search_size_only(size):
     assert cfg.to_dict() == plain.to_dict()
 
 
-@pytest.mark.parametrize(
-    ('name', 'views', 'jitter', 'epochs', 'warmup'),
-    [
-        ('b256_lasot', (128, 256, 4), (3, 0.25), 300, 80),
-        ('b256_got10k', (128, 256, 4), (3, 0.25), 100, 50),
-        ('b384_lasot', (192, 384, 5), (4.5, 0.5), 300, 80),
-        ('b384_got10k', (192, 384, 5), (4.5, 0.5), 100, 50),
-    ],
-)
+OSTRACKS = [
+    ('b256_lasot', (128, 256, 4), (3, 0.25), 300, 80),
+    ('b256_got10k', (128, 256, 4), (3, 0.25), 100, 50),
+    ('b384_lasot', (192, 384, 5), (4.5, 0.5), 300, 80),
+    ('b384_got10k', (192, 384, 5), (4.5, 0.5), 100, 50),
+]
+
+
+@pytest.mark.parametrize('name, views, jitter, epochs, warmup', OSTRACKS)
 def test_ostrack_has_the_published_numbers(
     name, views, jitter, epochs, warmup
 ):

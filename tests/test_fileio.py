@@ -79,26 +79,26 @@ def test_marks_of_encodings(tmp_path, encoding):
 BOX, FLAG = 'four numbers x, y, w, h', 'one integer'
 
 
-@pytest.mark.parametrize(
-    'content, line, found, expected',
-    [
-        (b'1,2,3,4\n1,2,3\n', 2, '1 2 3', BOX),
-        (b'1,2,3,4\n\n1,2,3,4,5\n', 3, '1 2 3 4 5', BOX),
-        (b'1,2,3\n1,2,3\n', 1, '1 2 3', BOX),
-        (b'1,2,3,4\r\n1,,3,4\r\n', 2, '1  3 4', BOX),
-        (b'x,y,w,h\n1,2,3,4\n', 1, 'x y w h', BOX),
-        (b'1,2,3,4\n1,inf,3,4\n', 2, '1 inf 3 4', BOX),
-        (b'1,2,3,4\n1,2,\xff,4\n', 2, '1 2 \ufffd 4', BOX),
-        (b'1,2,3,4\n1,2,1_0,4\n', 2, '1 2 1_0 4', BOX),
-        (b'# comment\n1,2,3,4\n', 1, '# comment', BOX),
-        (b'0\n1\nyes\n', 3, 'yes', FLAG),
-        (b'0\n0.5\n', 2, '0.5', FLAG),
-        (b'0,1,nan', 3, 'nan', FLAG),
-        (b'0\ninf\n', 2, 'inf', FLAG),
-        (b'0,1\n1,0\n', 1, '0 1', FLAG),
-        (b'0\n1,0\n', 2, '1 0', FLAG),
-    ],
-)
+BAD_ROWS = [
+    (b'1,2,3,4\n1,2,3\n', 2, '1 2 3', BOX),
+    (b'1,2,3,4\n\n1,2,3,4,5\n', 3, '1 2 3 4 5', BOX),
+    (b'1,2,3\n1,2,3\n', 1, '1 2 3', BOX),
+    (b'1,2,3,4\r\n1,,3,4\r\n', 2, '1  3 4', BOX),
+    (b'x,y,w,h\n1,2,3,4\n', 1, 'x y w h', BOX),
+    (b'1,2,3,4\n1,inf,3,4\n', 2, '1 inf 3 4', BOX),
+    (b'1,2,3,4\n1,2,\xff,4\n', 2, '1 2 \ufffd 4', BOX),
+    (b'1,2,3,4\n1,2,1_0,4\n', 2, '1 2 1_0 4', BOX),
+    (b'# comment\n1,2,3,4\n', 1, '# comment', BOX),
+    (b'0\n1\nyes\n', 3, 'yes', FLAG),
+    (b'0\n0.5\n', 2, '0.5', FLAG),
+    (b'0,1,nan', 3, 'nan', FLAG),
+    (b'0\ninf\n', 2, 'inf', FLAG),
+    (b'0,1\n1,0\n', 1, '0 1', FLAG),
+    (b'0\n1,0\n', 2, '1 0', FLAG),
+]
+
+
+@pytest.mark.parametrize('content, line, found, expected', BAD_ROWS)
 def test_bad_rows_name_file_and_line(write, content, line, found, expected):
     read = fileio.read_bboxes_xywh if expected is BOX else fileio.read_flags
     place = 'line' if expected is BOX else '(line|value)'

@@ -58,14 +58,14 @@ def test_every_object_but_crowds_is_a_sequence(tmp_path, images):
     assert [sequence.name for sequence in some] == ['104', '100']
 
 
-@pytest.mark.parametrize(
-    'change',
-    [
-        *(dict(bbox=[1, 2, 3, x]) for x in ('w', float('nan'), float('inf'))),
-        *(dict(bbox=bbox) for bbox in ([1, 2, 3], 7, None, [])),
-        *(dict(image_id=image) for image in (7, [])),
-    ],
-)
+WRONG_ANNOTATIONS = [
+    *(dict(bbox=[1, 2, 3, x]) for x in ('w', float('nan'), float('inf'))),
+    *(dict(bbox=bbox) for bbox in ([1, 2, 3], 7, None, [])),
+    *(dict(image_id=image) for image in (7, [])),
+]
+
+
+@pytest.mark.parametrize('change', WRONG_ANNOTATIONS)
 def test_wrong_annotation(tmp_path, change):
     make_coco(tmp_path)
     rewrite(tmp_path, lambda c: c['annotations'][1].update(change))
@@ -127,17 +127,17 @@ def test_a_wrong_outline_is_named(tmp_path):
         CocoDataset(tmp_path, 'train', masks=True)
 
 
-@pytest.mark.parametrize(
-    'content, message',
-    [
-        ('{"images": []}', r"complete one \(KeyError\('annotatio"),
-        ('[]', r'not a complete one \(TypeError'),
-        (
-            '{"images": [], "annotations": []}',
-            r'holds no object, expected `annotations` with a `bbox`\. Unpack',
-        ),
-    ],
-)
+WRONG_FILES = [
+    ('{"images": []}', r"complete one \(KeyError\('annotatio"),
+    ('[]', r'not a complete one \(TypeError'),
+    (
+        '{"images": [], "annotations": []}',
+        r'holds no object, expected `annotations` with a `bbox`\. Unpack',
+    ),
+]
+
+
+@pytest.mark.parametrize('content, message', WRONG_FILES)
 def test_wrong_file(tmp_path, content, message):
     make_coco(tmp_path)
     path = tmp_path / 'annotations/instances_train2017.json'

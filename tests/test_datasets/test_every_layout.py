@@ -404,26 +404,22 @@ def test_missing_data_root(layout, cfg, tmp_path):
     check(cfg, message)
 
 
-@pytest.mark.parametrize(
-    'layout, options, message',
-    [
-        ('lasot', dict(split='val'), "'val', expected one of .'train', 'te"),
-        ('got10k', dict(split='all'), "'all', expected one of .'train', 'vot"),
-        ('trackingnet', dict(split='TEST'), "'TEST', expected one of"),
-        ('tnl2k', dict(split='val'), "'val', expected one of"),
-        ('vasttrack', dict(split='val'), "'val', expected one of"),
-        ('coco', dict(split='test'), "'test', expected one of .'train', 'val"),
-        (
-            'vasttrack',
-            dict(split='test', list_file='a'),
-            "'a', expected one of",
-        ),
-        ('folder', dict(frames='img'), "frames is 'img', expected a path wi"),
-        ('folder', dict(boxes='{}/{}'), "boxes is '{}/{}', expected a path"),
-        ('folder', dict(list_file='a.txt'), 'a.txt is missing. Expected a li'),
-        ('folder', dict(frames='v/{}'), 'v is missing. Expected one folder p'),
-    ],
-)
+WRONG_OPTIONS = [
+    ('lasot', dict(split='val'), "'val', expected one of .'train', 'te"),
+    ('got10k', dict(split='all'), "'all', expected one of .'train', 'vot"),
+    ('trackingnet', dict(split='TEST'), "'TEST', expected one of"),
+    ('tnl2k', dict(split='val'), "'val', expected one of"),
+    ('vasttrack', dict(split='val'), "'val', expected one of"),
+    ('coco', dict(split='test'), "'test', expected one of .'train', 'val"),
+    ('vasttrack', dict(split='test', list_file='a'), "'a', expected one of"),
+    ('folder', dict(frames='img'), "frames is 'img', expected a path wi"),
+    ('folder', dict(boxes='{}/{}'), "boxes is '{}/{}', expected a path"),
+    ('folder', dict(list_file='a.txt'), 'a.txt is missing. Expected a li'),
+    ('folder', dict(frames='v/{}'), 'v is missing. Expected one folder p'),
+]
+
+
+@pytest.mark.parametrize('layout, options, message', WRONG_OPTIONS)
 def test_wrong_options(layout, options, message, cfg):
     check({**cfg, **options}, re.escape(message).replace(r'\.', '.'))
 
@@ -526,15 +522,15 @@ LABELS = {
 }
 
 
-@pytest.mark.parametrize(
-    'layout, name',
-    [
-        ('lasot', 'full_occlusion.txt'),
-        ('lasot', 'out_of_view.txt'),
-        ('got10k', 'absence.label'),
-        ('got10k', 'cover.label'),
-    ],
-)
+WRONG_LABELS = [
+    ('lasot', 'full_occlusion.txt'),
+    ('lasot', 'out_of_view.txt'),
+    ('got10k', 'absence.label'),
+    ('got10k', 'cover.label'),
+]
+
+
+@pytest.mark.parametrize('layout, name', WRONG_LABELS)
 def test_wrong_labels(layout, cfg, last, name):
     path = last['boxes'].with_name(name)
     for text, message in LABELS.items():

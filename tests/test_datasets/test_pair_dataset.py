@@ -277,25 +277,25 @@ def test_broken_and_missing_frames_stop_training(build, tmp_path, on_corrupt):
         pairs[0, 0]
 
 
-@pytest.mark.parametrize(
-    'options, error, message',
-    [
-        (dict(min_visible=1), ValueError, 'sampling.min_visible is 1, exp'),
-        (
-            dict(mode='casual'),
-            ValueError,
-            r"PairDataset: sampling\.mode is 'casual', expected one of "
-            r"\['causal', 'interval', 'order'\]\. Change it in the config",
-        ),
-        (
-            dict(reading=dict(on_corrupt='ignore')),
-            ValueError,
-            r"PairDataset: reading\.on_corrupt is 'ignore', expected one of "
-            r"\['raise', 'skip'\]\. Change it in the config",
-        ),
-        (dict(reading=dict(reduce=True)), TypeError, 'reduce'),
-    ],
-)
+WRONG_OPTIONS = [
+    (dict(min_visible=1), ValueError, 'sampling.min_visible is 1, exp'),
+    (
+        dict(mode='casual'),
+        ValueError,
+        r"PairDataset: sampling\.mode is 'casual', expected one of "
+        r"\['causal', 'interval', 'order'\]\. Change it in the config",
+    ),
+    (
+        dict(reading=dict(on_corrupt='ignore')),
+        ValueError,
+        r"PairDataset: reading\.on_corrupt is 'ignore', expected one of "
+        r"\['raise', 'skip'\]\. Change it in the config",
+    ),
+    (dict(reading=dict(reduce=True)), TypeError, 'reduce'),
+]
+
+
+@pytest.mark.parametrize('options, error, message', WRONG_OPTIONS)
 def test_options_are_checked(make_got10k, tmp_path, options, error, message):
     make_got10k(tmp_path)
     with pytest.raises(error, match=message):

@@ -57,16 +57,16 @@ def test_indices(folders, tmp_path, indices, names):
         dataset.get_sequence(len(names))
 
 
-@pytest.mark.parametrize(
-    'first_box, text',
-    [
-        ((NAN, NAN, NAN, NAN), 'nan,nan,nan,nan'),
-        ((5, 5, 0, 4), '5,5,0,4'),
-        ((64, 5, 4, 4), '64,5,4,4'),
-        ((5, -9, 4, 8.5), '5,-9,4,8.5'),
-        ((63, 47, 9, 9), None),  # partly outside
-    ],
-)
+FIRST_BOXES = [
+    ((NAN, NAN, NAN, NAN), 'nan,nan,nan,nan'),
+    ((5, 5, 0, 4), '5,5,0,4'),
+    ((64, 5, 4, 4), '64,5,4,4'),
+    ((5, -9, 4, 8.5), '5,-9,4,8.5'),
+    ((63, 47, 9, 9), None),  # partly outside
+]
+
+
+@pytest.mark.parametrize('first_box, text', FIRST_BOXES)
 def test_first_boxes(make_got10k, tmp_path, first_box, text):
     """What cannot be tracked is refused by a test, and by no training."""
     make_got10k(tmp_path, num_frames=2, bboxes_xywh=[first_box, (8, 8, 8, 8)])

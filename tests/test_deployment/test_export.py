@@ -230,15 +230,15 @@ def test_command(tmp_path, capsys):
     assert 'exists, and nothing in it is replaced' in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
-    'args, message',
-    [
-        (['--precision', 'bf16'], "'bf16', expected fp32 or fp16 or int8"),
-        (['--batch', '0'], "found '0', expected a number from 1 on"),
-        (['--clip', 'a.mp4'], 'found only one of --clip and --box'),
-        (['--clip', 'a.png', '--box', '1,2,3,4'], 'one frame, expected 2'),
-    ],
-)
+WRONG_OPTIONS = [
+    (['--precision', 'bf16'], "'bf16', expected fp32 or fp16 or int8"),
+    (['--batch', '0'], "found '0', expected a number from 1 on"),
+    (['--clip', 'a.mp4'], 'found only one of --clip and --box'),
+    (['--clip', 'a.png', '--box', '1,2,3,4'], 'one frame, expected 2'),
+]
+
+
+@pytest.mark.parametrize('args, message', WRONG_OPTIONS)
 def test_wrong_options(args, message, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     cv2.imwrite('a.png', np.zeros((9, 9, 3)))

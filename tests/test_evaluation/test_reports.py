@@ -108,21 +108,21 @@ def test_names_of_trackers(tmp_path):
             module.read_reports(paths, names)
 
 
-@pytest.mark.parametrize(
-    ('changes', 'message'),
-    [
-        ({'benchmark': 'uav123'}, r"b.json has benchmark 'uav123', but .*a\."),
-        ({'profile': 'pysot'}, r"b.json has profile 'pysot', but .* 'stark'"),
-        (
-            {'per_sequence': {k: PER_SEQUENCE[k] for k in ('b', 'e')}},
-            r"other sequences: only one of them has 'Piñata-1'\. Score both",
-        ),
-        (
-            {'kinds': ['success']},
-            r"b.json has curves \['success'\], but .*/a.json has \['suc",
-        ),
-    ],
-)
+DIFFERENT = [
+    ({'benchmark': 'uav123'}, r"b.json has benchmark 'uav123', but .*a\."),
+    ({'profile': 'pysot'}, r"b.json has profile 'pysot', but .* 'stark'"),
+    (
+        {'per_sequence': {k: PER_SEQUENCE[k] for k in ('b', 'e')}},
+        r"other sequences: only one of them has 'Piñata-1'\. Score both",
+    ),
+    (
+        {'kinds': ['success']},
+        r"b.json has curves \['success'\], but .*/a.json has \['suc",
+    ),
+]
+
+
+@pytest.mark.parametrize('changes, message', DIFFERENT)
 def test_what_cannot_be_compared(tmp_path, changes, message):
     paths = tmp_path / 'a.json', tmp_path / 'b.json'
     write(paths[0])
@@ -139,14 +139,14 @@ BROKEN += [CURVE, CURVE + b'success,1,1.5\n', CURVE + b'success,1,nan\n']
 BROKEN += [CURVE + b'success,1,0\nrecall,0,1\nrecall,1,0\n']
 
 
+WRONG_FILES = [
+    ('metrics.json', 'is no report of scores', 'Give a metrics.json'),
+    ('metrics_curves.csv', 'holds no curves', 'It must lie beside'),
+]
+
+
 @pytest.mark.parametrize('content', BROKEN, ids=range(len(BROKEN)))
-@pytest.mark.parametrize(
-    ('file', 'broken', 'missing'),
-    [
-        ('metrics.json', 'is no report of scores', 'Give a metrics.json'),
-        ('metrics_curves.csv', 'holds no curves', 'It must lie beside'),
-    ],
-)
+@pytest.mark.parametrize('file, broken, missing', WRONG_FILES)
 def test_broken_or_missing_files(tmp_path, file, content, broken, missing):
     write(tmp_path / 'metrics.json')
     message = rf'/{file} {broken}\. Write it again'
@@ -161,15 +161,15 @@ def test_broken_or_missing_files(tmp_path, file, content, broken, missing):
         assert 'curves' not in module.read_reports([tmp_path])[tmp_path.name]
 
 
-@pytest.mark.parametrize(
-    'change',
-    [
-        *(dict(overall=x) for x in (None, {'coverage': 1}, {'auc': 'x'}, [1])),
-        *(dict(per_sequence=x) for x in ({}, {'a': {}}, [1])),
-        dict(per_sequence={'a': {'auc': 'x'}}),
-        dict(benchmark=None),
-    ],
-)
+HALVES = [
+    *(dict(overall=x) for x in (None, {'coverage': 1}, {'auc': 'x'}, [1])),
+    *(dict(per_sequence=x) for x in ({}, {'a': {}}, [1])),
+    dict(per_sequence={'a': {'auc': 'x'}}),
+    dict(benchmark=None),
+]
+
+
+@pytest.mark.parametrize('change', HALVES)
 def test_half_a_report(tmp_path, change):
     path = tmp_path / 'metrics.json'
     write(path)

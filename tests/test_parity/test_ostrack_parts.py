@@ -44,15 +44,15 @@ def test_chosen_template_tokens(case):
     )
 
 
-@pytest.mark.parametrize(
-    ('recipe', 'name'),
-    [
-        ('ep300', 'ostrack/ostrack_b256_lasot.py'),
-        ('ep300', 'ostrack/ostrack_b384_lasot.py'),
-        ('got10k_ep100', 'ostrack/ostrack_b256_got10k.py'),
-        ('got10k_ep100', 'ostrack/ostrack_b384_got10k.py'),
-    ],
-)
+RECIPES = [
+    ('ep300', 'ostrack/ostrack_b256_lasot.py'),
+    ('ep300', 'ostrack/ostrack_b384_lasot.py'),
+    ('got10k_ep100', 'ostrack/ostrack_b256_got10k.py'),
+    ('got10k_ep100', 'ostrack/ostrack_b384_got10k.py'),
+]
+
+
+@pytest.mark.parametrize('recipe, name', RECIPES)
 def test_share_that_is_kept_in_each_epoch(recipe, name):
     cfg = Config.fromfile(ROOT / 'configs' / name).model.backbone.elimination
     elimination = CandidateElimination(12, **cfg)

@@ -106,16 +106,16 @@ def test_a_prediction_that_is_not_finite_keeps_the_box(folder):
     assert not ok and found.tolist() == bbox.tolist() and score == 1
 
 
-@pytest.mark.parametrize(
-    'change, message',
-    [
-        (dict(version=9), 'version is 9, expected 1'),
-        ({}, 'pt is missing, but tracker.json nam'),
-        (dict(format='onxx'), 'tracker.json is not as an export wrote it'),
-        (dict(search={'size': 0, 'factor': 4}), 'Copy the whole folder'),
-        (dict(files=None), 'json is not as an export wrote it'),
-    ],
-)
+REFUSED = [
+    (dict(version=9), 'version is 9, expected 1'),
+    ({}, 'pt is missing, but tracker.json nam'),
+    (dict(format='onxx'), 'tracker.json is not as an export wrote it'),
+    (dict(search={'size': 0, 'factor': 4}), 'Copy the whole folder'),
+    (dict(files=None), 'json is not as an export wrote it'),
+]
+
+
+@pytest.mark.parametrize('change, message', REFUSED)
 def test_a_folder_that_does_not_fit(folder, change, message, tmp_path):
     settings = json.loads((folder / 'tracker.json').read_text())
     path = tmp_path / 'tracker.json'

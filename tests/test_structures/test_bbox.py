@@ -17,17 +17,17 @@ def test_area():
     assert found.tolist() == [True] * 2 + [False] * 3
 
 
-@pytest.mark.parametrize(
-    ('bbox', 'other', 'iou'),
-    [
-        ((0, 0, 4, 4), (0, 0, 4, 4), 1),
-        ((0, 0, 4, 4), (2, 2, 6, 6), 4 / 28),
-        ((0, 0, 4, 4), (4, 0, 8, 4), 0),
-        ((0, 0, 4, 4), (9, 9, 12, 12), 0),
-        ((4, 4, 0, 0), (0, 0, 4, 4), 0),  # inverted
-        ((1, 1, 1, 1), (1, 1, 1, 1), 0),  # no area
-    ],
-)
+IOUS = [
+    ((0, 0, 4, 4), (0, 0, 4, 4), 1),
+    ((0, 0, 4, 4), (2, 2, 6, 6), 4 / 28),
+    ((0, 0, 4, 4), (4, 0, 8, 4), 0),
+    ((0, 0, 4, 4), (9, 9, 12, 12), 0),
+    ((4, 4, 0, 0), (0, 0, 4, 4), 0),  # inverted
+    ((1, 1, 1, 1), (1, 1, 1, 1), 0),  # no area
+]
+
+
+@pytest.mark.parametrize('bbox, other, iou', IOUS)
 def test_aligned_iou(bbox, other, iou):
     assert structures.aligned_iou([bbox], [other])[0] == pytest.approx(iou)
 

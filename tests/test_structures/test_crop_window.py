@@ -11,14 +11,14 @@ def test_around_ignores_the_noise_of_xyxy():
     assert window.side == 40
 
 
-@pytest.mark.parametrize(
-    ('bbox', 'message'),
-    [
-        ((0, 0, np.nan, 5), 'finite box'),
-        ((5, 0, 5, 5), 'x1 < x2 and y1 < y2'),
-        ((5, 9, 8, 5), 'x1 < x2 and y1 < y2'),
-    ],
-)
+REFUSED = [
+    ((0, 0, np.nan, 5), 'finite box'),
+    ((5, 0, 5, 5), 'x1 < x2 and y1 < y2'),
+    ((5, 9, 8, 5), 'x1 < x2 and y1 < y2'),
+]
+
+
+@pytest.mark.parametrize('bbox, message', REFUSED)
 def test_around_refuses_what_has_no_window(bbox, message):
     with pytest.raises(ValueError, match=message):
         CropWindow.around(bbox, factor=2, size=8)
@@ -59,10 +59,10 @@ def test_padded_share_by_hand():
     assert window.padded_share((20, 100)) == 1 - 0.75 * 0.5
 
 
-@pytest.mark.parametrize(
-    ('side', 'reduction'),
-    [(20, 1), (127, 1), (128, 2), (255, 2), (256, 4), (512, 8), (9999, 8)],
-)
+CASES = [(20, 1), (127, 1), (128, 2), (255, 2), (256, 4), (512, 8), (9999, 8)]
+
+
+@pytest.mark.parametrize('side, reduction', CASES)
 def test_reduction_leaves_enough_pixels(side, reduction):
     assert CropWindow(0, 0, side, size=64).reduction() == reduction
 

@@ -26,14 +26,14 @@ def count(picture, color):
     return (picture == color).all(-1).sum()
 
 
-@pytest.mark.parametrize(
-    'name, has_fovea',
-    [
-        ('simtrack/sim_b16_lasot', True),
-        ('simtrack/sim_pvt-m_lasot', False),
-        ('stark/stark-s_r50_lasot', False),
-    ],
-)
+DRAWN = [
+    ('simtrack/sim_b16_lasot', True),
+    ('simtrack/sim_pvt-m_lasot', False),
+    ('stark/stark-s_r50_lasot', False),
+]
+
+
+@pytest.mark.parametrize('name, has_fovea', DRAWN)
 def test_draws_what_the_paper_trains_on(
     run_tool, texts, tmp_path, make_data_for, name, has_fovea, capsys
 ):

@@ -134,17 +134,17 @@ def test_config(run, tmp_path):
     ]
 
 
-@pytest.mark.parametrize(
-    'args, message',
-    [
-        ('', 'give a config, or --type'),
-        ('config.py --type LaSOTDataset', 'give a config, or --type'),
-        ('--type LaSOTDataset', '--type needs --data-root'),
-        ('--type LaSOTDataset --data-root .', 'split is None, expected one'),
-        ('--type Lasot --data-root .', 'Lasot is no data set of sequences. E'),
-        ('--type PairDataset --data-root .', 'PairDataset is no data set of'),
-    ],
-)
+WRONG_LINES = [
+    ('', 'give a config, or --type'),
+    ('config.py --type LaSOTDataset', 'give a config, or --type'),
+    ('--type LaSOTDataset', '--type needs --data-root'),
+    ('--type LaSOTDataset --data-root .', 'split is None, expected one'),
+    ('--type Lasot --data-root .', 'Lasot is no data set of sequences. E'),
+    ('--type PairDataset --data-root .', 'PairDataset is no data set of'),
+]
+
+
+@pytest.mark.parametrize('args, message', WRONG_LINES)
 def test_wrong_command_line(run_tool, capsys, args, message):
     try:
         status = run_tool(tool, *args.split())
@@ -162,19 +162,19 @@ def boxes_xywh(seed, smallest):
     return np.hstack([begin, size])
 
 
+MEANINGS = [
+    ('', lambda b, s: np.hstack([b, s])),
+    ('', lambda b, s: np.hstack([b + [30, -20], s])),
+    ('', lambda b, s: np.hstack([b * 0, s * 2])),
+    ('x1, y1, x2, y2', lambda b, s: np.hstack([b, b + s])),
+    ('center x, center y, width', lambda b, s: np.hstack([b + s / 2, s])),
+    ('fractions', lambda b, s: np.hstack([b, s]) / [640, 480, 640, 480]),
+]
+
+
 @pytest.mark.parametrize('smallest', [0.02, 0.2])
 @pytest.mark.parametrize('seed', range(9))
-@pytest.mark.parametrize(
-    'words, convert',
-    [
-        ('', lambda b, s: np.hstack([b, s])),
-        ('', lambda b, s: np.hstack([b + [30, -20], s])),
-        ('', lambda b, s: np.hstack([b * 0, s * 2])),
-        ('x1, y1, x2, y2', lambda b, s: np.hstack([b, b + s])),
-        ('center x, center y, width', lambda b, s: np.hstack([b + s / 2, s])),
-        ('fractions', lambda b, s: np.hstack([b, s]) / [640, 480, 640, 480]),
-    ],
-)
+@pytest.mark.parametrize('words, convert', MEANINGS)
 def test_how_boxes_are_meant(words, convert, seed, smallest):
     found = convert(*np.split(boxes_xywh(seed, smallest), 2, axis=1))
     frame = np.tile([640, 480], (len(found), 1))

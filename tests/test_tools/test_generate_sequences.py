@@ -101,16 +101,16 @@ def test_box_fits_the_pixels(index):
         assert np.abs(bbox - found).max() <= 1.0
 
 
-@pytest.mark.parametrize(
-    'x, occluder_x, visible',
-    [
-        (100, 80, 0.5),
-        (100, 200, 1),
-        (100, 100, 0),
-        (0, 30, 0.25),
-        (0, 99, 0.5),
-    ],
-)
+SHARES = [
+    (100, 80, 0.5),
+    (100, 200, 1),
+    (100, 100, 0),
+    (0, 30, 0.25),
+    (0, 99, 0.5),
+]
+
+
+@pytest.mark.parametrize('x, occluder_x, visible', SHARES)
 def test_box_and_visible_share_by_hand(x, occluder_x, visible):
     look = Look(SQUARE, WHITE, 0.6)
     target, occluder = (
@@ -215,16 +215,16 @@ def test_foreign_folders_and_broken_settings_are_refused(tmp_path):
         tool.main([str(tmp_path), *SMALL])
 
 
-@pytest.mark.parametrize(
-    'options, message',
-    [
-        (['--coco', 'a.json'], 'add --photos DIR'),
-        (['--size', '32', '240'], '--size: found 32, expected >= 64'),
-        (['--val-frames', '1'], '--val-frames: found 1, expected >= 2'),
-        (['--num-train', '1.5'], "'1.5', expected a whole number >= 0"),
-        (['--num-train', '-1'], '--num-train: found -1, expected >= 0'),
-    ],
-)
+WRONG_ARGUMENTS = [
+    (['--coco', 'a.json'], 'add --photos DIR'),
+    (['--size', '32', '240'], '--size: found 32, expected >= 64'),
+    (['--val-frames', '1'], '--val-frames: found 1, expected >= 2'),
+    (['--num-train', '1.5'], "'1.5', expected a whole number >= 0"),
+    (['--num-train', '-1'], '--num-train: found -1, expected >= 0'),
+]
+
+
+@pytest.mark.parametrize('options, message', WRONG_ARGUMENTS)
 def test_wrong_arguments(options, message, capsys):
     with pytest.raises(SystemExit):
         tool.parse_args(['out', *options])
@@ -346,22 +346,22 @@ def test_wrong_photos_are_named(tmp_path):
         tool.main(options)
 
 
-@pytest.mark.parametrize(
-    'change, error, message',
-    [
-        (lambda c: c.pop('images'), ValueError, r'no COCO.*KeyError'),
-        (
-            lambda c: c['images'][3].update(file_name='gone.png'),
-            FileNotFoundError,
-            r'gone\.png, named in .*, does not exist\. Let',
-        ),
-        (
-            lambda c: [a.update(bbox=[0, 0, 99, 9]) for a in c['annotations']],
-            ValueError,
-            '0 photos have compact segments',
-        ),
-    ],
-)
+REFUSED = [
+    (lambda c: c.pop('images'), ValueError, r'no COCO.*KeyError'),
+    (
+        lambda c: c['images'][3].update(file_name='gone.png'),
+        FileNotFoundError,
+        r'gone\.png, named in .*, does not exist\. Let',
+    ),
+    (
+        lambda c: [a.update(bbox=[0, 0, 99, 9]) for a in c['annotations']],
+        ValueError,
+        '0 photos have compact segments',
+    ),
+]
+
+
+@pytest.mark.parametrize('change, error, message', REFUSED)
 def test_wrong_coco_files_are_named(photos, tmp_path, change, error, message):
     path = str(edited(photos, tmp_path, change))
     out = tmp_path / 'o'

@@ -62,17 +62,17 @@ def test_servers_have_scores_of_their_own(tmp_path, drawn):
         drawn.clear()
 
 
-@pytest.mark.parametrize(
-    ('changes', 'message'),
-    [
-        ({'benchmark': 'uav123'}, "b.json has benchmark 'uav123', but "),
-        ({'overall': {'auc': np.nan}}, 'b has no auc, which the legend'),
-        (
-            {'overall': {'auc': 1.0}},
-            'b has no precision20 or precision_auc_0_50px, which the legend',
-        ),
-    ],
-)
+REFUSED = [
+    ({'benchmark': 'uav123'}, "b.json has benchmark 'uav123', but "),
+    ({'overall': {'auc': np.nan}}, 'b has no auc, which the legend'),
+    (
+        {'overall': {'auc': 1.0}},
+        'b has no precision20 or precision_auc_0_50px, which the legend',
+    ),
+]
+
+
+@pytest.mark.parametrize('changes, message', REFUSED)
 def test_refused(tmp_path, capsys, changes, message):
     a = write_scores(tmp_path / 'a.json', [1.0])
     b = write_scores(tmp_path / 'b.json', [1.0], **changes)

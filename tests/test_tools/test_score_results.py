@@ -62,15 +62,15 @@ def test_attributes(corner):
     assert content['per_attribute']['IV']['auc'] == pytest.approx(59.2593)
 
 
-@pytest.mark.parametrize(
-    'case, options, message',
-    [
-        ('result_short', '', 'result/result_short.txt: found 14 rows'),
-        ('result_nan', '--profile stark', 'result_nan.txt: line 6: found'),
-        ('plain', '--sequences none.txt', 'none.txt: No such file'),
-        ('plain', '--absent nowhere', 'nowhere: there is no such folder'),
-    ],
-)
+REFUSALS = [
+    ('result_short', '', 'result/result_short.txt: found 14 rows'),
+    ('result_nan', '--profile stark', 'result_nan.txt: line 6: found'),
+    ('plain', '--sequences none.txt', 'none.txt: No such file'),
+    ('plain', '--absent nowhere', 'nowhere: there is no such folder'),
+]
+
+
+@pytest.mark.parametrize('case, options, message', REFUSALS)
 def test_refusals(corner, capsys, logged, case, options, message):
     assert run(corner(case), 'lasot', *options.split()) == (2, None)
     error = capsys.readouterr().err

@@ -52,15 +52,15 @@ def test_network_is_left_as_it_was(name, inputs):
     assert not any(module._forward_hooks for module in backbone.modules())
 
 
-@pytest.mark.parametrize(
-    'num_layers, expected',
-    [
-        (12, [2, 4, 6, 8, 10, 12]),
-        (8, [1, 3, 4, 5, 7, 8]),
-        (6, [1, 2, 3, 4, 5, 6]),
-        (1, [1]),
-    ],
-)
+LAYERS = [
+    (12, [2, 4, 6, 8, 10, 12]),
+    (8, [1, 3, 4, 5, 7, 8]),
+    (6, [1, 2, 3, 4, 5, 6]),
+    (1, [1]),
+]
+
+
+@pytest.mark.parametrize('num_layers, expected', LAYERS)
 def test_default_layers_end_with_the_last(num_layers, expected):
     backbone = small.vit()
     backbone.layers = nn.ModuleList([backbone.layers[0]] * num_layers)

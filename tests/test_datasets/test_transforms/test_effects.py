@@ -10,15 +10,15 @@ def image():
     return rng.integers(0, 256, (20, 30, 3), dtype=np.uint8)
 
 
-@pytest.mark.parametrize(
-    'effect, arguments',
-    [
-        (effects.motion_blur, (1, 0.5)),
-        (effects.defocus, (0,)),
-        (effects.noise, (0, np.random.default_rng(0))),
-        (effects.color, ()),
-    ],
-)
+NEUTRAL = [
+    (effects.motion_blur, (1, 0.5)),
+    (effects.defocus, (0,)),
+    (effects.noise, (0, np.random.default_rng(0))),
+    (effects.color, ()),
+]
+
+
+@pytest.mark.parametrize('effect, arguments', NEUTRAL)
 def test_neutral_numbers_change_nothing(image, effect, arguments):
     np.testing.assert_array_equal(effect(image, *arguments), image)
 

@@ -230,25 +230,25 @@ def test_other_errors_pass(run):
         run('broken', hooks=[Broken()])
 
 
-@pytest.mark.parametrize(
-    ('options', 'message'),
-    [
-        (
-            {**ACCUMULATE, 'train_dataloader.sampler.num_pairs': 3},
-            r'3 pairs per epoch are less than one step: 1 processes x batch 2 '
-            r'x 2 accumulated\. Raise train_dataloader.sampler.num_pairs',
-        ),
-        (
-            {**ACCUMULATE, 'default_hooks.checkpoint.interval': 3},
-            r'interval is 3 iterations, but 2 of them make a step',
-        ),
-        (
-            {'train_dataloader.batch_size': 1, 'resume': True},
-            r'made 7 iterations in 1 epochs, but an epoch now has 11\. Resume '
-            'with the same number of processes',
-        ),
-    ],
-)
+REFUSED = [
+    (
+        {**ACCUMULATE, 'train_dataloader.sampler.num_pairs': 3},
+        r'3 pairs per epoch are less than one step: 1 processes x batch 2 '
+        r'x 2 accumulated\. Raise train_dataloader.sampler.num_pairs',
+    ),
+    (
+        {**ACCUMULATE, 'default_hooks.checkpoint.interval': 3},
+        r'interval is 3 iterations, but 2 of them make a step',
+    ),
+    (
+        {'train_dataloader.batch_size': 1, 'resume': True},
+        r'made 7 iterations in 1 epochs, but an epoch now has 11\. Resume '
+        'with the same number of processes',
+    ),
+]
+
+
+@pytest.mark.parametrize('options, message', REFUSED)
 def test_what_is_refused(run, options, message):
     options = dict(options)
     resume = options.pop('resume', False)

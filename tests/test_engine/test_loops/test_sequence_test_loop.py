@@ -81,18 +81,18 @@ def test_writes_boxes_times_and_metrics(make, work_dir):
         make(num_slots=0).test()
 
 
-@pytest.mark.parametrize(
-    ('file', 'text'),
-    [
-        ('results/seq_1.txt', 'nan,2,3,4\n' * 5),
-        ('results/seq_1.txt', '1,2,-3,4\n' * 5),
-        ('results/seq_1.txt', '1,2,3\n' * 5),
-        ('results/seq_1.txt', '1,2,3,4\n' * 3),
-        ('times/seq_1.txt', '0.1\n'),
-        ('times/seq_1.txt', None),
-        ('results/seq_1.txt', None),
-    ],
-)
+NOT_WHOLE = [
+    ('results/seq_1.txt', 'nan,2,3,4\n' * 5),
+    ('results/seq_1.txt', '1,2,-3,4\n' * 5),
+    ('results/seq_1.txt', '1,2,3\n' * 5),
+    ('results/seq_1.txt', '1,2,3,4\n' * 3),
+    ('times/seq_1.txt', '0.1\n'),
+    ('times/seq_1.txt', None),
+    ('results/seq_1.txt', None),
+]
+
+
+@pytest.mark.parametrize('file, text', NOT_WHOLE)
 def test_the_same_test_tracks_only_what_is_not_whole(
     make, work_dir, file, text
 ):
@@ -141,14 +141,14 @@ def test_overwriting_sets_all_results_aside(make, work_dir):
         assert len(os.listdir(folder / 'results')) == 3
 
 
-@pytest.mark.parametrize(
-    ('gone', 'options', 'message'),
-    [
-        ('drifter.pth', {}, 'Give another --work-dir, or leave'),
-        ('results.json', {}, 'holds results of an unknown test,'),
-        (None, dict(amp_dtype='bfloat16'), "'amp_dtype': None"),
-    ],
-)
+OTHER_TESTS = [
+    ('drifter.pth', {}, 'Give another --work-dir, or leave'),
+    ('results.json', {}, 'holds results of an unknown test,'),
+    (None, dict(amp_dtype='bfloat16'), "'amp_dtype': None"),
+]
+
+
+@pytest.mark.parametrize('gone, options, message', OTHER_TESTS)
 def test_results_of_another_test(make, work_dir, gone, options, message):
     """`resume` refuses them; by default they are set aside."""
     make().test()

@@ -70,15 +70,15 @@ def corner_sample(case, work_dir, img_shape=(720, 1280)):
     )
 
 
-@pytest.mark.parametrize(
-    'case, options, key',
-    [
-        ('absent_with_boxes', 'stark custom', 'stark_fork_otb'),
-        ('gt_nan', 'stark uav123', 'stark_fork_uav'),
-        ('gt_outside_image', 'got10k custom', 'got10k_ao_sr'),
-        ('fraction_rounding', 'trackingnet tnl2k', 'trackingnet'),
-    ],
-)
+SCORES = [
+    ('absent_with_boxes', 'stark custom', 'stark_fork_otb'),
+    ('gt_nan', 'stark uav123', 'stark_fork_uav'),
+    ('gt_outside_image', 'got10k custom', 'got10k_ao_sr'),
+    ('fraction_rounding', 'trackingnet tnl2k', 'trackingnet'),
+]
+
+
+@pytest.mark.parametrize('case, options, key', SCORES)
 def test_scores_of_the_kits(evaluate, case, options, key):
     profile, benchmark = options.split()
     width, height = EXPECTED[case].get('resolution', (1280, 720))

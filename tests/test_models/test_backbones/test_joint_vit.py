@@ -19,14 +19,14 @@ def naive(net, *inputs):
     return small.naive_vit(net, *inputs, may_see)
 
 
-@pytest.mark.parametrize(
-    ('num_layers', 'every', 'tokenizer'),
-    [
-        (2, 1, dict(foveal_size=0)),
-        (5, 2, small.FOVEAL),  # layer 5 sees no exemplar
-        (9, 4, small.FOVEAL),  # exemplar runs ahead to layer 4, then on to 8
-    ],
-)
+NETWORKS = [
+    (2, 1, dict(foveal_size=0)),
+    (5, 2, small.FOVEAL),  # layer 5 sees no exemplar
+    (9, 4, small.FOVEAL),  # exemplar runs ahead to layer 4, then on to 8
+]
+
+
+@pytest.mark.parametrize('num_layers, every, tokenizer', NETWORKS)
 def test_equals_a_naive_equation_5(inputs, num_layers, every, tokenizer):
     net = small.vit(num_layers, tokenizer, interaction_every=every)
     states, _, num_exemplar = naive(net, *inputs)

@@ -86,18 +86,18 @@ def test_training_keeps_the_same_share_in_every_block(images):
     assert count() == [9, 9]  # 36 -> 18 -> 9
 
 
-@pytest.mark.parametrize(
-    ('option', 'value', 'message'),
-    [
-        ('blocks', [0, 0], r'blocks is \[0, 0\], expected different'),
-        ('blocks', [-1], r'blocks is \[-1\], expected different'),
-        ('blocks', [], r'blocks is \[\], expected different'),
-        ('keep_ratio', 0, r'keep_ratio is \[0, 0\], expected a share'),
-        ('keep_ratio', [0.5], r'keep_ratio is \[0.5\], expected a share'),
-        ('template_tokens', 'centre', "tokens is 'centre', expected one of"),
-        ('template_tokens', [], r'template_tokens is \[\], expected one'),
-    ],
-)
+REFUSED = [
+    ('blocks', [0, 0], r'blocks is \[0, 0\], expected different'),
+    ('blocks', [-1], r'blocks is \[-1\], expected different'),
+    ('blocks', [], r'blocks is \[\], expected different'),
+    ('keep_ratio', 0, r'keep_ratio is \[0, 0\], expected a share'),
+    ('keep_ratio', [0.5], r'keep_ratio is \[0.5\], expected a share'),
+    ('template_tokens', 'centre', "tokens is 'centre', expected one of"),
+    ('template_tokens', [], r'template_tokens is \[\], expected one'),
+]
+
+
+@pytest.mark.parametrize('option, value, message', REFUSED)
 def test_options_that_make_no_sense(option, value, message):
     options = dict(blocks=[0, 1], keep_ratio=0.5) | {option: value}
     with pytest.raises(ValueError, match=f'elimination.*{message}'):

@@ -209,14 +209,14 @@ def test_a_lost_target_keeps_its_box_and_is_searched_for(frames):
     assert TrackState.cat([state[1], state]).lost.tolist() == [False] * 3
 
 
-@pytest.mark.parametrize(
-    ('answer', 'bias'),
-    [
-        ([np.nan, 0, 10, 10], [0, -0.5]),
-        ([140, 100, 100, 120], [0, -0.5]),  # no width
-        ([20, 100, 420, 140], [0.5, 0]),  # ten times as wide
-    ],
-)
+BOUNDED = [
+    ([np.nan, 0, 10, 10], [0, -0.5]),
+    ([140, 100, 100, 120], [0, -0.5]),  # no width
+    ([20, 100, 420, 140], [0.5, 0]),  # ten times as wide
+]
+
+
+@pytest.mark.parametrize('answer, bias', BOUNDED)
 def test_calibration_is_bounded(frames, answer, bias):
     model = MODELS.build(dict(SIMTRACK, test_cfg=dict(calibrate=True)))
     one = np.ones(1)
@@ -246,28 +246,24 @@ def test_a_window_reaches_the_head_in_track_only(frames):
     torch.testing.assert_close(prior, cells[:, None] * cells)
 
 
-@pytest.mark.parametrize(
-    ('part', 'value', 'message'),
-    [
-        ('search', dict(size=60, factor=4), 'search.size is 60 px.* 16 px'),
-        ('exemplar', dict(size=0, factor=2), 'exemplar.size is 0 px'),
-        ('search', dict(size=64, factor=0), 'search.factor is 0, exp'),
-        ('clip_margin', -1, 'clip_margin is -1 px, expected 0 or more'),
-        ('test_cfg', dict(window='cosine'), "cosine, .*None or 'hann'"),
-        ('test_cfg', dict(size_smoothing=1), r'1, expected within \[0, 1\)'),
-        ('test_cfg', dict(lost=LOST | dict(share=1)), 'rate < 1 <= growth <='),
-        (
-            'test_cfg',
-            dict(lost=LOST | dict(limit=1.1)),
-            '1 <= growth <= limit',
-        ),
-        (
-            'data_preprocessor',
-            dict(SIMTRACK['data_preprocessor'], std=[1, 0, 1]),
-            r'std is \[1, 0, 1\], expected .* greater than 0',
-        ),
-    ],
-)
+REFUSED = [
+    ('search', dict(size=60, factor=4), 'search.size is 60 px.* 16 px'),
+    ('exemplar', dict(size=0, factor=2), 'exemplar.size is 0 px'),
+    ('search', dict(size=64, factor=0), 'search.factor is 0, exp'),
+    ('clip_margin', -1, 'clip_margin is -1 px, expected 0 or more'),
+    ('test_cfg', dict(window='cosine'), "cosine, .*None or 'hann'"),
+    ('test_cfg', dict(size_smoothing=1), r'1, expected within \[0, 1\)'),
+    ('test_cfg', dict(lost=LOST | dict(share=1)), 'rate < 1 <= growth <='),
+    ('test_cfg', dict(lost=LOST | dict(limit=1.1)), '1 <= growth <= limit'),
+    (
+        'data_preprocessor',
+        dict(SIMTRACK['data_preprocessor'], std=[1, 0, 1]),
+        r'std is \[1, 0, 1\], expected .* greater than 0',
+    ),
+]
+
+
+@pytest.mark.parametrize('part, value, message', REFUSED)
 def test_numbers_that_make_no_sense_are_refused(part, value, message):
     with pytest.raises(ValueError, match=message):
         MODELS.build({**SIMTRACK, part: value})

@@ -146,16 +146,16 @@ def test_no_code_runs_without_trust(path, protocol, way, foreign):
     assert victim.exists()
 
 
-@pytest.mark.parametrize(
-    ('name', 'content', 'message'),
-    [
-        ('library', lambda: sys.modules['library'].Meter(), 'library.Meter,'),
-        # mmengine's own list allows `getattr`
-        ('', lambda: Evil(getattr, HistoryBuffer, SUBCLASS), 'getattr'),
-        ('', lambda: Evil(getattr, dict, 'update'), 'getattr|dict'),
-        ('', Settings, r'such as \S*test_load.Settings,'),
-    ],
-)
+REFUSED = [
+    ('library', lambda: sys.modules['library'].Meter(), 'library.Meter,'),
+    # mmengine's own list allows `getattr`
+    ('', lambda: Evil(getattr, HistoryBuffer, SUBCLASS), 'getattr'),
+    ('', lambda: Evil(getattr, dict, 'update'), 'getattr|dict'),
+    ('', Settings, r'such as \S*test_load.Settings,'),
+]
+
+
+@pytest.mark.parametrize('name, content, message', REFUSED)
 def test_other_objects_are_refused(path, monkeypatch, name, content, message):
     module = types.ModuleType(name)
     module.Meter = type('Meter', (), {'__module__': name})

@@ -133,17 +133,17 @@ def test_a_distilled_deit_is_refused():
         our_vit().load_state_dict(weights)
 
 
-@pytest.mark.parametrize(
-    'checkpoint',
-    [
-        {},
-        {'epoch': 3, 'weights': zeros('a')},
-        {'net': [torch.zeros(1)]},
-        {'model': {'a': 1}},
-        {'model': zeros(1)},
-        {'net': zeros('a', 'module.a', 'b')},
-    ],
-)
+WITHOUT_WEIGHTS = [
+    {},
+    {'epoch': 3, 'weights': zeros('a')},
+    {'net': [torch.zeros(1)]},
+    {'model': {'a': 1}},
+    {'model': zeros(1)},
+    {'net': zeros('a', 'module.a', 'b')},
+]
+
+
+@pytest.mark.parametrize('checkpoint', WITHOUT_WEIGHTS)
 def test_a_file_without_weights_is_refused(checkpoint):
     message = 'x.pth holds the keys .*Expected tensors under their names'
     if 'a' in checkpoint.get('net', ()):
