@@ -108,9 +108,7 @@ def test_contract(name):
     ],
     ids=lambda x: type(x).__name__,
 )
-def test_names_are_those_of_the_library_but_for_what_is_fresh(
-    ours, library, options
-):
+def test_names_are_those_of_the_library_but_for_fresh(ours, library, options):
     options = {k: v for k, v in options.items() if k != 'type'}
     theirs = library(**options).state_dict()
     if hasattr(ours, 'features'):

@@ -24,10 +24,8 @@ def build(elimination=None, **kwargs):
 @pytest.fixture
 def images():
     generator = torch.Generator().manual_seed(1)
-    return (
-        torch.randn(2, 3, 64, 64, generator=generator),
-        torch.randn(2, 3, 96, 96, generator=generator),
-    )
+    sizes = (2, 3, 64, 64), (2, 3, 96, 96)
+    return [torch.randn(*size, generator=generator) for size in sizes]
 
 
 @torch.no_grad()
@@ -47,10 +45,8 @@ def test_a_batch_equals_its_images(images):
 def test_lists_of_tokens():
     """One for all images, or one each."""
     bbox = torch.zeros(2, 4)
-    for tokens, expected in (
-        ([5], [[5], [5]]),
-        ([[5, 6], [0, 15]], [[5, 6], [0, 15]]),
-    ):
+    pairs = [[5, 6], [0, 15]]
+    for tokens, expected in (([5], [[5], [5]]), (pairs, pairs)):
         elimination = CandidateElimination(3, [0], 0.7, tokens)
         weights = elimination.template_weights(4, 16, bbox)
         assert weights.sum(1).tolist() == [1, 1]

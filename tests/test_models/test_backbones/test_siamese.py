@@ -35,11 +35,8 @@ def test_batch_norm_and_the_first_layers_of_resnet_are_frozen(inputs):
     assert all(torch.equal(x, before[name]) for name, x in net.named_buffers())
     norms = [m for m in net.modules() if isinstance(m, nn.BatchNorm2d)]
     assert len(norms) == 15 and not any(m.training for m in norms)
-    trained = {
-        name.split('.')[1]
-        for name, parameter in net.features.named_parameters(prefix='net')
-        if parameter.requires_grad
-    }
+    parameters = net.features.named_parameters(prefix='net')
+    trained = {k.split('.')[1] for k, p in parameters if p.requires_grad}
     assert trained == {'layer2', 'layer3'}
     assert not any(p.requires_grad for m in norms for p in m.parameters())
     assert net.interaction.training

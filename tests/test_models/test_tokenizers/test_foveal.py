@@ -62,9 +62,7 @@ def test_without_target_position_there_are_patches_only():
 
 
 def test_foveal_tokens_need_a_position():
-    with pytest.raises(
-        ValueError,
-        match='foveal_size is 64, but target_position=False .* '
-        'Set tokenizer.foveal_size=0',
-    ):
+    message = 'foveal_size is 64, but target_position=False .* '
+    message += 'Set tokenizer.foveal_size=0'
+    with pytest.raises(ValueError, match=message):
         FovealTokenizer(8, 16, 64, target_position=False)

@@ -64,15 +64,8 @@ def hugging_face(weights):
 
 
 def our_vit(**kwargs):
-    vit = VisionTransformer(
-        **dict(
-            arch=networks.ARCH,
-            img_size=networks.SIDE,
-            patch_size=16,
-            out_type='raw',
-        )
-        | kwargs
-    )
+    options = dict(arch=networks.ARCH, img_size=networks.SIDE, patch_size=16)
+    vit = VisionTransformer(out_type='raw', **options | kwargs)
     guard(vit)
     vit.eval()
     return vit
@@ -200,7 +193,6 @@ def test_swin():
 
 def test_pvt():
     ours = PyramidVisionTransformer(
-        pretrain_img_size=224,
         embed_dims=4,
         num_layers=[2, 1, 3, 1],
         num_heads=[1, 2, 2, 4],
