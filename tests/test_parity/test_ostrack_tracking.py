@@ -92,10 +92,8 @@ def follow(model, case, way):
             found, previous, crop.resize_factor, size
         )
         clipped = released.clip(unclipped, frame.shape)
-        for found, key in (
-            (unclipped, 'unclipped_xywh'),
-            (clipped, 'state_out'),
-        ):
+        boxes = (unclipped, 'unclipped_xywh'), (clipped, 'state_out')
+        for found, key in boxes:
             np.testing.assert_allclose(found, expected[key], **PIXELS)
         # ours, where the release sees the same: moved by the whole pixels
         around = xywh_to_xyxy(previous)

@@ -21,6 +21,7 @@ from functools import lru_cache
 import numpy as np
 import pytest
 import torch
+from numpy.testing import assert_allclose
 
 from mmsimtrack.structures import xywh_to_xyxy
 
@@ -62,7 +63,7 @@ def steps(request, network):
     model = network(case['config'])
     first, *frames = sequence(case['source'])
     tracker = released.ReleasedTracker(model, first, case['init_box'])
-    np.testing.assert_allclose(
+    assert_allclose(
         tracker.exemplar_xywh, case['template_anno'], rtol=0, atol=1e-6
     )
     state = model.init([first], xywh_to_xyxy([case['init_box']]))
@@ -74,29 +75,18 @@ def steps(request, network):
     found = []
     for frame, expected in zip(frames, case['frames_out'], strict=True):
         previous = expected['state_in']
-        np.testing.assert_allclose(tracker.bbox_xywh, previous, **PIXELS)
+        assert_allclose(tracker.bbox_xywh, previous, **PIXELS)
         tracker.bbox_xywh = previous
         crop, pred, unclipped = tracker.track(frame)
         alike = replace(state, memory=memory)
         black = checks.without_lost_lines(crop.pads, frame)
-        found.append(
-            dict(
-                expected=expected,
-                crop=crop,
-                pred=pred,
-                unclipped=unclipped,
-                bbox_xywh=tracker.bbox_xywh,
-                ours=checks.track_from(model, frame, state, previous).numpy(),
-                alike=checks.track_from(model, black, alike, previous).numpy(),
-                unseen=[
-                    checks.lost_lines(pads, image).any()
-                    for pads, image in (
-                        (tracker.exemplar.pads, first),
-                        (crop.pads, frame),
-                    )
-                ],
-            )
-        )
+        step = dict(expected=expected, crop=crop, pred=pred)
+        step |= dict(unclipped=unclipped, bbox_xywh=tracker.bbox_xywh)
+        for way, *seen in (('ours', frame, state), ('alike', black, alike)):
+            step[way] = checks.track_from(model, *seen, previous).numpy()
+        cut = (tracker.exemplar.pads, first), (crop.pads, frame)
+        step['unseen'] = [checks.lost_lines(*each).any() for each in cut]
+        found.append(step)
     return found
 
 
@@ -104,16 +94,10 @@ def test_released_loop_around_our_network(steps):
     for step in steps:
         expected = step['expected']
         checks.assert_geometry(step['crop'], expected)
-        np.testing.assert_allclose(
-            step['pred'], expected['pred_cxcywh_norm'], **BOXES
-        )
-        for found, official in (
-            ('unclipped', 'unclipped_xywh'),
-            ('bbox_xywh', 'state_out'),
-        ):
-            np.testing.assert_allclose(
-                step[found], expected[official], **PIXELS
-            )
+        assert_allclose(step['pred'], expected['pred_cxcywh_norm'], **BOXES)
+        names = {'unclipped': 'unclipped_xywh', 'bbox_xywh': 'state_out'}
+        for found, official in names.items():
+            assert_allclose(step[found], expected[official], **PIXELS)
 
 
 def test_our_tracker_without_the_other_two_reasons(steps):
