@@ -30,9 +30,8 @@ def test_every_dialect_reads_the_same(path):
     expected = json.loads((DATA / 'formats' / 'expected.json').read_text())
     bboxes = fileio.read_bboxes_xywh(path)
     assert bboxes.dtype == np.float64
-    np.testing.assert_array_equal(
-        bboxes, np.array(expected['boxes'], dtype=np.float64)
-    )
+    expected = np.array(expected['boxes'], dtype=np.float64)
+    np.testing.assert_array_equal(bboxes, expected)
     assert len(DIALECTS) == 14
 
 
@@ -118,9 +117,8 @@ def test_nfs_has_every_eighth_line(write):
 
 def test_write_and_read_again(tmp_path):
     path = tmp_path / 'result.txt'
-    with pytest.raises(
-        ValueError, match=r'found boxes of shape \(4,\), expected \(T, 4\)'
-    ):
+    message = r'found boxes of shape \(4,\), expected \(T, 4\)'
+    with pytest.raises(ValueError, match=message):
         fileio.write_bboxes_xywh(path, [1, 2, 3, 4])
     assert not os.listdir(tmp_path)
     fileio.write_bboxes_xywh(path, [[1, 2, 3, 4], [0.12345, -5.5, 1e3, 1e-9]])

@@ -28,43 +28,36 @@ def find(root, benchmark, kit=None, **options):
     """Annotation files by sequence."""
     profile = get_profile(kit or 'stark', benchmark)
     found = read_annotations(root, benchmark, profile, **options)
-    return {
-        each['name']: str(each['annotation'].relative_to(root))
-        for each in found
-    }
+    files = {each['name']: each['annotation'] for each in found}
+    return {name: str(file.relative_to(root)) for name, file in files.items()}
 
 
+# of files; what else lies there and is no annotation
 LAYOUTS = [
-    ('custom', '{}.txt', 'list.txt'),
-    ('custom', '{}/groundtruth.txt', 'list.txt'),
-    ('lasot', '{}.txt', 'att/d-2.txt'),
-    ('lasot', '{1}/{0}/groundtruth.txt', ''),
-    ('lasot_ext', '{}/groundtruth.txt', ''),
-    ('tnl2k', '{}/groundtruth.txt', ''),
-    ('vasttrack', '{1}/{0}/Groundtruth.txt', ''),
-    (
-        'vasttrack',
-        'test/{1}/{0}/Groundtruth.txt',
-        'c/c-1/Groundtruth.txt e/e-1/Groundtruth.txt',
-    ),
-    (
-        'got10k',
-        'val/{}/groundtruth.txt',
-        'train/e/groundtruth.txt val/list.txt',
-    ),
-    ('got10k', '{}/groundtruth.txt', 'list.txt'),
-    ('trackingnet', 'TEST/anno/{}.txt', ''),
-    ('trackingnet', 'anno/{}.txt', ''),
-    ('uav123', 'anno/{}.txt', ''),
-    ('nfs', 'anno/nfs_{}.txt', 'd-2/30/d-2.txt'),
-    ('nfs', 'nfs_{}.txt', ''),
+    'custom {}.txt list.txt',
+    'custom {}/groundtruth.txt list.txt',
+    'lasot {}.txt att/d-2.txt',
+    'lasot {1}/{0}/groundtruth.txt',
+    'lasot_ext {}/groundtruth.txt',
+    'tnl2k {}/groundtruth.txt',
+    'vasttrack {1}/{0}/Groundtruth.txt',
+    'vasttrack test/{1}/{0}/Groundtruth.txt c/c-1/Groundtruth.txt '
+    'e/e-1/Groundtruth.txt',
+    'got10k val/{}/groundtruth.txt train/e/groundtruth.txt val/list.txt',
+    'got10k {}/groundtruth.txt list.txt',
+    'trackingnet TEST/anno/{}.txt',
+    'trackingnet anno/{}.txt',
+    'uav123 anno/{}.txt',
+    'nfs anno/nfs_{}.txt d-2/30/d-2.txt',
+    'nfs nfs_{}.txt',
 ]
 
 
-@pytest.mark.parametrize('benchmark, pattern, others', LAYOUTS)
-def test_layouts(tmp_path, benchmark, pattern, others):
+@pytest.mark.parametrize('layout', LAYOUTS)
+def test_layouts(tmp_path, layout):
+    benchmark, pattern, *others = layout.split()
     expected = {x: pattern.format(x, x[0]) for x in ('c-1', 'd-2')}
-    touch(tmp_path, *expected.values(), *others.split())
+    touch(tmp_path, *expected.values(), *others)
     assert find(tmp_path, benchmark) == expected
 
 
@@ -228,9 +221,8 @@ def test_a_whole_video_of_otb(tmp_path):
     rows = ''.join(f'{10 + row},1,5,5\n' for row in range(354))
     write(tmp_path, gt__Tiger1=rows, out__Tiger1=rows)
     assert scores(tmp_path, 'got10k', 'otb100')['op75'] == 100
-    (found,) = read_annotations(
-        tmp_path / 'gt', 'otb100', get_profile('stark', 'otb100')
-    )
+    profile = get_profile('stark', 'otb100')
+    (found,) = read_annotations(tmp_path / 'gt', 'otb100', profile)
     assert found['gt_xywh'][[0, -1], 0].tolist() == [15, 363]
 
 
@@ -289,9 +281,8 @@ def test_attributes(tmp_path):
     names, table = read_attributes(tmp_path, ['a', 'b'], 'otb100')
     assert names[0] == 'IV'
     assert table['a'].tolist() == table['b'].tolist() == [True] + 10 * [False]
-    with pytest.raises(
-        RefusedFile, match=r'a\.txt: found 11 values, exp.* 14'
-    ):
+    message = r'a\.txt: found 11 values, exp.* 14'
+    with pytest.raises(RefusedFile, match=message):
         read_attributes(tmp_path, ['a'], 'lasot')
     with pytest.raises(RefusedFile, match=r'names\.txt: is missing\. Write'):
         read_attributes(tmp_path, ['a'], 'nfs')

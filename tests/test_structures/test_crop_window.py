@@ -27,10 +27,9 @@ def test_around_refuses_what_has_no_window(bbox, message):
 def test_round_trip_is_exact():
     rng = np.random.default_rng(0)
     bboxes = rng.uniform(-50, 2000, (100, 4))
-    for left, top, side in rng.integers(
-        [-99, -99, 1], [999, 999, 512], (9, 3)
-    ):
-        window = CropWindow(int(left), int(top), int(side), 112)
+    windows = rng.integers([-99, -99, 1], [999, 999, 512], (9, 3))
+    for left, top, side in windows.tolist():
+        window = CropWindow(left, top, side, 112)
         back = window.to_frame(window.to_crop(bboxes))
         np.testing.assert_allclose(back, bboxes, rtol=0, atol=1e-9)
 

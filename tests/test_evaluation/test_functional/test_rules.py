@@ -41,9 +41,8 @@ def assert_scores(found, expected):
     """The kits print four decimals, and some compute in float32."""
     for key, value in expected.items():
         tolerance = 1e-4 if key in FRAME_SCORES else 0.01
-        assert found[key] == pytest.approx(
-            float(value), abs=tolerance, nan_ok=True
-        ), key
+        value = pytest.approx(float(value), abs=tolerance, nan_ok=True)
+        assert found[key] == value, key
 
 
 def read_corner(case):

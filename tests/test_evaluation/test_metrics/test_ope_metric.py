@@ -35,9 +35,8 @@ def evaluate(work_dir):
 
     def run(*cases, img_shape=(720, 1280), **options):
         metric = build(work_dir, **options)
-        metric.process(
-            None, [corner_sample(c, work_dir, img_shape) for c in cases]
-        )
+        samples = [corner_sample(c, work_dir, img_shape) for c in cases]
+        metric.process(None, samples)
         return metric.evaluate(len(cases)), metric
 
     return run
@@ -51,9 +50,8 @@ def sample_of(name, gt_xywh, visible=None, **metainfo):
     metainfo = {'sequence': name, 'img_shape': (720, 1280), **metainfo}
     sample = SOTDataSample(metainfo=metainfo)
     visible = np.ones(len(gt_xywh), bool) if visible is None else visible
-    sample.gt_instances = InstanceData(
-        bboxes_xywh=torch.from_numpy(gt_xywh), visible=torch.as_tensor(visible)
-    )
+    boxes, visible = torch.from_numpy(gt_xywh), torch.as_tensor(visible)
+    sample.gt_instances = InstanceData(bboxes_xywh=boxes, visible=visible)
     return sample
 
 

@@ -32,9 +32,8 @@ def pack(benchmark, work_dir, *args, allow_incomplete=True):
 def read(path):
     with zipfile.ZipFile(path) as archive:
         assert archive.testzip() is None
-        return {
-            name: archive.read(name).decode() for name in archive.namelist()
-        }
+        names = archive.namelist()
+        return {name: archive.read(name).decode() for name in names}
 
 
 ROWS = '0.2500,1.2500,2.2500,3.2500\n4.2500,5.2500,6.2500,7.2500\n'
@@ -114,9 +113,8 @@ def run_tool(work_dir, data, *options):
     command = 'pack configs/simtrack/sim_b16_got10k.py'.split()
     options = [f'test_dataloader.dataset.data_root={data}', *options]
     out = ['--out', str(work_dir / 'x.zip'), '--allow-incomplete']
-    return results.main(
-        [*command, str(work_dir), *out, '--cfg-options', *options]
-    )
+    command += [str(work_dir), *out, '--cfg-options', *options]
+    return results.main(command)
 
 
 def test_tool(tmp_path, make_got10k, capsys, monkeypatch):
