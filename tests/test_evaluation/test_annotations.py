@@ -226,41 +226,39 @@ def test_a_whole_video_of_otb(tmp_path):
     assert found['gt_xywh'][[0, -1], 0].tolist() == [15, 363]
 
 
+# what is told of files, or of options
 REFUSALS = [
-    (dict(out__a='1,1,5\n'), r"out/a\.txt: line 1: found '1 1 5'", {}),
+    (r"out/a\.txt: line 1: found '1 1 5'", dict(out__a='1,1,5\n')),
     (
-        dict(out__a='1,1,5,5\n\n1,1,-5,5\n' + ROWS),
         r'a\.txt: line 3: found \[1.0, 1.0, -5.0, 5.0\], expected fini',
-        dict(kit='stark'),
+        dict(out__a='1,1,5,5\n\n1,1,-5,5\n' + ROWS, kit='stark'),
     ),
-    (dict(gt__a=''), r'gt/a\.txt: is empty', {}),
+    (r'gt/a\.txt: is empty', dict(gt__a='')),
     (
-        dict(gt__a='NaN,NaN,NaN,NaN\n' + ROWS),
         r'gt/a\.txt: line 1: .* expected no NaN',
-        dict(kit='stark', benchmark='nfs'),
+        dict(gt__a='NaN,NaN,NaN,NaN\n' + ROWS, kit='stark', benchmark='nfs'),
     ),
-    (dict(out__a='1,1,5,5\n'), 'found 1 rows in the result, exp.* 4', {}),
-    (dict(gt__absent__a='0,1,0'), r'absent/a\.txt: found 3 flags', {}),
-    (dict(gt__absent__a='0,1,0,0,1'), r'absent/a\.txt: found 5 fl', {}),
-    (dict(gt__absent__a='0,x,0,0'), r'absent/a\.txt, line 1: |a\.t', {}),
-    (dict(gt__b=ROWS), r'out/b\.txt: is missing\. Track', {}),
+    ('found 1 rows in the result, exp.* 4', dict(out__a='1,1,5,5\n')),
+    (r'absent/a\.txt: found 3 flags', dict(gt__absent__a='0,1,0')),
+    (r'absent/a\.txt: found 5 fl', dict(gt__absent__a='0,1,0,0,1')),
+    (r'absent/a\.txt, line 1: |a\.t', dict(gt__absent__a='0,x,0,0')),
+    (r'out/b\.txt: is missing\. Track', dict(gt__b=ROWS)),
     (
-        dict(gt__b=ROWS, out__b=ROWS, gt__absent__a='0,0,0,0'),
         r'gt/absent/b\.txt: is missing\. Unpack the flags',
-        {},
+        dict(gt__b=ROWS, out__b=ROWS, gt__absent__a='0,0,0,0'),
     ),
     (
-        dict(gt__a_001=ROWS),
         r"out/a_001\.txt: is a run of 'a', or the result of 'a_001'\. Na",
-        dict(benchmark='custom'),
+        dict(gt__a_001=ROWS, benchmark='custom'),
     ),
-    ({}, "no annotation of 'c' is there", dict(names=['c'])),
+    ("no annotation of 'c' is there", dict(names=['c'])),
 ]
 
 
-@pytest.mark.parametrize('files, message, options', REFUSALS)
-def test_refusals(root, files, message, options):
-    write(root, **files)
+@pytest.mark.parametrize('message, given', REFUSALS)
+def test_refusals(root, message, given):
+    options = {k: v for k, v in given.items() if '__' not in k}
+    write(root, **{k: v for k, v in given.items() if k not in options})
     with pytest.raises(RefusedFile, match=message) as error:
         scores(root, **options)
     assert '\n' not in str(error.value)
