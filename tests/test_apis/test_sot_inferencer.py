@@ -168,17 +168,14 @@ def test_several_targets(inferencer, frames, tmp_path):
 
 
 @pytest.mark.parametrize('batch_size, largest', [(1, 2), (2, 3), (5, 4)])
-def test_many_sources_share_a_batch(
-    inferencer, folder, tmp_path, batch_size, largest
-):
+def test_a_shared_batch(inferencer, folder, tmp_path, batch_size, largest):
     """Sources of different lengths come and go; the model sees all boxes."""
     (tmp_path / 'in').mkdir()
     longer = write_clip(tmp_path / 'longer.mp4')
     video = write_clip(tmp_path / 'in/clip.mp4')
     boxes = [BBOX, [BBOX, [0, 0, 9, 9]], BBOX]
-    results = inferencer(
-        [str(longer), folder, video], boxes, tmp_path, batch_size=batch_size
-    )
+    sources = [str(longer), folder, video]
+    results = inferencer(sources, boxes, tmp_path, batch_size=batch_size)
     assert [r['bboxes'].ndim for r in results] == [2, 3, 2]
     for result, length in zip(results, [LENGTH, 5, LENGTH]):
         first = result['bboxes'].reshape(length, -1, 4)[:, 0]
@@ -246,9 +243,8 @@ def test_as_in_mmtracking(frames):
     model = apis.init_model(Drifter())
     with pytest.raises(RuntimeError, match='has seen no frame 0'):
         apis.inference_sot(model, frames[0], BBOX, 3)
-    found = [
-        apis.inference_sot(model, f, BBOX, i) for i, f in enumerate(frames)
-    ]
+    calls = enumerate(frames)
+    found = [apis.inference_sot(model, f, BBOX, i) for i, f in calls]
     assert found[0]['track_bboxes'].tolist() == [*BBOX, 1]
     assert found[2]['track_bboxes'].tolist() == [14, 10, 34, 26, 0.25]
 

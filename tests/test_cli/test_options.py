@@ -28,9 +28,8 @@ REFUSED = [
 
 @pytest.mark.parametrize('parse, text, expected', REFUSED)
 def test_other_text_is_refused(parse, text, expected):
-    with pytest.raises(
-        argparse.ArgumentTypeError, match=f"'{text}', expected {expected}"
-    ):
+    message = f"'{text}', expected {expected}"
+    with pytest.raises(argparse.ArgumentTypeError, match=message):
         parse(text)
 
 
@@ -39,9 +38,7 @@ def test_numbers_and_images():
     assert parse_image('a/b.png') == 'a/b.png'
 
 
-def test_a_number_is_a_camera_unless_a_folder_has_that_name(
-    tmp_path, monkeypatch
-):
+def test_a_number_is_a_camera_unless_it_is_a_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert parse_source('0') == 0
     assert parse_source('clip.mp4') == 'clip.mp4'

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from processes import python
+from processes import python, run
 from small_models import SIMTRACK
 
 from mmsimtrack.deployment.export import draw_clip, export
@@ -213,13 +213,6 @@ def test_light_distribution_without_torch(model, clip, tmp_path):
         'from mmsimtrack_light.runtime.cli import main; sys.exit(main())'
     )
     args = ['track', source, '--box', box, '--model', tmp_path / 'small']
-    run = subprocess.run(
-        [python, '-c', code, *args],
-        capture_output=True,
-        text=True,
-        env=environ,
-        cwd=tmp_path,
-    )
-    assert run.returncode == 0, run.stderr
-    _, bboxes = read_rows(run.stdout)
+    done = run(python, '-c', code, *args, env=environ, cwd=tmp_path)
+    _, bboxes = read_rows(done.stdout)
     np.testing.assert_allclose(bboxes, expected, atol=1e-3)

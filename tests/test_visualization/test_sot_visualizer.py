@@ -28,9 +28,8 @@ def has_color(image, x, y, color):
 
 
 def test_boxes_are_drawn_inside_of_their_edges(frame):
-    drawn = SOTVisualizer.draw_frame(
-        frame, (20, 30, 61, 71), (100, 10, 120, 40)
-    )
+    boxes = (20, 30, 61, 71), (100, 10, 120, 40)
+    drawn = SOTVisualizer.draw_frame(frame, *boxes)
     # first and last pixel of each box
     assert has_color(drawn, 20, 30, sot_visualizer.PRED_COLOR)
     assert has_color(drawn, 60, 70, sot_visualizer.PRED_COLOR)
@@ -69,9 +68,8 @@ def test_rates(frame, tmp_path, fps, expected):
         for _ in range(5):
             video.write(frame)
     times = describe(tmp_path / 'clip.mp4')['times']
-    np.testing.assert_allclose(
-        times, np.arange(5) / float(expected), atol=1e-5
-    )
+    expected = np.arange(5) / float(expected)
+    np.testing.assert_allclose(times, expected, atol=1e-5)
 
 
 def test_times_may_vary_but_not_stand_still(frame, tmp_path):
@@ -109,9 +107,8 @@ def test_sound_stays_in_step_with_a_part(frame, tmp_path):
             video.write(frame, i / 25)
     with av.open(str(tmp_path / 'out.mp4')) as container:
         stream = container.streams.audio[0]
-        times = [
-            p.pts * stream.time_base for p in container.demux(stream) if p.size
-        ]
+        parts = [p for p in container.demux(stream) if p.size]
+        times = [p.pts * stream.time_base for p in parts]
     assert 0 <= times[0] < 0.03 and 0.3 < times[-1] <= 0.4
 
 
