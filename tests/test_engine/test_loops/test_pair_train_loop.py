@@ -166,9 +166,7 @@ def test_accumulation_equals_a_larger_batch(run):
         torch.testing.assert_close(parts.states[2 * STEPS][key], value)
 
 
-def test_a_lost_loss_stops_and_leaves_the_last_good_state(
-    run, whole, tmp_path
-):
+def test_a_lost_loss_leaves_the_last_good_state(run, whole, tmp_path):
     watch = Watch(spoil=4)
     good = tmp_path / 'spoiled/good_iter_3.pth'
     message = (

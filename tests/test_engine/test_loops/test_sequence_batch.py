@@ -72,10 +72,8 @@ def test_each_sequence_gets_its_own_frames(num_slots):
         name = sequence.sample.name
         assert len(sequence.scores) == len(sequence.seconds) == lengths[name]
         assert sequence.num_failed == lengths[name] - 1
-        np.testing.assert_array_equal(
-            np.stack(sequence.bboxes),
-            [[name, t, 0, 0] for t in range(lengths[name])],
-        )
+        expected = [[name, t, 0, 0] for t in range(lengths[name])]
+        np.testing.assert_array_equal(np.stack(sequence.bboxes), expected)
 
 
 def test_slots_are_refilled_as_soon_as_a_sequence_ends():

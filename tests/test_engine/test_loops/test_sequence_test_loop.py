@@ -23,21 +23,19 @@ def make_runner(work_dir, data_root, **test_cfg):
         torch.save({'state_dict': model.state_dict()}, checkpoint)
     dataset = dict(type='Got10kDataset', split='val', test_mode=True)
     dataset['data_root'] = str(data_root)
+    sampler = dict(type='DefaultSampler', shuffle=False)
+    loader = dict(dataset=dataset, sampler=sampler, batch_size=1)
+    weights = dict(load_from=str(checkpoint))
     return Runner(
         model,
         str(work_dir),
-        test_dataloader=dict(
-            dataset=dataset,
-            sampler=dict(type='DefaultSampler', shuffle=False),
-            batch_size=1,
-            collate_fn=dict(type='pseudo_collate'),
-        ),
+        test_dataloader=dict(loader, collate_fn=dict(type='pseudo_collate')),
         test_evaluator=dict(type='OPEMetric'),
         test_cfg=dict(type='SequenceTestLoop', **test_cfg),
-        load_from=str(checkpoint),
-        cfg=dict(load_from=str(checkpoint)),
+        cfg=weights,
         default_scope='mmsimtrack',
         experiment_name=f'loop_{work_dir.parent.name}_{id(model)}',
+        **weights,
     )
 
 
@@ -93,9 +91,7 @@ NOT_WHOLE = [
 
 
 @pytest.mark.parametrize('file, text', NOT_WHOLE)
-def test_the_same_test_tracks_only_what_is_not_whole(
-    make, work_dir, file, text
-):
+def test_the_same_test_tracks_what_is_not_whole(make, work_dir, file, text):
     resume = True if text else None  # which makes no difference here
     full = make().test()
     (work_dir / file).unlink()
@@ -110,14 +106,9 @@ def test_the_same_test_tracks_only_what_is_not_whole(
 def test_what_tells_tests_apart(tmp_path):
     def describe(load_from='a.pth', data_root='data', **loader):
         dataset = dict(type='X', data_root=str(data_root))
-        cfg = Config(
-            dict(
-                load_from=load_from,
-                model=dict(type='Y'),
-                test_dataloader=dict(dataset=dataset, **loader),
-            )
-        )
-        return describe_test(cfg, amp_dtype=None)
+        cfg = dict(load_from=load_from, model=dict(type='Y'))
+        cfg['test_dataloader'] = dict(dataset=dataset, **loader)
+        return describe_test(Config(cfg), amp_dtype=None)
 
     assert describe() == describe()
     # how it is read does not matter, nor how the path is written
