@@ -207,9 +207,8 @@ def test_visible_and_scored(tmp_path, layout):
 
 
 def test_labels_of_got10k_are_optional(make_got10k, tmp_path):
-    (folder,) = make_got10k(
-        tmp_path, num_sequences=1, num_frames=3, absent=(1,), uncovered=(2,)
-    )
+    options = dict(num_sequences=1, num_frames=3, absent=(1,), uncovered=(2,))
+    (folder,) = make_got10k(tmp_path, **options)
     (folder / 'absence.label').unlink()
     sequence = Got10kDataset(tmp_path, 'train').get_sequence(0)
     assert sequence.visible.tolist() == [True, True, False]
@@ -364,9 +363,8 @@ def test_folders_of_ones_own(tmp_path):
     for path in (tmp_path / 'videos/day').glob('*.txt'):
         shutil.move(path, tmp_path / 'boxes/day')
     (tmp_path / 'part.txt').write_text('day/INF_woman_1\n')
-    dataset = FolderDataset(
-        tmp_path, 'videos/{}', 'boxes/{}.txt', list_file='part.txt'
-    )
+    places = 'videos/{}', 'boxes/{}.txt'
+    dataset = FolderDataset(tmp_path, *places, list_file='part.txt')
     (sequence,) = [dataset.get_sequence(i) for i in range(len(dataset))]
     assert sequence.name == 'day_INF_woman_1'
     assert levels(sequence) == [10 * t for t in range(1, 13)]

@@ -109,14 +109,12 @@ def test_missing_file(read):
 BROKEN = r'bad.jpg is truncated or no image'
 
 
+SCAN, CHUNK = encode('.jpg')[:2000], PNG[: PNG.rindex(b'IDAT') - 4]
 BAD_FILES = [
     (b'', 'bad.jpg is empty, expected an image'),
     *((x, f'{BROKEN} .*identify') for x in (b'<p>404</p>', b'IEND of')),
-    (
-        encode('.jpg')[:2000] + b'\0' * 5000,
-        rf'{BROKEN} \(.*\)\. Unpack or download',
-    ),
-    (PNG[: PNG.rindex(b'IDAT') - 4] + b'\0' * 5000, rf'{BROKEN} \(broken PNG'),
+    (SCAN + b'\0' * 5000, rf'{BROKEN} \(.*\)\. Unpack or download'),
+    (CHUNK + b'\0' * 5000, rf'{BROKEN} \(broken PNG'),
 ]
 
 
@@ -231,9 +229,8 @@ def test_gray_frames_of_16_bits(tmp_path, logged, ending):
     assert f'{tmp_path} holds gray frames of 16 bits' in logged[0]
     cv2.imwrite(str(tmp_path / 'gray.png'), THERMAL.astype(np.uint8))
     expected = THERMAL.astype(np.uint8)[..., None].repeat(3, 2)
-    np.testing.assert_array_equal(
-        read_frame(str(tmp_path / 'gray.png')), expected
-    )
+    found = read_frame(str(tmp_path / 'gray.png'))
+    np.testing.assert_array_equal(found, expected)
     assert len(logged) == 1
 
 

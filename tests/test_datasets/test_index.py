@@ -159,9 +159,8 @@ def test_changes_are_noticed(got10k, tmp_path, parsed, edit):
     edit(root)
     dataset = got10k()
     assert parsed() == ['seq_0', 'seq_1'][-len(dataset) :]
-    assert dataset.get_sequence(-1).bboxes_xywh[1, 0] == (
-        17.5 if edit is edit_text else 17
-    )
+    x = dataset.get_sequence(-1).bboxes_xywh[1, 0]
+    assert x == (17.5 if edit is edit_text else 17)
     (new,) = find_indices()
     assert new != old
     got10k()

@@ -27,12 +27,8 @@ def test_items_of_a_test_dataloader(folders, tmp_path):
     assert item['inputs'].paths[3] == str(folders[1] / '00000004.jpg')
     assert [frame.shape for frame in item['inputs']] == [(48, 64, 3)] * 4
     sample = item['data_samples']
-    assert sample.metainfo == {
-        'sequence': 'seq_1',
-        'index': 1,
-        'img_shape': (48, 64),
-        'num_frames': 4,
-    }
+    expected = dict(sequence='seq_1', index=1, img_shape=(48, 64))
+    assert sample.metainfo == expected | dict(num_frames=4)
     bboxes = [(16 + t, 12 + t, 32 + t, 24 + t) for t in range(4)]
     assert sample.gt_instances.bboxes.tolist() == [list(b) for b in bboxes]
     assert sample.gt_instances.bboxes.dtype == torch.float64

@@ -72,9 +72,8 @@ def test_color_by_hand(image):
     pixel = np.uint8([[[100, 50, 200]]])
     bright = effects.color(pixel, gain=1.2, offset=-10)
     assert bright.tolist() == [[[110, 50, 230]]]
-    assert effects.color(pixel, tint=(2, 1, 0.5)).tolist() == [
-        [[200, 50, 100]]
-    ]
+    tinted = effects.color(pixel, tint=(2, 1, 0.5))
+    assert tinted.tolist() == [[[200, 50, 100]]]
     luma = round(0.299 * 100 + 0.587 * 50 + 0.114 * 200)
     assert effects.color(pixel, saturation=0).tolist() == [[[luma] * 3]]
     assert effects.color(pixel, gain=9).tolist() == [[[255] * 3]]
