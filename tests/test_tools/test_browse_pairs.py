@@ -53,9 +53,7 @@ def test_draws_what_the_paper_trains_on(
     assert f'Drew 8 pairs to {out}' in capsys.readouterr().out
 
 
-def test_chosen_pairs_in_files_of_their_own(
-    run_tool, texts, tmp_path, make_data_for
-):
+def test_chosen_pairs_in_own_files(run_tool, texts, tmp_path, make_data_for):
     config = write_config(tmp_path, make_data_for)
     folder = tmp_path / 'pictures'
     options = ('--num', 2, '--first-key', 7, '--show-dir', folder)

@@ -70,9 +70,8 @@ def test_sequences_that_are_not_there_are_one_line_each(run, tmp_path):
     code, lines = run(*options(cfg))
     assert code == 1
     assert lines[-1] == '  1120 sequences, 16 frames, 1118 problems'
-    assert lines[1].startswith(
-        f'{tmp_path}/airplane/airplane-12/img is missing. Expected a folder'
-    )
+    path = f'{tmp_path}/airplane/airplane-12/img'
+    assert lines[1].startswith(f'{path} is missing. Expected a folder')
 
 
 def test_numbers_that_do_not_agree(run, tmp_path):
@@ -81,12 +80,8 @@ def test_numbers_that_do_not_agree(run, tmp_path):
     path.write_text('1,2,3,4\n' * 6)
     _, lines = run(*options(cfg))
     labels = '.label has 8 values, but the annotation beside it has 6'
-    messages = (
-        f'absence{labels}',
-        f'cover{labels}',
-        'seq_1 holds 8 frames, but',
-    )
-    for message, line in zip(messages, lines[1:4]):
+    texts = f'absence{labels}', f'cover{labels}', 'seq_1 holds 8 frames, but'
+    for message, line in zip(texts, lines[1:4]):
         assert message in line
     assert lines[4] == '  2 sequences, 16 frames, 3 problems'
     assert lines[5] == (

@@ -30,11 +30,8 @@ IOUS = np.arange(21) * 0.05
 
 def contents(folder):
     """Bytes of every file below a folder, by relative path."""
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes()
-        for path in sorted(folder.rglob('*'))
-        if path.is_file()
-    }
+    files = [path for path in sorted(folder.rglob('*')) if path.is_file()]
+    return {str(p.relative_to(folder)): p.read_bytes() for p in files}
 
 
 @pytest.fixture(scope='module')
@@ -72,18 +69,14 @@ def test_same_seed_same_bytes_for_any_number_of_jobs(generated, tmp_path):
     assert contents(again) == contents(generated)
 
 
-def test_sequences_follow_from_seed_split_and_number_alone(
-    generated, tmp_path
-):
+def test_sequences_follow_from_seed_split_and_number(generated, tmp_path):
     tool.main([str(tmp_path / 'other'), *SMALL, '--seed', '1'])
     tool.main([str(tmp_path / 'fewer'), *SMALL, '--num-train', '2'])
     names = ['train/Synthetic_Train_00000', 'val/Synthetic_Val_00000']
     names = [f'{names[0]}1', f'{names[0]}2', f'{names[1]}1']
-    boxes = {
-        (folder / name / 'groundtruth.txt').read_text()
-        for folder in (generated, tmp_path / 'other')
-        for name in names
-    }
+    folders = generated, tmp_path / 'other'
+    files = [f / name / 'groundtruth.txt' for f in folders for name in names]
+    boxes = {file.read_text() for file in files}
     assert len(boxes) == 6
     same = [contents(f / names[1]) for f in (generated, tmp_path / 'fewer')]
     assert same[0] == same[1]
@@ -174,9 +167,7 @@ def test_the_data_stay_hard(scenes):
 # Resuming
 
 
-def test_a_second_run_reuses_and_a_killed_one_is_continued(
-    generated, tmp_path, capsys
-):
+def test_a_second_run_reuses_or_continues(generated, tmp_path, capsys):
     folder = tmp_path / 'out'
     shutil.copytree(generated, folder)
     before = {p: p.stat().st_mtime_ns for p in folder.rglob('*.jpg')}
@@ -296,10 +287,8 @@ def test_photo_and_coco_modes_write_sequences(photos, tmp_path):
 
 def test_splits_share_no_photo(photos):
     for coco in (None, photos / 'ann.json'):
-        train, val = (
-            PhotoTextures(photos, coco, held_out, seed=0)
-            for held_out in (False, True)
-        )
+        given = photos, coco
+        train, val = (PhotoTextures(*given, x, 0) for x in (False, True))
         assert len(train.paths) == 7 and len(val.paths) == 1
         assert not set(train.paths) & set(val.paths)
     names = list(range(40))
@@ -370,13 +359,13 @@ def test_wrong_coco_files_are_named(photos, tmp_path, change, error, message):
     assert not out.exists()
 
 
-@pytest.mark.parametrize(
-    'shape, message',
-    [
-        ((90, 120, 3), 'none of the 2 segments .* usable'),
-        ((60, 100, 3), 'has 100 x 60 px, but a segment'),
-    ],
-)
+UNUSABLE = [
+    ((90, 120, 3), 'none of the 2 segments .* usable'),
+    ((60, 100, 3), 'has 100 x 60 px, but a segment'),
+]
+
+
+@pytest.mark.parametrize('shape, message', UNUSABLE)
 def test_unusable_segments_are_named(photos, tmp_path, shape, message):
     path = edited(
         photos, tmp_path, lambda c: c.update(annotations=c['annotations'][:3])

@@ -47,11 +47,8 @@ def test_legends_show_the_scores(tmp_path, drawn):
 
 def test_servers_have_scores_of_their_own(tmp_path, drawn):
     """GOT-10k has one plot, in per cent; TrackingNet shows areas."""
-    areas = {
-        'success_auc': 80.0,
-        'precision_auc_0_50px': 70.0,
-        'norm_precision_auc_0_0_5': 60.0,
-    }
+    areas = dict(success_auc=80.0, precision_auc_0_50px=70.0)
+    areas['norm_precision_auc_0_0_5'] = 60.0
     for changes, expected in (
         (dict(overall={'ao': 0.686}, kinds=['success']), [68.6]),
         (dict(overall={'coverage': 99.0, **areas}), [80, 70, 60]),

@@ -18,9 +18,8 @@ def tracked(tmp_path):
     work_dir = tmp_path / 'work'
     (work_dir / 'results').mkdir(parents=True)
     for name in ('good', 'bad one'):
-        boxes = np.loadtxt(
-            tmp_path / f'data/{name}/groundtruth.txt', delimiter=','
-        )
+        path = tmp_path / f'data/{name}/groundtruth.txt'
+        boxes = np.loadtxt(path, delimiter=',')
         if name == 'bad one':
             boxes[2:] = (0, 0, 2, 2)
         np.savetxt(work_dir / f'results/{name}.txt', boxes, '%g', ',')
@@ -81,9 +80,8 @@ def first_boxes(work_dir):
     """A test set whose server alone knows the other boxes."""
     root = work_dir.parent
     make_got10k(root / 'server', 'test', num_sequences=1, num_frames=4)
-    dataset = dict(
-        type='Got10kDataset', data_root=f'{root}/server', split='test'
-    )
+    dataset = dict(type='Got10kDataset', split='test')
+    dataset['data_root'] = f'{root}/server'
     text = f'test_dataloader = dict(dataset={dataset})'
     (root / 'config.py').write_text(text)
     (work_dir / 'results/seq_0.txt').write_text('1,2,3,4\n' * 4)
