@@ -10,6 +10,12 @@ from mmsimtrack.structures import SOTDataSample
 
 DEMO = Path(__file__).parents[1] / 'configs/demo/sim_tiny_generated.py'
 
+LOSSES = dict(
+    loss_iou=dict(type='mmdet.GIoULoss', loss_weight=2.0),
+    loss_bbox=dict(type='mmdet.L1Loss', loss_weight=5.0),
+)
+ARCH = dict(embed_dims=16, num_layers=2, num_heads=2, feedforward_channels=32)
+VIT = dict(type='JointViT', arch=ARCH, patch_size=16, img_size=64)
 SIMTRACK = dict(
     type='SimTrack',
     exemplar=dict(size=32, factor=2),
@@ -18,21 +24,8 @@ SIMTRACK = dict(
     data_preprocessor=dict(
         type='SOTDataPreprocessor', mean=[128] * 3, std=[64] * 3
     ),
-    backbone=dict(
-        type='JointViT',
-        arch=dict(
-            embed_dims=16, num_layers=2, num_heads=2, feedforward_channels=32
-        ),
-        patch_size=16,
-        img_size=64,
-        tokenizer=dict(foveal_size=16),
-    ),
-    head=dict(
-        type='CornerHead',
-        channels=16,
-        loss_iou=dict(type='mmdet.GIoULoss', loss_weight=2.0),
-        loss_bbox=dict(type='mmdet.L1Loss', loss_weight=5.0),
-    ),
+    backbone=dict(VIT, tokenizer=dict(foveal_size=16)),
+    head=dict(type='CornerHead', channels=16, **LOSSES),
 )
 
 

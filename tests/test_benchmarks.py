@@ -39,13 +39,16 @@ def test_the_shipped_list_has_as_many_names(name):
             assert len(names) == BENCHMARKS[name].num_sequences
 
 
+CHANGES = """
+test_dataloader = dict(dataset=dict(name='uav123'))
+test_evaluator = dict(benchmark='uav123')
+"""
+
+
 def test_two_lines_make_a_config(tmp_path):
     path = tmp_path / 'sim_b16_uav123.py'
-    path.write_text(
-        f"_base_ = '{CONFIGS}/simtrack/sim_b16_lasot.py'\n"
-        "test_dataloader = dict(dataset=dict(name='uav123'))\n"
-        "test_evaluator = dict(benchmark='uav123')\n"
-    )
+    base = f"_base_ = '{CONFIGS}/simtrack/sim_b16_lasot.py'\n"
+    path.write_text(base + CHANGES)
     cfg, expected = load(path), load('simtrack/sim_b16_lasot.py')
     use_benchmark(expected, 'uav123')
     del expected.test_evaluator['profile']
@@ -59,9 +62,7 @@ def test_unknown_benchmark():
 
 
 @pytest.mark.parametrize('name', BENCHMARKS)
-def test_a_test_and_a_score_give_the_same_numbers(
-    name, tmp_path, make_data_for
-):
+def test_a_test_and_a_score_agree(name, tmp_path, make_data_for):
     """Of the same result files; the last target is absent."""
     cfg = load('simtrack/sim_b16_lasot.py')
     use_benchmark(cfg, name)
@@ -98,13 +99,8 @@ def test_a_test_and_a_score_give_the_same_numbers(
     # as score_results.py
     (tmp_path / 'names.txt').write_text(sequence.name)
     out = tmp_path / 'scores.json'
-    options = {
-        'gt': test_set.data_root,
-        'results': results,
-        'benchmark': name,
-        'sequences': tmp_path / 'names.txt',
-        'out': out,
-    }
+    options = dict(gt=test_set.data_root, results=results, benchmark=name)
+    options |= dict(sequences=tmp_path / 'names.txt', out=out)
     command = [str(x) for k, v in options.items() for x in (f'--{k}', v)]
     assert score_results.main(command) == 0
     found = json.loads(out.read_text())
@@ -113,8 +109,6 @@ def test_a_test_and_a_score_give_the_same_numbers(
             for key in ('ao', 'sr_0_5', 'sr_0_75'):
                 del scores[key]
     assert found == expected
-    curves = [
-        path.with_name(f'{path.stem}_curves.csv').read_text()
-        for path in (out, tmp_path / 'work/metrics.json')
-    ]
-    assert curves[0] == curves[1]
+    files = out, tmp_path / 'work/metrics.json'
+    files = [path.with_name(f'{path.stem}_curves.csv') for path in files]
+    assert files[0].read_text() == files[1].read_text()

@@ -23,9 +23,8 @@ def test_ops_import_and_refuse_to_work():
         lambda: ops.roi_pool(1),
         lambda: types.new_class('Child', (RoIAlign,)),
     ):
-        with pytest.raises(
-            ImportError, match=r'mmcv\.ops\.\S+ is a compiled op.* install an'
-        ):
+        message = r'mmcv\.ops\.\S+ is a compiled op.* install an'
+        with pytest.raises(ImportError, match=message):
             use()
 
 

@@ -43,9 +43,8 @@ def shrink_backbone(backbone):
     as it is.
     """
     parts = [backbone, *(v for v in backbone.values() if isinstance(v, dict))]
-    parts += [
-        part.arch for part in parts if isinstance(part.get('arch'), dict)
-    ]
+    archs = [part.get('arch') for part in parts]
+    parts += [arch for arch in archs if isinstance(arch, dict)]
     for part in parts:
         for key, small in SMALL.items():
             if isinstance(part.get(key), int):
@@ -114,16 +113,16 @@ def rates_by_name(model, wrapper):
     }
 
 
-@pytest.mark.parametrize(
-    'name',
-    [
-        'simtrack/sim_pvt-m_lasot.py',
-        'simtrack/sim_swin-b_lasot.py',
-        'stark/stark-s_r50_lasot.py',
-        'stark/stark-sv_b16_lasot.py',
-        'ostrack/ostrack_b256_got10k.py',
-    ],
-)
+KINDS = [
+    'simtrack/sim_pvt-m_lasot.py',
+    'simtrack/sim_swin-b_lasot.py',
+    'stark/stark-s_r50_lasot.py',
+    'stark/stark-sv_b16_lasot.py',
+    'ostrack/ostrack_b256_got10k.py',
+]
+
+
+@pytest.mark.parametrize('name', KINDS)
 def test_crops_are_whole_cells(name):
     cfg = load(name)
     shrink_backbone(cfg.model.backbone)
@@ -144,11 +143,8 @@ def test_trains_a_step_and_tracks_a_sequence(name, tmp_path, make_data_for):
     runner.train()
     assert runner.iter == 1
     assert all(p.isfinite().all() for p in runner.model.parameters())
-    changed = [
-        key
-        for key, parameter in runner.model.named_parameters()
-        if not torch.equal(parameter, before[key])
-    ]
+    parameters = runner.model.named_parameters()
+    changed = [k for k, p in parameters if not torch.equal(p, before[k])]
     assert any(key.startswith('backbone') for key in changed)
     assert any(key.startswith('head') for key in changed)
     runner.test()
@@ -170,9 +166,7 @@ def test_trains_a_step_and_tracks_a_sequence(name, tmp_path, make_data_for):
         ('l14', (84, 1.5), (224, 4), 3.5, 42, 24, 14),
     ],
 )
-def test_numbers_of_the_paper(
-    name, exemplar, search, center, foveal, layers, patch
-):
+def test_paper_numbers(name, exemplar, search, center, foveal, layers, patch):
     """Sec. 4.1 and the supplement; jitter as in STARK-S."""
     cfg = Config.fromfile(CONFIGS / f'simtrack/sim_{name}_lasot.py')
     backbone, loader = cfg.model.backbone, cfg.train_dataloader
@@ -191,9 +185,8 @@ def test_numbers_of_the_paper(
     assert cfg.train_cfg.max_epochs == 500
     assert cfg.param_scheduler.milestones == [400]
     assert cfg.param_scheduler.gamma == 0.1
-    assert cfg.optim_wrapper.optimizer == dict(
-        type='AdamW', lr=1e-4, weight_decay=1e-4
-    )
+    optimizer = dict(type='AdamW', lr=1e-4, weight_decay=1e-4)
+    assert cfg.optim_wrapper.optimizer == optimizer
     assert cfg.optim_wrapper.clip_grad == dict(max_norm=0.1)
     assert cfg.model.head.loss_iou.loss_weight == 2
     assert cfg.model.head.loss_bbox.loss_weight == 5
@@ -208,34 +201,27 @@ def test_table_11_changes_the_search_size_only(size):
     assert cfg.to_dict() == plain.to_dict()
 
 
-@pytest.mark.parametrize(
-    ('name', 'views', 'jitter', 'epochs', 'warmup'),
-    [
-        ('b256_lasot', (128, 256, 4), (3, 0.25), 300, 80),
-        ('b256_got10k', (128, 256, 4), (3, 0.25), 100, 50),
-        ('b384_lasot', (192, 384, 5), (4.5, 0.5), 300, 80),
-        ('b384_got10k', (192, 384, 5), (4.5, 0.5), 100, 50),
-    ],
-)
-def test_ostrack_has_the_published_numbers(
-    name, views, jitter, epochs, warmup
-):
+OSTRACKS = [
+    ('b256_lasot', (128, 256, 4), (3, 0.25), 300, 80),
+    ('b256_got10k', (128, 256, 4), (3, 0.25), 100, 50),
+    ('b384_lasot', (192, 384, 5), (4.5, 0.5), 300, 80),
+    ('b384_got10k', (192, 384, 5), (4.5, 0.5), 100, 50),
+]
+
+
+@pytest.mark.parametrize('name, views, jitter, epochs, warmup', OSTRACKS)
+def test_ostrack_has_published_numbers(name, views, jitter, epochs, warmup):
     cfg = load(f'ostrack/ostrack_{name}.py')
     exemplar, search, factor = views
     assert cfg.model.exemplar == dict(size=exemplar, factor=2)
     assert cfg.model.search == dict(size=search, factor=factor)
-    assert cfg.model.train_cfg.jitter == dict(
-        center=jitter[0], scale=jitter[1]
-    )
+    center, scale = jitter
+    assert cfg.model.train_cfg.jitter == dict(center=center, scale=scale)
     assert cfg.model.test_cfg == dict(window='hann')
     assert cfg.model.backbone.drop_path_rate == 0.1
-    assert cfg.model.backbone.elimination == dict(
-        blocks=(3, 6, 9),
-        keep_ratio=0.7,
-        template_tokens='center',
-        start_epoch=20,
-        warmup_epochs=warmup,
-    )
+    options = dict(blocks=(3, 6, 9), keep_ratio=0.7, warmup_epochs=warmup)
+    options |= dict(template_tokens='center', start_epoch=20)
+    assert cfg.model.backbone.elimination == options
     head = cfg.model.head
     losses = [head.loss_iou, head.loss_bbox, head.loss_score]
     assert [loss.loss_weight for loss in losses] == [2, 5, 1]
@@ -302,24 +288,19 @@ def test_the_documents_follow_the_demo_config():
 def rows_of_the_zoo():
     root = CONFIGS.parent
     index = yaml.safe_load((root / 'model-index.yml').read_text())
-    return [
-        model
-        for path in index['Import']
-        for model in yaml.safe_load((root / path).read_text())['Models']
-    ]
+    paths = [root / path for path in index['Import']]
+    files = [yaml.safe_load(path.read_text()) for path in paths]
+    return [row for file in files for row in file['Models']]
 
 
 def test_every_config_has_its_row_in_a_metafile():
     rows = rows_of_the_zoo()
-    assert sorted(row['Config'] for row in rows) == [
-        f'configs/{name}' for name in ALL
-    ]
+    configs = sorted(row['Config'] for row in rows)
+    assert configs == [f'configs/{name}' for name in ALL]
     assert len({row['Name'] for row in rows}) == len(rows)
     # the only weights are those in the package; other results are the paper's
-    assert [row['Name'] for row in rows if 'Weights' in row] == [
-        'sim_s16-6l_real',
-        'sim_t16_real',
-    ]
+    shipped = [row['Name'] for row in rows if 'Weights' in row]
+    assert shipped == ['sim_s16-6l_real', 'sim_t16_real']
     for row in rows:
         for result in row.get('Results', []):
             source = '(measured)' if 'Weights' in row else '(paper)'

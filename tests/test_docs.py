@@ -1,14 +1,13 @@
 """Links, commands and examples of the documents hold."""
 
 import re
-from pathlib import Path
 
 import pytest
 from clips import write_clip
+from processes import ROOT
 
 from mmsimtrack.cli.main import command
 
-ROOT = Path(__file__).parents[1]
 PATTERNS = ('*.md', 'docs/en/*.md', 'configs/**/*.md')
 DOCUMENTS = sorted(path for name in PATTERNS for path in ROOT.glob(name))
 CODE = re.compile(r'^ *(```).*?^ *\1 *$|`[^`\n]+`', re.M | re.S)

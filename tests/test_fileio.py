@@ -8,15 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mmsimtrack import fileio
 from mmsimtrack.datasets.layouts.nfs import read_nfs_xywh
-from mmsimtrack.fileio import (
-    lock_folder,
-    read_bboxes_xywh,
-    read_flags,
-    read_names,
-    replace_atomically,
-    write_bboxes_xywh,
-)
 
 DATA = Path(__file__).parent / 'data' / 'eval'
 DIALECTS = sorted((DATA / 'formats').glob('*.txt'))
@@ -35,21 +28,24 @@ def write(tmp_path):
 @pytest.mark.parametrize('path', DIALECTS, ids=lambda path: path.stem)
 def test_every_dialect_reads_the_same(path):
     expected = json.loads((DATA / 'formats' / 'expected.json').read_text())
-    bboxes = read_bboxes_xywh(path)
+    bboxes = fileio.read_bboxes_xywh(path)
     assert bboxes.dtype == np.float64
-    np.testing.assert_array_equal(
-        bboxes, np.array(expected['boxes'], dtype=np.float64)
-    )
+    expected = np.array(expected['boxes'], dtype=np.float64)
+    np.testing.assert_array_equal(bboxes, expected)
     assert len(DIALECTS) == 14
 
 
-@pytest.mark.parametrize('read', [read_bboxes_xywh, read_flags, read_names])
+@pytest.mark.parametrize(
+    'read', [fileio.read_bboxes_xywh, fileio.read_flags, fileio.read_names]
+)
 def test_missing_and_empty_files(write, tmp_path, read):
-    expected = 'a list of seq' if read is read_names else 'a text file with o'
+    expected = (
+        'a list of seq' if read is fileio.read_names else 'a text file with o'
+    )
     message = rf'none\.txt is missing\. Expected {expected}'
     with pytest.raises(FileNotFoundError, match=message):
         read(tmp_path / 'none.txt')
-    if read is read_names:
+    if read is fileio.read_names:
         assert read(write(b' \n\n')) == []
         return
     with pytest.raises(ValueError, match=r'boxes\.txt is empty'):
@@ -61,10 +57,10 @@ def test_missing_and_empty_files(write, tmp_path, read):
     [b'0\n8\n1\n', b'0,8,1', b'0,8,1\r\n', b'0 8 1\n', b'0.0\n8.0\n1.0\n\n'],
 )
 def test_flags_in_lines_or_in_one_line(write, content):
-    flags = read_flags(write(content))
+    flags = fileio.read_flags(write(content))
     assert flags.dtype == np.int64
     assert flags.tolist() == [0, 8, 1]
-    assert read_flags(write(b'1\n')).tolist() == [1]
+    assert fileio.read_flags(write(b'1\n')).tolist() == [1]
 
 
 @pytest.mark.parametrize('encoding', ['utf-8', 'utf-8-sig', 'utf-16'])
@@ -72,38 +68,38 @@ def test_marks_of_encodings(tmp_path, encoding):
     """As PowerShell and editors of Windows write them."""
     path = tmp_path / 'file.txt'
     path.write_text('1\t2,3 4\r\n', encoding=encoding)  # one row
-    assert read_bboxes_xywh(path).tolist() == [[1, 2, 3, 4]]
+    assert fileio.read_bboxes_xywh(path).tolist() == [[1, 2, 3, 4]]
     path.write_text('0\n1\n', encoding=encoding)
-    assert read_flags(path).tolist() == [0, 1]
+    assert fileio.read_flags(path).tolist() == [0, 1]
     path.write_text('\nAir Hockey-1\t\n día\r\n', encoding=encoding)
-    assert read_names(path) == ['Air Hockey-1', 'día']
+    assert fileio.read_names(path) == ['Air Hockey-1', 'día']
 
 
 BOX, FLAG = 'four numbers x, y, w, h', 'one integer'
 
 
-@pytest.mark.parametrize(
-    'content, line, found, expected',
-    [
-        (b'1,2,3,4\n1,2,3\n', 2, '1 2 3', BOX),
-        (b'1,2,3,4\n\n1,2,3,4,5\n', 3, '1 2 3 4 5', BOX),
-        (b'1,2,3\n1,2,3\n', 1, '1 2 3', BOX),
-        (b'1,2,3,4\r\n1,,3,4\r\n', 2, '1  3 4', BOX),
-        (b'x,y,w,h\n1,2,3,4\n', 1, 'x y w h', BOX),
-        (b'1,2,3,4\n1,inf,3,4\n', 2, '1 inf 3 4', BOX),
-        (b'1,2,3,4\n1,2,\xff,4\n', 2, '1 2 \ufffd 4', BOX),
-        (b'1,2,3,4\n1,2,1_0,4\n', 2, '1 2 1_0 4', BOX),
-        (b'# comment\n1,2,3,4\n', 1, '# comment', BOX),
-        (b'0\n1\nyes\n', 3, 'yes', FLAG),
-        (b'0\n0.5\n', 2, '0.5', FLAG),
-        (b'0,1,nan', 3, 'nan', FLAG),
-        (b'0\ninf\n', 2, 'inf', FLAG),
-        (b'0,1\n1,0\n', 1, '0 1', FLAG),
-        (b'0\n1,0\n', 2, '1 0', FLAG),
-    ],
-)
+BAD_ROWS = [
+    (b'1,2,3,4\n1,2,3\n', 2, '1 2 3', BOX),
+    (b'1,2,3,4\n\n1,2,3,4,5\n', 3, '1 2 3 4 5', BOX),
+    (b'1,2,3\n1,2,3\n', 1, '1 2 3', BOX),
+    (b'1,2,3,4\r\n1,,3,4\r\n', 2, '1  3 4', BOX),
+    (b'x,y,w,h\n1,2,3,4\n', 1, 'x y w h', BOX),
+    (b'1,2,3,4\n1,inf,3,4\n', 2, '1 inf 3 4', BOX),
+    (b'1,2,3,4\n1,2,\xff,4\n', 2, '1 2 \ufffd 4', BOX),
+    (b'1,2,3,4\n1,2,1_0,4\n', 2, '1 2 1_0 4', BOX),
+    (b'# comment\n1,2,3,4\n', 1, '# comment', BOX),
+    (b'0\n1\nyes\n', 3, 'yes', FLAG),
+    (b'0\n0.5\n', 2, '0.5', FLAG),
+    (b'0,1,nan', 3, 'nan', FLAG),
+    (b'0\ninf\n', 2, 'inf', FLAG),
+    (b'0,1\n1,0\n', 1, '0 1', FLAG),
+    (b'0\n1,0\n', 2, '1 0', FLAG),
+]
+
+
+@pytest.mark.parametrize('content, line, found, expected', BAD_ROWS)
 def test_bad_rows_name_file_and_line(write, content, line, found, expected):
-    read = read_bboxes_xywh if expected is BOX else read_flags
+    read = fileio.read_bboxes_xywh if expected is BOX else fileio.read_flags
     place = 'line' if expected is BOX else '(line|value)'
     message = rf"boxes\.txt, {place} {line}: found '{found}', expected "
     with pytest.raises(ValueError, match=message + expected):
@@ -121,18 +117,17 @@ def test_nfs_has_every_eighth_line(write):
 
 def test_write_and_read_again(tmp_path):
     path = tmp_path / 'result.txt'
-    with pytest.raises(
-        ValueError, match=r'found boxes of shape \(4,\), expected \(T, 4\)'
-    ):
-        write_bboxes_xywh(path, [1, 2, 3, 4])
+    message = r'found boxes of shape \(4,\), expected \(T, 4\)'
+    with pytest.raises(ValueError, match=message):
+        fileio.write_bboxes_xywh(path, [1, 2, 3, 4])
     assert not os.listdir(tmp_path)
-    write_bboxes_xywh(path, [[1, 2, 3, 4], [0.12345, -5.5, 1e3, 1e-9]])
+    fileio.write_bboxes_xywh(path, [[1, 2, 3, 4], [0.12345, -5.5, 1e3, 1e-9]])
     text = '1.0000,2.0000,3.0000,4.0000\n0.1235,-5.5000,1000.0000,0.0000\n'
     assert path.read_text() == text
-    assert read_bboxes_xywh(path)[1].tolist() == [0.1235, -5.5, 1000, 0]
+    assert fileio.read_bboxes_xywh(path)[1].tolist() == [0.1235, -5.5, 1000, 0]
     # an interrupted write keeps the old file
     with pytest.raises(KeyboardInterrupt):  # noqa: SIM117
-        with replace_atomically(path) as temporary:
+        with fileio.replace_atomically(path) as temporary:
             temporary.write_text('ne')
             raise KeyboardInterrupt
     assert path.read_text() == text
@@ -154,11 +149,11 @@ def test_a_folder_is_locked_until_its_process_ends(tmp_path):
         assert holder.stdout.readline() == b'locked\n'
         message = rf'work is in use by process {holder.pid} on .*\. Wait unt'
         with pytest.raises(RuntimeError, match=message):
-            with lock_folder(tmp_path / 'work'):
+            with fileio.lock_folder(tmp_path / 'work'):
                 pass
         holder.kill()
     for _ in range(2):
-        with lock_folder(tmp_path / 'work'):
+        with fileio.lock_folder(tmp_path / 'work'):
             assert str(os.getpid()) in (tmp_path / 'work/.lock').read_text()
 
 
@@ -177,7 +172,7 @@ def test_what_a_killed_process_left_is_swept_up(tmp_path, name):
     ]
     for path in (left, *others):
         path.touch()
-    with replace_atomically(tmp_path / name) as temporary:
+    with fileio.replace_atomically(tmp_path / name) as temporary:
         temporary.write_text('new')
     assert not left.exists() and all(path.exists() for path in others)
     assert (tmp_path / name).read_text() == 'new'
@@ -187,7 +182,7 @@ def test_no_link_is_followed_where_a_file_is_written(tmp_path):
     (tmp_path / 'victim').write_text('mine')
     own = tmp_path / f'.a.{os.getpid()}-{socket.gethostname()}.txt'
     own.symlink_to(tmp_path / 'victim')
-    with replace_atomically(tmp_path / 'a.txt') as temporary:
+    with fileio.replace_atomically(tmp_path / 'a.txt') as temporary:
         assert temporary == own and not own.is_symlink()
         temporary.write_text('new')
     assert (tmp_path / 'victim').read_text() == 'mine'

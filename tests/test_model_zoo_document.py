@@ -18,13 +18,8 @@ def test_every_row_says_where_weights_come_from(name):
     download = row.get('Download', 'none')
     if download == 'none':
         return
-    assert download.keys() - {'SHA256'} == {
-        'Address',
-        'File',
-        'Size',
-        'License',
-        'Converter',
-    }
+    keys = {'Address', 'File', 'Size', 'License', 'Converter'}
+    assert download.keys() - {'SHA256'} == keys
     assert download['Address'].startswith('https://')
     assert (ROOT / download['Converter']).is_file()
     line = f'- **{name}**: Download {download["File"]} by hand from '

@@ -213,14 +213,9 @@ COCO['instances_train2017.json'] |= {
     f'no {part}': lambda content, part=part: content.pop(part)
     for part in PARTS
 }
-COCO |= {
-    f'of the `{part}` have the id': {
-        f'{part} twice': lambda content, part=part: content[part].append(
-            content[part][0]
-        )
-    }
-    for part in PARTS
-}
+for part in PARTS:
+    repeat = partial(lambda p, content: content[p].append(content[p][0]), part)
+    COCO[f'of the `{part}` have the id'] = {f'{part} twice': repeat}
 OUTLINES = [[[1, 2, 3]], 7, dict(counts='xyz', size=[4, 4])]
 OUTLINES += [dict(counts=[1], size=[n, 9]) for n in (-1, 10**6, 'x', 1e9)]
 OUTLINES += [dict(counts=[-5, 21], size=[4, 4]), dict(size=[4, 4])]
@@ -351,34 +346,28 @@ def archives():
 VIDEOS = 'empty', 'cut in the header', 'page', 'zeros', 'text of numbers'
 
 
-def tracked(folder, *args, box='0,20,16,24'):
-    """Arguments of a run with a tracker that needs no network."""
-    os.environ.pop('DISPLAY', None)
-    sot_inferencer.init_model = lambda *_, **__: Drifter()  # restored
-    if not Path('clip.mp4').exists():
-        clips.write_clip(folder / 'clip.mp4')
-    return ['track', *args, f'--box={box}']
+def tracked(*args, box='0,20,16,24'):
+    """A function that prepares a run with a tracker without a network."""
+
+    def make(folder):
+        os.environ.pop('DISPLAY', None)
+        sot_inferencer.init_model = lambda *_, **__: Drifter()  # restored
+        if not Path('clip.mp4').exists():
+            clips.write_clip(folder / 'clip.mp4')
+        return ['track', *args, f'--box={box}']
+
+    return make
 
 
 def videos():
     for box in INPUTS['boxes']:
-
-        def make(folder, box=box):
-            return tracked(folder, 'clip.mp4', box=box)
-
+        make = tracked('clip.mp4', box=box)
         yield Case(f'--box {box!r}', make, 2, ('box|expected',), _no_results)
     for option in INPUTS['track']:
-
-        def make(folder, option=option):
-            name, _, value = option.partition(' ')
-            return tracked(folder, 'clip.mp4', f'{name}={value}')
-
-        name = option.split()[0]
+        name, _, value = option.partition(' ')
+        make = tracked('clip.mp4', f'{name}={value}')
         yield Case(f'track {option}', make, 2, (), _no_results)
-
-    def make_late(folder):
-        return tracked(folder, 'clip.mp4', '--box-at=99:1,2,3,4')
-
+    make_late = tracked('clip.mp4', '--box-at=99:1,2,3,4')
     yield Case('a box after the end', make_late, 1, ('before frame 99',))
     for ending in ('mp4', 'avi', 'mkv', 'gif', 'webp'):
         for name in VIDEOS:
@@ -387,7 +376,7 @@ def videos():
                 clips.write_clip(folder / 'clip.mp4')
                 data = change((folder / 'clip.mp4').read_bytes())
                 (folder / f'bad.{ending}').write_bytes(data)
-                return tracked(folder, f'bad.{ending}')
+                return tracked(f'bad.{ending}')(folder)
 
             says = (rf'bad\.{ending}',)
             yield Case(f'{ending}: {name}', make, 2, says, _no_results)
@@ -397,15 +386,11 @@ def videos():
             path = clips.write_clip(folder / 'clip.mkv')
             data = path.read_bytes()
             path.write_bytes(data[: int(share * len(data))])
-            return tracked(folder, 'clip.mkv')
+            return tracked('clip.mkv')(folder)
 
         yield Case(f'video cut at {share}', make, 0, ('of 24 frames',))
     for name in ('no.mp4', 'none/*.jpg', '%d.png', '77', '', '/dev/null'):
-
-        def make(folder, name=name):
-            return tracked(folder, name)
-
-        yield Case(f'source {name!r}', make, 2, (), _no_results)
+        yield Case(f'source {name!r}', tracked(name), 2, (), _no_results)
 
 
 def _no_results(folder, _):

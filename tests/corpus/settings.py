@@ -129,11 +129,8 @@ def _in_use(command, folder):
 def _data_in(name, folder):
     for split in ('train', 'val'):
         layouts.make_got10k(folder / name, split, num_frames=3)
-    places = (
-        'train_dataloader.dataset.datasets.0.data_root',
-        'test_dataloader.dataset.data_root',
-    )
-    options = [f'{place}={name}' for place in places]
+    places = 'train_dataloader.dataset.datasets.0', 'test_dataloader.dataset'
+    options = [f'{place}.data_root={name}' for place in places]
     return ['check', DEMO, '--cfg-options', *options]
 
 
@@ -161,14 +158,8 @@ def configs():
         make = partial(lambda name, _: train(name), name)
         yield Case(f'config {name!r}', make, 2, (), _nothing)
     for command in ('test', 'check', 'train'):
-        make = partial(
-            lambda command, _: [
-                command,
-                'no.py',
-                *['x'] * (command == 'test'),
-            ],
-            command,
-        )
+        model = ['x'] * (command == 'test')
+        make = partial(lambda args, _: args, [command, 'no.py', *model])
         yield Case(f'{command} no.py', make, 2, ('no.py',), _nothing)
 
 

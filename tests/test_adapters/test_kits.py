@@ -156,10 +156,8 @@ def workspace(clip, kits, tmp_path):
 def test_vot(workspace, kits, clip, ours):
     """Evaluation and analysis of VOT's toolkit, over TraX."""
     vot = kits / 'bin/vot'
-    for command in (
-        ['evaluate', 'ours'],
-        ['analysis', 'ours', '--format', 'json', '--name', 'report'],
-    ):
+    analysis = ['analysis', 'ours', '--format', 'json', '--name', 'report']
+    for command in (['evaluate', 'ours'], analysis):
         env = {**os.environ, 'VOT_RESULTS_BINARY': 'false'}
         start = vot, command[0], '--workspace', workspace
         result = run(*start, *command[1:], env=env)

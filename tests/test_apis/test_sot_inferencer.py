@@ -12,15 +12,7 @@ from mmengine.config import Config
 from PIL import Image
 from small_models import SIMTRACK
 
-from mmsimtrack.apis import (
-    Footage,
-    SOTInferencer,
-    Tracker,
-    find_model,
-    inference_sot,
-    init_model,
-    open_source,
-)
+from mmsimtrack import apis
 from mmsimtrack.apis.sources import MANIFEST
 from mmsimtrack.fileio import read_bboxes_xywh
 from mmsimtrack.registry import MODELS
@@ -30,7 +22,7 @@ BBOX = (10.0, 8.0, 30.0, 24.0)
 
 @pytest.fixture
 def inferencer():
-    return SOTInferencer(Drifter())
+    return apis.SOTInferencer(Drifter())
 
 
 @pytest.fixture
@@ -72,7 +64,7 @@ def test_kinds_of_frames(inferencer, frames, folder, kind, tmp_path):
         'paths': sorted(map(str, folder.iterdir())),
         'tensors': torch.tensor(np.stack(frames)),
         'images': [Image.fromarray(frame) for frame in frames],
-        'footage': Footage(folder, 1),
+        'footage': apis.Footage(folder, 1),
     }[kind]
     boxes, first = [BBOX] * 5, int(kind == 'footage')
     result = inferencer(given, boxes, tmp_path, formats=['coco', 'json'])
@@ -117,13 +109,13 @@ def test_wrong_calls(
 
 def test_files_and_their_colors(inferencer, folder, frames, tmp_path):
     """Frames are RGB: those of files, and those that a video shows."""
-    for found, expected in zip(open_source(folder), frames, strict=True):
+    for found, expected in zip(apis.open_source(folder), frames, strict=True):
         np.testing.assert_array_equal(found, expected)
     files = inferencer(folder, BBOX, tmp_path / 'out')['files']
     assert files['boxes'] == tmp_path / 'out/clip_tracked.txt'
     last = read_bboxes_xywh(files['boxes'])[-1]
     np.testing.assert_allclose(last, [18, 12, 20, 16])
-    written, *others = open_source(files['video'])
+    written, *others = apis.open_source(files['video'])
     assert np.abs(written[36:].astype(int) - frames[0][36:]).mean() < 12
     assert len(others) == 4
     assert cv2.imread(str(files['sheet'])).shape[1] == 4 * 320
@@ -176,17 +168,14 @@ def test_several_targets(inferencer, frames, tmp_path):
 
 
 @pytest.mark.parametrize('batch_size, largest', [(1, 2), (2, 3), (5, 4)])
-def test_many_sources_share_a_batch(
-    inferencer, folder, tmp_path, batch_size, largest
-):
+def test_a_shared_batch(inferencer, folder, tmp_path, batch_size, largest):
     """Sources of different lengths come and go; the model sees all boxes."""
     (tmp_path / 'in').mkdir()
     longer = write_clip(tmp_path / 'longer.mp4')
     video = write_clip(tmp_path / 'in/clip.mp4')
     boxes = [BBOX, [BBOX, [0, 0, 9, 9]], BBOX]
-    results = inferencer(
-        [str(longer), folder, video], boxes, tmp_path, batch_size=batch_size
-    )
+    sources = [str(longer), folder, video]
+    results = inferencer(sources, boxes, tmp_path, batch_size=batch_size)
     assert [r['bboxes'].ndim for r in results] == [2, 3, 2]
     for result, length in zip(results, [LENGTH, 5, LENGTH]):
         first = result['bboxes'].reshape(length, -1, 4)[:, 0]
@@ -227,7 +216,7 @@ def test_lost_targets(inferencer, frames, tmp_path):
     assert result['lost'][2:4].tolist() == [[False] * 2, [True] * 2]
     stream = list(inferencer.stream(frames, BBOX))
     assert [tracked.lost for tracked in stream] == [False] * 3 + [True] * 2
-    tracker = Tracker(Drifter(least=0.4))
+    tracker = apis.Tracker(Drifter(least=0.4))
     tracker.init(frames[0], BBOX)
     assert [tracker.update(f)[0] for f in frames[1:3]] == [True, False]
 
@@ -242,7 +231,7 @@ def test_showing_needs_a_display(inferencer, frames, monkeypatch):
 
 
 def test_a_loop_of_ones_own(frames):
-    tracker = Tracker(Drifter())
+    tracker = apis.Tracker(Drifter())
     with pytest.raises(RuntimeError, match='Call init'):
         tracker.update(frames[0])
     tracker.init(frames[0], BBOX)
@@ -251,10 +240,11 @@ def test_a_loop_of_ones_own(frames):
 
 
 def test_as_in_mmtracking(frames):
-    model = init_model(Drifter())
+    model = apis.init_model(Drifter())
     with pytest.raises(RuntimeError, match='has seen no frame 0'):
-        inference_sot(model, frames[0], BBOX, 3)
-    found = [inference_sot(model, f, BBOX, i) for i, f in enumerate(frames)]
+        apis.inference_sot(model, frames[0], BBOX, 3)
+    calls = enumerate(frames)
+    found = [apis.inference_sot(model, f, BBOX, i) for i, f in calls]
     assert found[0]['track_bboxes'].tolist() == [*BBOX, 1]
     assert found[2]['track_bboxes'].tolist() == [14, 10, 34, 26, 0.25]
 
@@ -266,12 +256,12 @@ def test_the_config_comes_from_the_checkpoint(tmp_path):
     path = tmp_path / 'epoch_1.pth'
     checkpoint = {'state_dict': model.state_dict(), 'meta': {'cfg': text}}
     torch.save(checkpoint, path)
-    found = init_model(None, path, 'cpu').state_dict()
+    found = apis.init_model(None, path, 'cpu').state_dict()
     assert all((found[k] == v).all() for k, v in model.state_dict().items())
     for meta in ({'cfg': "model = dict(type=print('no'))"}, {}):
         torch.save(checkpoint | {'meta': meta}, path)
         with pytest.raises(ValueError, match='does not say which config'):
-            init_model(None, path, 'cpu')
-    _, weights = find_model('sim_s16-6l_real')  # the file names its model
+            apis.init_model(None, path, 'cpu')
+    _, weights = apis.find_model('sim_s16-6l_real')  # the file names its model
     for given in (weights, None):  # of which it is the default
-        assert init_model(None, given, 'cpu').search['size'] > 0
+        assert apis.init_model(None, given, 'cpu').search['size'] > 0

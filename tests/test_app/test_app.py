@@ -15,6 +15,7 @@ import av
 import cv2
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose, assert_array_equal
 
 from mmsimtrack.apis import zoo
 from mmsimtrack.apis.video import open_video
@@ -97,7 +98,7 @@ def test_boxes_come_back(monkeypatch):
         base, _, token = url.partition('?pick=')
         picture = ask(f'{base}pick/{token}/frame.png')[1]
         found = cv2.imdecode(np.frombuffer(picture, np.uint8), 1)
-        np.testing.assert_array_equal(found[..., ::-1], frame)
+        assert_array_equal(found[..., ::-1], frame)
         assert ask(f'{base}pick/{token}x/frame.png')[0] == 404
         for body in (b'[]', b'no', b'[[1, 2, 3]]', b'[[1, 2, 0, 4]]'):
             assert ask(f'{base}pick/{token}/boxes', data=body)[0] == 400
@@ -188,7 +189,7 @@ def use_page(folder, clips):
             server.shutdown()
     assert told['end'] == b'ok'
     boxes = [[10, 20, 50, 70], [150, 70, 50, 30]]
-    np.testing.assert_allclose(server.boxes, boxes, atol=0.01)
+    assert_allclose(server.boxes, boxes, atol=0.01)
     return told
 
 
@@ -212,10 +213,8 @@ def test_boxes_of_the_page_are_those_of_the_runtime(tmp_path):
         assert numbers[0] == 0 and (np.diff(numbers) > 0).all()
         assert len(boxes) * 0.8 <= len(rows) and numbers[-1] < len(boxes)
         boxes = boxes[numbers]
-        np.testing.assert_allclose(rows[:, 1], rows[:, 0] / 25, atol=2e-3)
-        np.testing.assert_allclose(
-            xywh_to_xyxy(rows[0, 3:7]), boxes[0], atol=0.01
-        )
+        assert_allclose(rows[:, 1], rows[:, 0] / 25, atol=2e-3)
+        assert_allclose(xywh_to_xyxy(rows[0, 3:7]), boxes[0], atol=0.01)
         found = json.loads(told[f'{name}.json'])
         assert found['source'] == name and round(found['fps']) == 25
         (target,) = found['tracks']
@@ -236,7 +235,7 @@ def test_boxes_of_the_page_are_those_of_the_runtime(tmp_path):
             # the tracker errs there by many pixels, and goes on from its own
             # errors: the mean says nothing, so the first boxes count
             page = xywh_to_xyxy(rows[:5, 3:7])
-            np.testing.assert_allclose(page, native[:5], atol=0.5)
+            assert_allclose(page, native[:5], atol=0.5)
         else:
             assert abs(overlap - expected) <= 0.03
     with av.open(BytesIO(told['drawn.mp4.film'])) as film:

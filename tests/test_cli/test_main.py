@@ -34,14 +34,14 @@ def test_every_command_explains_itself(name, capsys):
     assert 'usage' in out.lower() and name in out
 
 
-@pytest.mark.parametrize(
-    'args, usage',
-    [
-        ([], ' convert [-h]'),
-        (['official'], ' official [-h]'),
-        (['ostrack_b256_lasot'], ' ostrack_b256_lasot [-h]'),
-    ],
-)
+USAGES = [
+    ([], ' convert [-h]'),
+    (['official'], ' official [-h]'),
+    (['ostrack_b256_lasot'], ' ostrack_b256_lasot [-h]'),
+]
+
+
+@pytest.mark.parametrize('args, usage', USAGES)
 def test_converters(args, usage, capsys):
     assert main(['convert', *args, '--help']) == 0
     assert usage in capsys.readouterr().out
@@ -82,18 +82,18 @@ def test_errors_of_scripts_end_so_as_well(tool, capsys, monkeypatch):
     assert 'no' in error and len(error.splitlines()) == 1
 
 
-@pytest.mark.parametrize(
-    'args, message',
-    [
-        (['trakc'], "No such command 'trakc'"),
-        (['train', '.'], '. is a folder, expected a config file'),
-        (['train', 'no.py'], 'no.py is missing, expected a config file'),
-        (['test', 'no.py', 'x.pth'], 'no.py is missing, expected a config'),
-        (['models', 'sim_b16_laso'], 'Did you mean sim_b16_lasot'),
-        (['convert', 'timm', 'no.pth', 'out.pth'], 'no.pth does not exist'),
-        (['convert', 'sim_b32_lasot', 'no.pth'], 'There are no public'),
-    ],
-)
+REFUSED = [
+    (['trakc'], "No such command 'trakc'"),
+    (['train', '.'], '. is a folder, expected a config file'),
+    (['train', 'no.py'], 'no.py is missing, expected a config file'),
+    (['test', 'no.py', 'x.pth'], 'no.py is missing, expected a config'),
+    (['models', 'sim_b16_laso'], 'Did you mean sim_b16_lasot'),
+    (['convert', 'timm', 'no.pth', 'out.pth'], 'no.pth does not exist'),
+    (['convert', 'sim_b32_lasot', 'no.pth'], 'There are no public'),
+]
+
+
+@pytest.mark.parametrize('args, message', REFUSED)
 def test_user_errors_end_in_a_message(args, message, capsys):
     assert main(args) == 2
     error = capsys.readouterr().err

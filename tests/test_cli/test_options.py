@@ -18,19 +18,18 @@ def test_command_lines_take_xywh():
     assert parse_bbox('204,150.5,17,50') == [204, 150.5, 221, 200.5]
 
 
-@pytest.mark.parametrize(
-    'parse, text, expected',
-    [
-        *((parse_bbox, t, 'four') for t in ('1,2,3', '1,2,3,4,5', 'a,b,c,d')),
-        (parse_bbox, '', 'four numbers x,y,w,h in pixels, such as 204,150'),
-        (parse_numbers, '2,x', 'whole numbers between commas, such as 2,4,6'),
-        (parse_image, 'maps.doc', 'an image file such as attention.png'),
-    ],
-)
+REFUSED = [
+    *((parse_bbox, t, 'four') for t in ('1,2,3', '1,2,3,4,5', 'a,b,c,d')),
+    (parse_bbox, '', 'four numbers x,y,w,h in pixels, such as 204,150'),
+    (parse_numbers, '2,x', 'whole numbers between commas, such as 2,4,6'),
+    (parse_image, 'maps.doc', 'an image file such as attention.png'),
+]
+
+
+@pytest.mark.parametrize('parse, text, expected', REFUSED)
 def test_other_text_is_refused(parse, text, expected):
-    with pytest.raises(
-        argparse.ArgumentTypeError, match=f"'{text}', expected {expected}"
-    ):
+    message = f"'{text}', expected {expected}"
+    with pytest.raises(argparse.ArgumentTypeError, match=message):
         parse(text)
 
 
@@ -39,9 +38,7 @@ def test_numbers_and_images():
     assert parse_image('a/b.png') == 'a/b.png'
 
 
-def test_a_number_is_a_camera_unless_a_folder_has_that_name(
-    tmp_path, monkeypatch
-):
+def test_a_number_is_a_camera_unless_it_is_a_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert parse_source('0') == 0
     assert parse_source('clip.mp4') == 'clip.mp4'

@@ -101,19 +101,19 @@ def overwrite(content):
     content[45:55] = b'damagedbit'
 
 
+DAMAGES = [
+    (overwrite, ''),
+    (set_field(8, '<H', 1), 'packed with a password, which is not supp'),
+    (set_field(10, '<H', 14), 'packed by method 14, which is not support'),
+    (set_field(16, '<I', 0), 'wrong checksum'),
+    (set_field(20, '<I', 2**31), '2147483648 bytes, more than 1073741824'),
+    (set_field(24, '<I', 2**31), '2147483648 bytes, more than 1073741824'),
+    (set_field(24, '<I', 3), 'other than the 3 bytes of its header'),
+]
+
+
 @pytest.mark.parametrize('method', [0, 8])
-@pytest.mark.parametrize(
-    'edit, reason',
-    [
-        (overwrite, ''),
-        (set_field(8, '<H', 1), 'packed with a password, which is not supp'),
-        (set_field(10, '<H', 14), 'packed by method 14, which is not support'),
-        (set_field(16, '<I', 0), 'wrong checksum'),
-        (set_field(20, '<I', 2**31), '2147483648 bytes, more than 1073741824'),
-        (set_field(24, '<I', 2**31), '2147483648 bytes, more than 1073741824'),
-        (set_field(24, '<I', 3), 'other than the 3 bytes of its header'),
-    ],
-)
+@pytest.mark.parametrize('edit, reason', DAMAGES)
 def test_damaged_member(tmp_path, method, edit, reason):
     """A size that the header does not promise is not unpacked in full."""
     path = write_zip(tmp_path / 'cat.zip', compression=method)

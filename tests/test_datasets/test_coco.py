@@ -42,9 +42,8 @@ def test_every_object_but_crowds_is_a_sequence(tmp_path, images):
     names = ['100', '102', '103', '104']
     assert [sequence.name for sequence in sequences] == names
     paths = [f'{images}/{i:012d}.jpg' for i in (9, 581929, 9, 9)]
-    assert [sequence.frame_paths() for sequence in sequences] == [
-        [path] for path in paths
-    ]
+    found = [sequence.frame_paths() for sequence in sequences]
+    assert found == [[path] for path in paths]
     bboxes = [(16, 12, 32, 24), (30.5, 20, 39.5, 29), (4, 4, 6, 4.5)]
     for sequence, bbox in zip(sequences, bboxes):
         np.testing.assert_array_equal(sequence.bboxes, [bbox])
@@ -58,14 +57,14 @@ def test_every_object_but_crowds_is_a_sequence(tmp_path, images):
     assert [sequence.name for sequence in some] == ['104', '100']
 
 
-@pytest.mark.parametrize(
-    'change',
-    [
-        *(dict(bbox=[1, 2, 3, x]) for x in ('w', float('nan'), float('inf'))),
-        *(dict(bbox=bbox) for bbox in ([1, 2, 3], 7, None, [])),
-        *(dict(image_id=image) for image in (7, [])),
-    ],
-)
+WRONG_ANNOTATIONS = [
+    *(dict(bbox=[1, 2, 3, x]) for x in ('w', float('nan'), float('inf'))),
+    *(dict(bbox=bbox) for bbox in ([1, 2, 3], 7, None, [])),
+    *(dict(image_id=image) for image in (7, [])),
+]
+
+
+@pytest.mark.parametrize('change', WRONG_ANNOTATIONS)
 def test_wrong_annotation(tmp_path, change):
     make_coco(tmp_path)
     rewrite(tmp_path, lambda c: c['annotations'][1].update(change))
@@ -95,9 +94,8 @@ def test_own_pictures_with_outlines(tmp_path):
         [],
     ]
     about = dict(image_id='x', bbox=[20, 10, 30, 20])
-    annotations = [
-        dict(about, id=i, segmentation=part) for i, part in enumerate(outlines)
-    ]
+    parts = enumerate(outlines)
+    annotations = [dict(about, id=i, segmentation=part) for i, part in parts]
     images = [dict(id='x', file_name='a b.png')]
     content = dict(images=images, annotations=annotations)
     (tmp_path / 'boxes.json').write_text(json.dumps(content))
@@ -118,26 +116,24 @@ def test_own_pictures_with_outlines(tmp_path):
 
 def test_a_wrong_outline_is_named(tmp_path):
     make_coco(tmp_path)
-    rewrite(
-        tmp_path,
-        lambda c: c['annotations'][1].update(segmentation=[[1, 2, 3]]),
-    )
+    wrong = dict(segmentation=[[1, 2, 3]])
+    rewrite(tmp_path, lambda c: c['annotations'][1].update(wrong))
     assert len(CocoDataset(tmp_path, 'train')) == 2
     with pytest.raises(ValueError, match='annotation 101: its segmentation'):
         CocoDataset(tmp_path, 'train', masks=True)
 
 
-@pytest.mark.parametrize(
-    'content, message',
-    [
-        ('{"images": []}', r"complete one \(KeyError\('annotatio"),
-        ('[]', r'not a complete one \(TypeError'),
-        (
-            '{"images": [], "annotations": []}',
-            r'holds no object, expected `annotations` with a `bbox`\. Unpack',
-        ),
-    ],
-)
+WRONG_FILES = [
+    ('{"images": []}', r"complete one \(KeyError\('annotatio"),
+    ('[]', r'not a complete one \(TypeError'),
+    (
+        '{"images": [], "annotations": []}',
+        r'holds no object, expected `annotations` with a `bbox`\. Unpack',
+    ),
+]
+
+
+@pytest.mark.parametrize('content, message', WRONG_FILES)
 def test_wrong_file(tmp_path, content, message):
     make_coco(tmp_path)
     path = tmp_path / 'annotations/instances_train2017.json'

@@ -49,9 +49,8 @@ class VisibilityOnly:
         flags = self.visible[i]
         bboxes = np.tile(BBOX, (len(flags), 1))
         name = f'{self.name} {i}'
-        return VideoSequence(
-            name, '{}', 0, len(flags), xyxy_to_xywh(bboxes), flags, flags
-        )
+        frames, boxes = (name, '{}', 0, len(flags)), xyxy_to_xywh(bboxes)
+        return VideoSequence(*frames, boxes, flags, flags)
 
 
 @pytest.fixture(scope='module')
@@ -114,9 +113,8 @@ def test_sequences(build):
 @pytest.fixture(scope='module')
 def pairs(settings, build):
     """Pairs before packing, and the boxes of their windows (cx, cy, w, h)."""
-    transforms = [
-        cfg for cfg in settings['transforms'] if cfg['type'] != 'PackPair'
-    ]
+    given = settings['transforms']
+    transforms = [cfg for cfg in given if cfg['type'] != 'PackPair']
     dataset = build(
         [[[True]]],
         ratios=[1],

@@ -173,35 +173,27 @@ def test_order_and_encoding_of_a_list(layout, cfg, encoding):
 # what is odd
 
 EMPTY = [(9, 9, 9, 9), (0, 0, 0, 0), (5, 5, 0, 4), (5, 5, 4, -1)]
+# boxes after these; then which frames are visible, and which are scored
+ODD = {
+    # the kit reads flags, and has own rules for odd boxes
+    'lasot': ([(9, 9, 9, 9)] * 4, '10001000', '11111000'),
+    # the kit reads the cover only
+    'got10k': ([(NAN,) * 4, *[(-9, 9, 9, 9)] * 4], '100000001', '111101001'),
+    'tnl2k': ([], '1000', '1011'),
+    'vasttrack': ([], '1000', '1011'),
+    'trackingnet': ([], '1000', '1000'),
+}
+FLAGS = {
+    'lasot': dict(occluded=(5, 6), out_of_view=(6, 7)),
+    'got10k': dict(absent=(5, 6), uncovered=(6, 7)),
+}
 
 
-@pytest.mark.parametrize(
-    'layout, boxes, flags, visible, scored',
-    [
-        # the kit reads flags, and has own rules for odd boxes
-        (
-            'lasot',
-            [(9, 9, 9, 9)] * 4,
-            dict(occluded=(5, 6), out_of_view=(6, 7)),
-            '10001000',
-            '11111000',
-        ),
-        # the kit reads the cover only
-        (
-            'got10k',
-            [(NAN,) * 4, *[(-9, 9, 9, 9)] * 4],
-            dict(absent=(5, 6), uncovered=(6, 7)),
-            '100000001',
-            '111101001',
-        ),
-        ('tnl2k', [], {}, '1000', '1011'),
-        ('vasttrack', [], {}, '1000', '1011'),
-        ('trackingnet', [], {}, '1000', '1000'),
-    ],
-)
-def test_visible_and_scored(tmp_path, layout, boxes, flags, visible, scored):
-    visible, scored = (list(map(int, x)) for x in (visible, scored))
-    options = dict(flags, bboxes_xywh=EMPTY + boxes)
+@pytest.mark.parametrize('layout', ODD)
+def test_visible_and_scored(tmp_path, layout):
+    boxes, *expected = ODD[layout]
+    visible, scored = (list(map(int, x)) for x in expected)
+    options = dict(FLAGS.get(layout, {}), bboxes_xywh=EMPTY + boxes)
     cfg = storage.make(layout, tmp_path, **options)
     dataset = DATASETS.build(cfg)
     sequence = dataset.get_sequence(0)
@@ -215,9 +207,8 @@ def test_visible_and_scored(tmp_path, layout, boxes, flags, visible, scored):
 
 
 def test_labels_of_got10k_are_optional(make_got10k, tmp_path):
-    (folder,) = make_got10k(
-        tmp_path, num_sequences=1, num_frames=3, absent=(1,), uncovered=(2,)
-    )
+    options = dict(num_sequences=1, num_frames=3, absent=(1,), uncovered=(2,))
+    (folder,) = make_got10k(tmp_path, **options)
     (folder / 'absence.label').unlink()
     sequence = Got10kDataset(tmp_path, 'train').get_sequence(0)
     assert sequence.visible.tolist() == [True, True, False]
@@ -311,32 +302,28 @@ def test_nfs_may_have_one_too_many(tmp_path, repacked, lacks):
 
 def test_targets_and_ranges_of_otb(tmp_path):
     """Two targets in a video, and files that begin before their sequence."""
-    for video, last in (('Jogging', 307), ('Tiger1', 354), ('BlurCar3', 360)):
-        (tmp_path / video / 'img').mkdir(parents=True)
+    rows = {
+        'Jogging-1': (307, range(1, 308), 1, 307),
+        'Jogging-2': (307, range(2, 309), 1, 307),
+        'Tiger1': (354, range(1, 355), 6, 349),
+        'BlurCar3': (360, range(3, 360), 3, 357),
+    }
+    for name, (last, numbers, *_) in rows.items():
+        video, _, target = name.partition('-')
+        (tmp_path / video / 'img').mkdir(parents=True, exist_ok=True)
         for number in range(1, last + 1):  # frames that nobody decodes
             (tmp_path / f'{video}/img/{number:04d}.jpg').touch()
-    boxes = {
-        'Jogging/groundtruth_rect.1.txt': range(1, 308),
-        'Jogging/groundtruth_rect.2.txt': range(2, 309),
-        'Tiger1/groundtruth_rect.txt': range(1, 355),
-        'BlurCar3/groundtruth_rect.txt': range(3, 360),
-    }
-    for path, numbers in boxes.items():
-        rows = ''.join(f'{t}\t1\t5\t5\n' for t in numbers)
-        (tmp_path / path).write_text(rows)
+        file = f'{video}/groundtruth_rect{target and "."}{target}.txt'
+        text = ''.join(f'{t}\t1\t5\t5\n' for t in numbers)
+        (tmp_path / file).write_text(text)
     names = [row.split()[0] for row in split_rows('otb100')]
-    for name, frame, first, length in (
-        ('Jogging-1', '0001.jpg', 1, 307),
-        ('Jogging-2', '0001.jpg', 2, 307),
-        ('Tiger1', '0006.jpg', 6, 349),
-        ('BlurCar3', '0003.jpg', 3, 357),
-    ):
-        cfg = dict(type='OTB100Dataset', data_root=tmp_path)
+    cfg = dict(type='OTB100Dataset', data_root=tmp_path)
+    for name, (_, numbers, frame, length) in rows.items():
         dataset = DATASETS.build(dict(cfg, indices=[names.index(name)]))
         sequence = dataset.get_sequence(0)
-        assert sequence.frame_path(0).endswith(frame)
+        assert sequence.frame_path(0).endswith(f'/{frame:04d}.jpg')
         assert len(sequence) == len(sequence.bboxes_xywh) == length
-        assert sequence.bboxes_xywh[0, 0] == first
+        assert sequence.bboxes_xywh[0, 0] == max(frame, numbers[0])
 
 
 def test_range_of_a_video_of_uav123(tmp_path):
@@ -376,9 +363,8 @@ def test_folders_of_ones_own(tmp_path):
     for path in (tmp_path / 'videos/day').glob('*.txt'):
         shutil.move(path, tmp_path / 'boxes/day')
     (tmp_path / 'part.txt').write_text('day/INF_woman_1\n')
-    dataset = FolderDataset(
-        tmp_path, 'videos/{}', 'boxes/{}.txt', list_file='part.txt'
-    )
+    places = 'videos/{}', 'boxes/{}.txt'
+    dataset = FolderDataset(tmp_path, *places, list_file='part.txt')
     (sequence,) = [dataset.get_sequence(i) for i in range(len(dataset))]
     assert sequence.name == 'day_INF_woman_1'
     assert levels(sequence) == [10 * t for t in range(1, 13)]
@@ -416,26 +402,22 @@ def test_missing_data_root(layout, cfg, tmp_path):
     check(cfg, message)
 
 
-@pytest.mark.parametrize(
-    'layout, options, message',
-    [
-        ('lasot', dict(split='val'), "'val', expected one of .'train', 'te"),
-        ('got10k', dict(split='all'), "'all', expected one of .'train', 'vot"),
-        ('trackingnet', dict(split='TEST'), "'TEST', expected one of"),
-        ('tnl2k', dict(split='val'), "'val', expected one of"),
-        ('vasttrack', dict(split='val'), "'val', expected one of"),
-        ('coco', dict(split='test'), "'test', expected one of .'train', 'val"),
-        (
-            'vasttrack',
-            dict(split='test', list_file='a'),
-            "'a', expected one of",
-        ),
-        ('folder', dict(frames='img'), "frames is 'img', expected a path wi"),
-        ('folder', dict(boxes='{}/{}'), "boxes is '{}/{}', expected a path"),
-        ('folder', dict(list_file='a.txt'), 'a.txt is missing. Expected a li'),
-        ('folder', dict(frames='v/{}'), 'v is missing. Expected one folder p'),
-    ],
-)
+WRONG_OPTIONS = [
+    ('lasot', dict(split='val'), "'val', expected one of .'train', 'te"),
+    ('got10k', dict(split='all'), "'all', expected one of .'train', 'vot"),
+    ('trackingnet', dict(split='TEST'), "'TEST', expected one of"),
+    ('tnl2k', dict(split='val'), "'val', expected one of"),
+    ('vasttrack', dict(split='val'), "'val', expected one of"),
+    ('coco', dict(split='test'), "'test', expected one of .'train', 'val"),
+    ('vasttrack', dict(split='test', list_file='a'), "'a', expected one of"),
+    ('folder', dict(frames='img'), "frames is 'img', expected a path wi"),
+    ('folder', dict(boxes='{}/{}'), "boxes is '{}/{}', expected a path"),
+    ('folder', dict(list_file='a.txt'), 'a.txt is missing. Expected a li'),
+    ('folder', dict(frames='v/{}'), 'v is missing. Expected one folder p'),
+]
+
+
+@pytest.mark.parametrize('layout, options, message', WRONG_OPTIONS)
 def test_wrong_options(layout, options, message, cfg):
     check({**cfg, **options}, re.escape(message).replace(r'\.', '.'))
 
@@ -538,15 +520,15 @@ LABELS = {
 }
 
 
-@pytest.mark.parametrize(
-    'layout, name',
-    [
-        ('lasot', 'full_occlusion.txt'),
-        ('lasot', 'out_of_view.txt'),
-        ('got10k', 'absence.label'),
-        ('got10k', 'cover.label'),
-    ],
-)
+WRONG_LABELS = [
+    ('lasot', 'full_occlusion.txt'),
+    ('lasot', 'out_of_view.txt'),
+    ('got10k', 'absence.label'),
+    ('got10k', 'cover.label'),
+]
+
+
+@pytest.mark.parametrize('layout, name', WRONG_LABELS)
 def test_wrong_labels(layout, cfg, last, name):
     path = last['boxes'].with_name(name)
     for text, message in LABELS.items():

@@ -62,22 +62,22 @@ NEXT = dict.fromkeys([(1, 0), (1, 2), (2, 1), (2, 3)], 1 / 8)
 NEXT |= dict.fromkeys([(0, 1), (3, 2)], 1 / 4)
 
 
-@pytest.mark.parametrize(
-    'visible, max_gap, mode, expected',
-    [
-        # everything is near everything
-        (range(3), 9, 'causal', {(0, 1): 1 / 4, (0, 2): 1 / 4, (1, 2): 1 / 2}),
-        (range(3), 9, 'interval', ANY_TWO),
-        (range(3), 9, 'order', ANY_TWO),
-        (range(4), 2, 'interval', NEXT),
-        (range(4), 2, 'order', AROUND),
-        # the gap grows by five: gap 1 finds nothing; gap 6 finds (0, 5) for
-        # 0, and nothing for 5, for which gap 11 again draws one of them
-        ([0, 5, 12], 1, 'causal', {(0, 5): 3 / 4, (5, 12): 1 / 4}),
-        ([3, 14], 4, 'interval', {(3, 14): 1 / 2, (14, 3): 1 / 2}),
-        ([3, 14], 4, 'order', {(3, 14): 1 / 2, (14, 3): 1 / 2}),
-    ],
-)
+SHARES = [
+    # everything is near everything
+    (range(3), 9, 'causal', {(0, 1): 1 / 4, (0, 2): 1 / 4, (1, 2): 1 / 2}),
+    (range(3), 9, 'interval', ANY_TWO),
+    (range(3), 9, 'order', ANY_TWO),
+    (range(4), 2, 'interval', NEXT),
+    (range(4), 2, 'order', AROUND),
+    # the gap grows by five: gap 1 finds nothing; gap 6 finds (0, 5) for
+    # 0, and nothing for 5, for which gap 11 again draws one of them
+    ([0, 5, 12], 1, 'causal', {(0, 5): 3 / 4, (5, 12): 1 / 4}),
+    ([3, 14], 4, 'interval', {(3, 14): 1 / 2, (14, 3): 1 / 2}),
+    ([3, 14], 4, 'order', {(3, 14): 1 / 2, (14, 3): 1 / 2}),
+]
+
+
+@pytest.mark.parametrize('visible, max_gap, mode, expected', SHARES)
 def test_shares_by_hand(visible, max_gap, mode, expected):
     frames = draw(visible, max_gap, mode)
     assert shares(frames) == pytest.approx(expected, abs=0.03)

@@ -109,22 +109,17 @@ def test_missing_file(read):
 BROKEN = r'bad.jpg is truncated or no image'
 
 
+SCAN, CHUNK = encode('.jpg')[:2000], PNG[: PNG.rindex(b'IDAT') - 4]
+BAD_FILES = [
+    (b'', 'bad.jpg is empty, expected an image'),
+    *((x, f'{BROKEN} .*identify') for x in (b'<p>404</p>', b'IEND of')),
+    (SCAN + b'\0' * 5000, rf'{BROKEN} \(.*\)\. Unpack or download'),
+    (CHUNK + b'\0' * 5000, rf'{BROKEN} \(broken PNG'),
+]
+
+
 @pytest.mark.parametrize('read', READERS)
-@pytest.mark.parametrize(
-    'content, message',
-    [
-        (b'', 'bad.jpg is empty, expected an image'),
-        *((x, f'{BROKEN} .*identify') for x in (b'<p>404</p>', b'IEND of')),
-        (
-            encode('.jpg')[:2000] + b'\0' * 5000,
-            rf'{BROKEN} \(.*\)\. Unpack or download',
-        ),
-        (
-            PNG[: PNG.rindex(b'IDAT') - 4] + b'\0' * 5000,
-            rf'{BROKEN} \(broken PNG',
-        ),
-    ],
-)
+@pytest.mark.parametrize('content, message', BAD_FILES)
 def test_bad_file(tmp_path, read, content, message):
     path = tmp_path / 'bad.jpg'
     path.write_bytes(content)
@@ -184,14 +179,14 @@ def test_too_many_pixels(tmp_path, paths, read, side, monkeypatch):
         read(paths[0])
 
 
-@pytest.mark.parametrize(
-    'names',
-    [
-        '1.jpg, 02.JPEG, 10.Png, a 9 b 2.webp, a 9 b 10.bmp, a 10 b 1.tif',
-        '0.25.png, 0.5.png, 1.0.png, 10.125.png',  # decimals
-        't1.1.png, t1.2.png, t1.9.png, t1.10.png',  # counters
-    ],
-)
+ORDERS = [
+    '1.jpg, 02.JPEG, 10.Png, a 9 b 2.webp, a 9 b 10.bmp, a 10 b 1.tif',
+    '0.25.png, 0.5.png, 1.0.png, 10.125.png',  # decimals
+    't1.1.png, t1.2.png, t1.9.png, t1.10.png',  # counters
+]
+
+
+@pytest.mark.parametrize('names', ORDERS)
 def test_order_of_frames(tmp_path, names):
     names = names.split(', ')
     for name in [*names, '._1.jpg', '.0.jpg', 'notes.txt', 'jpg']:
@@ -234,9 +229,8 @@ def test_gray_frames_of_16_bits(tmp_path, logged, ending):
     assert f'{tmp_path} holds gray frames of 16 bits' in logged[0]
     cv2.imwrite(str(tmp_path / 'gray.png'), THERMAL.astype(np.uint8))
     expected = THERMAL.astype(np.uint8)[..., None].repeat(3, 2)
-    np.testing.assert_array_equal(
-        read_frame(str(tmp_path / 'gray.png')), expected
-    )
+    found = read_frame(str(tmp_path / 'gray.png'))
+    np.testing.assert_array_equal(found, expected)
     assert len(logged) == 1
 
 

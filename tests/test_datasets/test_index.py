@@ -14,12 +14,6 @@ import pytest
 import storage
 
 from mmsimtrack.datasets import Got10kDataset, SequenceDataset, index
-from mmsimtrack.datasets.index import (
-    AnnotationIndex,
-    pack_sequences,
-    read_index,
-    write_index,
-)
 from mmsimtrack.datasets.video_sequence import VideoSequence
 from mmsimtrack.registry import DATASETS
 
@@ -98,10 +92,10 @@ def set_time(path, seconds=1):
 @pytest.mark.parametrize('sequences', [(FIRST, SECOND, THIRD), (FIRST,)])
 @pytest.mark.parametrize('mapped', [False, True])
 def test_sequences_survive(tmp_path, sequences, mapped):
-    found = AnnotationIndex(pack_sequences(sequences))
+    found = index.AnnotationIndex(index.pack_sequences(sequences))
     if mapped:
-        write_index(tmp_path / 'index', found.arrays)
-        found = read_index(tmp_path / 'index')
+        index.write_index(tmp_path / 'index', found.arrays)
+        found = index.read_index(tmp_path / 'index')
         assert len(pickle.dumps(found)) < 500
         with pytest.raises(ValueError, match='read-only'):
             found[0].bboxes_xywh[0] = 0
@@ -144,19 +138,17 @@ def edit_size(root):
     set_time(path)
 
 
-@pytest.mark.parametrize(
-    'edit',
-    [
-        edit_text,
-        edit_size,
-        lambda root: (root / 'list.txt').write_text('seq_1\n'),
-        lambda root: set_time(root / 'seq_0/cover.label', 2),
-        lambda root: (root / 'seq_0/cover.label').unlink(),
-        lambda root: (root / 'seq_1/00000002.jpg').rename(
-            root / 'seq_1/02.jpg'
-        ),
-    ],
-)
+EDITS = [
+    edit_text,
+    edit_size,
+    lambda root: (root / 'list.txt').write_text('seq_1\n'),
+    lambda root: set_time(root / 'seq_0/cover.label', 2),
+    lambda root: (root / 'seq_0/cover.label').unlink(),
+    lambda root: (root / 'seq_1/00000002.jpg').rename(root / 'seq_1/02.jpg'),
+]
+
+
+@pytest.mark.parametrize('edit', EDITS)
 def test_changes_are_noticed(got10k, tmp_path, parsed, edit):
     root = tmp_path / 'got10k/train'
     for path in [*root.glob('*/*'), *root.glob('*')]:
@@ -167,9 +159,8 @@ def test_changes_are_noticed(got10k, tmp_path, parsed, edit):
     edit(root)
     dataset = got10k()
     assert parsed() == ['seq_0', 'seq_1'][-len(dataset) :]
-    assert dataset.get_sequence(-1).bboxes_xywh[1, 0] == (
-        17.5 if edit is edit_text else 17
-    )
+    x = dataset.get_sequence(-1).bboxes_xywh[1, 0]
+    assert x == (17.5 if edit is edit_text else 17)
     (new,) = find_indices()
     assert new != old
     got10k()
@@ -256,34 +247,34 @@ OBJECTS = "{'descr': '|O', 'fortran_order': False, 'shape': (1,), }"
 OBJECTS = b'\x93NUMPY\x01\0v\0' + OBJECTS.ljust(118).encode()
 
 
-@pytest.mark.parametrize(
-    'damage',
-    [
-        replace_by_file,
-        lambda path: pipe(path / 'names.npy'),
-        lambda path: pipe(path / 'shapes.json'),
-        lambda path: (path / 'scored.npy').unlink(),
-        lambda path: (
-            (path / 'visible.npy').unlink(),
-            (path / 'visible.npy').mkdir(),
-        ),
-        lambda path: (path / 'shapes.json').unlink(),
-        lambda path: (path / 'shapes.json').write_text('[1, 2]'),
-        lambda path: (path / 'shapes.json').write_text('null'),
-        lambda path: (path / 'shapes.json').write_text(''),
-        lambda path: (path / 'shapes.json').write_text('{"../x": ["<f8", 1]}'),
-        lambda path: (path / 'offsets.npy').write_bytes(b''),
-        lambda path: os.truncate(path / 'bboxes_xywh.npy', 200),
-        lambda path: (path / 'names.npy').write_text('[1, 2]'),
-        lambda path: (path / 'names.npy').write_bytes(OBJECTS),
-        lambda path: (shutil.rmtree(path), path.mkdir()),
-        lambda path: (shutil.rmtree(path), os.mkfifo(path)),
-        lambda path: (shutil.rmtree(path), path.symlink_to(path.name)),
-        save('names', np.array(['a', 'b'], object)),
-        save('bboxes_xywh', np.zeros((7, 4))),
-        save('bboxes_xywh', np.zeros(3, complex)),
-    ],
-)
+DAMAGES = [
+    replace_by_file,
+    lambda path: pipe(path / 'names.npy'),
+    lambda path: pipe(path / 'shapes.json'),
+    lambda path: (path / 'scored.npy').unlink(),
+    lambda path: (
+        (path / 'visible.npy').unlink(),
+        (path / 'visible.npy').mkdir(),
+    ),
+    lambda path: (path / 'shapes.json').unlink(),
+    lambda path: (path / 'shapes.json').write_text('[1, 2]'),
+    lambda path: (path / 'shapes.json').write_text('null'),
+    lambda path: (path / 'shapes.json').write_text(''),
+    lambda path: (path / 'shapes.json').write_text('{"../x": ["<f8", 1]}'),
+    lambda path: (path / 'offsets.npy').write_bytes(b''),
+    lambda path: os.truncate(path / 'bboxes_xywh.npy', 200),
+    lambda path: (path / 'names.npy').write_text('[1, 2]'),
+    lambda path: (path / 'names.npy').write_bytes(OBJECTS),
+    lambda path: (shutil.rmtree(path), path.mkdir()),
+    lambda path: (shutil.rmtree(path), os.mkfifo(path)),
+    lambda path: (shutil.rmtree(path), path.symlink_to(path.name)),
+    save('names', np.array(['a', 'b'], object)),
+    save('bboxes_xywh', np.zeros((7, 4))),
+    save('bboxes_xywh', np.zeros(3, complex)),
+]
+
+
+@pytest.mark.parametrize('damage', DAMAGES)
 def test_a_broken_index_is_replaced(got10k, parsed, logged, damage):
     expected = contents(got10k())
     (path,) = find_indices()

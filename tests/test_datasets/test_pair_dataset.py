@@ -77,14 +77,11 @@ def cut_short(path):
 
 
 def assert_same(pair, other):
-    assert pair['inputs'].keys() == other['inputs'].keys()
-    for name, value in pair['inputs'].items():
-        assert torch.equal(value, other['inputs'][name])
+    torch.testing.assert_close(pair['inputs'], other['inputs'], rtol=0, atol=0)
     sample, reference = pair['data_samples'], other['data_samples']
     assert sample.metainfo == reference.metainfo
-    assert torch.equal(
-        sample.gt_instances.bboxes, reference.gt_instances.bboxes
-    )
+    found, expected = sample.gt_instances.bboxes, reference.gt_instances.bboxes
+    assert torch.equal(found, expected)
 
 
 @pytest.mark.parametrize('type_', ['Got10kDataset', 'CocoDataset'])
@@ -193,9 +190,8 @@ def test_jitter_out_of_the_frame_is_not_logged(build, logged):
 def test_both_views_of_an_image(tmp_path, reads):
     """An image is decoded once; length and visible frames are not asked."""
     make_coco(tmp_path, objects=[(7, (100, 60, 16, 16), 0)], size=(256, 160))
-    pairs = build_pairs(
-        tmp_path, min_frames=20, min_visible=5, type_='CocoDataset'
-    )
+    limits = dict(min_frames=20, min_visible=5)
+    pairs = build_pairs(tmp_path, type_='CocoDataset', **limits)
     assert len(pairs) == 1
     found = [pairs[0, k] for k in range(10)]
     assert reads == ['000000000007.jpg'] * 10
@@ -256,10 +252,8 @@ def test_drawing_again_ends(build, tmp_path, corrupt):
         message = r'100 of them .* The last corrupt frame: \S*\.jpg is trunc'
         for path in tmp_path.glob('train/*/*.jpg'):
             cut_short(path)
-    with pytest.raises(
-        RuntimeError,
-        match=rf'pair \(4, 2\): 100 draws in a row failed, {message}',
-    ):
+    message = rf'pair \(4, 2\): 100 draws in a row failed, {message}'
+    with pytest.raises(RuntimeError, match=message):
         pairs[4, 2]
 
 
@@ -277,25 +271,25 @@ def test_broken_and_missing_frames_stop_training(build, tmp_path, on_corrupt):
         pairs[0, 0]
 
 
-@pytest.mark.parametrize(
-    'options, error, message',
-    [
-        (dict(min_visible=1), ValueError, 'sampling.min_visible is 1, exp'),
-        (
-            dict(mode='casual'),
-            ValueError,
-            r"PairDataset: sampling\.mode is 'casual', expected one of "
-            r"\['causal', 'interval', 'order'\]\. Change it in the config",
-        ),
-        (
-            dict(reading=dict(on_corrupt='ignore')),
-            ValueError,
-            r"PairDataset: reading\.on_corrupt is 'ignore', expected one of "
-            r"\['raise', 'skip'\]\. Change it in the config",
-        ),
-        (dict(reading=dict(reduce=True)), TypeError, 'reduce'),
-    ],
-)
+WRONG_OPTIONS = [
+    (dict(min_visible=1), ValueError, 'sampling.min_visible is 1, exp'),
+    (
+        dict(mode='casual'),
+        ValueError,
+        r"PairDataset: sampling\.mode is 'casual', expected one of "
+        r"\['causal', 'interval', 'order'\]\. Change it in the config",
+    ),
+    (
+        dict(reading=dict(on_corrupt='ignore')),
+        ValueError,
+        r"PairDataset: reading\.on_corrupt is 'ignore', expected one of "
+        r"\['raise', 'skip'\]\. Change it in the config",
+    ),
+    (dict(reading=dict(reduce=True)), TypeError, 'reduce'),
+]
+
+
+@pytest.mark.parametrize('options, error, message', WRONG_OPTIONS)
 def test_options_are_checked(make_got10k, tmp_path, options, error, message):
     make_got10k(tmp_path)
     with pytest.raises(error, match=message):
@@ -324,9 +318,8 @@ def test_frames_are_reduced_where_crops_allow_it(build, reads):
 def test_both_views_of_a_reduced_image(tmp_path, reads):
     """It is decoded once, as large as the more demanding view needs it."""
     make_coco(tmp_path, objects=[(7, (100, 60, 72, 72), 0)], size=(256, 160))
-    pairs = build_pairs(
-        tmp_path, type_='CocoDataset', reading=dict(reduced=True)
-    )
+    reading = dict(reduced=True)
+    pairs = build_pairs(tmp_path, type_='CocoDataset', reading=reading)
     pairs.jitter = dict(center=0, scale=0)
     pairs[0, 0]
     # 2 * 72 px for a crop of 32 px, 4 * 72 px for one of 64 px: 4 and 4

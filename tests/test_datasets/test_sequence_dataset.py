@@ -27,12 +27,8 @@ def test_items_of_a_test_dataloader(folders, tmp_path):
     assert item['inputs'].paths[3] == str(folders[1] / '00000004.jpg')
     assert [frame.shape for frame in item['inputs']] == [(48, 64, 3)] * 4
     sample = item['data_samples']
-    assert sample.metainfo == {
-        'sequence': 'seq_1',
-        'index': 1,
-        'img_shape': (48, 64),
-        'num_frames': 4,
-    }
+    expected = dict(sequence='seq_1', index=1, img_shape=(48, 64))
+    assert sample.metainfo == expected | dict(num_frames=4)
     bboxes = [(16 + t, 12 + t, 32 + t, 24 + t) for t in range(4)]
     assert sample.gt_instances.bboxes.tolist() == [list(b) for b in bboxes]
     assert sample.gt_instances.bboxes.dtype == torch.float64
@@ -57,16 +53,16 @@ def test_indices(folders, tmp_path, indices, names):
         dataset.get_sequence(len(names))
 
 
-@pytest.mark.parametrize(
-    'first_box, text',
-    [
-        ((NAN, NAN, NAN, NAN), 'nan,nan,nan,nan'),
-        ((5, 5, 0, 4), '5,5,0,4'),
-        ((64, 5, 4, 4), '64,5,4,4'),
-        ((5, -9, 4, 8.5), '5,-9,4,8.5'),
-        ((63, 47, 9, 9), None),  # partly outside
-    ],
-)
+FIRST_BOXES = [
+    ((NAN, NAN, NAN, NAN), 'nan,nan,nan,nan'),
+    ((5, 5, 0, 4), '5,5,0,4'),
+    ((64, 5, 4, 4), '64,5,4,4'),
+    ((5, -9, 4, 8.5), '5,-9,4,8.5'),
+    ((63, 47, 9, 9), None),  # partly outside
+]
+
+
+@pytest.mark.parametrize('first_box, text', FIRST_BOXES)
 def test_first_boxes(make_got10k, tmp_path, first_box, text):
     """What cannot be tracked is refused by a test, and by no training."""
     make_got10k(tmp_path, num_frames=2, bboxes_xywh=[first_box, (8, 8, 8, 8)])

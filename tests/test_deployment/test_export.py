@@ -113,9 +113,8 @@ def test_networks_in_full_size(name, tmp_path):
         pytest.skip(f'passed before, says {done}')
     # its teacher has no part in it
     model = build(load(name.replace('_distilled', '')).model)
-    difference = export(model, tmp_path / 'out', clip=draw_clip(4))[
-        'max_difference'
-    ]
+    report = export(model, tmp_path / 'out', clip=draw_clip(4))
+    difference = report['max_difference']
     assert difference <= 1e-3
     with done.open('a') as file:
         file.write(f'{name} {difference:.1e} px\n')
@@ -173,13 +172,10 @@ def test_tracker_json(model, exported):
     assert settings['model'] == 'sim_t16_real' and settings['batch'] is None
     assert settings['sha256'].keys() == {'exemplar.onnx', 'search.onnx'}
     examples = settings['test_vectors']
-    windows = [
-        CropWindow.around(bbox, **settings['search'])
-        for bbox in examples['bboxes']
-    ]
-    assert examples['search_windows'] == [
-        [w.left, w.top, w.side] for w in windows
-    ]
+    search = settings['search']
+    windows = [CropWindow.around(b, **search) for b in examples['bboxes']]
+    found = [[w.left, w.top, w.side] for w in windows]
+    assert examples['search_windows'] == found
     width, height = examples['frame']
     found = [w.to_frame(b) for w, b in zip(windows, examples['predicted'])]
     given, bias = np.array(examples['bboxes']), np.array(examples['bias'])
@@ -203,10 +199,8 @@ def test_tensorrt_writes_a_script(model, exported_before, tmp_path):
 
 def test_other_boxes_are_refused(model, tmp_path, monkeypatch):
     frames, bbox = draw_clip(3)
-    monkeypatch.setattr(
-        'mmsimtrack.deployment.export.Tracker.update',
-        lambda self, frame: (True, bbox + 0.01, 1.0),
-    )
+    update = 'mmsimtrack.deployment.export.Tracker.update'
+    monkeypatch.setattr(update, lambda *_: (True, bbox + 0.01, 1.0))
     with pytest.raises(ValueError, match='do not give the boxes of torch'):
         export(model, tmp_path / 'out', 'torchscript', clip=(frames, bbox))
     assert not list(tmp_path.iterdir())
@@ -230,15 +224,15 @@ def test_command(tmp_path, capsys):
     assert 'exists, and nothing in it is replaced' in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
-    'args, message',
-    [
-        (['--precision', 'bf16'], "'bf16', expected fp32 or fp16 or int8"),
-        (['--batch', '0'], "found '0', expected a number from 1 on"),
-        (['--clip', 'a.mp4'], 'found only one of --clip and --box'),
-        (['--clip', 'a.png', '--box', '1,2,3,4'], 'one frame, expected 2'),
-    ],
-)
+WRONG_OPTIONS = [
+    (['--precision', 'bf16'], "'bf16', expected fp32 or fp16 or int8"),
+    (['--batch', '0'], "found '0', expected a number from 1 on"),
+    (['--clip', 'a.mp4'], 'found only one of --clip and --box'),
+    (['--clip', 'a.png', '--box', '1,2,3,4'], 'one frame, expected 2'),
+]
+
+
+@pytest.mark.parametrize('args, message', WRONG_OPTIONS)
 def test_wrong_options(args, message, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     cv2.imwrite('a.png', np.zeros((9, 9, 3)))

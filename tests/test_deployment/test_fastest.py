@@ -46,15 +46,15 @@ def test_the_boxes_are_those_of_torch(
     assert capsys.readouterr().err == ''
 
 
-@pytest.mark.parametrize(
-    'ms, loss, able, chosen, said',
-    [
-        (9, 0.001, [FP32, INT8], FP32, 'onnxruntime tracks in fp32, the fast'),
-        (9, 0.003, [FP32], None, 'torch tracks, the fastest here: 10.0 ms'),
-        (11, 0, [FP32], None, 'torch tracks'),
-        (9, 0, [INT8], None, 'torch tracks'),
-    ],
-)
+CHOICE = [
+    (9, 0.001, [FP32, INT8], FP32, 'onnxruntime tracks in fp32, the fast'),
+    (9, 0.003, [FP32], None, 'torch tracks, the fastest here: 10.0 ms'),
+    (11, 0, [FP32], None, 'torch tracks'),
+    (9, 0, [INT8], None, 'torch tracks'),
+]
+
+
+@pytest.mark.parametrize('ms, loss, able, chosen, said', CHOICE)
 def test_choice(ms, loss, able, chosen, said):
     rows = {'torch': {'ms': 10}, 'onnxruntime fp32': {'ms': ms, 'loss': loss}}
     lines = []

@@ -8,12 +8,9 @@ from mmsimtrack.registry import OPTIM_WRAPPERS
 def test_forward_runs_in_bfloat16_and_weights_stay_in_float32():
     model = nn.Linear(4, 4)
     before = model.weight.detach().clone()
-    wrapper = OPTIM_WRAPPERS.build(
-        dict(
-            type='AutocastOptimWrapper',
-            optimizer=torch.optim.SGD(model.parameters(), lr=0.1),
-        )
-    )
+    cfg = dict(type='AutocastOptimWrapper')
+    cfg['optimizer'] = torch.optim.SGD(model.parameters(), lr=0.1)
+    wrapper = OPTIM_WRAPPERS.build(cfg)
     with wrapper.optim_context(model):
         out = model(torch.randn(2, 4))
     assert out.dtype == torch.bfloat16

@@ -4,6 +4,7 @@ from mmengine._strategy import FSDPStrategy
 from mmengine.config import Config
 from mmengine.registry import STRATEGIES
 from processes import ROOT
+from small_models import SMALL_VIT
 from torch import nn
 
 from mmsimtrack.engine.fsdp import FSDPOptimWrapper
@@ -15,20 +16,15 @@ CONFIG = ROOT / 'configs/simtrack/sim_l14_lasot_fsdp.py'
 def test_units_are_the_encoder_layers(monkeypatch):
     cfg = Config.fromfile(CONFIG)
     cfg.model.backbone.init_cfg = None
-    cfg.model.backbone.arch.update(
-        embed_dims=16, num_heads=2, feedforward_channels=16
-    )
+    cfg.model.backbone.arch.update(SMALL_VIT, num_layers=24)
     model = MODELS.build(cfg.model)
     strategy_cfg = dict(cfg.strategy)
     strategy = STRATEGIES.get(strategy_cfg.pop('type'))(**strategy_cfg)
     monkeypatch.setattr(FSDPStrategy, '_wrap_model', lambda self, model: None)
     strategy._wrap_model(model)
     policy = strategy.model_wrapper['auto_wrap_policy']
-    units = [
-        name
-        for name, module in model.named_modules()
-        if policy(module, False, 0)
-    ]
+    modules = model.named_modules()
+    units = [name for name, each in modules if policy(each, False, 0)]
     assert units == [f'backbone.layers.{i}' for i in range(24)]
     assert policy(model, True, 0)  # look inside of all else
     assert OPTIM_WRAPPERS.get(cfg.optim_wrapper.type) is FSDPOptimWrapper

@@ -28,43 +28,36 @@ def find(root, benchmark, kit=None, **options):
     """Annotation files by sequence."""
     profile = get_profile(kit or 'stark', benchmark)
     found = read_annotations(root, benchmark, profile, **options)
-    return {
-        each['name']: str(each['annotation'].relative_to(root))
-        for each in found
-    }
+    files = {each['name']: each['annotation'] for each in found}
+    return {name: str(file.relative_to(root)) for name, file in files.items()}
 
 
-@pytest.mark.parametrize(
-    ('benchmark', 'pattern', 'others'),
-    [
-        ('custom', '{}.txt', 'list.txt'),
-        ('custom', '{}/groundtruth.txt', 'list.txt'),
-        ('lasot', '{}.txt', 'att/d-2.txt'),
-        ('lasot', '{1}/{0}/groundtruth.txt', ''),
-        ('lasot_ext', '{}/groundtruth.txt', ''),
-        ('tnl2k', '{}/groundtruth.txt', ''),
-        ('vasttrack', '{1}/{0}/Groundtruth.txt', ''),
-        (
-            'vasttrack',
-            'test/{1}/{0}/Groundtruth.txt',
-            'c/c-1/Groundtruth.txt e/e-1/Groundtruth.txt',
-        ),
-        (
-            'got10k',
-            'val/{}/groundtruth.txt',
-            'train/e/groundtruth.txt val/list.txt',
-        ),
-        ('got10k', '{}/groundtruth.txt', 'list.txt'),
-        ('trackingnet', 'TEST/anno/{}.txt', ''),
-        ('trackingnet', 'anno/{}.txt', ''),
-        ('uav123', 'anno/{}.txt', ''),
-        ('nfs', 'anno/nfs_{}.txt', 'd-2/30/d-2.txt'),
-        ('nfs', 'nfs_{}.txt', ''),
-    ],
-)
-def test_layouts(tmp_path, benchmark, pattern, others):
+# of files; what else lies there and is no annotation
+LAYOUTS = [
+    'custom {}.txt list.txt',
+    'custom {}/groundtruth.txt list.txt',
+    'lasot {}.txt att/d-2.txt',
+    'lasot {1}/{0}/groundtruth.txt',
+    'lasot_ext {}/groundtruth.txt',
+    'tnl2k {}/groundtruth.txt',
+    'vasttrack {1}/{0}/Groundtruth.txt',
+    'vasttrack test/{1}/{0}/Groundtruth.txt c/c-1/Groundtruth.txt '
+    'e/e-1/Groundtruth.txt',
+    'got10k val/{}/groundtruth.txt train/e/groundtruth.txt val/list.txt',
+    'got10k {}/groundtruth.txt list.txt',
+    'trackingnet TEST/anno/{}.txt',
+    'trackingnet anno/{}.txt',
+    'uav123 anno/{}.txt',
+    'nfs anno/nfs_{}.txt d-2/30/d-2.txt',
+    'nfs nfs_{}.txt',
+]
+
+
+@pytest.mark.parametrize('layout', LAYOUTS)
+def test_layouts(tmp_path, layout):
+    benchmark, pattern, *others = layout.split()
     expected = {x: pattern.format(x, x[0]) for x in ('c-1', 'd-2')}
-    touch(tmp_path, *expected.values(), *others.split())
+    touch(tmp_path, *expected.values(), *others)
     assert find(tmp_path, benchmark) == expected
 
 
@@ -123,21 +116,21 @@ def test_runs_are_averaged(root):
     assert scores(root, 'stark')['op50'] == 100 * (1 + 0.25) / 2
 
 
-@pytest.mark.parametrize(
-    ('files', 'absent'),
-    [
-        (dict(gt__absent__a='0,1,0,0'), False),
-        # one flag too many, as in TNL2K, is not read
-        (dict(gt__absent__a='0,1,0,0,0'), False),
-        (dict(flags__a='0\n1\n0\n0\n'), True),
-        *(
-            (dict.fromkeys([f'flags__a__{x}' for x in flags], '0,1,0,0'), True)
-            for flags in (['out_of_view'], ['out_of_view', 'full_occlusion'])
-        ),
-        # for a download that lacks them
-        ({'flags__c-1': '0,1,0,0', 'gt__c__c-1__groundtruth': ROWS}, True),
-    ],
-)
+FLAGS = [
+    (dict(gt__absent__a='0,1,0,0'), False),
+    # one flag too many, as in TNL2K, is not read
+    (dict(gt__absent__a='0,1,0,0,0'), False),
+    (dict(flags__a='0\n1\n0\n0\n'), True),
+    *(
+        (dict.fromkeys([f'flags__a__{x}' for x in flags], '0,1,0,0'), True)
+        for flags in (['out_of_view'], ['out_of_view', 'full_occlusion'])
+    ),
+    # for a download that lacks them
+    ({'flags__c-1': '0,1,0,0', 'gt__c__c-1__groundtruth': ROWS}, True),
+]
+
+
+@pytest.mark.parametrize('files, absent', FLAGS)
 def test_flags(tmp_path, files, absent):
     name = 'c-1' if 'flags__c-1' in files else 'a'
     gt = {'gt__a': ROWS} if name == 'a' else {}
@@ -159,18 +152,18 @@ def test_what_stands_in_for_flags(root, logged):
     ]
 
 
-@pytest.mark.parametrize(
-    ('benchmark', 'file', 'absent', 'expected'),
-    [
-        ('vasttrack', 'a.txt', None, 75),
-        # as the Matlab code: invalid, but not absent
-        ('vasttrack', 'a.txt', '0,0,0,0', 100),
-        # in the flat folder of its kit, flags say what is absent
-        ('tnl2k', 'a.txt', None, 100),
-        ('tnl2k', 'a/groundtruth.txt', None, 75),
-        ('custom', 'a/groundtruth.txt', None, 75),
-    ],
-)
+ZEROS = [
+    ('vasttrack', 'a.txt', None, 75),
+    # as the Matlab code: invalid, but not absent
+    ('vasttrack', 'a.txt', '0,0,0,0', 100),
+    # in the flat folder of its kit, flags say what is absent
+    ('tnl2k', 'a.txt', None, 100),
+    ('tnl2k', 'a/groundtruth.txt', None, 75),
+    ('custom', 'a/groundtruth.txt', None, 75),
+]
+
+
+@pytest.mark.parametrize('benchmark, file, absent, expected', ZEROS)
 def test_boxes_of_zeros(tmp_path, benchmark, file, absent, expected):
     touch(tmp_path, f'gt/{file}', text='1,1,9,9\n0,0,0,0\n' + '1,1,9,9\n' * 2)
     write(tmp_path, out__a='1,1,9,9\n' * 4)
@@ -228,47 +221,44 @@ def test_a_whole_video_of_otb(tmp_path):
     rows = ''.join(f'{10 + row},1,5,5\n' for row in range(354))
     write(tmp_path, gt__Tiger1=rows, out__Tiger1=rows)
     assert scores(tmp_path, 'got10k', 'otb100')['op75'] == 100
-    (found,) = read_annotations(
-        tmp_path / 'gt', 'otb100', get_profile('stark', 'otb100')
-    )
+    profile = get_profile('stark', 'otb100')
+    (found,) = read_annotations(tmp_path / 'gt', 'otb100', profile)
     assert found['gt_xywh'][[0, -1], 0].tolist() == [15, 363]
 
 
-@pytest.mark.parametrize(
-    ('files', 'message', 'options'),
-    [
-        (dict(out__a='1,1,5\n'), r"out/a\.txt: line 1: found '1 1 5'", {}),
-        (
-            dict(out__a='1,1,5,5\n\n1,1,-5,5\n' + ROWS),
-            r'a\.txt: line 3: found \[1.0, 1.0, -5.0, 5.0\], expected fini',
-            dict(kit='stark'),
-        ),
-        (dict(gt__a=''), r'gt/a\.txt: is empty', {}),
-        (
-            dict(gt__a='NaN,NaN,NaN,NaN\n' + ROWS),
-            r'gt/a\.txt: line 1: .* expected no NaN',
-            dict(kit='stark', benchmark='nfs'),
-        ),
-        (dict(out__a='1,1,5,5\n'), 'found 1 rows in the result, exp.* 4', {}),
-        (dict(gt__absent__a='0,1,0'), r'absent/a\.txt: found 3 flags', {}),
-        (dict(gt__absent__a='0,1,0,0,1'), r'absent/a\.txt: found 5 fl', {}),
-        (dict(gt__absent__a='0,x,0,0'), r'absent/a\.txt, line 1: |a\.t', {}),
-        (dict(gt__b=ROWS), r'out/b\.txt: is missing\. Track', {}),
-        (
-            dict(gt__b=ROWS, out__b=ROWS, gt__absent__a='0,0,0,0'),
-            r'gt/absent/b\.txt: is missing\. Unpack the flags',
-            {},
-        ),
-        (
-            dict(gt__a_001=ROWS),
-            r"out/a_001\.txt: is a run of 'a', or the result of 'a_001'\. Na",
-            dict(benchmark='custom'),
-        ),
-        ({}, "no annotation of 'c' is there", dict(names=['c'])),
-    ],
-)
-def test_refusals(root, files, message, options):
-    write(root, **files)
+# what is told of files, or of options
+REFUSALS = [
+    (r"out/a\.txt: line 1: found '1 1 5'", dict(out__a='1,1,5\n')),
+    (
+        r'a\.txt: line 3: found \[1.0, 1.0, -5.0, 5.0\], expected fini',
+        dict(out__a='1,1,5,5\n\n1,1,-5,5\n' + ROWS, kit='stark'),
+    ),
+    (r'gt/a\.txt: is empty', dict(gt__a='')),
+    (
+        r'gt/a\.txt: line 1: .* expected no NaN',
+        dict(gt__a='NaN,NaN,NaN,NaN\n' + ROWS, kit='stark', benchmark='nfs'),
+    ),
+    ('found 1 rows in the result, exp.* 4', dict(out__a='1,1,5,5\n')),
+    (r'absent/a\.txt: found 3 flags', dict(gt__absent__a='0,1,0')),
+    (r'absent/a\.txt: found 5 fl', dict(gt__absent__a='0,1,0,0,1')),
+    (r'absent/a\.txt, line 1: |a\.t', dict(gt__absent__a='0,x,0,0')),
+    (r'out/b\.txt: is missing\. Track', dict(gt__b=ROWS)),
+    (
+        r'gt/absent/b\.txt: is missing\. Unpack the flags',
+        dict(gt__b=ROWS, out__b=ROWS, gt__absent__a='0,0,0,0'),
+    ),
+    (
+        r"out/a_001\.txt: is a run of 'a', or the result of 'a_001'\. Na",
+        dict(gt__a_001=ROWS, benchmark='custom'),
+    ),
+    ("no annotation of 'c' is there", dict(names=['c'])),
+]
+
+
+@pytest.mark.parametrize('message, given', REFUSALS)
+def test_refusals(root, message, given):
+    options = {k: v for k, v in given.items() if '__' not in k}
+    write(root, **{k: v for k, v in given.items() if k not in options})
     with pytest.raises(RefusedFile, match=message) as error:
         scores(root, **options)
     assert '\n' not in str(error.value)
@@ -289,9 +279,8 @@ def test_attributes(tmp_path):
     names, table = read_attributes(tmp_path, ['a', 'b'], 'otb100')
     assert names[0] == 'IV'
     assert table['a'].tolist() == table['b'].tolist() == [True] + 10 * [False]
-    with pytest.raises(
-        RefusedFile, match=r'a\.txt: found 11 values, exp.* 14'
-    ):
+    message = r'a\.txt: found 11 values, exp.* 14'
+    with pytest.raises(RefusedFile, match=message):
         read_attributes(tmp_path, ['a'], 'lasot')
     with pytest.raises(RefusedFile, match=r'names\.txt: is missing\. Write'):
         read_attributes(tmp_path, ['a'], 'nfs')
@@ -311,14 +300,14 @@ def test_paddle_1_ends_as_in_the_kit(tmp_path, file):
     assert found['precision20'] == 100
 
 
-@pytest.mark.parametrize(
-    ('file', 'rows'),
-    [
-        ('a.txt', '1,1,10,10\n0,0,0,0\n'),  # SAMURAI, an empty mask
-        ('a.txt', '1.00,1.00,10.00,10.00\n' + '-1.00,' * 3 + '-1.00\n'),
-        ('a/a.txt', '1 1 10 10\n0 0 0 0\n'),  # SAM2-Plus
-    ],
-)
+MASKS = [
+    ('a.txt', '1,1,10,10\n0,0,0,0\n'),  # SAMURAI, an empty mask
+    ('a.txt', '1.00,1.00,10.00,10.00\n' + '-1.00,' * 3 + '-1.00\n'),
+    ('a/a.txt', '1 1 10 10\n0 0 0 0\n'),  # SAM2-Plus
+]
+
+
+@pytest.mark.parametrize('file, rows', MASKS)
 def test_results_of_trackers_of_masks(tmp_path, file, rows):
     """The official kit repeats the box before an empty mask."""
     touch(tmp_path, f'out/{file}', text=rows * 2)

@@ -4,13 +4,7 @@ import json
 import numpy as np
 import pytest
 
-from mmsimtrack.evaluation.reports import (
-    per_cent,
-    read_reports,
-    report,
-    worst_sequences,
-    write_report,
-)
+from mmsimtrack.evaluation import reports as module
 
 PER_SEQUENCE = {
     'b': {'auc': 50.0, 'op50': 60.0},
@@ -27,11 +21,11 @@ def write(path, kinds=('success', 'precision'), attributes=None, **changes):
         overall={'auc': 100 / 3, 'ao': 0.12345, 'op50': np.nan},
         per_sequence=PER_SEQUENCE,
     )
-    content = report(**{**content, **changes})
+    content = module.report(**{**content, **changes})
     if attributes:
         content['per_attribute'] = attributes
     curve = np.array([1, 1 / 3, 0])
-    write_report(path, content, dict.fromkeys(kinds, curve))
+    module.write_report(path, content, dict.fromkeys(kinds, curve))
 
 
 def test_files(tmp_path):
@@ -79,9 +73,9 @@ def test_files(tmp_path):
 @pytest.mark.parametrize('key', ['auc', 'success_auc', 'ao'])
 def test_worst_sequences_by_the_main_score(key):
     each = {name: {'coverage': 1.0, key: i} for i, name in enumerate('cab')}
-    content = report('x', 'y', {'coverage': 1.0, key: 1.0}, each)
-    assert worst_sequences(content, 2) == ['c', 'a']
-    assert per_cent(key, 0.25) == (25 if key == 'ao' else 0.25)
+    content = module.report('x', 'y', {'coverage': 1.0, key: 1.0}, each)
+    assert module.worst_sequences(content, 2) == ['c', 'a']
+    assert module.per_cent(key, 0.25) == (25 if key == 'ao' else 0.25)
 
 
 @pytest.mark.parametrize('name', ['sim.b16', 'metrics', 'x.csv', 'x.md'])
@@ -104,37 +98,37 @@ def test_names_of_trackers(tmp_path):
     write(tmp_path / 'sim/metrics.json')
     write(tmp_path / 'stark.json')
     paths = [tmp_path / 'sim', tmp_path / 'stark.json']
-    reports = read_reports(paths, with_curves=True)
+    reports = module.read_reports(paths, with_curves=True)
     assert list(reports) == ['sim', 'stark']
     assert reports['sim']['overall']['auc'] == 33.3333
     assert reports['sim']['curves']['success'].tolist() == [1, 0.333333, 0]
-    assert list(read_reports(paths, ['A', 'B'])) == ['A', 'B']
+    assert list(module.read_reports(paths, ['A', 'B'])) == ['A', 'B']
     for names in (['A'], ['A', 'A'], ['A', 'B', 'C']):
         with pytest.raises(ValueError, match=r'found names .* for 2 reports'):
-            read_reports(paths, names)
+            module.read_reports(paths, names)
 
 
-@pytest.mark.parametrize(
-    ('changes', 'message'),
-    [
-        ({'benchmark': 'uav123'}, r"b.json has benchmark 'uav123', but .*a\."),
-        ({'profile': 'pysot'}, r"b.json has profile 'pysot', but .* 'stark'"),
-        (
-            {'per_sequence': {k: PER_SEQUENCE[k] for k in ('b', 'e')}},
-            r"other sequences: only one of them has 'Piñata-1'\. Score both",
-        ),
-        (
-            {'kinds': ['success']},
-            r"b.json has curves \['success'\], but .*/a.json has \['suc",
-        ),
-    ],
-)
+DIFFERENT = [
+    ({'benchmark': 'uav123'}, r"b.json has benchmark 'uav123', but .*a\."),
+    ({'profile': 'pysot'}, r"b.json has profile 'pysot', but .* 'stark'"),
+    (
+        {'per_sequence': {k: PER_SEQUENCE[k] for k in ('b', 'e')}},
+        r"other sequences: only one of them has 'Piñata-1'\. Score both",
+    ),
+    (
+        {'kinds': ['success']},
+        r"b.json has curves \['success'\], but .*/a.json has \['suc",
+    ),
+]
+
+
+@pytest.mark.parametrize('changes, message', DIFFERENT)
 def test_what_cannot_be_compared(tmp_path, changes, message):
     paths = tmp_path / 'a.json', tmp_path / 'b.json'
     write(paths[0])
     write(paths[1], **changes)
     with pytest.raises(ValueError, match=message):
-        read_reports(paths, with_curves=True)
+        module.read_reports(paths, with_curves=True)
 
 
 BROKEN = [b'[]', b'null', b'{}', b'a\n1,2\n', b'<html>', b'"' + b'x' * 10**6]
@@ -145,14 +139,14 @@ BROKEN += [CURVE, CURVE + b'success,1,1.5\n', CURVE + b'success,1,nan\n']
 BROKEN += [CURVE + b'success,1,0\nrecall,0,1\nrecall,1,0\n']
 
 
+WRONG_FILES = [
+    ('metrics.json', 'is no report of scores', 'Give a metrics.json'),
+    ('metrics_curves.csv', 'holds no curves', 'It must lie beside'),
+]
+
+
 @pytest.mark.parametrize('content', BROKEN, ids=range(len(BROKEN)))
-@pytest.mark.parametrize(
-    ('file', 'broken', 'missing'),
-    [
-        ('metrics.json', 'is no report of scores', 'Give a metrics.json'),
-        ('metrics_curves.csv', 'holds no curves', 'It must lie beside'),
-    ],
-)
+@pytest.mark.parametrize('file, broken, missing', WRONG_FILES)
 def test_broken_or_missing_files(tmp_path, file, content, broken, missing):
     write(tmp_path / 'metrics.json')
     message = rf'/{file} {broken}\. Write it again'
@@ -162,20 +156,20 @@ def test_broken_or_missing_files(tmp_path, file, content, broken, missing):
     else:
         (tmp_path / file).write_bytes(content)
     with pytest.raises(ValueError, match=message):
-        read_reports([tmp_path], with_curves=True)
+        module.read_reports([tmp_path], with_curves=True)
     if 'curves' in file:  # which are read only where they are needed
-        assert 'curves' not in read_reports([tmp_path])[tmp_path.name]
+        assert 'curves' not in module.read_reports([tmp_path])[tmp_path.name]
 
 
-@pytest.mark.parametrize(
-    'change',
-    [
-        *(dict(overall=x) for x in (None, {'coverage': 1}, {'auc': 'x'}, [1])),
-        *(dict(per_sequence=x) for x in ({}, {'a': {}}, [1])),
-        dict(per_sequence={'a': {'auc': 'x'}}),
-        dict(benchmark=None),
-    ],
-)
+HALVES = [
+    *(dict(overall=x) for x in (None, {'coverage': 1}, {'auc': 'x'}, [1])),
+    *(dict(per_sequence=x) for x in ({}, {'a': {}}, [1])),
+    dict(per_sequence={'a': {'auc': 'x'}}),
+    dict(benchmark=None),
+]
+
+
+@pytest.mark.parametrize('change', HALVES)
 def test_half_a_report(tmp_path, change):
     path = tmp_path / 'metrics.json'
     write(path)
@@ -183,4 +177,4 @@ def test_half_a_report(tmp_path, change):
     content = {k: v for k, v in content.items() if v is not None}
     path.write_text(json.dumps(content))
     with pytest.raises(ValueError, match=r'metrics.json is no report of sc'):
-        read_reports([tmp_path])
+        module.read_reports([tmp_path])

@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from mmengine.structures import InstanceData
+from small_models import make_samples
 
-from mmsimtrack.structures import SOTDataSample, xywh_to_xyxy
+from mmsimtrack.structures import xywh_to_xyxy
 
 # what the official code computes in float32
 UNIT = dict(rtol=0, atol=1e-6)  # in units of a crop
@@ -74,13 +74,15 @@ def assert_box_into_crop(found, expected_xywh, around_xywh, window):
 
 
 def assert_geometry(crop, expected):
-    assert (crop.x1, crop.y1, crop.side) == (
-        expected['x1'],
-        expected['y1'],
-        expected['crop_sz'],
-    )
+    corner = crop.x1, crop.y1, crop.side
+    assert corner == tuple(expected[k] for k in ('x1', 'y1', 'crop_sz'))
     assert crop.pads == tuple(expected['pads'])
     assert crop.resize_factor == pytest.approx(expected['resize_factor'])
+
+
+def to_corners(cxcywh):
+    center, extent = np.split(np.array(cxcywh), 2, axis=-1)
+    return np.concatenate([center - extent / 2, center + extent / 2], axis=-1)
 
 
 def track_from(model, frame, state, bbox_xywh):
@@ -91,10 +93,7 @@ def track_from(model, frame, state, bbox_xywh):
 
 def take_step(model, wrapper, inputs, bboxes):
     """Train a step; parts of the loss and gradients before clipping."""
-    samples = [
-        SOTDataSample(gt_instances=InstanceData(bboxes=bbox[None]))
-        for bbox in bboxes
-    ]
+    samples = make_samples(*bboxes)
     losses = model(inputs, samples, mode='loss')
     total, _ = model.parse_losses(losses)
     wrapper.backward(total)

@@ -25,19 +25,9 @@ SHIPPED_CONFIGS = {
     ('l14', 'released'): 'official/sim_l14_lasot.py',
 }
 # of a network for tests of other things
-SIZES = dict(
-    patch=16,
-    width=24,
-    heads=3,
-    mlp_ratio=4,
-    pretrain_grid=4,
-    template_size=80,
-    search_size=64,
-    foveal_size=32,
-    template_factor=2,
-    search_factor=4,
-    head_channels=8,
-)
+SIZES = dict(patch=16, width=24, heads=3, mlp_ratio=4, pretrain_grid=4)
+SIZES |= dict(template_size=80, search_size=64, foveal_size=32)
+SIZES |= dict(template_factor=2, search_factor=4, head_channels=8)
 
 
 def build(key, sizes, way):
@@ -57,11 +47,8 @@ def build(key, sizes, way):
     if sizes['foveal_shift']:
         # as the paper describes it; the release never does so for B/32
         tokenizer = model.backbone.tokenizer
-        tokenizer.foveal_start = partial(
-            foveal_offset,
-            foveal_size=sizes['foveal_size'],
-            patch=sizes['patch'],
-        )
+        options = {k: sizes[k] for k in ('foveal_size', 'patch')}
+        tokenizer.foveal_start = partial(foveal_offset, **options)
     return model
 
 
@@ -72,19 +59,16 @@ def config_of(sizes, as_released):
         size=sizes['template_size'], factor=sizes['template_factor']
     )
     cfg.search.update(size=sizes['search_size'], factor=sizes['search_factor'])
-    width = sizes['width']
+    width, patch = sizes['width'], sizes['patch']
+    arch = dict(embed_dims=width, num_layers=sizes['layers'])
+    arch |= dict(num_heads=sizes['heads'])
+    arch |= dict(feedforward_channels=sizes['mlp_ratio'] * width)
+    foveal = sizes['foveal_size']
     cfg.backbone.update(
-        arch=dict(
-            embed_dims=width,
-            num_layers=sizes['layers'],
-            num_heads=sizes['heads'],
-            feedforward_channels=sizes['mlp_ratio'] * width,
-        ),
-        patch_size=sizes['patch'],
-        img_size=sizes['patch'] * sizes['pretrain_grid'],
-        tokenizer=dict(
-            foveal_size=sizes['foveal_size'], as_released=as_released
-        ),
+        arch=arch,
+        patch_size=patch,
+        img_size=patch * sizes['pretrain_grid'],
+        tokenizer=dict(foveal_size=foveal, as_released=as_released),
         init_cfg=None,
     )
     cfg.head.channels = sizes['head_channels']
@@ -98,31 +82,18 @@ def converted_weights(key, salt=None):
 
 def case_inputs(case, sizes, dtype):
     """Inputs of one case of forward.json."""
+    views = ('template', 'init_box'), ('search', 'search_state')
     if 'image' in case:
-        frame = image(case['image'])
-        exemplar, search = (
-            normalize(
-                crop(
-                    frame,
-                    case[bbox],
-                    sizes[f'{view}_factor'],
-                    sizes[f'{view}_size'],
-                ).image
-            )
-            for view, bbox in (
-                ('template', 'init_box'),
-                ('search', 'search_state'),
-            )
-        )
+        frame, found = image(case['image']), []
+        for view, bbox in views:
+            options = sizes[f'{view}_factor'], sizes[f'{view}_size']
+            found.append(normalize(crop(frame, case[bbox], *options).image))
     else:
-        exemplar, search = noise(case['template']), noise(case['search'])
+        found = [noise(case[view]) for view, _ in views]
+    exemplar, search = (each.to(dtype) for each in found)
     # float32 before any cast, as in the release
-    bbox_xywh = torch.tensor(case['template_anno']).to(dtype)
-    return {
-        'exemplar': exemplar.to(dtype),
-        'exemplar_bbox': to_xyxy(bbox_xywh),
-        'search': search.to(dtype),
-    }
+    bbox = to_xyxy(torch.tensor(case['template_anno']).to(dtype))
+    return dict(exemplar=exemplar, exemplar_bbox=bbox, search=search)
 
 
 @torch.no_grad()

@@ -41,16 +41,9 @@ class ReleasedPairs(Dataset):
             bboxes_xywh = xyxy_to_xywh(sequence.bboxes[frames])
             jitter = rng.standard_normal(2), rng.random(2)
             images, bboxes_xywh = self.augment_frames(images, bboxes_xywh, rng)
-            around = [
-                bboxes_xywh[0],
-                xyxy_to_xywh(
-                    jitter_bbox(
-                        xywh_to_xyxy(bboxes_xywh[1]),
-                        *jitter,
-                        **self.pairs.jitter,
-                    )
-                ),
-            ]
+            around = xywh_to_xyxy(bboxes_xywh[1])
+            around = jitter_bbox(around, *jitter, **self.pairs.jitter)
+            around = [bboxes_xywh[0], xyxy_to_xywh(around)]
             views = [self.pairs.exemplar, self.pairs.search]
             try:
                 crops = [
@@ -102,9 +95,8 @@ class ReleasedPairs(Dataset):
     def pack(self, views):
         """Name what the network and the loss take."""
         packed = {}
-        for name, (image, bbox_xywh, mask) in zip(
-            ('exemplar', 'search'), views
-        ):
+        names = 'exemplar', 'search'
+        for name, (image, bbox_xywh, mask) in zip(names, views):
             packed[name], packed[f'{name}_mask'] = image, mask
             packed[f'{name}_bbox'] = bbox_xywh.float()
         return packed

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
+from numpy.testing import assert_allclose, assert_array_equal
 
 from mmsimtrack.datasets.transforms import (
     BrightnessJitter,
@@ -25,13 +26,8 @@ def mirror(bbox, size):
     sizes = np.tile(size, 2)
     width, height = np.ceil(size).astype(int)
     view = np.zeros((height, width, 3), np.uint8)
-    pair = {
-        'exemplar': view,
-        'search': view,
-        'exemplar_bbox': bbox / sizes,
-        'search_bbox': bbox / sizes,
-        'rng': np.random.default_rng(0),
-    }
+    pair = {'exemplar': view, 'search': view, 'rng': np.random.default_rng(0)}
+    pair |= dict.fromkeys(('exemplar_bbox', 'search_bbox'), bbox / sizes)
     RandomMirror(prob=1, joint=True).transform(pair)
     return pair['search_bbox'] * sizes
 
@@ -39,12 +35,10 @@ def mirror(bbox, size):
 @pytest.mark.parametrize('case', BOXES['flip'])
 def test_flip(case):
     found = mirror(xywh_to_xyxy(case['box_norm']), (1, 1))
-    np.testing.assert_allclose(
-        xyxy_to_xywh(found), case['flipped_norm'], **UNIT
-    )
+    assert_allclose(xyxy_to_xywh(found), case['flipped_norm'], **UNIT)
     # For whole frames the official code takes W - 1 for the far border.
     found = mirror(xywh_to_xyxy(case['box_px']), (case['W'], case['H']))
-    np.testing.assert_allclose(
+    assert_allclose(
         xyxy_to_xywh(found) - (1, 0, 0, 0), case['flipped_px'], **FLOAT32
     )
 
@@ -78,7 +72,7 @@ def test_gray():
     patch = np.array(COLORS['patch'], np.uint8)
     found = colored(JointGray(prob=1), patch, value=0)
     expected = np.array(COLORS['gray'])[..., None].repeat(3, axis=2)
-    np.testing.assert_array_equal(found, expected)
+    assert_array_equal(found, expected)
 
 
 def test_brightness():
@@ -88,7 +82,7 @@ def test_brightness():
     found = colored(BrightnessJitter(amount=0.5), patch, factor)
     expected = np.array(COLORS['after_brightness_chw']).transpose(1, 2, 0)
     exact = np.clip(patch * factor / 255, 0, 1)
-    np.testing.assert_allclose(expected, exact, **UNIT)
+    assert_allclose(expected, exact, **UNIT)
     assert found.dtype == np.uint8
     assert np.abs(found - 255 * expected).max() <= 0.5 + 1e-4
 

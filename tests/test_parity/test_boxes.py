@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose
 
 from mmsimtrack.datasets.pair_dataset import jitter_bbox
 from mmsimtrack.structures import (
@@ -11,13 +12,8 @@ from mmsimtrack.structures import (
     xyxy_to_xywh,
 )
 
+from . import checks
 from . import released_tracking as released
-from .checks import (
-    FLOAT32,
-    UNIT,
-    assert_box_into_crop,
-    corner_lost_by_rounding,
-)
 from .recipes import load_json
 
 BOXES = load_json('boxes.json')
@@ -38,11 +34,9 @@ def window_around(around_xywh, resize_factor, size):
 def test_clip(case):
     shape, margin = (case['H'], case['W']), case['margin']
     found = clip_bboxes([xywh_to_xyxy(case['box'])], shape, margin)
-    np.testing.assert_allclose(
-        xyxy_to_xywh(found[0]), case['out'], rtol=0, atol=1e-9
-    )
+    assert_allclose(xyxy_to_xywh(found[0]), case['out'], rtol=0, atol=1e-9)
     found = released.clip(case['box'], shape, margin)
-    np.testing.assert_allclose(found, case['out'], rtol=0, atol=1e-12)
+    assert_allclose(found, case['out'], rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize('seed', range(3))
@@ -53,23 +47,15 @@ def test_clip_of_any_box(seed):
     bboxes_xywh = rng.uniform(-300, 300, (100, 4))
     found = clip_bboxes(xywh_to_xyxy(bboxes_xywh), shape, 10)
     expected = [released.clip(bbox, shape, 10) for bbox in bboxes_xywh]
-    np.testing.assert_allclose(
-        xyxy_to_xywh(found), expected, rtol=0, atol=1e-9
-    )
+    assert_allclose(xyxy_to_xywh(found), expected, rtol=0, atol=1e-9)
 
 
 @each('jitter')
 def test_jitter(case):
-    found = jitter_bbox(
-        xywh_to_xyxy(case['box']),
-        np.array(case['normal']),
-        np.array(case['uniform']),
-        center=case['center_jitter'],
-        scale=case['scale_jitter'],
-    )
-    np.testing.assert_allclose(
-        xyxy_to_xywh(found), case['out_xywh'], **FLOAT32
-    )
+    draws = np.array(case['normal']), np.array(case['uniform'])
+    jitter = case['center_jitter'], case['scale_jitter']
+    found = jitter_bbox(xywh_to_xyxy(case['box']), *draws, *jitter)
+    assert_allclose(xyxy_to_xywh(found), case['out_xywh'], **checks.FLOAT32)
 
 
 @each('map_box_back')
@@ -78,24 +64,18 @@ def test_box_into_frame(case):
     state, pred = case['state'], case['pred_cxcywh_norm']
     size, factor = case['search_size'], case['resize_factor']
     back = released.box_into_frame(pred, state, factor, size)
-    np.testing.assert_allclose(back, case['out_xywh'], rtol=0, atol=1e-9)
+    assert_allclose(back, case['out_xywh'], rtol=0, atol=1e-9)
     window = window_around(state, factor, size)
-    center, extent = np.array(pred[:2]), np.array(pred[2:])
-    unit = np.concatenate([center - extent / 2, center + extent / 2])
-    moved = corner_lost_by_rounding(state, window)
-    np.testing.assert_allclose(
-        window.to_frame(unit) - xywh_to_xyxy(back),
-        np.tile(moved, 2),
-        rtol=0,
-        atol=1e-9,
-    )
+    moved = checks.corner_lost_by_rounding(state, window)
+    found = window.to_frame(checks.to_corners(pred)) - xywh_to_xyxy(back)
+    assert_allclose(found, np.tile(moved, 2), rtol=0, atol=1e-9)
 
 
 @each('image_to_crop')
 def test_box_into_crop(case):
     around, factor = case['crop_box'], case['resize_factor']
     found = released.box_into_crop(case['box'], around, factor, case['size'])
-    np.testing.assert_allclose(found, case['out_norm_xywh'], **UNIT)
+    assert_allclose(found, case['out_norm_xywh'], **checks.UNIT)
     window = window_around(around, factor, case['size'])
     found = window.to_crop(xywh_to_xyxy(case['box']))
-    assert_box_into_crop(found, case['out_norm_xywh'], around, window)
+    checks.assert_box_into_crop(found, case['out_norm_xywh'], around, window)

@@ -9,19 +9,14 @@ import numpy as np
 import pytest
 import torch
 from mmengine.structures import InstanceData
+from numpy.testing import assert_allclose
 from torch import nn
 
 from mmsimtrack.registry import MODELS
 from mmsimtrack.structures import CropWindow, xywh_to_xyxy, xyxy_to_xywh
 
+from . import checks
 from . import released_tracking as released
-from .checks import (
-    ROUNDING,
-    assert_geometry,
-    assert_only_lost_lines_differ,
-    assert_same_crop,
-    track_from,
-)
 from .networks import SIZES, config_of
 from .recipes import PARITY, load_json, needs, normalize, sequence
 
@@ -53,19 +48,11 @@ def prescribed():
         model = MODELS.build(config_of(dict(SIZES, layers=1), False))
         model.backbone = model.head = Prescribed()
         for view, official in (('exemplar', 'template'), ('search', 'search')):
-            setattr(
-                model,
-                view,
-                {k: case[f'{official}_{k}'] for k in ('factor', 'size')},
-            )
+            options = {k: case[f'{official}_{k}'] for k in ('factor', 'size')}
+            setattr(model, view, options)
         return model
 
     return make
-
-
-def cxcywh_to_xyxy(bbox):
-    center, extent = np.array(bbox[:2]), np.array(bbox[2:])
-    return np.concatenate([center - extent / 2, center + extent / 2])
 
 
 def assert_same_input(crop, expected):
@@ -87,33 +74,28 @@ def test_loop_with_prescribed_predictions(prescribed, case):
     first, *frames = sequence(case['source'])
     tracker = released.ReleasedTracker(model, first, case['init_box'])
     assert_same_input(tracker.exemplar, template)
-    np.testing.assert_allclose(
+    assert_allclose(
         tracker.exemplar_xywh, case['template_anno'], rtol=0, atol=1e-6
     )
     state = model.init([first], xywh_to_xyxy([case['init_box']]))
     for frame, expected, pixels in zip(frames, case['frames_out'], crops):
         previous = expected['state_in']
-        np.testing.assert_allclose(tracker.bbox_xywh, previous, **PIXELS)
+        assert_allclose(tracker.bbox_xywh, previous, **PIXELS)
         tracker.bbox_xywh = previous  # its last bits decide ties
-        model.head.bbox = cxcywh_to_xyxy(expected['pred_cxcywh_norm'])
+        model.head.bbox = checks.to_corners(expected['pred_cxcywh_norm'])
         crop, _, _ = tracker.track(frame)
-        assert_geometry(crop, expected)
-        assert_same_crop(crop.image, pixels)
-        np.testing.assert_allclose(
-            tracker.bbox_xywh, expected['state_out'], **PIXELS
-        )
+        checks.assert_geometry(crop, expected)
+        checks.assert_same_crop(crop.image, pixels)
+        assert_allclose(tracker.bbox_xywh, expected['state_out'], **PIXELS)
         # ours: the same crop but for lost lines, and the box of its corner
         window = CropWindow.around(
             xywh_to_xyxy(previous), case['search_factor'], case['search_size']
         )
-        assert_only_lost_lines_differ(window, frame, pixels, crop.pads)
-        ours = track_from(model, frame, state, previous)
-        np.testing.assert_allclose(
-            ours,
-            xywh_to_xyxy(expected['state_out']),
-            rtol=0,
-            atol=ROUNDING + 1e-3,
-        )
+        checks.assert_only_lost_lines_differ(window, frame, pixels, crop.pads)
+        ours = checks.track_from(model, frame, state, previous)
+        expected = xywh_to_xyxy(expected['state_out'])
+        limit = checks.ROUNDING + 1e-3
+        assert_allclose(ours, expected, rtol=0, atol=limit)
     assert_same_input(crop, last)
 
 
@@ -139,10 +121,10 @@ def test_loop_around_a_perfect_network(prescribed, seed):
         model.head.bbox = window.to_crop(bbox)
         tracker.track(frame)
         missed = np.abs(xywh_to_xyxy(tracker.bbox_xywh) - bbox).max()
-        assert missed <= ROUNDING + 1e-6
+        assert missed <= checks.ROUNDING + 1e-6
         largest = max(largest, missed)
         window = CropWindow.around(state.bboxes[0], 4, 64)
         model.head.bbox = window.to_crop(bbox)
         state = model.track([frame], state)
-        np.testing.assert_allclose(state.bboxes[0], bbox, atol=1e-6)
+        assert_allclose(state.bboxes[0], bbox, atol=1e-6)
     assert largest > 0.3

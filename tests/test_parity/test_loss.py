@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
-from mmengine.structures import InstanceData
+from small_models import make_samples
 
 from mmsimtrack.registry import MODELS
-from mmsimtrack.structures import SOTDataSample
 
+from .checks import to_corners
 from .recipes import ROOT, load_json
 
 LOSSES = load_json('loss.json')
@@ -30,19 +30,11 @@ def losses(head, monkeypatch, pred_xyxy, gt_xywh, dtype):
     """The parts of our loss, and the gradient of their sum."""
     pred = torch.tensor(pred_xyxy, dtype=dtype, requires_grad=True)
     monkeypatch.setattr(head, 'forward', lambda feat: feat)
-    samples = []
-    for x, y, w, h in gt_xywh:
-        bboxes = torch.tensor([[x, y, x + w, y + h]], dtype=dtype)
-        sample = SOTDataSample(gt_instances=InstanceData(bboxes=bboxes))
-        samples.append(sample)
+    bboxes = [[x, y, x + w, y + h] for x, y, w, h in gt_xywh]
+    samples = make_samples(*torch.tensor(np.array(bboxes), dtype=dtype))
     parts = head.loss(pred, samples)
     (grad,) = torch.autograd.grad(parts['loss_iou'], pred)
     return parts['loss_iou'].item(), parts['loss_bbox'].item(), grad
-
-
-def to_corners(cxcywh):
-    center, extent = np.split(np.array(cxcywh), 2, axis=-1)
-    return np.concatenate([center - extent / 2, center + extent / 2], axis=-1)
 
 
 def giou(bbox, other):
@@ -68,13 +60,8 @@ def giou(bbox, other):
     ids=lambda case: case['kind'],
 )
 def test_loss(head, monkeypatch, case, dtype):
-    iou, l1, _ = losses(
-        head,
-        monkeypatch,
-        to_corners(case['pred_cxcywh']),
-        case['gt_xywh'],
-        dtype,
-    )
+    pred = to_corners(case['pred_cxcywh'])
+    iou, l1, _ = losses(head, monkeypatch, pred, case['gt_xywh'], dtype)
     limit = DTYPES[dtype]
     assert iou == pytest.approx(2 * case['giou_loss'], rel=limit)
     assert l1 == pytest.approx(5 * case['l1_loss'], rel=limit)
@@ -118,11 +105,8 @@ def test_loss_of_any_boxes(head, monkeypatch, seed):
         [rng.uniform(-0.2, 0.6, (8, 2)), rng.uniform(0.3, 0.6, (8, 2))], 1
     )
     pred = to_corners(pred)
-    gt = np.clip(
-        np.concatenate([gt_xywh[:, :2], gt_xywh[:, :2] + gt_xywh[:, 2:]], 1),
-        0,
-        1,
-    )
+    gt = [gt_xywh[:, :2], gt_xywh[:, :2] + gt_xywh[:, 2:]]
+    gt = np.clip(np.concatenate(gt, 1), 0, 1)
     iou, l1, _ = losses(head, monkeypatch, pred, gt_xywh, torch.float64)
     each = [1 - giou(bbox, other) for bbox, other in zip(pred, gt)]
     assert iou == pytest.approx(2 * np.mean(each), rel=1e-6)

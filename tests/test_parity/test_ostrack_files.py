@@ -35,14 +35,11 @@ def mini():
 @torch.no_grad()
 def assert_answers(model):
     about = ABOUT['forward']
-    exemplar, search = (
-        image(
-            {'noise_seed': about[f'{view}_noise_seed']},
-            about['batch'],
-            ABOUT['model'][view],
-        )
-        for view in ('template', 'search')
-    )
+    inputs = []
+    for view in ('template', 'search'):
+        recipe = {'noise_seed': about[f'{view}_noise_seed']}
+        inputs.append(image(recipe, about['batch'], ABOUT['model'][view]))
+    exemplar, search = inputs
     bbox = torch.zeros(about['batch'], 4)
     memory = model.backbone.embed_exemplar(exemplar, bbox)
     feat = model.backbone(memory, search)

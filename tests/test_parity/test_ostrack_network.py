@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from numpy.testing import assert_allclose
 
 from mmsimtrack.models.backbones import ostrack_vit
 from mmsimtrack.models.backbones.candidate_elimination import rank_tokens
@@ -113,7 +114,7 @@ def test_tokens_and_maps(answer):
     compared = 0
     for field, limit in TOLERANCE.items():
         if field in truth:
-            np.testing.assert_allclose(
+            assert_allclose(
                 seen[field], truth[field], rtol=0, atol=limit, err_msg=field
             )
             compared += 1
@@ -131,21 +132,17 @@ def test_layers(answer):
         for field in truth.keys() & seen.keys() - TOLERANCE.keys():
             found, expected = seen[field][:1].numpy(), truth[field]
             found = found[..., :: found.shape[-1] // expected.shape[-1]]
-            np.testing.assert_allclose(
-                found, expected, rtol=0, atol=1e-4, err_msg=field
-            )
+            assert_allclose(found, expected, rtol=0, atol=1e-4, err_msg=field)
 
 
 def test_boxes(answer):
     """With and without the window."""
     _, case, _, preds = answer
     for way, pred in preds.items():
-        np.testing.assert_allclose(
+        assert_allclose(
             to_cxcywh(pred.bboxes), case[way]['boxes_cxcywh'], atol=1e-5
         )
-        np.testing.assert_allclose(
-            pred.scores, case[way]['score_at_cell'], atol=5e-5
-        )
+        assert_allclose(pred.scores, case[way]['score_at_cell'], atol=5e-5)
 
 
 def test_the_same_candidates_are_dropped(answer):
@@ -159,9 +156,7 @@ def test_the_same_candidates_are_dropped(answer):
         by_cell = truth[f'rank_block{about["blocks"][step]}']
         count, remaining = about['search_tokens_left'][step], []
         for row, found in enumerate(ranks.numpy()):
-            np.testing.assert_allclose(
-                found, by_cell[row][left[row]], rtol=0, atol=1e-5
-            )
+            assert_allclose(found, by_cell[row][left[row]], rtol=0, atol=1e-5)
             order = np.argsort(-found, kind='stable')
             removed = sorted(left[row][order[count:]].tolist())
             assert removed == about['removed'][step][row]

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
-from mmengine.structures import InstanceData
+from numpy.testing import assert_allclose
+from small_models import make_samples
 
 from mmsimtrack.models.backbones.candidate_elimination import (
     CandidateElimination,
 )
 from mmsimtrack.models.heads import gaussian_target
 from mmsimtrack.registry import MODELS
-from mmsimtrack.structures import SOTDataSample
 
 from .ostrack import RANGES, arrays, config, draw, hann, load
 from .recipes import ROOT, to_cxcywh, to_xyxy
@@ -28,7 +28,7 @@ def test_window(n):
     tracker = MODELS.build(cfg)
     line = np.array(SMALL['hann_1d'][str(n)])
     prior = tracker._prior(torch.zeros(1, 1, n, n))
-    np.testing.assert_allclose(prior, np.outer(line, line), rtol=0, atol=1e-6)
+    assert_allclose(prior, np.outer(line, line), rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize('case', SMALL['template_masks'], ids=str)
@@ -44,15 +44,15 @@ def test_chosen_template_tokens(case):
     )
 
 
-@pytest.mark.parametrize(
-    ('recipe', 'name'),
-    [
-        ('ep300', 'ostrack/ostrack_b256_lasot.py'),
-        ('ep300', 'ostrack/ostrack_b384_lasot.py'),
-        ('got10k_ep100', 'ostrack/ostrack_b256_got10k.py'),
-        ('got10k_ep100', 'ostrack/ostrack_b384_got10k.py'),
-    ],
-)
+RECIPES = [
+    ('ep300', 'ostrack/ostrack_b256_lasot.py'),
+    ('ep300', 'ostrack/ostrack_b384_lasot.py'),
+    ('got10k_ep100', 'ostrack/ostrack_b256_got10k.py'),
+    ('got10k_ep100', 'ostrack/ostrack_b384_got10k.py'),
+]
+
+
+@pytest.mark.parametrize('recipe, name', RECIPES)
 def test_share_that_is_kept_in_each_epoch(recipe, name):
     cfg = Config.fromfile(ROOT / 'configs' / name).model.backbone.elimination
     elimination = CandidateElimination(12, **cfg)
@@ -88,12 +88,10 @@ def test_decoding(head, case, way):
     prior = hann(n).float() if way == 'windowed' else None
     pred = head.predict(maps, prior)
     expected = case[way]
-    np.testing.assert_allclose(
+    assert_allclose(
         to_cxcywh(pred.bboxes), expected['boxes_cxcywh'], atol=1e-6
     )
-    np.testing.assert_allclose(
-        pred.scores, expected['score_at_cell'], atol=1e-6
-    )
+    assert_allclose(pred.scores, expected['score_at_cell'], atol=1e-6)
 
 
 HEATMAPS = [name for name in LOSS if name.startswith('heatmap')]
@@ -105,7 +103,7 @@ def test_target_maps(name):
     bboxes = to_xyxy(torch.tensor(LOSS[name]['boxes_xywh']))
     found = gaussian_target(bboxes, truth.shape[1:])
     assert (found == 1).sum((1, 2)).tolist() == LOSS[name]['ones']
-    np.testing.assert_allclose(found, truth, rtol=0, atol=1e-6)
+    assert_allclose(found, truth, rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize('case', LOSS['losses'], ids=lambda c: c['grid'])
@@ -121,10 +119,7 @@ def test_losses(head, case, monkeypatch):
     monkeypatch.setattr(
         head, 'read_boxes', lambda *_: torch.from_numpy(pred), raising=False
     )
-    samples = [
-        SOTDataSample(gt_instances=InstanceData(bboxes=bbox[None]))
-        for bbox in truth
-    ]
+    samples = make_samples(*truth)
     maps = (score.clamp(1e-4, 1 - 1e-4), score, score)
     head.maps = lambda feat: maps
     losses = head.loss(score, samples)
@@ -158,7 +153,7 @@ def test_positions_of_a_pre_trained_file(pair, tmp_path):
     backbone.init_weights()
     for name, n in zip(backbone.tables, pair):
         found = getattr(backbone, name)[0, :, ::8].detach()
-        np.testing.assert_allclose(found, truth[f'grid{n}'], atol=1e-6)
+        assert_allclose(found, truth[f'grid{n}'], atol=1e-6)
     del file['ln1.weight']
     torch.save(file, path)
     with pytest.raises(ValueError, match="1 are missing.*'ln1.weight'"):

@@ -13,13 +13,8 @@ import torch
 
 from mmsimtrack.structures import CropWindow, clip_bboxes, xywh_to_xyxy
 
+from . import checks
 from . import released_tracking as released
-from .checks import (
-    assert_same_crop,
-    corner_lost_by_rounding,
-    track_from,
-    without_lost_lines,
-)
 from .ostrack import RANGES, arrays, build, hann, load, sequence
 from .recipes import normalize, to_cxcywh, to_xyxy
 
@@ -97,17 +92,15 @@ def follow(model, case, way):
             found, previous, crop.resize_factor, size
         )
         clipped = released.clip(unclipped, frame.shape)
-        for found, key in (
-            (unclipped, 'unclipped_xywh'),
-            (clipped, 'state_out'),
-        ):
+        boxes = (unclipped, 'unclipped_xywh'), (clipped, 'state_out')
+        for found, key in boxes:
             np.testing.assert_allclose(found, expected[key], **PIXELS)
         # ours, where the release sees the same: moved by the whole pixels
         around = xywh_to_xyxy(previous)
         window = CropWindow.around(around, model.search['factor'], size)
-        moved = corner_lost_by_rounding(previous, window)
-        seen = without_lost_lines(crop.pads, frame)
-        ours = track_from(model, seen, state, previous)
+        moved = checks.corner_lost_by_rounding(previous, window)
+        seen = checks.without_lost_lines(crop.pads, frame)
+        ours = checks.track_from(model, seen, state, previous)
         theirs = xywh_to_xyxy(expected['unclipped_xywh']) + np.tile(moved, 2)
         theirs = clip_bboxes(theirs, frame.shape[:2], 10)
         np.testing.assert_allclose(ours, theirs, **PIXELS)
@@ -132,7 +125,7 @@ def test_prescribed_maps(network, case, way, monkeypatch):
         (model.search, second, case['init_box'], 'first_search_crop'),
     ):
         crop = released.crop(frame, bbox, view['factor'], view['size'])
-        assert_same_crop(crop.image, given[f'{case["maps"]}/{field}'])
+        checks.assert_same_crop(crop.image, given[f'{case["maps"]}/{field}'])
     calls = []
 
     def maps(feat):

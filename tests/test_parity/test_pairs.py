@@ -34,10 +34,8 @@ def test_released_pair(case, view):
     stats = case[f'{view}_image_stats']
     crop = normalize(crop.image)[0].double()
     # one gray level on 1 % of the values moves these by less
-    for found, name in (
-        (crop.mean((1, 2)), 'mean'),
-        (crop.std((1, 2)), 'std'),
-    ):
+    means = {'mean': crop.mean((1, 2)), 'std': crop.std((1, 2))}
+    for name, found in means.items():
         np.testing.assert_allclose(found, stats[name], rtol=0, atol=2e-4)
     # one gray level is 0.02
     found = [crop[probe] for probe in PROBES]

@@ -11,10 +11,9 @@ from .released_pairs import ReleasedPairs
 @pytest.fixture
 def pairs(tmp_path, make_got10k):
     make_got10k(tmp_path, num_sequences=2, num_frames=3)
+    dataset = dict(type='Got10kDataset', split='train')
     return PairDataset(
-        datasets=[
-            dict(type='Got10kDataset', data_root=str(tmp_path), split='train')
-        ],
+        datasets=[dict(dataset, data_root=str(tmp_path))],
         ratios=[1],
         exemplar=dict(size=112, factor=2),
         search=dict(size=224, factor=4),
@@ -30,10 +29,9 @@ def test_both_make_the_same_pairs(pairs):
     for k in range(8):
         found, ours = released[0, k], pairs[0, k]
         gt = ours['data_samples'].gt_instances.bboxes[0]
-        for bbox_xywh, bbox in (
-            (found['exemplar_bbox'], ours['inputs']['exemplar_bbox']),
-            (found['search_bbox'], gt),
-        ):
+        views = [(found['search_bbox'], gt)]
+        views.append((found['exemplar_bbox'], ours['inputs']['exemplar_bbox']))
+        for bbox_xywh, bbox in views:
             sides = bbox[2:] - bbox[:2]
             torch.testing.assert_close(bbox_xywh[2:], sides, atol=1e-5, rtol=0)
         assert found['search'].dtype == torch.float32

@@ -29,10 +29,8 @@ def optimizer():
         model, Config.fromfile(SCHEDULE).optim_wrapper
     )
     assert type(wrapper.optimizer).__name__ == OPTIM['optimizer']
-    back = {
-        ours: official
-        for official, ours in converter.names(len(layers)).items()
-    }
+    names = converter.names(len(layers)).items()
+    back = {ours: official for official, ours in names}
     names = {id(p): back[name] for name, p in model.named_parameters()}
     for group in wrapper.optimizer.param_groups:
         group['official'] = {names[id(p)] for p in group['params']}
@@ -40,11 +38,8 @@ def optimizer():
 
 
 def test_groups(optimizer):
-    ours = {
-        name: group
-        for group in optimizer.param_groups
-        for name in group['official']
-    }
+    groups = optimizer.param_groups
+    ours = {name: group for group in groups for name in group['official']}
     assert len(ours) == sum(len(g['params']) for g in optimizer.param_groups)
     official = set()
     for group in OPTIM['groups']:
@@ -64,14 +59,9 @@ def rates_over_epochs(optimizer, milestones, max_epochs):
     scheduler = PARAM_SCHEDULERS.build(dict(cfg, optimizer=optimizer))
     examples = [group['params'][0] for group in OPTIM['groups']]
     for _ in range(max_epochs):
-        yield [
-            next(
-                group['lr']
-                for group in optimizer.param_groups
-                if name in group['official']
-            )
-            for name in examples
-        ]
+        groups = optimizer.param_groups
+        rates = {k: g['lr'] for g in groups for k in g['official']}
+        yield [rates[name] for name in examples]
         optimizer.step()
         scheduler.step()
 

@@ -21,17 +21,12 @@ from functools import lru_cache
 import numpy as np
 import pytest
 import torch
+from numpy.testing import assert_allclose
 
 from mmsimtrack.structures import xywh_to_xyxy
 
+from . import checks
 from . import released_tracking as released
-from .checks import (
-    ROUNDING,
-    assert_geometry,
-    lost_lines,
-    track_from,
-    without_lost_lines,
-)
 from .networks import build, converted_weights
 from .recipes import load_json, normalize, sequence
 
@@ -68,7 +63,7 @@ def steps(request, network):
     model = network(case['config'])
     first, *frames = sequence(case['source'])
     tracker = released.ReleasedTracker(model, first, case['init_box'])
-    np.testing.assert_allclose(
+    assert_allclose(
         tracker.exemplar_xywh, case['template_anno'], rtol=0, atol=1e-6
     )
     state = model.init([first], xywh_to_xyxy([case['init_box']]))
@@ -80,53 +75,36 @@ def steps(request, network):
     found = []
     for frame, expected in zip(frames, case['frames_out'], strict=True):
         previous = expected['state_in']
-        np.testing.assert_allclose(tracker.bbox_xywh, previous, **PIXELS)
+        assert_allclose(tracker.bbox_xywh, previous, **PIXELS)
         tracker.bbox_xywh = previous
         crop, pred, unclipped = tracker.track(frame)
         alike = replace(state, memory=memory)
-        black = without_lost_lines(crop.pads, frame)
-        found.append(
-            dict(
-                expected=expected,
-                crop=crop,
-                pred=pred,
-                unclipped=unclipped,
-                bbox_xywh=tracker.bbox_xywh,
-                ours=track_from(model, frame, state, previous).numpy(),
-                alike=track_from(model, black, alike, previous).numpy(),
-                unseen=[
-                    lost_lines(pads, image).any()
-                    for pads, image in (
-                        (tracker.exemplar.pads, first),
-                        (crop.pads, frame),
-                    )
-                ],
-            )
-        )
+        black = checks.without_lost_lines(crop.pads, frame)
+        step = dict(expected=expected, crop=crop, pred=pred)
+        step |= dict(unclipped=unclipped, bbox_xywh=tracker.bbox_xywh)
+        for way, *seen in (('ours', frame, state), ('alike', black, alike)):
+            step[way] = checks.track_from(model, *seen, previous).numpy()
+        cut = (tracker.exemplar.pads, first), (crop.pads, frame)
+        step['unseen'] = [checks.lost_lines(*each).any() for each in cut]
+        found.append(step)
     return found
 
 
 def test_released_loop_around_our_network(steps):
     for step in steps:
         expected = step['expected']
-        assert_geometry(step['crop'], expected)
-        np.testing.assert_allclose(
-            step['pred'], expected['pred_cxcywh_norm'], **BOXES
-        )
-        for found, official in (
-            ('unclipped', 'unclipped_xywh'),
-            ('bbox_xywh', 'state_out'),
-        ):
-            np.testing.assert_allclose(
-                step[found], expected[official], **PIXELS
-            )
+        checks.assert_geometry(step['crop'], expected)
+        assert_allclose(step['pred'], expected['pred_cxcywh_norm'], **BOXES)
+        names = {'unclipped': 'unclipped_xywh', 'bbox_xywh': 'state_out'}
+        for found, official in names.items():
+            assert_allclose(step[found], expected[official], **PIXELS)
 
 
 def test_our_tracker_without_the_other_two_reasons(steps):
     """The same exemplar box and pixels: only the rounding is left."""
     for step in steps:
         difference = step['alike'] - xywh_to_xyxy(step['bbox_xywh'])
-        assert np.abs(difference).max() <= ROUNDING + PIXELS['atol']
+        assert np.abs(difference).max() <= checks.ROUNDING + PIXELS['atol']
 
 
 def test_our_tracker(steps):
@@ -138,5 +116,5 @@ def test_our_tracker(steps):
     for step in steps:
         if not any(step['unseen']):
             difference = step['ours'] - xywh_to_xyxy(step['bbox_xywh'])
-            limit = ROUNDING + 0.02 * step['crop'].side
+            limit = checks.ROUNDING + 0.02 * step['crop'].side
             assert np.abs(difference).max() <= limit

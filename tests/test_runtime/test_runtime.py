@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from processes import python
+from processes import python, run
 from small_models import SIMTRACK
 
 from mmsimtrack.deployment.export import draw_clip, export
@@ -106,16 +106,16 @@ def test_a_prediction_that_is_not_finite_keeps_the_box(folder):
     assert not ok and found.tolist() == bbox.tolist() and score == 1
 
 
-@pytest.mark.parametrize(
-    'change, message',
-    [
-        (dict(version=9), 'version is 9, expected 1'),
-        ({}, 'pt is missing, but tracker.json nam'),
-        (dict(format='onxx'), 'tracker.json is not as an export wrote it'),
-        (dict(search={'size': 0, 'factor': 4}), 'Copy the whole folder'),
-        (dict(files=None), 'json is not as an export wrote it'),
-    ],
-)
+REFUSED = [
+    (dict(version=9), 'version is 9, expected 1'),
+    ({}, 'pt is missing, but tracker.json nam'),
+    (dict(format='onxx'), 'tracker.json is not as an export wrote it'),
+    (dict(search={'size': 0, 'factor': 4}), 'Copy the whole folder'),
+    (dict(files=None), 'json is not as an export wrote it'),
+]
+
+
+@pytest.mark.parametrize('change, message', REFUSED)
 def test_a_folder_that_does_not_fit(folder, change, message, tmp_path):
     settings = json.loads((folder / 'tracker.json').read_text())
     path = tmp_path / 'tracker.json'
@@ -213,13 +213,6 @@ def test_light_distribution_without_torch(model, clip, tmp_path):
         'from mmsimtrack_light.runtime.cli import main; sys.exit(main())'
     )
     args = ['track', source, '--box', box, '--model', tmp_path / 'small']
-    run = subprocess.run(
-        [python, '-c', code, *args],
-        capture_output=True,
-        text=True,
-        env=environ,
-        cwd=tmp_path,
-    )
-    assert run.returncode == 0, run.stderr
-    _, bboxes = read_rows(run.stdout)
+    done = run(python, '-c', code, *args, env=environ, cwd=tmp_path)
+    _, bboxes = read_rows(done.stdout)
     np.testing.assert_allclose(bboxes, expected, atol=1e-3)

@@ -11,14 +11,14 @@ def test_around_ignores_the_noise_of_xyxy():
     assert window.side == 40
 
 
-@pytest.mark.parametrize(
-    ('bbox', 'message'),
-    [
-        ((0, 0, np.nan, 5), 'finite box'),
-        ((5, 0, 5, 5), 'x1 < x2 and y1 < y2'),
-        ((5, 9, 8, 5), 'x1 < x2 and y1 < y2'),
-    ],
-)
+REFUSED = [
+    ((0, 0, np.nan, 5), 'finite box'),
+    ((5, 0, 5, 5), 'x1 < x2 and y1 < y2'),
+    ((5, 9, 8, 5), 'x1 < x2 and y1 < y2'),
+]
+
+
+@pytest.mark.parametrize('bbox, message', REFUSED)
 def test_around_refuses_what_has_no_window(bbox, message):
     with pytest.raises(ValueError, match=message):
         CropWindow.around(bbox, factor=2, size=8)
@@ -27,10 +27,9 @@ def test_around_refuses_what_has_no_window(bbox, message):
 def test_round_trip_is_exact():
     rng = np.random.default_rng(0)
     bboxes = rng.uniform(-50, 2000, (100, 4))
-    for left, top, side in rng.integers(
-        [-99, -99, 1], [999, 999, 512], (9, 3)
-    ):
-        window = CropWindow(int(left), int(top), int(side), 112)
+    windows = rng.integers([-99, -99, 1], [999, 999, 512], (9, 3))
+    for left, top, side in windows.tolist():
+        window = CropWindow(left, top, side, 112)
         back = window.to_frame(window.to_crop(bboxes))
         np.testing.assert_allclose(back, bboxes, rtol=0, atol=1e-9)
 
@@ -59,10 +58,10 @@ def test_padded_share_by_hand():
     assert window.padded_share((20, 100)) == 1 - 0.75 * 0.5
 
 
-@pytest.mark.parametrize(
-    ('side', 'reduction'),
-    [(20, 1), (127, 1), (128, 2), (255, 2), (256, 4), (512, 8), (9999, 8)],
-)
+CASES = [(20, 1), (127, 1), (128, 2), (255, 2), (256, 4), (512, 8), (9999, 8)]
+
+
+@pytest.mark.parametrize('side, reduction', CASES)
 def test_reduction_leaves_enough_pixels(side, reduction):
     assert CropWindow(0, 0, side, size=64).reduction() == reduction
 

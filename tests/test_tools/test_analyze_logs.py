@@ -138,14 +138,14 @@ def test_picture(run_tool, work_dir, tmp_path, monkeypatch):
     assert last == [[0.5], []]
 
 
-@pytest.mark.parametrize(
-    'options, message',
-    [
-        (('--smooth', 4), '--smooth is 4, expected 1, 3, 5'),
-        (('--labels', 'a', 'b'), r"--labels: found \['a', 'b'\] for 1 train"),
-        (('--out', 'a.doc'), "found 'a.doc', expected an image file"),
-    ],
-)
+WRONG_OPTIONS = [
+    (('--smooth', 4), '--smooth is 4, expected 1, 3, 5'),
+    (('--labels', 'a', 'b'), r"--labels: found \['a', 'b'\] for 1 train"),
+    (('--out', 'a.doc'), "found 'a.doc', expected an image file"),
+]
+
+
+@pytest.mark.parametrize('options, message', WRONG_OPTIONS)
 def test_options_are_checked(run_tool, capsys, options, message):
     with pytest.raises(SystemExit):
         run_tool(tool, 'work', *options)

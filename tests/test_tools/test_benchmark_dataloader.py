@@ -60,8 +60,7 @@ def test_tool(capsys):
     options += '--num-workers 1 --reduced-decoding --released'
     tool.main(options.split())
     printed = capsys.readouterr().out
-    assert printed.splitlines()[2] == (
-        '| CPU time per pair, ms | ours | ours, reduced | official |'
-    )
+    header = '| CPU time per pair, ms | ours | ours, reduced | official |'
+    assert printed.splitlines()[2] == header
     for row in ('| total | ', '| pairs/s per core | ', '| 1 workers | pairs'):
         assert row in printed

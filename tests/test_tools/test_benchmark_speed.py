@@ -22,9 +22,7 @@ def frames(tmp_path, make_got10k):
     return folder
 
 
-def test_writes_tables_that_say_what_they_are(
-    config, frames, tmp_path, run_tool, capsys
-):
+def test_tables_say_what_they_are(config, frames, tmp_path, run_tool, capsys):
     out = tmp_path / 'speed.json'
     run_tool(
         speed,

@@ -70,9 +70,8 @@ def test_sequences_that_are_not_there_are_one_line_each(run, tmp_path):
     code, lines = run(*options(cfg))
     assert code == 1
     assert lines[-1] == '  1120 sequences, 16 frames, 1118 problems'
-    assert lines[1].startswith(
-        f'{tmp_path}/airplane/airplane-12/img is missing. Expected a folder'
-    )
+    path = f'{tmp_path}/airplane/airplane-12/img'
+    assert lines[1].startswith(f'{path} is missing. Expected a folder')
 
 
 def test_numbers_that_do_not_agree(run, tmp_path):
@@ -81,12 +80,8 @@ def test_numbers_that_do_not_agree(run, tmp_path):
     path.write_text('1,2,3,4\n' * 6)
     _, lines = run(*options(cfg))
     labels = '.label has 8 values, but the annotation beside it has 6'
-    messages = (
-        f'absence{labels}',
-        f'cover{labels}',
-        'seq_1 holds 8 frames, but',
-    )
-    for message, line in zip(messages, lines[1:4]):
+    texts = f'absence{labels}', f'cover{labels}', 'seq_1 holds 8 frames, but'
+    for message, line in zip(texts, lines[1:4]):
         assert message in line
     assert lines[4] == '  2 sequences, 16 frames, 3 problems'
     assert lines[5] == (
@@ -134,17 +129,17 @@ def test_config(run, tmp_path):
     ]
 
 
-@pytest.mark.parametrize(
-    'args, message',
-    [
-        ('', 'give a config, or --type'),
-        ('config.py --type LaSOTDataset', 'give a config, or --type'),
-        ('--type LaSOTDataset', '--type needs --data-root'),
-        ('--type LaSOTDataset --data-root .', 'split is None, expected one'),
-        ('--type Lasot --data-root .', 'Lasot is no data set of sequences. E'),
-        ('--type PairDataset --data-root .', 'PairDataset is no data set of'),
-    ],
-)
+WRONG_LINES = [
+    ('', 'give a config, or --type'),
+    ('config.py --type LaSOTDataset', 'give a config, or --type'),
+    ('--type LaSOTDataset', '--type needs --data-root'),
+    ('--type LaSOTDataset --data-root .', 'split is None, expected one'),
+    ('--type Lasot --data-root .', 'Lasot is no data set of sequences. E'),
+    ('--type PairDataset --data-root .', 'PairDataset is no data set of'),
+]
+
+
+@pytest.mark.parametrize('args, message', WRONG_LINES)
 def test_wrong_command_line(run_tool, capsys, args, message):
     try:
         status = run_tool(tool, *args.split())
@@ -162,19 +157,19 @@ def boxes_xywh(seed, smallest):
     return np.hstack([begin, size])
 
 
+MEANINGS = [
+    ('', lambda b, s: np.hstack([b, s])),
+    ('', lambda b, s: np.hstack([b + [30, -20], s])),
+    ('', lambda b, s: np.hstack([b * 0, s * 2])),
+    ('x1, y1, x2, y2', lambda b, s: np.hstack([b, b + s])),
+    ('center x, center y, width', lambda b, s: np.hstack([b + s / 2, s])),
+    ('fractions', lambda b, s: np.hstack([b, s]) / [640, 480, 640, 480]),
+]
+
+
 @pytest.mark.parametrize('smallest', [0.02, 0.2])
 @pytest.mark.parametrize('seed', range(9))
-@pytest.mark.parametrize(
-    'words, convert',
-    [
-        ('', lambda b, s: np.hstack([b, s])),
-        ('', lambda b, s: np.hstack([b + [30, -20], s])),
-        ('', lambda b, s: np.hstack([b * 0, s * 2])),
-        ('x1, y1, x2, y2', lambda b, s: np.hstack([b, b + s])),
-        ('center x, center y, width', lambda b, s: np.hstack([b + s / 2, s])),
-        ('fractions', lambda b, s: np.hstack([b, s]) / [640, 480, 640, 480]),
-    ],
-)
+@pytest.mark.parametrize('words, convert', MEANINGS)
 def test_how_boxes_are_meant(words, convert, seed, smallest):
     found = convert(*np.split(boxes_xywh(seed, smallest), 2, axis=1))
     frame = np.tile([640, 480], (len(found), 1))

@@ -58,16 +58,16 @@ def test_interval_is_reproducible_and_bounded():
     assert low == high == 2.5
 
 
-@pytest.mark.parametrize(
-    'command, option',
-    [
-        ('compare a b', '--confidence 100.0'),
-        ('compare a b', '--num-resamples 0'),
-        ('compare a b', '--seed -1'),
-        ('worst a b --out-dir c', '--num-frames 1'),
-        ('worst a b --out-dir c', '--num-sequences 0'),
-    ],
-)
+WRONG_NUMBERS = [
+    ('compare a b', '--confidence 100.0'),
+    ('compare a b', '--num-resamples 0'),
+    ('compare a b', '--seed -1'),
+    ('worst a b --out-dir c', '--num-frames 1'),
+    ('worst a b --out-dir c', '--num-sequences 0'),
+]
+
+
+@pytest.mark.parametrize('command, option', WRONG_NUMBERS)
 def test_wrong_numbers(command, option, capsys):
     with pytest.raises(SystemExit):
         results.main([*command.split(), *option.split()])

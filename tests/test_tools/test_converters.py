@@ -125,9 +125,7 @@ def test_there_and_back(official, tmp_path, convert, wrap, lib, capsys):
         assert torch.equal(back[name], tensor), name
 
 
-def test_a_checkpoint_of_ours_converts_back(
-    official, tmp_path, convert, capsys
-):
+def test_our_checkpoint_converts_back(official, tmp_path, convert, capsys):
     ours, _ = simtrack.to_ours(official, 'x')
     log = {'loss': HistoryBuffer([0.5], [1])}
     torch.save({'state_dict': ours, 'message_hub': log}, tmp_path / 'a.pth')

@@ -32,11 +32,8 @@ IOUS = np.arange(21) * 0.05
 
 def contents(folder):
     """Bytes of every file below a folder, by relative path."""
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes()
-        for path in sorted(folder.rglob('*'))
-        if path.is_file()
-    }
+    files = [path for path in sorted(folder.rglob('*')) if path.is_file()]
+    return {str(p.relative_to(folder)): p.read_bytes() for p in files}
 
 
 @pytest.fixture(scope='module')
@@ -76,18 +73,14 @@ def test_same_seed_same_bytes_for_any_number_of_jobs(generated, tmp_path):
     assert contents(again) == contents(generated)
 
 
-def test_sequences_follow_from_seed_split_and_number_alone(
-    generated, tmp_path
-):
+def test_sequences_follow_from_seed_split_and_number(generated, tmp_path):
     tool.main([str(tmp_path / 'other'), *SMALL, '--seed', '1'])
     tool.main([str(tmp_path / 'fewer'), *SMALL, '--num-train', '2'])
     names = ['train/Synthetic_Train_00000', 'val/Synthetic_Val_00000']
     names = [f'{names[0]}1', f'{names[0]}2', f'{names[1]}1']
-    boxes = {
-        (folder / name / 'groundtruth.txt').read_text()
-        for folder in (generated, tmp_path / 'other')
-        for name in names
-    }
+    folders = generated, tmp_path / 'other'
+    files = [f / name / 'groundtruth.txt' for f in folders for name in names]
+    boxes = {file.read_text() for file in files}
     assert len(boxes) == 6
     same = [contents(f / names[1]) for f in (generated, tmp_path / 'fewer')]
     assert same[0] == same[1]
@@ -105,16 +98,16 @@ def test_box_fits_the_pixels(index):
         assert np.abs(bbox - found).max() <= 1.0
 
 
-@pytest.mark.parametrize(
-    'x, occluder_x, visible',
-    [
-        (100, 80, 0.5),
-        (100, 200, 1),
-        (100, 100, 0),
-        (0, 30, 0.25),
-        (0, 99, 0.5),
-    ],
-)
+SHARES = [
+    (100, 80, 0.5),
+    (100, 200, 1),
+    (100, 100, 0),
+    (0, 30, 0.25),
+    (0, 99, 0.5),
+]
+
+
+@pytest.mark.parametrize('x, occluder_x, visible', SHARES)
 def test_box_and_visible_share_by_hand(x, occluder_x, visible):
     look = Look(SQUARE, WHITE, 0.6)
     target, occluder = (
@@ -178,9 +171,7 @@ def test_the_data_stay_hard(scenes):
 # Resuming
 
 
-def test_a_second_run_reuses_and_a_killed_one_is_continued(
-    generated, tmp_path, capsys
-):
+def test_a_second_run_reuses_or_continues(generated, tmp_path, capsys):
     folder = tmp_path / 'out'
     shutil.copytree(generated, folder)
     before = {p: p.stat().st_mtime_ns for p in folder.rglob('*.jpg')}
@@ -220,16 +211,16 @@ def test_foreign_folders_and_broken_settings_are_refused(tmp_path):
         tool.main([str(tmp_path), *SMALL])
 
 
-@pytest.mark.parametrize(
-    'options, message',
-    [
-        (['--coco', 'a.json'], 'add --photos DIR'),
-        (['--size', '32', '240'], '--size: found 32, expected >= 64'),
-        (['--val-frames', '1'], '--val-frames: found 1, expected >= 2'),
-        (['--num-train', '1.5'], "'1.5', expected a whole number >= 0"),
-        (['--num-train', '-1'], '--num-train: found -1, expected >= 0'),
-    ],
-)
+WRONG_ARGUMENTS = [
+    (['--coco', 'a.json'], 'add --photos DIR'),
+    (['--size', '32', '240'], '--size: found 32, expected >= 64'),
+    (['--val-frames', '1'], '--val-frames: found 1, expected >= 2'),
+    (['--num-train', '1.5'], "'1.5', expected a whole number >= 0"),
+    (['--num-train', '-1'], '--num-train: found -1, expected >= 0'),
+]
+
+
+@pytest.mark.parametrize('options, message', WRONG_ARGUMENTS)
 def test_wrong_arguments(options, message, capsys):
     with pytest.raises(SystemExit):
         tool.parse_args(['out', *options])
@@ -301,10 +292,8 @@ def test_photo_and_coco_modes_write_sequences(photos, tmp_path):
 
 def test_splits_share_no_photo(photos):
     for coco in (None, photos / 'ann.json'):
-        train, val = (
-            PhotoTextures(photos, coco, held_out, seed=0)
-            for held_out in (False, True)
-        )
+        given = photos, coco
+        train, val = (PhotoTextures(*given, x, 0) for x in (False, True))
         assert len(train.paths) == 7 and len(val.paths) == 1
         assert not set(train.paths) & set(val.paths)
     names = list(range(40))
@@ -351,22 +340,22 @@ def test_wrong_photos_are_named(tmp_path):
         tool.main(options)
 
 
-@pytest.mark.parametrize(
-    'change, error, message',
-    [
-        (lambda c: c.pop('images'), ValueError, r'no COCO.*KeyError'),
-        (
-            lambda c: c['images'][3].update(file_name='gone.png'),
-            FileNotFoundError,
-            r'gone\.png, named in .*, does not exist\. Let',
-        ),
-        (
-            lambda c: [a.update(bbox=[0, 0, 99, 9]) for a in c['annotations']],
-            ValueError,
-            '0 photos have compact segments',
-        ),
-    ],
-)
+REFUSED = [
+    (lambda c: c.pop('images'), ValueError, r'no COCO.*KeyError'),
+    (
+        lambda c: c['images'][3].update(file_name='gone.png'),
+        FileNotFoundError,
+        r'gone\.png, named in .*, does not exist\. Let',
+    ),
+    (
+        lambda c: [a.update(bbox=[0, 0, 99, 9]) for a in c['annotations']],
+        ValueError,
+        '0 photos have compact segments',
+    ),
+]
+
+
+@pytest.mark.parametrize('change, error, message', REFUSED)
 def test_wrong_coco_files_are_named(photos, tmp_path, change, error, message):
     path = str(edited(photos, tmp_path, change))
     out = tmp_path / 'o'
@@ -375,13 +364,13 @@ def test_wrong_coco_files_are_named(photos, tmp_path, change, error, message):
     assert not out.exists()
 
 
-@pytest.mark.parametrize(
-    'shape, message',
-    [
-        ((90, 120, 3), 'none of the 2 segments .* usable'),
-        ((60, 100, 3), 'has 100 x 60 px, but a segment'),
-    ],
-)
+UNUSABLE = [
+    ((90, 120, 3), 'none of the 2 segments .* usable'),
+    ((60, 100, 3), 'has 100 x 60 px, but a segment'),
+]
+
+
+@pytest.mark.parametrize('shape, message', UNUSABLE)
 def test_unusable_segments_are_named(photos, tmp_path, shape, message):
     path = edited(
         photos, tmp_path, lambda c: c.update(annotations=c['annotations'][:3])

@@ -47,11 +47,8 @@ def test_legends_show_the_scores(tmp_path, drawn):
 
 def test_servers_have_scores_of_their_own(tmp_path, drawn):
     """GOT-10k has one plot, in per cent; TrackingNet shows areas."""
-    areas = {
-        'success_auc': 80.0,
-        'precision_auc_0_50px': 70.0,
-        'norm_precision_auc_0_0_5': 60.0,
-    }
+    areas = dict(success_auc=80.0, precision_auc_0_50px=70.0)
+    areas['norm_precision_auc_0_0_5'] = 60.0
     for changes, expected in (
         (dict(overall={'ao': 0.686}, kinds=['success']), [68.6]),
         (dict(overall={'coverage': 99.0, **areas}), [80, 70, 60]),
@@ -62,17 +59,17 @@ def test_servers_have_scores_of_their_own(tmp_path, drawn):
         drawn.clear()
 
 
-@pytest.mark.parametrize(
-    ('changes', 'message'),
-    [
-        ({'benchmark': 'uav123'}, "b.json has benchmark 'uav123', but "),
-        ({'overall': {'auc': np.nan}}, 'b has no auc, which the legend'),
-        (
-            {'overall': {'auc': 1.0}},
-            'b has no precision20 or precision_auc_0_50px, which the legend',
-        ),
-    ],
-)
+REFUSED = [
+    ({'benchmark': 'uav123'}, "b.json has benchmark 'uav123', but "),
+    ({'overall': {'auc': np.nan}}, 'b has no auc, which the legend'),
+    (
+        {'overall': {'auc': 1.0}},
+        'b has no precision20 or precision_auc_0_50px, which the legend',
+    ),
+]
+
+
+@pytest.mark.parametrize('changes, message', REFUSED)
 def test_refused(tmp_path, capsys, changes, message):
     a = write_scores(tmp_path / 'a.json', [1.0])
     b = write_scores(tmp_path / 'b.json', [1.0], **changes)

@@ -17,9 +17,7 @@ def trained(tmp_path):
     return tmp_path / 'small.py', tmp_path / 'epoch_1.pth', model
 
 
-def test_published_weights_are_those_of_the_training(
-    trained, tmp_path, capsys
-):
+def test_published_weights_are_those_of_training(trained, tmp_path, capsys):
     config, checkpoint, model = trained
     out = tmp_path / 'small.safetensors'
     tool.main([str(config), str(checkpoint), str(out), '--data', 'none'])
@@ -42,9 +40,7 @@ def test_published_weights_are_those_of_the_training(
     assert out.read_bytes() == before
 
 
-def test_statistics_are_counted_on_training_pairs(
-    trained, tmp_path, make_got10k
-):
+def test_statistics_are_of_training_pairs(trained, tmp_path, make_got10k):
     config, checkpoint, model = trained
     make_got10k(tmp_path)
     out = tmp_path / 'small.safetensors'
@@ -52,10 +48,8 @@ def test_statistics_are_counted_on_training_pairs(
     found = load.load_from_address(str(out))['state_dict']
     name = 'head.top_left.1'
     assert found[f'{name}.num_batches_tracked'] == 3
-    assert not torch.allclose(
-        found[f'{name}.running_mean'].float(),
-        model.state_dict()[f'{name}.running_mean'],
-    )
+    name += '.running_mean'
+    assert not torch.allclose(found[name].float(), model.state_dict()[name])
 
 
 @pytest.mark.parametrize('content', [b'', b'\x08', b'x' * 400])

@@ -1,16 +1,12 @@
 import json
-import os
 import shutil
-from pathlib import Path
 
 import pytest
 import score_results
+from processes import ROOT
+from reports import SHARED, needs_answers
 
-ROOT = Path(__file__).resolve().parents[2]
 CORNER = ROOT / 'tests/data/eval/corner'
-SHARED = Path(
-    os.environ.get('MMSIMTRACK_EVAL', ROOT.parent / 'shared' / 'eval')
-)
 
 
 @pytest.fixture
@@ -62,15 +58,15 @@ def test_attributes(corner):
     assert content['per_attribute']['IV']['auc'] == pytest.approx(59.2593)
 
 
-@pytest.mark.parametrize(
-    'case, options, message',
-    [
-        ('result_short', '', 'result/result_short.txt: found 14 rows'),
-        ('result_nan', '--profile stark', 'result_nan.txt: line 6: found'),
-        ('plain', '--sequences none.txt', 'none.txt: No such file'),
-        ('plain', '--absent nowhere', 'nowhere: there is no such folder'),
-    ],
-)
+REFUSALS = [
+    ('result_short', '', 'result/result_short.txt: found 14 rows'),
+    ('result_nan', '--profile stark', 'result_nan.txt: line 6: found'),
+    ('plain', '--sequences none.txt', 'none.txt: No such file'),
+    ('plain', '--absent nowhere', 'nowhere: there is no such folder'),
+]
+
+
+@pytest.mark.parametrize('case, options, message', REFUSALS)
 def test_refusals(corner, capsys, logged, case, options, message):
     assert run(corner(case), 'lasot', *options.split()) == (2, None)
     error = capsys.readouterr().err
@@ -78,9 +74,7 @@ def test_refusals(corner, capsys, logged, case, options, message):
     assert error.count('\n') == 1
 
 
-@pytest.mark.skipif(
-    not SHARED.is_dir(), reason='the shared evaluation fixtures are absent'
-)
+@needs_answers
 def test_got10k_layout(tmp_path):
     answers = json.loads((SHARED / 'got10k' / 'expected.json').read_text())
     names = tmp_path / 'names.txt'

@@ -129,10 +129,10 @@ def test_two_processes_train_resume_and_test_on_cpu(config, tmp_path):
     assert found['overall'] == pytest.approx(expected['overall'], abs=0.01)
 
 
-@pytest.mark.parametrize(
-    'script',
-    ['dist_train.sh', 'dist_test.sh', 'slurm_train.sh', 'slurm_test.sh'],
-)
+SCRIPTS = ['dist_train.sh', 'dist_test.sh', 'slurm_train.sh', 'slurm_test.sh']
+
+
+@pytest.mark.parametrize('script', SCRIPTS)
 def test_scripts_explain_themselves(script):
     done = run(f'tools/{script}', check=False)
     assert done.returncode == 2

@@ -42,15 +42,15 @@ def run_tool(name, monkeypatch, *args):
     exec(compile(source, name, 'exec'), {'__name__': '__main__'})
 
 
+COMMANDS = [
+    ('train.py', [DEMO, '--resume']),
+    ('test.py', [DEMO, 'x.pth']),
+    ('track.py', ['c.py', 'x.pth', 'a.mp4', '--bbox', '1,2,3,4']),
+]
+
+
 @pytest.mark.parametrize('trust', [True, False])
-@pytest.mark.parametrize(
-    'name, args',
-    [
-        ('train.py', [DEMO, '--resume']),
-        ('test.py', [DEMO, 'x.pth']),
-        ('track.py', ['c.py', 'x.pth', 'a.mp4', '--bbox', '1,2,3,4']),
-    ],
-)
+@pytest.mark.parametrize('name, args', COMMANDS)
 def test_every_command(name, args, trust, runner, monkeypatch):
     class Inferencer:
         def __init__(self, config, checkpoint, device, trust_checkpoint):

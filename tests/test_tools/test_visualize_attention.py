@@ -12,21 +12,18 @@ from mmsimtrack.registry import MODELS
 
 ARCH = dict(embed_dims=8, num_layers=2, num_heads=1, feedforward_channels=8)
 INTERACTION = dict(embed_dims=8, num_layers=1, num_heads=1)
-# configs/_base_/models/ -> a small backbone, and the layers it has
+# configs/_base_/models/ -> a small backbone of two layers
 SMALL = {
-    'sim_b16': (dict(arch=ARCH), 2),
-    'sim_b16-one-way': (dict(type='OneWayViT', arch=ARCH), 2),
-    'stark-sv_b16': (
-        dict(features=dict(arch=ARCH), interaction=INTERACTION),
-        2,
-    ),
+    'sim_b16': dict(arch=ARCH),
+    'sim_b16-one-way': dict(type='OneWayViT', arch=ARCH),
+    'stark-sv_b16': dict(features=dict(arch=ARCH), interaction=INTERACTION),
 }
 
 
 def make_model(folder, name):
     """A config and a checkpoint of a small network with random weights."""
     base = name.removesuffix('-one-way')
-    backbone, _ = SMALL[name]
+    backbone = SMALL[name]
     config, checkpoint = folder / f'{name}.py', folder / f'{name}.pth'
     config.write_text(
         f"_base_ = ['{ROOT}/configs/_base_/models/{base}.py']\n"
@@ -57,14 +54,11 @@ def run(tmp_path, run_tool, make_got10k):
 @pytest.mark.parametrize('name', SMALL)
 def test_draws_every_model_of_the_zoo(run, tmp_path, name, capsys):
     image = run(make_model(tmp_path, name))
-    columns = 2 + SMALL[name][1]
-    assert image.shape == (4 * 242 + 18, columns * 228, 3)
+    assert image.shape == (4 * 242 + 18, (2 + 2) * 228, 3)
     assert 'Drew 4 rows' in capsys.readouterr().out
 
 
-def test_models_frames_and_layers_are_those_asked_for(
-    run, tmp_path, monkeypatch
-):
+def test_models_frames_and_layers_as_asked_for(run, tmp_path, monkeypatch):
     rows = []
     monkeypatch.setattr(tool, 'attention_row', lambda *args: args)
     monkeypatch.setattr(
@@ -76,9 +70,9 @@ def test_models_frames_and_layers_are_those_asked_for(
     ours = make_model(tmp_path, 'sim_b16')
     options = ['--compare', *ours, '--frames', '2,1', '--layers', '2,1']
     run(base, *options, '--cfg-options', 'model.search.factor=1')
-    assert [row[-1] for row in rows] == [
-        f'{name} #{t}' for t in (2, 1) for name in ('stark-sv_b16', 'sim_b16')
-    ]
+    names = ('stark-sv_b16', 'sim_b16')
+    titles = [f'{name} #{t}' for t in (2, 1) for name in names]
+    assert [row[-1] for row in rows] == titles
     for model, _, _, layers, _ in rows:
         assert list(layers) == [2, 1]
         assert model.search['factor'] == 1
@@ -101,19 +95,18 @@ def test_untrusted_checkpoints_need_the_option(run, tmp_path):
     run((config, checkpoint), '--trust-checkpoint')
 
 
-@pytest.mark.parametrize(
-    'num_frames, expected',
-    [(81, [20, 40, 60, 80]), (5, [1, 2, 3, 4]), (3, [1, 2]), (2, [1])],
-)
+FRAMES = [(81, [20, 40, 60, 80]), (5, [1, 2, 3, 4]), (3, [1, 2]), (2, [1])]
+
+
+@pytest.mark.parametrize('num_frames, expected', FRAMES)
 def test_four_frames_by_default(num_frames, expected):
     assert tool.choose_frames(num_frames) == expected
 
 
 def test_frames_without_search_crop_are_refused():
     assert tool.choose_frames(5, [4, 1]) == [4, 1]
-    with pytest.raises(
-        ValueError, match='found 0, 5, expected .* 1 to 4: clip holds 5 frames'
-    ):
+    message = 'found 0, 5, expected .* 1 to 4: clip holds 5 frames'
+    with pytest.raises(ValueError, match=message):
         tool.choose_frames(5, [0, 2, 5], 'clip')
     with pytest.raises(ValueError, match='clip holds one frame'):
         tool.choose_frames(1, None, 'clip')

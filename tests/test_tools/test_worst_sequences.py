@@ -18,9 +18,8 @@ def tracked(tmp_path):
     work_dir = tmp_path / 'work'
     (work_dir / 'results').mkdir(parents=True)
     for name in ('good', 'bad one'):
-        boxes = np.loadtxt(
-            tmp_path / f'data/{name}/groundtruth.txt', delimiter=','
-        )
+        path = tmp_path / f'data/{name}/groundtruth.txt'
+        boxes = np.loadtxt(path, delimiter=',')
         if name == 'bad one':
             boxes[2:] = (0, 0, 2, 2)
         np.savetxt(work_dir / f'results/{name}.txt', boxes, '%g', ',')
@@ -81,9 +80,8 @@ def first_boxes(work_dir):
     """A test set whose server alone knows the other boxes."""
     root = work_dir.parent
     make_got10k(root / 'server', 'test', num_sequences=1, num_frames=4)
-    dataset = dict(
-        type='Got10kDataset', data_root=f'{root}/server', split='test'
-    )
+    dataset = dict(type='Got10kDataset', split='test')
+    dataset['data_root'] = f'{root}/server'
     text = f'test_dataloader = dict(dataset={dataset})'
     (root / 'config.py').write_text(text)
     (work_dir / 'results/seq_0.txt').write_text('1,2,3,4\n' * 4)
@@ -91,17 +89,17 @@ def first_boxes(work_dir):
     write_scores(work_dir / 'metrics.json', [1.0], per_sequence=each)
 
 
-@pytest.mark.parametrize(
-    ('break_it', 'message'),
-    [
-        (unlink, 'results/good.txt: is missing. Track the sequence'),
-        (shorten, 'good.txt has 1 boxes, expected 6, one per frame'),
-        (rescore, 's0 is in the report, but not in '),
-        (lambda work_dir: (work_dir.parent / 'config.py').unlink(), 'config'),
-        (empty_config, 'has no test_dataloader. Give the config of the te'),
-        (first_boxes, 'seq_0 has 1 boxes, expected 4'),
-    ],
-)
+NOT_WHOLE = [
+    (unlink, 'results/good.txt: is missing. Track the sequence'),
+    (shorten, 'good.txt has 1 boxes, expected 6, one per frame'),
+    (rescore, 's0 is in the report, but not in '),
+    (lambda work_dir: (work_dir.parent / 'config.py').unlink(), 'config'),
+    (empty_config, 'has no test_dataloader. Give the config of the te'),
+    (first_boxes, 'seq_0 has 1 boxes, expected 4'),
+]
+
+
+@pytest.mark.parametrize('break_it, message', NOT_WHOLE)
 def test_pages_need_whole_tests(tracked, tmp_path, capsys, break_it, message):
     config, work_dir = tracked
     break_it(work_dir)

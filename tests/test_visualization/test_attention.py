@@ -2,15 +2,8 @@ import warnings
 
 import numpy as np
 import pytest
+import small_backbones as small
 import torch
-from small_backbones import (
-    SIAMESE_VIT,
-    make_inputs,
-    one_way,
-    siamese,
-    swin,
-    vit,
-)
 from small_models import load_demo
 from torch import nn
 
@@ -27,10 +20,10 @@ from mmsimtrack.visualization.attention import (
 from mmsimtrack.visualization.sot_visualizer import GT_COLOR, PRED_COLOR
 
 BACKBONES = {
-    'JointViT': lambda: vit(3),
-    'JointViT, every 2nd': lambda: vit(3, interaction_every=2),
-    'OneWayViT': lambda: one_way(num_layers=3),
-    'Siamese ViT': lambda: siamese(SIAMESE_VIT),
+    'JointViT': lambda: small.vit(3),
+    'JointViT, every 2nd': lambda: small.vit(3, interaction_every=2),
+    'OneWayViT': lambda: small.one_way(num_layers=3),
+    'Siamese ViT': lambda: small.siamese(small.SIAMESE_VIT),
 }
 
 
@@ -38,7 +31,7 @@ BACKBONES = {
 def inputs():
     """The last patches of the search image stick out."""
     names = ('exemplar', 'exemplar_bbox', 'search')
-    return dict(zip(names, make_inputs(32, (56, 66))))
+    return dict(zip(names, small.make_inputs(32, (56, 66))))
 
 
 @pytest.mark.parametrize('name', BACKBONES)
@@ -59,17 +52,17 @@ def test_network_is_left_as_it_was(name, inputs):
     assert not any(module._forward_hooks for module in backbone.modules())
 
 
-@pytest.mark.parametrize(
-    'num_layers, expected',
-    [
-        (12, [2, 4, 6, 8, 10, 12]),
-        (8, [1, 3, 4, 5, 7, 8]),
-        (6, [1, 2, 3, 4, 5, 6]),
-        (1, [1]),
-    ],
-)
+LAYERS = [
+    (12, [2, 4, 6, 8, 10, 12]),
+    (8, [1, 3, 4, 5, 7, 8]),
+    (6, [1, 2, 3, 4, 5, 6]),
+    (1, [1]),
+]
+
+
+@pytest.mark.parametrize('num_layers, expected', LAYERS)
 def test_default_layers_end_with_the_last(num_layers, expected):
-    backbone = vit()
+    backbone = small.vit()
     backbone.layers = nn.ModuleList([backbone.layers[0]] * num_layers)
     assert attention_layers(backbone) == expected
 
@@ -78,12 +71,12 @@ def test_default_layers_end_with_the_last(num_layers, expected):
 def test_wrong_layers_are_refused(layers, found, inputs):
     message = rf'found {found}.* 3 layers .*from 1 to 3\.'
     with pytest.raises(ValueError, match=message):
-        record_attention(vit(3), inputs, layers)
+        record_attention(small.vit(3), inputs, layers)
 
 
 def test_other_networks_are_refused(inputs):
     with pytest.raises(TypeError, match='found JointSwin, expected .*ViT'):
-        record_attention(swin(), inputs)
+        record_attention(small.swin(), inputs)
 
 
 @pytest.fixture

@@ -70,28 +70,24 @@ def test_other_scores_and_thresholds(tmp_path, figures):
 
 
 def test_a_tracker_looks_the_same_in_all_pictures(tmp_path, figures):
-    for kind, scores in (
-        ('success', None),
-        ('precision', {'weak': 3, 'strong': 2, 'middle': 1}),
-    ):
+    given = {'weak': 3, 'strong': 2, 'middle': 1}
+    for kind, scores in (('success', None), ('precision', given)):
         plot_curves(CURVES, tmp_path / 'plot.png', kind, scores)
     attributes = {name: dict(IV=50, OV=40, FM=30) for name in CURVES}
-    plot_attributes(
-        attributes, dict.fromkeys(CURVES, 1), tmp_path / 'plot.png', 'AUC'
-    )
+    path, scores = tmp_path / 'plot.png', dict.fromkeys(CURVES, 1)
+    plot_attributes(attributes, scores, path, 'AUC')
+    drawn = [figure.axes[0].get_lines() for figure in figures]
     colors = [
         {line.get_label().split()[-1]: line.get_color() for line in lines}
-        for lines in (figure.axes[0].get_lines() for figure in figures)
+        for lines in drawn
     ]
     assert colors[0] == colors[1] == colors[2]
     assert len(set(colors[0].values())) == 3
 
 
 def test_attributes(tmp_path, figures):
-    scores = {
-        'a': {'IV': 52.0, 'OV': 41.0, 'FM': 60.0},
-        'b': {'IV': 55.0, 'OV': 40.0, 'FM': 61.0},
-    }
+    scores = {'a': {'IV': 52.0, 'OV': 41.0, 'FM': 60.0}}
+    scores['b'] = {'IV': 55.0, 'OV': 40.0, 'FM': 61.0}
     plot_attributes(scores, {'a': 50, 'b': 51.25}, tmp_path / 'plot.png', 'x')
     axes = figures[0].axes[0]
     labels = [label.get_text() for label in axes.get_xticklabels()]

@@ -12,12 +12,6 @@ from mmsimtrack.visualization import (
     contact_sheet,
     sot_visualizer,
 )
-from mmsimtrack.visualization.sot_visualizer import (
-    COLORS,
-    GT_COLOR,
-    LOST_COLOR,
-    PRED_COLOR,
-)
 
 RATES = [(10, 10), (0, 25), (float('nan'), 25), (1e6, 1000)]
 RATES += [(Fraction(n, 1001), Fraction(n, 1001)) for n in (24000, 30000)]
@@ -34,14 +28,13 @@ def has_color(image, x, y, color):
 
 
 def test_boxes_are_drawn_inside_of_their_edges(frame):
-    drawn = SOTVisualizer.draw_frame(
-        frame, (20, 30, 61, 71), (100, 10, 120, 40)
-    )
+    boxes = (20, 30, 61, 71), (100, 10, 120, 40)
+    drawn = SOTVisualizer.draw_frame(frame, *boxes)
     # first and last pixel of each box
-    assert has_color(drawn, 20, 30, PRED_COLOR)
-    assert has_color(drawn, 60, 70, PRED_COLOR)
-    assert has_color(drawn, 100, 10, GT_COLOR)
-    assert has_color(drawn, 119, 39, GT_COLOR)
+    assert has_color(drawn, 20, 30, sot_visualizer.PRED_COLOR)
+    assert has_color(drawn, 60, 70, sot_visualizer.PRED_COLOR)
+    assert has_color(drawn, 100, 10, sot_visualizer.GT_COLOR)
+    assert has_color(drawn, 119, 39, sot_visualizer.GT_COLOR)
     assert has_color(drawn, 61, 71, (80, 80, 80))
     assert (frame == 80).all()  # the input is left alone
     drawn = SOTVisualizer.draw_frame(frame, None, (np.nan, 1, 2, 3))
@@ -75,9 +68,8 @@ def test_rates(frame, tmp_path, fps, expected):
         for _ in range(5):
             video.write(frame)
     times = describe(tmp_path / 'clip.mp4')['times']
-    np.testing.assert_allclose(
-        times, np.arange(5) / float(expected), atol=1e-5
-    )
+    expected = np.arange(5) / float(expected)
+    np.testing.assert_allclose(times, expected, atol=1e-5)
 
 
 def test_times_may_vary_but_not_stand_still(frame, tmp_path):
@@ -115,9 +107,8 @@ def test_sound_stays_in_step_with_a_part(frame, tmp_path):
             video.write(frame, i / 25)
     with av.open(str(tmp_path / 'out.mp4')) as container:
         stream = container.streams.audio[0]
-        times = [
-            p.pts * stream.time_base for p in container.demux(stream) if p.size
-        ]
+        parts = [p for p in container.demux(stream) if p.size]
+        times = [p.pts * stream.time_base for p in parts]
     assert 0 <= times[0] < 0.03 and 0.3 < times[-1] <= 0.4
 
 
@@ -154,8 +145,8 @@ def test_several_targets_have_colors(frame):
     bboxes = np.array([(20, 30, 61, 71), (100, 60, 120, 90)])
     options = [1, 2], bboxes, 'ab', '#3'
     drawn = SOTVisualizer.draw_targets(frame, *options, [False, False])
-    assert has_color(drawn, 20, 30, COLORS[0])
-    assert has_color(drawn, 100, 60, COLORS[1])
+    assert has_color(drawn, 20, 30, sot_visualizer.COLORS[0])
+    assert has_color(drawn, 100, 60, sot_visualizer.COLORS[1])
     drawn = SOTVisualizer.draw_targets(frame, *options, [False, True])
-    assert has_color(drawn, 20, 30, COLORS[0])
-    assert has_color(drawn, 100, 60, LOST_COLOR)
+    assert has_color(drawn, 20, 30, sot_visualizer.COLORS[0])
+    assert has_color(drawn, 100, 60, sot_visualizer.LOST_COLOR)

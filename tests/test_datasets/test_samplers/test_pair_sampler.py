@@ -8,9 +8,8 @@ def build(monkeypatch):
     """A function that builds the sampler of one rank."""
 
     def _build(num_pairs, rank=0, world_size=1, seed=7, epoch=0):
-        monkeypatch.setattr(
-            pair_sampler, 'get_dist_info', lambda: (rank, world_size)
-        )
+        info = rank, world_size
+        monkeypatch.setattr(pair_sampler, 'get_dist_info', lambda: info)
         sampler = PairSampler(None, num_pairs, seed)
         sampler.set_epoch(epoch)
         return sampler
@@ -43,10 +42,8 @@ def test_no_key_comes_twice(build, world_size, num_pairs):
 @pytest.mark.parametrize('world_size', [1, 2, 4])
 def test_global_batch_does_not_depend_on_ranks(build, world_size):
     batch_size = 8 // world_size
-    ranks = [
-        list(build(24, rank, world_size, epoch=1))
-        for rank in range(world_size)
-    ]
+    ranks = (build(24, r, world_size, epoch=1) for r in range(world_size))
+    ranks = [list(sampler) for sampler in ranks]
     for step in range(3):
         rows = slice(step * batch_size, (step + 1) * batch_size)
         batch = {key for keys in ranks for key in keys[rows]}

@@ -65,14 +65,14 @@ def test_channels_are_permuted_alike():
     assert len(orders) == 6
 
 
-@pytest.mark.parametrize(
-    'transform',
-    [
-        RandomMirror(1, joint=True),
-        RandomMirror(1, joint=False),
-        JointTranspose(1),
-    ],
-)
+TURNS = [
+    RandomMirror(1, joint=True),
+    RandomMirror(1, joint=False),
+    JointTranspose(1),
+]
+
+
+@pytest.mark.parametrize('transform', TURNS)
 def test_boxes_follow_the_images(transform):
     pair, before = make_pair(size=10), np.array([0.2, 0.1, 0.7, 0.4])
     for view in VIEWS:

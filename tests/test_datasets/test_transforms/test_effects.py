@@ -10,15 +10,15 @@ def image():
     return rng.integers(0, 256, (20, 30, 3), dtype=np.uint8)
 
 
-@pytest.mark.parametrize(
-    'effect, arguments',
-    [
-        (effects.motion_blur, (1, 0.5)),
-        (effects.defocus, (0,)),
-        (effects.noise, (0, np.random.default_rng(0))),
-        (effects.color, ()),
-    ],
-)
+NEUTRAL = [
+    (effects.motion_blur, (1, 0.5)),
+    (effects.defocus, (0,)),
+    (effects.noise, (0, np.random.default_rng(0))),
+    (effects.color, ()),
+]
+
+
+@pytest.mark.parametrize('effect, arguments', NEUTRAL)
 def test_neutral_numbers_change_nothing(image, effect, arguments):
     np.testing.assert_array_equal(effect(image, *arguments), image)
 
@@ -72,9 +72,8 @@ def test_color_by_hand(image):
     pixel = np.uint8([[[100, 50, 200]]])
     bright = effects.color(pixel, gain=1.2, offset=-10)
     assert bright.tolist() == [[[110, 50, 230]]]
-    assert effects.color(pixel, tint=(2, 1, 0.5)).tolist() == [
-        [[200, 50, 100]]
-    ]
+    tinted = effects.color(pixel, tint=(2, 1, 0.5))
+    assert tinted.tolist() == [[[200, 50, 100]]]
     luma = round(0.299 * 100 + 0.587 * 50 + 0.114 * 200)
     assert effects.color(pixel, saturation=0).tolist() == [[[luma] * 3]]
     assert effects.color(pixel, gain=9).tolist() == [[[255] * 3]]

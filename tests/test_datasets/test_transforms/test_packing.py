@@ -19,9 +19,8 @@ def test_a_packed_pair():
     inputs, sample = packed['inputs'], packed['data_samples']
     assert sorted(inputs) == ['exemplar', 'exemplar_bbox', 'search']
     for view in ('exemplar', 'search'):  # channels first
-        np.testing.assert_array_equal(
-            inputs[view].permute(1, 2, 0), pair[view]
-        )
+        found = inputs[view].permute(1, 2, 0)
+        np.testing.assert_array_equal(found, pair[view])
     assert inputs['exemplar_bbox'].tolist() == [0.25, 0.25, 0.75, 0.5]
     assert isinstance(sample, SOTDataSample)
     bboxes = sample.gt_instances.bboxes

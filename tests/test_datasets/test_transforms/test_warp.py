@@ -75,11 +75,8 @@ def test_a_warp_moves_box_and_outline_alike(seed):
 
 
 def test_reduced_frames_give_the_same_crop():
-    frame = cv2.GaussianBlur(
-        np.random.default_rng(0).integers(0, 255, (160, 240, 3), np.uint8),
-        (0, 0),
-        6,
-    )
+    noise = np.random.default_rng(0).integers(0, 255, (160, 240, 3), np.uint8)
+    frame = cv2.GaussianBlur(noise, (0, 0), 6)
     window = CropWindow(left=20, top=10, side=120, size=60)
     warp = ALL.draw(np.random.default_rng(0))
     half = cv2.resize(frame, (120, 80), interpolation=cv2.INTER_AREA)

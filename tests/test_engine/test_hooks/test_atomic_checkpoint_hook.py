@@ -90,9 +90,7 @@ class Killed(BaseException):
 
 
 @pytest.mark.parametrize('moment', ['write', 'replace'])
-def test_a_kill_during_saving_loses_no_older_checkpoint(
-    make_runner, tmp_path, monkeypatch, moment
-):
+def test_kills_lose_no_checkpoint(make_runner, tmp_path, monkeypatch, moment):
     make_runner(tmp_path, max_epochs=1, max_keep_ckpts=1).train()
     before = (tmp_path / 'epoch_1.pth').read_bytes()
 

@@ -17,16 +17,13 @@ class Dropped(BaseModel):
 
 @pytest.mark.parametrize('hook', [True, False])
 def test_a_resumed_run_drops_the_same(tmp_path, make_trainer, hook):
+    hooks = [dict(type='DropoutSeedHook')] if hook else []
+    options = dict(custom_hooks=hooks, randomness=dict(seed=3))
+    items = [{'x': torch.ones(64)}] * 2
+
     def train(name, max_epochs, resume=False):
-        runner = make_trainer(
-            tmp_path / name,
-            Dropped(),
-            [{'x': torch.ones(64)}] * 2,
-            max_epochs,
-            custom_hooks=[dict(type='DropoutSeedHook')] if hook else [],
-            randomness=dict(seed=3),
-            resume=resume,
-        )
+        given = tmp_path / name, Dropped(), items, max_epochs
+        runner = make_trainer(*given, resume=resume, **options)
         runner.train()
         return runner.model.scale.detach().clone()
 

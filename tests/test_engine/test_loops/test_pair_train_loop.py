@@ -166,9 +166,7 @@ def test_accumulation_equals_a_larger_batch(run):
         torch.testing.assert_close(parts.states[2 * STEPS][key], value)
 
 
-def test_a_lost_loss_stops_and_leaves_the_last_good_state(
-    run, whole, tmp_path
-):
+def test_a_lost_loss_leaves_the_last_good_state(run, whole, tmp_path):
     watch = Watch(spoil=4)
     good = tmp_path / 'spoiled/good_iter_3.pth'
     message = (
@@ -230,25 +228,25 @@ def test_other_errors_pass(run):
         run('broken', hooks=[Broken()])
 
 
-@pytest.mark.parametrize(
-    ('options', 'message'),
-    [
-        (
-            {**ACCUMULATE, 'train_dataloader.sampler.num_pairs': 3},
-            r'3 pairs per epoch are less than one step: 1 processes x batch 2 '
-            r'x 2 accumulated\. Raise train_dataloader.sampler.num_pairs',
-        ),
-        (
-            {**ACCUMULATE, 'default_hooks.checkpoint.interval': 3},
-            r'interval is 3 iterations, but 2 of them make a step',
-        ),
-        (
-            {'train_dataloader.batch_size': 1, 'resume': True},
-            r'made 7 iterations in 1 epochs, but an epoch now has 11\. Resume '
-            'with the same number of processes',
-        ),
-    ],
-)
+REFUSED = [
+    (
+        {**ACCUMULATE, 'train_dataloader.sampler.num_pairs': 3},
+        r'3 pairs per epoch are less than one step: 1 processes x batch 2 '
+        r'x 2 accumulated\. Raise train_dataloader.sampler.num_pairs',
+    ),
+    (
+        {**ACCUMULATE, 'default_hooks.checkpoint.interval': 3},
+        r'interval is 3 iterations, but 2 of them make a step',
+    ),
+    (
+        {'train_dataloader.batch_size': 1, 'resume': True},
+        r'made 7 iterations in 1 epochs, but an epoch now has 11\. Resume '
+        'with the same number of processes',
+    ),
+]
+
+
+@pytest.mark.parametrize('options, message', REFUSED)
 def test_what_is_refused(run, options, message):
     options = dict(options)
     resume = options.pop('resume', False)

@@ -5,28 +5,22 @@ import numpy as np
 import pytest
 import torch
 
-from mmsimtrack.engine.loops.sequence_batch import (
-    FRAMES_AHEAD,
-    RunningSequence,
-    open_sequences,
-    share_sequences,
-    track_together,
-)
+from mmsimtrack.engine.loops import sequence_batch
 from mmsimtrack.models import TrackState
 
 
 def test_sequences_are_dealt_out_longest_first():
-    shares = share_sequences([10, 70, 30, 60, 10], 2)
+    shares = sequence_batch.share_sequences([10, 70, 30, 60, 10], 2)
     # 70 | 60, then 30 to the second (90), 10 and 10 to the first (90)
     assert shares == [[1, 0, 4], [3, 2]]
-    assert share_sequences([5, 5, 5], 1) == [[0, 1, 2]]
-    assert share_sequences([3], 3) == [[0], [], []]
-    assert share_sequences([], 2) == [[], []]
+    assert sequence_batch.share_sequences([5, 5, 5], 1) == [[0, 1, 2]]
+    assert sequence_batch.share_sequences([3], 3) == [[0], [], []]
+    assert sequence_batch.share_sequences([], 2) == [[], []]
 
 
 def test_no_rank_finishes_last():
     lengths = np.random.default_rng(0).integers(100, 3000, 280)
-    shares = share_sequences(lengths, 8)
+    shares = sequence_batch.share_sequences(lengths, 8)
     assert sorted(sum(shares, [])) == list(range(280))
     loads = [lengths[share].sum() for share in shares]
     assert max(loads) - min(loads) < 200
@@ -56,7 +50,7 @@ class Counter:
 
 def sequences(lengths):
     for name, length in enumerate(lengths):
-        yield RunningSequence(
+        yield sequence_batch.RunningSequence(
             range(length), SimpleNamespace(name=name), iter(range(length))
         )
 
@@ -66,7 +60,7 @@ def test_each_sequence_gets_its_own_frames(num_slots):
     lengths = [4, 1, 7, 2, 2, 1, 5]
     counter = Counter()
     num_frames, done = 0, []
-    for batch_size, finished in track_together(
+    for batch_size, finished in sequence_batch.track_together(
         sequences(lengths), num_slots, counter.start, counter.track
     ):
         assert 1 <= batch_size <= num_slots
@@ -78,15 +72,13 @@ def test_each_sequence_gets_its_own_frames(num_slots):
         name = sequence.sample.name
         assert len(sequence.scores) == len(sequence.seconds) == lengths[name]
         assert sequence.num_failed == lengths[name] - 1
-        np.testing.assert_array_equal(
-            np.stack(sequence.bboxes),
-            [[name, t, 0, 0] for t in range(lengths[name])],
-        )
+        expected = [[name, t, 0, 0] for t in range(lengths[name])]
+        np.testing.assert_array_equal(np.stack(sequence.bboxes), expected)
 
 
 def test_slots_are_refilled_as_soon_as_a_sequence_ends():
     counter = Counter()
-    batches = track_together(
+    batches = sequence_batch.track_together(
         sequences([3, 2, 3, 2]), 2, counter.start, counter.track
     )
     found = [(size, [s.sample.name for s in done]) for size, done in batches]
@@ -105,7 +97,7 @@ def test_times_are_the_share_of_the_batch():
 
     begin = time.perf_counter()
     done = []
-    for _, finished in track_together(
+    for _, finished in sequence_batch.track_together(
         sequences([2, 3]), 2, counter.start, track
     ):
         done += finished
@@ -141,15 +133,15 @@ class Videos:
 
 def test_few_sequences_are_open_at_a_time():
     videos = Videos([5] * 20)
-    opened = open_sequences(videos, range(20), 4)
+    opened = sequence_batch.open_sequences(videos, range(20), 4)
     first = [next(opened) for _ in range(4)]
     time.sleep(0.05)
     assert 4 <= videos.opened <= 6  # one waits, one may be on its way
     assert videos.read == videos.opened  # the first frame of each
-    assert {s.reader.num_ahead for s in first} == {FRAMES_AHEAD}
+    assert {s.reader.num_ahead for s in first} == {sequence_batch.FRAMES_AHEAD}
     assert [[*sequence.frames] for sequence in first] == [[*range(5)]] * 4
     opened.close()
     assert videos.opened <= 6
     # a sequence alone keeps its threads
-    (sequence,) = open_sequences(Videos([2]), [0], 1)
+    (sequence,) = sequence_batch.open_sequences(Videos([2]), [0], 1)
     assert (sequence.reader.num_threads, sequence.reader.num_ahead) == (9, 9)

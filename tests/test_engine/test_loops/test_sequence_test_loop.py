@@ -23,21 +23,19 @@ def make_runner(work_dir, data_root, **test_cfg):
         torch.save({'state_dict': model.state_dict()}, checkpoint)
     dataset = dict(type='Got10kDataset', split='val', test_mode=True)
     dataset['data_root'] = str(data_root)
+    sampler = dict(type='DefaultSampler', shuffle=False)
+    loader = dict(dataset=dataset, sampler=sampler, batch_size=1)
+    weights = dict(load_from=str(checkpoint))
     return Runner(
         model,
         str(work_dir),
-        test_dataloader=dict(
-            dataset=dataset,
-            sampler=dict(type='DefaultSampler', shuffle=False),
-            batch_size=1,
-            collate_fn=dict(type='pseudo_collate'),
-        ),
+        test_dataloader=dict(loader, collate_fn=dict(type='pseudo_collate')),
         test_evaluator=dict(type='OPEMetric'),
         test_cfg=dict(type='SequenceTestLoop', **test_cfg),
-        load_from=str(checkpoint),
-        cfg=dict(load_from=str(checkpoint)),
+        cfg=weights,
         default_scope='mmsimtrack',
         experiment_name=f'loop_{work_dir.parent.name}_{id(model)}',
+        **weights,
     )
 
 
@@ -81,21 +79,19 @@ def test_writes_boxes_times_and_metrics(make, work_dir):
         make(num_slots=0).test()
 
 
-@pytest.mark.parametrize(
-    ('file', 'text'),
-    [
-        ('results/seq_1.txt', 'nan,2,3,4\n' * 5),
-        ('results/seq_1.txt', '1,2,-3,4\n' * 5),
-        ('results/seq_1.txt', '1,2,3\n' * 5),
-        ('results/seq_1.txt', '1,2,3,4\n' * 3),
-        ('times/seq_1.txt', '0.1\n'),
-        ('times/seq_1.txt', None),
-        ('results/seq_1.txt', None),
-    ],
-)
-def test_the_same_test_tracks_only_what_is_not_whole(
-    make, work_dir, file, text
-):
+NOT_WHOLE = [
+    ('results/seq_1.txt', 'nan,2,3,4\n' * 5),
+    ('results/seq_1.txt', '1,2,-3,4\n' * 5),
+    ('results/seq_1.txt', '1,2,3\n' * 5),
+    ('results/seq_1.txt', '1,2,3,4\n' * 3),
+    ('times/seq_1.txt', '0.1\n'),
+    ('times/seq_1.txt', None),
+    ('results/seq_1.txt', None),
+]
+
+
+@pytest.mark.parametrize('file, text', NOT_WHOLE)
+def test_the_same_test_tracks_what_is_not_whole(make, work_dir, file, text):
     resume = True if text else None  # which makes no difference here
     full = make().test()
     (work_dir / file).unlink()
@@ -110,14 +106,9 @@ def test_the_same_test_tracks_only_what_is_not_whole(
 def test_what_tells_tests_apart(tmp_path):
     def describe(load_from='a.pth', data_root='data', **loader):
         dataset = dict(type='X', data_root=str(data_root))
-        cfg = Config(
-            dict(
-                load_from=load_from,
-                model=dict(type='Y'),
-                test_dataloader=dict(dataset=dataset, **loader),
-            )
-        )
-        return describe_test(cfg, amp_dtype=None)
+        cfg = dict(load_from=load_from, model=dict(type='Y'))
+        cfg['test_dataloader'] = dict(dataset=dataset, **loader)
+        return describe_test(Config(cfg), amp_dtype=None)
 
     assert describe() == describe()
     # how it is read does not matter, nor how the path is written
@@ -141,14 +132,14 @@ def test_overwriting_sets_all_results_aside(make, work_dir):
         assert len(os.listdir(folder / 'results')) == 3
 
 
-@pytest.mark.parametrize(
-    ('gone', 'options', 'message'),
-    [
-        ('drifter.pth', {}, 'Give another --work-dir, or leave'),
-        ('results.json', {}, 'holds results of an unknown test,'),
-        (None, dict(amp_dtype='bfloat16'), "'amp_dtype': None"),
-    ],
-)
+OTHER_TESTS = [
+    ('drifter.pth', {}, 'Give another --work-dir, or leave'),
+    ('results.json', {}, 'holds results of an unknown test,'),
+    (None, dict(amp_dtype='bfloat16'), "'amp_dtype': None"),
+]
+
+
+@pytest.mark.parametrize('gone, options, message', OTHER_TESTS)
 def test_results_of_another_test(make, work_dir, gone, options, message):
     """`resume` refuses them; by default they are set aside."""
     make().test()

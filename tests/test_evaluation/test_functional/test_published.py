@@ -4,13 +4,12 @@ The results have no licence to ship: the tests run where they are present.
 """
 
 import json
-import os
 import tarfile
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
+from reports import SHARED, needs_answers
 from test_rules import assert_scores
 
 from mmsimtrack.evaluation.functional import (
@@ -21,13 +20,7 @@ from mmsimtrack.evaluation.functional import (
 )
 from mmsimtrack.fileio import read_bboxes_xywh, read_flags
 
-ROOT = Path(__file__).resolve().parents[3]
-SHARED = Path(
-    os.environ.get('MMSIMTRACK_EVAL', ROOT.parent / 'shared' / 'eval')
-)
-pytestmark = pytest.mark.skipif(
-    not SHARED.is_dir(), reason='the shared evaluation fixtures are absent'
-)
+pytestmark = needs_answers
 # beginning of a key in expected.json -> kit
 KITS = {
     'official': 'official',
@@ -67,9 +60,8 @@ def read(gt, results, absent=None, names=None):
         found = read_bboxes_xywh(path) if path.exists() else 0 * boxes
         flags = absent and read_flags(absent / f'{name}.txt')
         visible = None if flags is None else flags[: len(boxes)] == 0
-        sequences[name] = dict(
-            name=name, result_xywh=found, gt_xywh=boxes, visible=visible
-        )
+        boxes = dict(result_xywh=found, gt_xywh=boxes)
+        sequences[name] = dict(name=name, visible=visible, **boxes)
     return sequences
 
 
@@ -82,8 +74,7 @@ def repeat_last(sequence):
 
 def check(sequences, profile, expected):
     errors = {
-        name: frame_errors(profile=profile, **sequence)
-        for name, sequence in sequences.items()
+        k: frame_errors(profile=profile, **x) for k, x in sequences.items()
     }
     expected = dict(expected)
     each = expected.pop('per_sequence', {})
@@ -104,10 +95,8 @@ def check_kits(sequences, benchmark, answers):
         profile = get_profile(kit, name)
         if 'without_visibility' in key:
             profile = replace(profile, reads_visible=False)
-        repeated = {
-            name: repeat_last(sequence) if 'last_box' in key else sequence
-            for name, sequence in sequences.items()
-        }
+        repeat = repeat_last if 'last_box' in key else dict
+        repeated = {name: repeat(each) for name, each in sequences.items()}
         check(repeated, profile, expected)
 
 
@@ -136,9 +125,8 @@ def test_whole_benchmarks(case, tmp_path):
         path = SHARED / folder / f'{prefix}{name}.tar.xz'
         with tarfile.open(path) as archive:
             archive.extractall(tmp_path / name, filter='data')
-    sequences = read(
-        tmp_path / 'gt', tmp_path / results, absent and tmp_path / absent
-    )
+    flags = absent and tmp_path / absent
+    sequences = read(tmp_path / 'gt', tmp_path / results, flags)
     assert len(sequences) == answers['sequences']
     check_kits(sequences, benchmark, answers['expected'])
 

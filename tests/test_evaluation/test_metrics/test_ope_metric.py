@@ -35,9 +35,8 @@ def evaluate(work_dir):
 
     def run(*cases, img_shape=(720, 1280), **options):
         metric = build(work_dir, **options)
-        metric.process(
-            None, [corner_sample(c, work_dir, img_shape) for c in cases]
-        )
+        samples = [corner_sample(c, work_dir, img_shape) for c in cases]
+        metric.process(None, samples)
         return metric.evaluate(len(cases)), metric
 
     return run
@@ -51,9 +50,8 @@ def sample_of(name, gt_xywh, visible=None, **metainfo):
     metainfo = {'sequence': name, 'img_shape': (720, 1280), **metainfo}
     sample = SOTDataSample(metainfo=metainfo)
     visible = np.ones(len(gt_xywh), bool) if visible is None else visible
-    sample.gt_instances = InstanceData(
-        bboxes_xywh=torch.from_numpy(gt_xywh), visible=torch.as_tensor(visible)
-    )
+    boxes, visible = torch.from_numpy(gt_xywh), torch.as_tensor(visible)
+    sample.gt_instances = InstanceData(bboxes_xywh=boxes, visible=visible)
     return sample
 
 
@@ -70,15 +68,15 @@ def corner_sample(case, work_dir, img_shape=(720, 1280)):
     )
 
 
-@pytest.mark.parametrize(
-    'case, options, key',
-    [
-        ('absent_with_boxes', 'stark custom', 'stark_fork_otb'),
-        ('gt_nan', 'stark uav123', 'stark_fork_uav'),
-        ('gt_outside_image', 'got10k custom', 'got10k_ao_sr'),
-        ('fraction_rounding', 'trackingnet tnl2k', 'trackingnet'),
-    ],
-)
+SCORES = [
+    ('absent_with_boxes', 'stark custom', 'stark_fork_otb'),
+    ('gt_nan', 'stark uav123', 'stark_fork_uav'),
+    ('gt_outside_image', 'got10k custom', 'got10k_ao_sr'),
+    ('fraction_rounding', 'trackingnet tnl2k', 'trackingnet'),
+]
+
+
+@pytest.mark.parametrize('case, options, key', SCORES)
 def test_scores_of_the_kits(evaluate, case, options, key):
     profile, benchmark = options.split()
     width, height = EXPECTED[case].get('resolution', (1280, 720))

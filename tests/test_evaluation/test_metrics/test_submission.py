@@ -32,24 +32,23 @@ def pack(benchmark, work_dir, *args, allow_incomplete=True):
 def read(path):
     with zipfile.ZipFile(path) as archive:
         assert archive.testzip() is None
-        return {
-            name: archive.read(name).decode() for name in archive.namelist()
-        }
+        names = archive.namelist()
+        return {name: archive.read(name).decode() for name in names}
 
 
 ROWS = '0.2500,1.2500,2.2500,3.2500\n4.2500,5.2500,6.2500,7.2500\n'
 TIMES = '0.50000000\n' * 2
 
 
-@pytest.mark.parametrize(
-    ('benchmark', 'expected'),
-    [
-        # as the kit's `ExperimentGOT10k` packs them
-        ('got10k', {'a/a_001.txt': ROWS, 'a/a_time.txt': TIMES}),
-        # as the devkit's example: no folder, commas
-        ('trackingnet', {'a.txt': ROWS}),
-    ],
-)
+ARCHIVE = [
+    # as the kit's `ExperimentGOT10k` packs them
+    ('got10k', {'a/a_001.txt': ROWS, 'a/a_time.txt': TIMES}),
+    # as the devkit's example: no folder, commas
+    ('trackingnet', {'a.txt': ROWS}),
+]
+
+
+@pytest.mark.parametrize('benchmark, expected', ARCHIVE)
 def test_archive(work_dir, benchmark, expected):
     path = work_dir / 'new/submission.zip'
     pack(benchmark, work_dir, LENGTHS, path)
@@ -59,23 +58,23 @@ def test_archive(work_dir, benchmark, expected):
     assert expected.items() <= files.items()
 
 
-@pytest.mark.parametrize(
-    'file, content, message',
-    [
-        ('results/a.txt', None, r'1 of 2 .*\n.*results/a.txt is missing\.'),
-        ('results/a.txt', '1,2,3,4\n', r'a.txt has 1 rows, expected 2, one'),
-        ('results/a.txt', '1,2,3,4\n' * 3, r'a.txt has 3 rows, expected 2'),
-        (
-            'results/a.txt',
-            '1,2,3,4\n1,NaN,3,4\n',
-            r'results/a.txt, row 2: found \[ 1. nan  3.  4.\], expected fin',
-        ),
-        ('results/a.txt', '1,2,3\n', r'a.txt, line 1: found .1 2 3.'),
-        ('times/b.txt', None, r'missing:\n.*times/b.txt is missing'),
-        ('times/b.txt', '1\n2\n', r'b.txt has 2 rows, expected 3'),
-        ('times/b.txt', '1\nnan\n2\n', r'b.txt, row 2: found \[nan'),
-    ],
-)
+REFUSED = [
+    ('results/a.txt', None, r'1 of 2 .*\n.*results/a.txt is missing\.'),
+    ('results/a.txt', '1,2,3,4\n', r'a.txt has 1 rows, expected 2, one'),
+    ('results/a.txt', '1,2,3,4\n' * 3, r'a.txt has 3 rows, expected 2'),
+    (
+        'results/a.txt',
+        '1,2,3,4\n1,NaN,3,4\n',
+        r'results/a.txt, row 2: found \[ 1. nan  3.  4.\], expected fin',
+    ),
+    ('results/a.txt', '1,2,3\n', r'a.txt, line 1: found .1 2 3.'),
+    ('times/b.txt', None, r'missing:\n.*times/b.txt is missing'),
+    ('times/b.txt', '1\n2\n', r'b.txt has 2 rows, expected 3'),
+    ('times/b.txt', '1\nnan\n2\n', r'b.txt, row 2: found \[nan'),
+]
+
+
+@pytest.mark.parametrize('file, content, message', REFUSED)
 def test_what_is_not_complete_is_not_written(work_dir, file, content, message):
     path = work_dir / 'submission.zip'
     path.write_text('before')
@@ -114,9 +113,8 @@ def run_tool(work_dir, data, *options):
     command = 'pack configs/simtrack/sim_b16_got10k.py'.split()
     options = [f'test_dataloader.dataset.data_root={data}', *options]
     out = ['--out', str(work_dir / 'x.zip'), '--allow-incomplete']
-    return results.main(
-        [*command, str(work_dir), *out, '--cfg-options', *options]
-    )
+    command += [str(work_dir), *out, '--cfg-options', *options]
+    return results.main(command)
 
 
 def test_tool(tmp_path, make_got10k, capsys, monkeypatch):

@@ -108,9 +108,7 @@ def test_contract(name):
     ],
     ids=lambda x: type(x).__name__,
 )
-def test_names_are_those_of_the_library_but_for_what_is_fresh(
-    ours, library, options
-):
+def test_names_are_those_of_the_library_but_for_fresh(ours, library, options):
     options = {k: v for k, v in options.items() if k != 'type'}
     theirs = library(**options).state_dict()
     if hasattr(ours, 'features'):
@@ -120,21 +118,21 @@ def test_names_are_those_of_the_library_but_for_what_is_fresh(
     assert not theirs.keys() - ours.state_dict().keys()
 
 
-@pytest.mark.parametrize(
-    ('kind', 'options', 'message'),
-    [
-        (JointViT, dict(with_cls_token=False), 'cls_token=False is not supp'),
-        (JointViT, dict(final_norm=False), 'norm=False is not supported'),
-        (JointViT, dict(interaction_every=0), 'every is 0, expected 1 to 3'),
-        (JointViT, dict(interaction_every=4), 'every is 4, expected 1 to 3'),
-        (OneWayViT, dict(interaction_every=2), 'an option of JointViT only'),
-        (OneWayViT, dict(decoder=DECODER), 'is an option of JointViT only'),
-        (JointSwin, dict(use_abs_pos_embed=True), 'embed=True is not suppor'),
-        (JointSwin, dict(out_after_downsample=True), 'True is not supported'),
-        (JointPVT, dict(use_abs_pos_embed=False), 'embed is no option here'),
-        (JointPVT, dict(convert_weights=False), 'weights is no option here'),
-    ],
-)
+WRONG_OPTIONS = [
+    (JointViT, dict(with_cls_token=False), 'cls_token=False is not supp'),
+    (JointViT, dict(final_norm=False), 'norm=False is not supported'),
+    (JointViT, dict(interaction_every=0), 'every is 0, expected 1 to 3'),
+    (JointViT, dict(interaction_every=4), 'every is 4, expected 1 to 3'),
+    (OneWayViT, dict(interaction_every=2), 'an option of JointViT only'),
+    (OneWayViT, dict(decoder=DECODER), 'is an option of JointViT only'),
+    (JointSwin, dict(use_abs_pos_embed=True), 'embed=True is not suppor'),
+    (JointSwin, dict(out_after_downsample=True), 'True is not supported'),
+    (JointPVT, dict(use_abs_pos_embed=False), 'embed is no option here'),
+    (JointPVT, dict(convert_weights=False), 'weights is no option here'),
+]
+
+
+@pytest.mark.parametrize('kind, options, message', WRONG_OPTIONS)
 def test_options_without_a_place(kind, options, message):
     if kind in (JointViT, OneWayViT):
         options = dict(VIT, tokenizer=FOVEAL, **options)
@@ -142,14 +140,14 @@ def test_options_without_a_place(kind, options, message):
         kind(**options)
 
 
-@pytest.mark.parametrize(
-    ('build', 'options'),
-    [
-        (vit, dict(num_layers=4)),
-        (vit, dict(num_layers=4, interaction_every=2)),
-        (swin, {}),
-    ],
-)
+CHECKPOINTED = [
+    (vit, dict(num_layers=4)),
+    (vit, dict(num_layers=4, interaction_every=2)),
+    (swin, {}),
+]
+
+
+@pytest.mark.parametrize('build, options', CHECKPOINTED)
 def test_with_cp_computes_again_what_it_does_not_keep(build, options):
     """The same feature and gradients; fewer numbers kept for them."""
     inputs = inputs_of(build)

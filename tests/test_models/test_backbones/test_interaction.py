@@ -102,10 +102,8 @@ def test_width_of_the_feed_forward_network_and_dropout(interaction):
     assert len(layers) == 4
     for layer in layers:
         assert layer.ffn.layers[0][0].out_features == 8 * 16  # 2048 for 256
-    rates = {
-        module.p
-        for module in interaction.modules()
-        if isinstance(module, torch.nn.Dropout) and module.p
-    }
+    modules = interaction.modules()
+    dropouts = [x for x in modules if isinstance(x, torch.nn.Dropout)]
+    rates = {module.p for module in dropouts if module.p}
     assert rates == {0.1}
     assert {layer.self_attn.attn.dropout for layer in layers} == {0.1}

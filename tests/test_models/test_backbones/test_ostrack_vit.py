@@ -24,10 +24,8 @@ def build(elimination=None, **kwargs):
 @pytest.fixture
 def images():
     generator = torch.Generator().manual_seed(1)
-    return (
-        torch.randn(2, 3, 64, 64, generator=generator),
-        torch.randn(2, 3, 96, 96, generator=generator),
-    )
+    sizes = (2, 3, 64, 64), (2, 3, 96, 96)
+    return [torch.randn(*size, generator=generator) for size in sizes]
 
 
 @torch.no_grad()
@@ -47,10 +45,8 @@ def test_a_batch_equals_its_images(images):
 def test_lists_of_tokens():
     """One for all images, or one each."""
     bbox = torch.zeros(2, 4)
-    for tokens, expected in (
-        ([5], [[5], [5]]),
-        ([[5, 6], [0, 15]], [[5, 6], [0, 15]]),
-    ):
+    pairs = [[5, 6], [0, 15]]
+    for tokens, expected in (([5], [[5], [5]]), (pairs, pairs)):
         elimination = CandidateElimination(3, [0], 0.7, tokens)
         weights = elimination.template_weights(4, 16, bbox)
         assert weights.sum(1).tolist() == [1, 1]
@@ -86,18 +82,18 @@ def test_training_keeps_the_same_share_in_every_block(images):
     assert count() == [9, 9]  # 36 -> 18 -> 9
 
 
-@pytest.mark.parametrize(
-    ('option', 'value', 'message'),
-    [
-        ('blocks', [0, 0], r'blocks is \[0, 0\], expected different'),
-        ('blocks', [-1], r'blocks is \[-1\], expected different'),
-        ('blocks', [], r'blocks is \[\], expected different'),
-        ('keep_ratio', 0, r'keep_ratio is \[0, 0\], expected a share'),
-        ('keep_ratio', [0.5], r'keep_ratio is \[0.5\], expected a share'),
-        ('template_tokens', 'centre', "tokens is 'centre', expected one of"),
-        ('template_tokens', [], r'template_tokens is \[\], expected one'),
-    ],
-)
+REFUSED = [
+    ('blocks', [0, 0], r'blocks is \[0, 0\], expected different'),
+    ('blocks', [-1], r'blocks is \[-1\], expected different'),
+    ('blocks', [], r'blocks is \[\], expected different'),
+    ('keep_ratio', 0, r'keep_ratio is \[0, 0\], expected a share'),
+    ('keep_ratio', [0.5], r'keep_ratio is \[0.5\], expected a share'),
+    ('template_tokens', 'centre', "tokens is 'centre', expected one of"),
+    ('template_tokens', [], r'template_tokens is \[\], expected one'),
+]
+
+
+@pytest.mark.parametrize('option, value, message', REFUSED)
 def test_options_that_make_no_sense(option, value, message):
     options = dict(blocks=[0, 1], keep_ratio=0.5) | {option: value}
     with pytest.raises(ValueError, match=f'elimination.*{message}'):

@@ -17,9 +17,8 @@ def test_normalizes_the_crops_and_only_them(training):
     result = preprocessor(data, training)
     assert result['inputs']['exemplar'][1, :, 2, 3].tolist() == [1, 75, 10]
     assert result['inputs']['search'][0, :, 0, 0].tolist() == [-1, 25, 0]
-    assert torch.equal(
-        result['inputs']['exemplar_bbox'], inputs['exemplar_bbox']
-    )
+    bbox = result['inputs']['exemplar_bbox']
+    assert torch.equal(bbox, inputs['exemplar_bbox'])
     assert len(result['data_samples']) == 2
 
 

@@ -1,19 +1,14 @@
 import pytest
 import torch
-from small_models import make_samples
+from small_models import LOSSES, make_samples
 
 from mmsimtrack.models.heads import CenterHead
 
 
 @pytest.fixture
 def head():
-    return CenterHead(
-        in_channels=6,
-        channels=16,
-        loss_score=dict(type='mmdet.GaussianFocalLoss'),
-        loss_iou=dict(type='mmdet.GIoULoss', loss_weight=2.0),
-        loss_bbox=dict(type='mmdet.L1Loss', loss_weight=5.0),
-    ).eval()
+    score = dict(type='mmdet.GaussianFocalLoss')
+    return CenterHead(6, 16, loss_score=score, **LOSSES).eval()
 
 
 def prescribe(head, score, offset, size):

@@ -1,19 +1,14 @@
 import pytest
 import torch
-from small_models import make_samples
+from small_models import LOSSES, make_samples
 
 from mmsimtrack.models.heads import CornerHead, soft_argmax
 
 
 def make(in_channels=6, **options):
     torch.manual_seed(0)
-    return CornerHead(
-        in_channels=in_channels,
-        channels=8,
-        loss_iou=dict(type='mmdet.GIoULoss', loss_weight=2.0),
-        loss_bbox=dict(type='mmdet.L1Loss', loss_weight=5.0),
-        **options,
-    ).eval()
+    options |= dict(in_channels=in_channels, channels=8)
+    return CornerHead(**LOSSES, **options).eval()
 
 
 @pytest.fixture

@@ -2,10 +2,7 @@ import pytest
 import torch
 from mmcv.cnn.bricks.transformer import PatchEmbed
 
-from mmsimtrack.models.tokenizers import (
-    FovealTokenizer,
-    foveal_offset,
-)
+from mmsimtrack.models.tokenizers import FovealTokenizer, foveal_offset
 
 # exemplar, foveal, patch, offset, exemplar tokens, foveal tokens
 VARIANTS = {
@@ -36,15 +33,15 @@ def test_offset_and_token_counts(variant):
     assert tokens.shape == (1, num_exemplar + num_foveal, 8)
 
 
-@pytest.mark.parametrize(
-    ('sizes', 'message'),
-    [
-        ((112, 60, 16), 'multiples of an even patch size'),
-        ((100, 64, 16), 'multiples of an even patch size'),
-        ((45, 15, 15), 'multiples of an even patch size'),
-        ((112, 112, 16), 'does not fit'),
-    ],
-)
+REFUSED = [
+    ((112, 60, 16), 'multiples of an even patch size'),
+    ((100, 64, 16), 'multiples of an even patch size'),
+    ((45, 15, 15), 'multiples of an even patch size'),
+    ((112, 112, 16), 'does not fit'),
+]
+
+
+@pytest.mark.parametrize('sizes, message', REFUSED)
 def test_offset_refuses(sizes, message):
     with pytest.raises(ValueError, match=message):
         foveal_offset(*sizes)
@@ -65,9 +62,7 @@ def test_without_target_position_there_are_patches_only():
 
 
 def test_foveal_tokens_need_a_position():
-    with pytest.raises(
-        ValueError,
-        match='foveal_size is 64, but target_position=False .* '
-        'Set tokenizer.foveal_size=0',
-    ):
+    message = 'foveal_size is 64, but target_position=False .* '
+    message += 'Set tokenizer.foveal_size=0'
+    with pytest.raises(ValueError, match=message):
         FovealTokenizer(8, 16, 64, target_position=False)

@@ -1,11 +1,12 @@
 import pytest
 import torch
 from mmengine.config import Config
+from small_backbones import run
 from small_models import SIMTRACK, make_batch, make_samples
 from torch.nn import functional as F
+from torch.testing import assert_close
 
 from mmsimtrack.models.heads.corner_head import soft_argmax
-from mmsimtrack.models.trackers.distilled_tracker import select
 from mmsimtrack.registry import MODELS
 
 
@@ -47,56 +48,38 @@ def batch():
     return make_batch(), make_samples(*[[0.3, 0.3, 0.6, 0.6]] * 2)
 
 
-def test_select_takes_evenly_spaced_entries():
-    whole = torch.arange(48).view(6, 8)
-    found = select(whole, (3, 4))
-    torch.testing.assert_close(found, whole[::2, ::2])
-    torch.testing.assert_close(select(whole, (6, 8)), whole)
-
-
 def test_begins_as_a_part_of_the_teacher(teacher, student):
     whole = teacher.backbone.layers[1].attn.qkv.weight
-    torch.testing.assert_close(
-        student.backbone.layers[1].attn.qkv.weight, whole[::2, ::2]
-    )
+    assert_close(student.backbone.layers[1].attn.qkv.weight, whole[::2, ::2])
     head = teacher.head.top_left[0].weight  # as wide as the teacher's
-    torch.testing.assert_close(student.head.top_left[0].weight, head)
+    assert_close(student.head.top_left[0].weight, head)
 
 
 def test_losses_by_hand(teacher, student, batch):
     inputs, samples = batch
     student.eval()
     losses = student(inputs, samples, mode='loss')
-    assert set(losses) == {
-        *('loss_iou', 'loss_bbox', 'loss_heatmap', 'loss_feature')
-    }
-    feats = []
-    for network in (teacher, student):
-        memory = network.backbone.embed_exemplar(
-            inputs['exemplar'], inputs['exemplar_bbox']
-        )
-        feats.append(network.backbone(memory, inputs['search']))
+    names = 'loss_iou', 'loss_bbox', 'loss_heatmap', 'loss_feature'
+    assert set(losses) == set(names)
+    given = inputs['exemplar'], inputs['exemplar_bbox'], inputs['search']
+    feats = [run(each.backbone, *given) for each in (teacher, student)]
     target = feats[0].flatten(2).mT
     target = F.layer_norm(target, (64,))
     found = student.projection(feats[1].flatten(2).mT)
     by_hand = 0.25 * ((found - target) ** 2).mean()
-    torch.testing.assert_close(losses['loss_feature'], by_hand)
-    heatmaps = [
-        soft_argmax(score)[1]
-        for score in teacher.head.heatmap_scores(feats[0])
-    ]
+    assert_close(losses['loss_feature'], by_hand)
+    scores = teacher.head.heatmap_scores(feats[0])
+    heatmaps = [soft_argmax(score)[1] for score in scores]
     plain = student.head.loss(feats[1], samples, heatmaps)
     for name, loss in plain.items():
-        torch.testing.assert_close(losses[name], loss)
+        assert_close(losses[name], loss)
 
 
 def test_teacher_stays_out_of_it(teacher, student, batch):
     inputs, samples = batch
     names = set(student.state_dict())
-    assert names - set(teacher.state_dict()) == {
-        'projection.weight',
-        'projection.bias',
-    }
+    added = names - set(teacher.state_dict())
+    assert added == {'projection.weight', 'projection.bias'}
     before = [p.clone() for p in student._teacher[0].parameters()]
     optimizer = torch.optim.SGD(student.parameters(), 0.1)
     student.train()
@@ -105,13 +88,11 @@ def test_teacher_stays_out_of_it(teacher, student, batch):
     optimizer.step()
     for old, new in zip(before, student._teacher[0].parameters()):
         assert new.grad is None
-        torch.testing.assert_close(old, new, rtol=0, atol=0)
+        assert_close(old, new, rtol=0, atol=0)
 
 
 def test_tracks_like_a_tracker_of_its_own(student, batch):
     inputs, _ = batch
     plain = MODELS.build(network(32))
     plain.load_state_dict(student.state_dict(), strict=False)
-    torch.testing.assert_close(
-        plain.eval()(inputs), student.eval()(inputs), rtol=0, atol=0
-    )
+    assert_close(plain.eval()(inputs), student.eval()(inputs), rtol=0, atol=0)

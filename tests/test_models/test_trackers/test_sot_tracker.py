@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 from mmengine.structures import InstanceData
+from numpy.testing import assert_allclose
 from small_models import SIMTRACK, make_batch
 
 from mmsimtrack.models import TrackState
@@ -47,7 +48,7 @@ def test_track_equals_the_network_on_the_crop(model, frames):
         unit = model(inputs, mode='tensor').double().numpy()
     x1, y1, x2, y2 = windows['search'].to_frame(unit)[0]
     expected = [x1, y1, max(x2, x1 + 10), max(y2, y1 + 10)]
-    np.testing.assert_allclose(state.bboxes[0], expected, atol=1e-3)
+    assert_allclose(state.bboxes[0], expected, atol=1e-3)
 
 
 def test_batch_equals_one_by_one(model, frames):
@@ -103,9 +104,7 @@ def test_frames_must_fit_the_videos(model, frames, num):
 
 
 @pytest.mark.parametrize('value', [torch.nan, torch.inf, -torch.inf])
-def test_non_finite_prediction_keeps_the_box_and_is_logged_once(
-    model, frames, logged, value
-):
+def test_non_finite_predictions_keep_the_box(model, frames, logged, value):
     unit = [0.4] * 4, [0.4, 0.4, value, 0.4]
     model.head.predict = always(*unit, score=0.5)
     bboxes = [[10, 20, 60, 80], [100, 100, 130, 150.0]]
@@ -138,9 +137,7 @@ def test_size_smoothing_by_hand(frames):
     # 80 x 40 px around (120, 100); a twofold width is mixed less
     share = 0.7 * np.exp(-((np.log(2) / 0.5) ** 2))
     half = ((1 - share) * 80 + share * 40) / 2
-    np.testing.assert_allclose(
-        state.bboxes, [[120 - half, 80, 120 + half, 120]]
-    )
+    assert_allclose(state.bboxes, [[120 - half, 80, 120 + half, 120]])
     before = np.array([[100.0, 100, 200, 200]])
     after = smooth_sizes(np.array([[100.0, 100, 210, 200]]), before, 0.7)
     share = 0.7 * np.exp(-((np.log(1.1) / 0.5) ** 2))  # 0.675
@@ -152,9 +149,7 @@ def test_calibration_takes_the_habit_of_the_network_off(frames):
     truth = np.array([[100.0, 100, 140, 160], [30, 40, 50, 50]])
     shift, log_scale = (0.1, 0), np.log((1, 1.5))
     biased = change_bboxes(truth, shift, log_scale)
-    np.testing.assert_allclose(
-        biased, [[104, 85, 144, 175], [32, 37.5, 52, 52.5]]
-    )
+    assert_allclose(biased, [[104, 85, 144, 175], [32, 37.5, 52, 52.5]])
     model = MODELS.build(dict(SIMTRACK, test_cfg=dict(calibrate=True)))
     around = []
 
@@ -167,16 +162,12 @@ def test_calibration_takes_the_habit_of_the_network_off(frames):
     model._find = find
     state = model.init(frames[:2], truth)
     # seven views around each of the first boxes, its own first
-    np.testing.assert_allclose(around[0], truth)
-    np.testing.assert_allclose(
-        around[1], truth + [[10, 0, 10, 0], [5, 0, 5, 0]]
-    )
-    np.testing.assert_allclose(
-        state.extra['bias'], [[0.1, 0, 0, np.log(1.5)]] * 2
-    )
-    np.testing.assert_allclose(state.bboxes, truth)
+    assert_allclose(around[0], truth)
+    assert_allclose(around[1], truth + [[10, 0, 10, 0], [5, 0, 5, 0]])
+    assert_allclose(state.extra['bias'], [[0.1, 0, 0, np.log(1.5)]] * 2)
+    assert_allclose(state.bboxes, truth)
     state = model.track(frames[2:4], state)
-    np.testing.assert_allclose(state.bboxes, truth + 5)
+    assert_allclose(state.bboxes, truth + 5)
     assert len(TrackState.cat([state[1], state]).extra['bias']) == 3
 
 
@@ -201,22 +192,22 @@ def test_a_lost_target_keeps_its_box_and_is_searched_for(frames):
         lost.append(state.lost.tolist())
         bboxes.append(state.bboxes.numpy())
     assert lost == [[False, False], *[[False, True]] * 3, [False, False]]
-    np.testing.assert_allclose([b[1, 0] for b in bboxes], [38, 38, 38, 38, 42])
-    np.testing.assert_allclose([b[0, 0] for b in bboxes], range(108, 113))
+    assert_allclose([b[1, 0] for b in bboxes], [38, 38, 38, 38, 42])
+    assert_allclose([b[0, 0] for b in bboxes], range(108, 113))
     widths = [b[1, 2] - b[1, 0] for b in around[7:]]
-    np.testing.assert_allclose(widths, [20, 20, 30, 40, 40])
+    assert_allclose(widths, [20, 20, 30, 40, 40])
     assert state.extra['usual_peaks'][1] == pytest.approx(3.71)
     assert TrackState.cat([state[1], state]).lost.tolist() == [False] * 3
 
 
-@pytest.mark.parametrize(
-    ('answer', 'bias'),
-    [
-        ([np.nan, 0, 10, 10], [0, -0.5]),
-        ([140, 100, 100, 120], [0, -0.5]),  # no width
-        ([20, 100, 420, 140], [0.5, 0]),  # ten times as wide
-    ],
-)
+BOUNDED = [
+    ([np.nan, 0, 10, 10], [0, -0.5]),
+    ([140, 100, 100, 120], [0, -0.5]),  # no width
+    ([20, 100, 420, 140], [0.5, 0]),  # ten times as wide
+]
+
+
+@pytest.mark.parametrize('answer, bias', BOUNDED)
 def test_calibration_is_bounded(frames, answer, bias):
     model = MODELS.build(dict(SIMTRACK, test_cfg=dict(calibrate=True)))
     one = np.ones(1)
@@ -224,7 +215,7 @@ def test_calibration_is_bounded(frames, answer, bias):
     state = model.init(frames[:1], [[100, 100, 140, 140]])
     found = state.extra['bias']
     assert np.isfinite(found).all() and abs(found).max() <= 0.5
-    np.testing.assert_allclose(found[0, 2:], bias)
+    assert_allclose(found[0, 2:], bias)
 
 
 def test_a_window_reaches_the_head_in_track_only(frames):
@@ -246,44 +237,40 @@ def test_a_window_reaches_the_head_in_track_only(frames):
     torch.testing.assert_close(prior, cells[:, None] * cells)
 
 
-@pytest.mark.parametrize(
-    ('part', 'value', 'message'),
-    [
-        ('search', dict(size=60, factor=4), 'search.size is 60 px.* 16 px'),
-        ('exemplar', dict(size=0, factor=2), 'exemplar.size is 0 px'),
-        ('search', dict(size=64, factor=0), 'search.factor is 0, exp'),
-        ('clip_margin', -1, 'clip_margin is -1 px, expected 0 or more'),
-        ('test_cfg', dict(window='cosine'), "cosine, .*None or 'hann'"),
-        ('test_cfg', dict(size_smoothing=1), r'1, expected within \[0, 1\)'),
-        ('test_cfg', dict(lost=LOST | dict(share=1)), 'rate < 1 <= growth <='),
-        (
-            'test_cfg',
-            dict(lost=LOST | dict(limit=1.1)),
-            '1 <= growth <= limit',
-        ),
-        (
-            'data_preprocessor',
-            dict(SIMTRACK['data_preprocessor'], std=[1, 0, 1]),
-            r'std is \[1, 0, 1\], expected .* greater than 0',
-        ),
-    ],
-)
+REFUSED = [
+    ('search', dict(size=60, factor=4), 'search.size is 60 px.* 16 px'),
+    ('exemplar', dict(size=0, factor=2), 'exemplar.size is 0 px'),
+    ('search', dict(size=64, factor=0), 'search.factor is 0, exp'),
+    ('clip_margin', -1, 'clip_margin is -1 px, expected 0 or more'),
+    ('test_cfg', dict(window='cosine'), "cosine, .*None or 'hann'"),
+    ('test_cfg', dict(size_smoothing=1), r'1, expected within \[0, 1\)'),
+    ('test_cfg', dict(lost=LOST | dict(share=1)), 'rate < 1 <= growth <='),
+    ('test_cfg', dict(lost=LOST | dict(limit=1.1)), '1 <= growth <= limit'),
+    (
+        'data_preprocessor',
+        dict(SIMTRACK['data_preprocessor'], std=[1, 0, 1]),
+        r'std is \[1, 0, 1\], expected .* greater than 0',
+    ),
+]
+
+
+@pytest.mark.parametrize('part, value, message', REFUSED)
 def test_numbers_that_make_no_sense_are_refused(part, value, message):
     with pytest.raises(ValueError, match=message):
         MODELS.build({**SIMTRACK, part: value})
 
 
-@pytest.mark.parametrize(
-    ('bbox', 'message'),
-    [
-        ([0, 0, np.nan, 10], 'is not finite; the frame is 320 x 240 px'),
-        ([0, 0, np.inf, 10], 'is not finite'),
-        ([30, 30, 30, 50], 'has no area'),
-        ([30, 30, 20, 50], 'has no area'),
-        ([320, 10, 400, 50], 'lies wholly outside of the frame'),
-        ([-50, 10, 0, 50], 'lies wholly outside of the frame'),
-    ],
-)
+FIRST_BOXES = [
+    ([0, 0, np.nan, 10], 'is not finite; the frame is 320 x 240 px'),
+    ([0, 0, np.inf, 10], 'is not finite'),
+    ([30, 30, 30, 50], 'has no area'),
+    ([30, 30, 20, 50], 'has no area'),
+    ([320, 10, 400, 50], 'lies wholly outside of the frame'),
+    ([-50, 10, 0, 50], 'lies wholly outside of the frame'),
+]
+
+
+@pytest.mark.parametrize('bbox, message', FIRST_BOXES)
 def test_a_first_box_without_target_is_refused(model, frames, bbox, message):
     with pytest.raises(ValueError, match=f'Video 1: .*{message}'):
         model.init(frames[:2], [[10, 10, 50, 50], bbox])

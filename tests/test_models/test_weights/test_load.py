@@ -109,9 +109,7 @@ def foreign(monkeypatch):
 
 @pytest.mark.parametrize('trust', [True, False])
 @pytest.mark.parametrize('zipped', [True, False])
-def test_objects_of_trackers_are_inert(
-    path, zipped, trust, foreign, monkeypatch
-):
+def test_tracker_objects_are_inert(path, zipped, trust, foreign, monkeypatch):
     if trust:
         foreign['folder'] = Path('a')
     torch.save(foreign, path, _use_new_zipfile_serialization=zipped)
@@ -146,16 +144,16 @@ def test_no_code_runs_without_trust(path, protocol, way, foreign):
     assert victim.exists()
 
 
-@pytest.mark.parametrize(
-    ('name', 'content', 'message'),
-    [
-        ('library', lambda: sys.modules['library'].Meter(), 'library.Meter,'),
-        # mmengine's own list allows `getattr`
-        ('', lambda: Evil(getattr, HistoryBuffer, SUBCLASS), 'getattr'),
-        ('', lambda: Evil(getattr, dict, 'update'), 'getattr|dict'),
-        ('', Settings, r'such as \S*test_load.Settings,'),
-    ],
-)
+REFUSED = [
+    ('library', lambda: sys.modules['library'].Meter(), 'library.Meter,'),
+    # mmengine's own list allows `getattr`
+    ('', lambda: Evil(getattr, HistoryBuffer, SUBCLASS), 'getattr'),
+    ('', lambda: Evil(getattr, dict, 'update'), 'getattr|dict'),
+    ('', Settings, r'such as \S*test_load.Settings,'),
+]
+
+
+@pytest.mark.parametrize('name, content, message', REFUSED)
 def test_other_objects_are_refused(path, monkeypatch, name, content, message):
     module = types.ModuleType(name)
     module.Meter = type('Meter', (), {'__module__': name})
@@ -205,14 +203,14 @@ def test_a_broken_or_foreign_file_is_one_line(path, data, trust):
     assert '\n' not in message and 'trust' not in message
 
 
-@pytest.mark.parametrize(
-    'content, message',
-    [
-        ([1], 'holds a list, expected'),
-        ({'state_dict': None}, 'holds a NoneType under state_dict, expected'),
-        ({'state_dict': [1]}, 'holds a list under state_dict, expected'),
-    ],
-)
+NO_DICTIONARY = [
+    ([1], 'holds a list, expected'),
+    ({'state_dict': None}, 'holds a NoneType under state_dict, expected'),
+    ({'state_dict': [1]}, 'holds a list under state_dict, expected'),
+]
+
+
+@pytest.mark.parametrize('content, message', NO_DICTIONARY)
 def test_what_is_no_dictionary_is_no_checkpoint(path, content, message):
     torch.save(content, path)
     with pytest.raises(ValueError, match=f'x.pth {message} a dictionary'):
@@ -422,14 +420,14 @@ UNSAFE = (
 MISSING = ['/a/x.pth', *(f'{name}+/a/x.pth' for name in FORMATS)]
 
 
-@pytest.mark.parametrize(
-    ('address', 'error', 'message'),
-    [
-        *((x, ValueError, f'{x}: mmengine loads this kind') for x in UNSAFE),
-        ('foo+https://x.pth', ValueError, 'foo is no format .*one of clip, t'),
-        *((x, FileNotFoundError, '/a/x.pth does not exist') for x in MISSING),
-    ],
-)
+ADDRESSES = [
+    *((x, ValueError, f'{x}: mmengine loads this kind') for x in UNSAFE),
+    ('foo+https://x.pth', ValueError, 'foo is no format .*one of clip, t'),
+    *((x, FileNotFoundError, '/a/x.pth does not exist') for x in MISSING),
+]
+
+
+@pytest.mark.parametrize('address, error, message', ADDRESSES)
 def test_addresses_that_are_refused(address, error, message):
     with pytest.raises(error, match=message):
         load(address)

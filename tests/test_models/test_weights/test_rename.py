@@ -11,17 +11,7 @@ from mmpretrain.models import ResNet, SwinTransformer, VisionTransformer
 from mmsimtrack.models.weights import FORMATS, guard, unwrap
 from mmsimtrack.models.weights.rename import convert
 
-from .networks import (
-    ARCH,
-    SIDE,
-    WIDTH,
-    MicrosoftMerging,
-    ViT,
-    clip_weights,
-    dinov2_weights,
-    randomized,
-    timm_weights,
-)
+from . import networks
 
 
 def zeros(*names):
@@ -74,10 +64,8 @@ def hugging_face(weights):
 
 
 def our_vit(**kwargs):
-    vit = VisionTransformer(
-        **dict(arch=ARCH, img_size=SIDE, patch_size=16, out_type='raw')
-        | kwargs
-    )
+    options = dict(arch=networks.ARCH, img_size=networks.SIDE, patch_size=16)
+    vit = VisionTransformer(out_type='raw', **options | kwargs)
     guard(vit)
     vit.eval()
     return vit
@@ -107,14 +95,14 @@ def test_vits(case):
     """The same tokens; a weight too many or too few is named."""
     format_, wrap = VITS[case]
     if format_ == 'clip':
-        theirs, ours = ViT(clip=True).half().float(), our_vit(**CLIP)
-        weights = clip_weights(theirs)
+        theirs, ours = networks.ViT(clip=True).half().float(), our_vit(**CLIP)
+        weights = networks.clip_weights(theirs)
     elif format_ == 'dinov2':
-        theirs, ours = ViT(14), our_vit(**DINOV2)
-        weights = dinov2_weights(theirs)
+        theirs, ours = networks.ViT(14), our_vit(**DINOV2)
+        weights = networks.dinov2_weights(theirs)
     else:
-        theirs, ours = ViT(), our_vit()
-        weights = timm_weights(theirs)
+        theirs, ours = networks.ViT(), our_vit()
+        weights = networks.timm_weights(theirs)
     found = convert(FORMATS[format_], wrap(weights), 'x.pth')
     assert {tensor.dtype for tensor in found.values()} == {torch.float32}
     ours.load_state_dict(found)
@@ -131,24 +119,24 @@ def test_vits(case):
 
 
 def test_a_distilled_deit_is_refused():
-    weights = timm_weights() | zeros('dist_token')
-    weights['pos_embed'] = torch.zeros(1, 6, WIDTH)
+    weights = networks.timm_weights() | zeros('dist_token')
+    weights['pos_embed'] = torch.zeros(1, 6, networks.WIDTH)
     weights = convert(FORMATS['timm'], {'model': weights}, 'x.pth')
     with pytest.raises(ValueError, match=r'pos_embed: \(1, 6, 16\) in the fi'):
         our_vit().load_state_dict(weights)
 
 
-@pytest.mark.parametrize(
-    'checkpoint',
-    [
-        {},
-        {'epoch': 3, 'weights': zeros('a')},
-        {'net': [torch.zeros(1)]},
-        {'model': {'a': 1}},
-        {'model': zeros(1)},
-        {'net': zeros('a', 'module.a', 'b')},
-    ],
-)
+WITHOUT_WEIGHTS = [
+    {},
+    {'epoch': 3, 'weights': zeros('a')},
+    {'net': [torch.zeros(1)]},
+    {'model': {'a': 1}},
+    {'model': zeros(1)},
+    {'net': zeros('a', 'module.a', 'b')},
+]
+
+
+@pytest.mark.parametrize('checkpoint', WITHOUT_WEIGHTS)
 def test_a_file_without_weights_is_refused(checkpoint):
     message = 'x.pth holds the keys .*Expected tensors under their names'
     if 'a' in checkpoint.get('net', ()):
@@ -167,7 +155,7 @@ def our_swin(depths=(1, 1, 2, 1)):
         out_indices=(len(depths) - 1,),
     )
     guard(swin)
-    return randomized(swin)
+    return networks.randomized(swin)
 
 
 def renamed(weights, *pairs):
@@ -189,7 +177,7 @@ def test_swin():
     )
     pairs = [pair.split() for pair in pairs.split(', ')]
     theirs = renamed(own, *pairs, ('w_msa.', ''))
-    merging = MicrosoftMerging(8)
+    merging = networks.MicrosoftMerging(8)
     theirs |= under('layers.0.downsample.', merging.state_dict())
     extra = zeros('layers.2.blocks.1.attn_mask', 'head.weight')
     found = convert(FORMATS['swin'], {'model': theirs | extra}, 'x.pth')
@@ -205,14 +193,13 @@ def test_swin():
 
 def test_pvt():
     ours = PyramidVisionTransformer(
-        pretrain_img_size=224,
         embed_dims=4,
         num_layers=[2, 1, 3, 1],
         num_heads=[1, 2, 2, 4],
         mlp_ratios=[2, 2, 1, 1],
         convert_weights=False,
     )
-    guard(randomized(ours))
+    guard(networks.randomized(ours))
     own = ours.state_dict()
     theirs = {}
     for name, tensor in renamed(
