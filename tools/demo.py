@@ -39,9 +39,7 @@ TOOLS = Path(__file__).parent
 CONFIG = TOOLS.parent / 'configs/demo/sim_tiny_generated.py'
 SHIPPED = 'sim_s16-6l_real'
 GENERATOR = 'dataset_converters/generate_sequences.py'
-# chosen among the seeds 0 to 7, as one that SHIPPED follows well: its mean IoU
-# is 0.87 here, and 0.61 over all eight
-CLIP = ('--num-train', 0, '--num-val', 1, '--seed', 1, '--size', 480, 360)
+CLIP = ('--num-train', 0, '--num-val', 1, '--seed', 5, '--size', 480, 360)
 # a minute, to see that every step works; nothing is learned
 QUICK_DATA = ('--num-train', 12, '--num-val', 3, '--val-frames', 12)
 QUICK_OPTIONS = {

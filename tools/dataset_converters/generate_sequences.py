@@ -20,14 +20,14 @@ import numpy as np
 from mmengine.utils import track_iter_progress
 from synthetic.looks import Textures
 from synthetic.photos import PhotoTextures, describe_photos, digest
-from synthetic.scene import Scene
+from synthetic.scene import Scene, ScenePainter
 
 from mmsimtrack import fileio
 from mmsimtrack.cli.main import run_tool
 from mmsimtrack.cli.options import at_least, make_parser
 from mmsimtrack.structures import xyxy_to_xywh
 
-VERSION = 4  # raised when the same options give other sequences
+VERSION = 3  # raised when the same options give other sequences
 SETTINGS = 'generated.json'
 SPLITS = ('train', 'val')
 QUALITY = (cv2.IMWRITE_JPEG_QUALITY, 90)
@@ -93,10 +93,14 @@ def prepare(out: Path, settings: dict, overwrite: bool) -> None:
             f'{out} exists and has no {SETTINGS}, so this tool did not write '
             'it. Choose another or an empty folder.'
         )
-    for split in SPLITS if overwrite else ():
-        for old in (out / split).glob('*Synthetic_*'):
+    for split in SPLITS:
+        # a killed run leaves hidden folders behind
+        pattern = '*Synthetic_*' if overwrite else '.Synthetic_*'
+        for old in (out / split).glob(pattern):
             fileio.remove(old)
-        fileio.remove(out / split / 'list.txt')
+        if overwrite:
+            fileio.remove(out / split / 'list.txt')
+        (out / split).mkdir(parents=True, exist_ok=True)
     fileio.write_json(path, settings)
 
 
@@ -134,7 +138,7 @@ def draw_sequence(args: argparse.Namespace, split: str, index: int) -> Scene:
     source = make_source(args.photos, args.coco, split, args.seed)
     rng = np.random.default_rng([args.seed, SPLITS.index(split), index])
     num_frames = getattr(args, f'{split}_frames')
-    return Scene(rng, source, args.size, num_frames)
+    return ScenePainter(rng, source, args.size, num_frames).draw_scene()
 
 
 def write_sequence(args: argparse.Namespace, job: tuple[int, Path]) -> None:
@@ -150,7 +154,7 @@ def write_sequence(args: argparse.Namespace, job: tuple[int, Path]) -> None:
     }
     about = f"""[METAINFO]
 object_class: synthetic
-resolution: {tuple(args.size)}
+resolution: {scene.size}
 distractors: {scene.count('distractor', 'twin')}
 own_texture_distractors: {scene.count('twin')}
 occluders: {scene.count('occluder')}
@@ -161,8 +165,9 @@ seed: {args.seed}
             path, frame = temporary / f'{t + 1:08d}.jpg', scene.render(t)
             if not cv2.imwrite(str(path), frame[..., ::-1], QUALITY):
                 raise OSError(f'OpenCV could not write {folder}. Is it full?')
-        path = temporary / 'groundtruth.txt'
-        fileio.write_bboxes_xywh(path, xyxy_to_xywh(bboxes))
+        fileio.write_bboxes_xywh(
+            temporary / 'groundtruth.txt', xyxy_to_xywh(bboxes)
+        )
         for name, values in labels.items():
             np.savetxt(temporary / f'{name}.label', values, '%d')
         (temporary / 'meta_info.ini').write_text(about)

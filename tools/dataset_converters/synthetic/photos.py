@@ -9,11 +9,11 @@ import numpy as np
 from numpy.random import Generator
 
 from mmsimtrack.datasets import CocoDataset
-from mmsimtrack.datasets.frames import ENDINGS, read_frame
-from mmsimtrack.datasets.transforms.paste import fill_polygons
 
 from .looks import Look, Textures, unit_outline
+from .scene import fill
 
+SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp')
 VAL_SHARE = 0.15  # of the photos
 MIN_AREA = 400  # of a segment, px in the photo
 MAX_SHARE = 0.5  # of the photo that a segment may cover
@@ -21,8 +21,6 @@ MAX_ASPECT = 2.5
 TRACED = 200  # px, longer side of the mask from which an outline is traced
 THIN = 15  # px of these: thinner parts are cut off
 FLAT = 14  # standard deviation of gray levels, below it is a plain area
-
-read_photo = lru_cache(maxsize=48)(read_frame)
 
 
 class PhotoTextures(Textures):
@@ -41,12 +39,13 @@ class PhotoTextures(Textures):
     ) -> None:
         self.origin = annotations
         found = read_segments(annotations, folder) if annotations else {}
-        paths = set(list_photos(folder))
-        # both splits get some with segments and some without
-        groups = sorted(paths - {*found}), sorted(paths & {*found})
-        groups = [hold_out(group, held_out, seed) for group in groups]
-        self.paths = sum(groups, [])
-        self.segments = [(p, one) for p in groups[1] for one in found[p]]
+        self.paths, paths = [], list_photos(folder)
+        for annotated in (False, True):  # both splits get some of both kinds
+            group = [path for path in paths if (path in found) == annotated]
+            self.paths += hold_out(group, held_out, seed) if group else []
+        self.segments = [
+            (path, one) for path in self.paths for one in found.get(path, ())
+        ]
         self._cut = lru_cache(maxsize=2048)(self._cut)
 
     def texture(self, rng: Generator, height: int, width: int) -> np.ndarray:
@@ -69,8 +68,9 @@ class PhotoTextures(Textures):
         """
         if outline is not None or self.origin is None:
             return super().draw_look(rng, outline)
-        for index in rng.permutation(len(self.segments)).tolist():
-            if (look := self._cut(index)) is not None:
+        for _ in range(100 if self.segments else 0):
+            look = self._cut(int(rng.integers(len(self.segments))))
+            if look is not None:
                 return look
         raise ValueError(
             f'{self.origin}: none of the {len(self.segments)} segments '
@@ -95,10 +95,9 @@ class PhotoTextures(Textures):
         y = int(rng.integers(max(1, rows - part[0] + 1)))
         x = int(rng.integers(max(1, cols - part[1] + 1)))
         crop = photo[y : y + part[0], x : x + part[1]]
-        if rng.random() < 0.5:
-            crop = crop[:, ::-1]
-        size, method = (width, height), cv2.INTER_AREA
-        return cv2.resize(crop, size, interpolation=method)
+        crop = crop[:, :: rng.choice([-1, 1])]
+        method = cv2.INTER_AREA if scale > 1 else cv2.INTER_CUBIC
+        return cv2.resize(crop, (width, height), interpolation=method)
 
     def _cut(self, index: int) -> Look | None:
         """Cut a segment out; None if it is large, thin, broken up or flat."""
@@ -113,17 +112,11 @@ class PhotoTextures(Textures):
             )
         if outline is None:
             return None
-        mask = fill_polygons([outline], width, height) > 127
+        mask = fill(outline, width, height) > 127
         gray = cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY)[mask]
         if gray.std() < FLAT or mask.mean() > MAX_SHARE:
             return None
-        low, sides = outline.min(axis=0), np.ptp(outline, axis=0)
-        side = int(np.ceil(1.05 * sides.max())) + 2
-        # OpenCV's integer coordinates are pixel centers
-        center = (low + sides / 2 - 0.5).tolist()
-        texture = cv2.getRectSubPix(photo, (side, side), center)
-        extent = side / 2 / np.sqrt(sides.prod())
-        return Look(unit_outline(outline), texture, extent)
+        return cut_look(photo, outline)
 
 
 def list_photos(folder: Path) -> list[Path]:
@@ -133,11 +126,11 @@ def list_photos(folder: Path) -> list[Path]:
         FileNotFoundError: If there are fewer than two.
     """
     files = sorted(folder.rglob('*'))
-    paths = [path for path in files if path.suffix.lower() in ENDINGS]
+    paths = [path for path in files if path.suffix.lower() in SUFFIXES]
     if len(paths) < 2:
         raise FileNotFoundError(
             f'--photos {folder} holds {len(paths)} photos '
-            f'({", ".join(ENDINGS)}); at least 2 are needed, one for train '
+            f'({", ".join(SUFFIXES)}); at least 2 are needed, one for train '
             'and one for val. Give a folder with more photos.'
         )
     return paths
@@ -153,6 +146,22 @@ def describe_photos(folder: Path) -> str:
 def digest(content: bytes) -> str:
     """Make 16 digits that tell contents apart."""
     return hashlib.sha256(content).hexdigest()[:16]
+
+
+@lru_cache(maxsize=48)
+def read_photo(path: Path) -> np.ndarray:
+    """Read a photo, (H, W, 3) RGB uint8.
+
+    Raises:
+        ValueError: If the file is no image.
+    """
+    image = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)
+    if image is None:
+        raise ValueError(
+            f'{path} cannot be read as an image. Remove it from the folder '
+            'or replace it.'
+        )
+    return image
 
 
 def hold_out(names: list, held_out: bool, seed: int) -> list:
@@ -210,15 +219,31 @@ def trace_segment(polygons: list[np.ndarray]) -> np.ndarray | None:
     low, sides = main.min(axis=0), np.ptp(main, axis=0)
     zoom = TRACED / sides.max()
     width, height = np.ceil(sides * zoom).astype(int).tolist()
-    mask = fill_polygons([(main - low) * zoom + 2], width + 4, height + 4)
+    mask = fill((main - low) * zoom + 2, width + 4, height + 4)
     # a tail thinner than a pixel of the frame would be in the box unseen
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (THIN, THIN))
     core = cv2.morphologyEx(np.uint8(mask > 127), cv2.MORPH_OPEN, kernel)
-    kind = cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE
-    contours, _ = cv2.findContours(core, *kind)
+    mode, method = cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE
+    contours, _ = cv2.findContours(core, mode, method)
     main = max(contours, key=cv2.contourArea, default=None)
     total = zoom**2 * sum(map(cv2.contourArea, polygons))
     if main is None or cv2.contourArea(main) < 0.5 * total:
         return None
     points = cv2.approxPolyDP(main, 0.5, True)[:, 0] + 0.5
     return (points - 2) / zoom + low
+
+
+def cut_look(photo: np.ndarray, outline: np.ndarray) -> Look:
+    """Cut an object with its surroundings out of a photo.
+
+    Args:
+        photo: (H, W, 3) RGB uint8.
+        outline: (N, 2) vertices in continuous photo pixels.
+    """
+    low, high = outline.min(axis=0), outline.max(axis=0)
+    scale = np.sqrt(np.prod(high - low))
+    side = int(np.ceil(1.05 * (high - low).max())) + 2
+    # OpenCV's integer coordinates are pixel centers
+    center = ((low + high) / 2 - 0.5).tolist()
+    texture = cv2.getRectSubPix(photo, (side, side), center)
+    return Look(unit_outline(outline), texture, side / 2 / scale)

@@ -5,7 +5,7 @@ top-left pixel. Matrices (T, 2, 3) map an object's unit frame to them.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import cv2
@@ -13,15 +13,14 @@ import numpy as np
 from numpy.random import Generator
 
 from mmsimtrack.datasets.transforms import effects
-from mmsimtrack.datasets.transforms.paste import blend, fill_polygons
+from mmsimtrack.datasets.transforms.paste import fill_polygons
 
-from .looks import Look, Textures, draw_outline, unit_outline
+from .looks import SIDE, Look, Textures, draw_bar, draw_outline
 
 SIZES = (28, 88)  # sqrt(w * h) of the target in a frame of 320 x 240
-PACES = (0.06, 0.3)  # of sqrt(w * h), along an axis between two frames
+MAX_STEP = 0.34  # of sqrt(w * h), between two frames
 HIDDEN = (0.12, 0.62)  # largest share of the target behind an occluder
 CANVAS = 1.5  # side of the background over that of the frame
-SQUARE = np.array([(0, 0), (1, 0), (1, 1), (0, 1)])
 
 
 @dataclass(frozen=True)
@@ -40,93 +39,79 @@ class Sprite:
     matrices: np.ndarray = field(repr=False)
 
     @cached_property
-    def texture(self) -> np.ndarray:
-        """Resize its texture to the size that it has at most."""
+    def pixels(self) -> np.ndarray:
+        """Draw (S, S, 4) RGB and alpha, in the size that it has at most."""
+        outline, extent = self.look.outline, self.look.extent
         # px per unit: the longest column of the matrices, over all frames
-        density = np.linalg.norm(self.matrices[..., :2], axis=1).max()
-        side = max(8, int(np.ceil(2 * self.look.extent * density)))
-        size, method = (side, side), cv2.INTER_AREA
-        return cv2.resize(self.look.texture, size, interpolation=method)
-
-    @cached_property
-    def outlines(self) -> np.ndarray:
-        """Compute (T, N, 2) vertices of its outlines in frame pixels."""
-        linear = self.matrices[..., :2].swapaxes(1, 2)
-        return self.look.outline @ linear + self.matrices[:, None, :, 2]
+        density = np.sqrt((self.matrices[..., :2] ** 2).sum(axis=1)).max()
+        side = max(8, int(np.ceil(2 * extent * density)))
+        shrink = side < len(self.look.texture)
+        method = cv2.INTER_AREA if shrink else cv2.INTER_LINEAR
+        texture = self.look.texture
+        texture = cv2.resize(texture, (side, side), interpolation=method)
+        alpha = fill((outline / extent + 1) * side / 2, side, side)
+        return np.dstack([texture, alpha])
 
     @cached_property
     def bboxes(self) -> np.ndarray:
         """Compute (T, 4) tight boxes xyxy, not clipped to the frame."""
-        points = self.outlines
+        points = self.outline_at(slice(None))
         return np.concatenate([points.min(axis=1), points.max(axis=1)], axis=1)
 
-    def mask(self, t: int, low: np.ndarray, high: np.ndarray) -> np.ndarray:
-        """Draw where it is in frame `t`, between two corners: (h, w) uint8."""
-        width, height = (high - low).tolist()
-        return fill_polygons([self.outlines[t] - low], width, height)
+    def outline_at(self, t: int | slice) -> np.ndarray:
+        """Compute (..., N, 2) vertices of the outline in frame pixels."""
+        matrix = self.matrices[t]
+        points = self.look.outline @ np.swapaxes(matrix[..., :2], -1, -2)
+        return points + matrix[..., None, :, 2]
 
     def paste(self, frame: np.ndarray, t: int) -> None:
         """Draw the object into frame `t`, in place, with soft edges."""
-        low, high = grow(self.bboxes[t])
-        low, high = np.maximum(low, 0), np.minimum(high, frame.shape[1::-1])
+        bbox = self.bboxes[t]
+        low = np.maximum(np.floor(bbox[:2]) - 1, 0).astype(int)
+        high = np.ceil(bbox[2:]).astype(int) + 1
+        high = np.minimum(high, frame.shape[1::-1])
         if (low >= high).any():
             return
-        # the texture -> unit frame -> this part of the frame
+        # the square of the pixels -> unit frame -> this part of the frame
         matrix = self.matrices[t].copy()
         matrix[:, 2] -= matrix[:, :2].sum(axis=1) * self.look.extent + low
-        matrix[:, :2] *= 2 * self.look.extent / len(self.texture)
+        matrix[:, :2] *= 2 * self.look.extent / len(self.pixels)
+        pixels = warp(self.pixels, matrix, high - low)
         part = frame[low[1] : high[1], low[0] : high[0]]
-        pixels = warp(self.texture, matrix, high - low)
-        part[:] = blend(part, pixels, self.mask(t, low, high))
+        share = pixels[..., 3].astype(np.float32) / 255
+        new, old = map(np.ascontiguousarray, (pixels[..., :3], part))
+        part[:] = cv2.blendLinear(new, old, share, 1 - share)
 
 
+@dataclass(frozen=True)
 class Scene:
-    """A whole sequence of T frames, drawn from one generator.
+    """A whole sequence of T frames.
 
     Args:
-        rng: The generator.
-        source: Draws textures, objects and backgrounds.
         size: (width, height) of the frames.
-        num_frames: T.
-
-    Attributes:
-        target: The object to track.
-        sprites: All objects, drawn from first to last.
-        visible: (T,) share of the target's area that is seen.
         background: (H, W, 3) RGB uint8, larger than a frame.
         camera: (T, 2, 3) from the background to the frame.
+        sprites: Objects, drawn from first to last.
+        visible: (T,) share of the target's area that is seen.
         effects: Functions of `effects` by name, and T of each number that
             they take; see `draw_effects`.
         noise: Standard deviation of the noise of all frames.
         seeds: T seeds of the noise.
     """
 
-    def __init__(
-        self, rng: Generator, source: Textures, size, num_frames: int
-    ) -> None:
-        self.rng, self.source, self.num_frames = rng, source, num_frames
-        self.size = np.array(size)
-        side = np.exp(rng.uniform(*np.log(SIZES)))
-        side *= np.sqrt(self.size.prod() / (320 * 240))
-        pace, start = rng.uniform(*PACES), rng.uniform(0.2, 0.8, 2)
-        look = source.draw_look(rng)
-        walk = self.draw_walk(look, side, pace, start * self.size)
-        self.target = target = Sprite('target', look, walk)
-        shares = 0.58, *[0.12] * int(rng.integers(5))
-        behind = [self.draw_distractor(share) for share in shares]
-        front = []
-        for _ in range(int(rng.choice([0, 1, 3]))):
-            sprite = self.draw_occluder()
-            groups = [sprite], [*front, sprite]
-            alone, together = (hidden(target, g, self.size) for g in groups)
-            if alone > HIDDEN[0] and together < HIDDEN[1]:
-                front.append(sprite)
-        self.sprites = (*behind, target, *front)
-        self.visible = visible_share(target, front, self.size)
-        self.background = self.draw_background()
-        self.camera, self.effects = self.draw_camera(), self.draw_effects()
-        self.noise = rng.choice([0.0, 2.0, 4.0, 7.0])
-        self.seeds = rng.integers(2**31, size=num_frames)
+    size: tuple[int, int]
+    background: np.ndarray = field(repr=False)
+    camera: np.ndarray = field(repr=False)
+    sprites: tuple[Sprite, ...]
+    visible: np.ndarray = field(repr=False)
+    effects: dict[str, dict] = field(repr=False)
+    noise: float
+    seeds: np.ndarray = field(repr=False)
+
+    @property
+    def target(self) -> Sprite:
+        """Find the object to track."""
+        return next(s for s in self.sprites if s.role == 'target')
 
     def count(self, *roles: str) -> int:
         """Count the objects with one of these roles."""
@@ -143,6 +128,55 @@ class Scene:
         rng = np.random.default_rng(self.seeds[t])
         return effects.noise(frame, self.noise, rng)
 
+
+class ScenePainter:
+    """Draws scenes: all that happens in them comes from one generator.
+
+    Args:
+        rng: The generator.
+        source: Draws textures, objects and backgrounds.
+        size: (width, height) of the frames.
+        num_frames: T.
+    """
+
+    def __init__(
+        self, rng: Generator, source: Textures, size, num_frames: int
+    ) -> None:
+        self.rng, self.source, self.num_frames = rng, source, num_frames
+        self.size = np.array(size)
+
+    def draw_scene(self) -> Scene:
+        """Draw all objects, the camera and its effects."""
+        rng, size = self.rng, tuple(self.size.tolist())
+        unit = np.sqrt(self.size.prod() / (320 * 240))
+        side = unit * np.exp(rng.uniform(*np.log(SIZES)))
+        pace = np.exp(rng.uniform(np.log(0.06), np.log(0.16)))
+        start = rng.uniform(0.2, 0.8, 2) * self.size
+        look = self.source.draw_look(rng)
+        walk = self.draw_walk(look, side, pace, start)
+        target = Sprite('target', look, walk)
+        behind, front = [], []
+        for i in range(int(rng.integers(1, 6))):
+            sprite = self.draw_distractor(target, first=i == 0)
+            on_top = rng.random() < 0.35
+            if on_top and hidden(target, [*front, sprite], size) < HIDDEN[1]:
+                front.append(sprite)
+            else:
+                behind.append(sprite)
+        if rng.random() < 0.55:
+            for _ in range(int(rng.integers(1, 2 + self.num_frames // 40))):
+                front += self.draw_occluder(target, front)
+        return Scene(
+            size,
+            self.pick_background(target),
+            self.draw_camera(),
+            (*behind, target, *front),
+            visible_share(target, front, size),
+            self.draw_effects(),
+            noise=rng.choice([0.0, 2.0, 4.0, 7.0]),
+            seeds=rng.integers(2**31, size=self.num_frames),
+        )
+
     def wander(self, num: int, low: float, high: float) -> np.ndarray:
         """Draw smooth waves, (num, T) in [-1, 1].
 
@@ -155,15 +189,6 @@ class Scene:
         turns = np.arange(self.num_frames) / rng.uniform(low, high, parts)
         waves = np.sin(2 * np.pi * (turns + rng.random(parts)))
         return (rng.dirichlet(np.ones(3), num)[..., None] * waves).sum(axis=1)
-
-    def draw_background(self) -> np.ndarray:
-        """Draw two backgrounds and take the one more unlike the target."""
-        width, height = np.round(CANVAS * self.size).astype(int).tolist()
-        draw = self.source.background
-        images = [draw(self.rng, height, width) for _ in range(2)]
-        colors = np.stack([image.mean((0, 1)) for image in images])
-        contrasts = abs(colors - self.target.texture.mean((0, 1))).sum(axis=1)
-        return images[contrasts.argmax()]
 
     def draw_camera(self) -> np.ndarray:
         """Draw pan, zoom and roll: (T, 2, 3) from background to frame."""
@@ -182,86 +207,117 @@ class Scene:
         Args:
             look: The object.
             side: sqrt(w * h) in px, on average.
-            pace: Longest step along an axis between two frames, as a share
-                of the smallest sqrt(w * h).
+            pace: Typical step between two frames, as a share of sqrt(w * h).
             start: (2,) center of the first box.
 
         Returns:
             (T, 2, 3) matrices from the unit frame to the frame.
         """
         rng = self.rng
-        spans = rng.uniform([0.08, 0, 0, 0], [0.3, 0.22, 0.15, 0.6])
-        growth, stretch, shear, turn = spans[:, None] * self.wander(4, 20, 90)
+        spans = rng.uniform([0.08, 0, 0, 0.3], [0.3, 0.22, 0.15, 1])
+        growth, stretch, shear, swing = spans[:, None] * self.wander(4, 20, 90)
+        swing = np.deg2rad(rng.choice([5, 20, 60])) * swing
         scale = side * np.exp(growth)
         shape = [np.exp(stretch), shear, 0 * shear, np.exp(-stretch)]
         shape = (scale * shape).T.reshape(-1, 2, 2)
-        linear = rotations(turn) @ shape
-        points = look.outline @ linear.swapaxes(1, 2)  # (T, N, 2)
+        linear = rotations(swing) @ shape
+        points = look.outline @ linear.transpose(0, 2, 1)  # (T, N, 2)
         low, high = points.min(axis=1), points.max(axis=1)
-        moves = pace * scale.min() * self.wander(2, 40, 240).T
+        steps = pace * np.exp(0.8 * self.wander(1, 12, 50)[0])
+        steps = np.clip(steps, 0.015, MAX_STEP) * scale.min()
+        turns = rng.uniform(0.05, 0.3) * self.wander(1, 10, 60)[0]
+        heading = rng.uniform(0, 2 * np.pi) + turns.cumsum()
+        moves = (steps * [np.cos(heading), np.sin(heading)]).T
+        moves[0] = 0
         # the share of a side that may lie outside of the frame
-        outside = rng.choice([0.0, 0.1, 0.3], p=[0.5, 0.3, 0.2])
-        border = (0.5 - outside) * (high - low).max(axis=0)
+        inner = 0.5 - rng.choice([0.0, 0.1, 0.3], p=[0.5, 0.3, 0.2])
+        border = inner * (high - low).max(axis=0)
         border = np.minimum(border, 0.45 * self.size)
         room = self.size - 2 * border
         # a walk without borders, folded back into the room
-        path = start - border + moves.cumsum(axis=0) - moves[0]
-        centers = border + room - abs(path % (2 * room) - room)
+        path = (start - border + moves.cumsum(axis=0)) % (2 * room)
+        centers = border + np.minimum(path, 2 * room - path)
         return affine(linear, centers - (low + high) / 2)
 
-    def draw_distractor(self, share: float) -> Sprite:
-        """Draw one, with the target's texture in a share of the cases."""
-        rng, role, target = self.rng, 'distractor', self.target
-        if rng.random() < share:
-            role, look = 'twin', self.source.draw_twin(rng, target.look)
+    def draw_distractor(self, target: Sprite, first: bool) -> Sprite:
+        """Draw one with the target's texture, its outline, or neither."""
+        rng, role, look = self.rng, 'distractor', target.look
+        twin, alike = (0.58, 0.8) if first else (0.12, 0.3)
+        kind = rng.random()
+        if kind < twin:
+            role, look = 'twin', self.source.draw_twin(rng, look)
+        elif kind < alike:
+            look = replace(look, texture=self.source.texture(rng, SIDE, SIDE))
         else:
             look = self.source.draw_look(rng)
-        low, high = target.bboxes[0].reshape(2, 2)
-        side = np.sqrt(np.prod(high - low))
-        start = (low + high) / 2 + rng.uniform(1.3, 3) * side * direction(rng)
+        corners = target.bboxes[0].reshape(2, 2)
+        side = np.sqrt(np.prod(corners[1] - corners[0]))
+        angle, reach = rng.uniform(0, 2 * np.pi), rng.uniform(1.3, 3) * side
+        away = reach * np.array([np.cos(angle), np.sin(angle)])
         side *= rng.choice([rng.uniform(0.55, 0.8), rng.uniform(1.2, 1.45)])
-        side, pace = min(side, 0.45 * self.size.min()), rng.uniform(*PACES)
-        return Sprite(role, look, self.draw_walk(look, side, pace, start))
+        side, pace = min(side, 0.45 * self.size.min()), rng.uniform(0, 0.16)
+        walk = self.draw_walk(look, side, pace, corners.mean(axis=0) + away)
+        return Sprite(role, look, walk)
 
-    def draw_occluder(self) -> Sprite:
-        """Draw a bar or blob that passes in front of the target."""
+    def draw_occluder(
+        self, target: Sprite, front: list[Sprite]
+    ) -> list[Sprite]:
+        """Draw a bar or blob that passes in front of the target.
+
+        Returns:
+            One sprite, or none if all trials hid too little or too much.
+        """
         rng, num = self.rng, self.num_frames
-        bar = unit_outline(SQUARE * (rng.uniform(0.2, 0.34), 1))
-        outline = bar if rng.random() < 0.6 else draw_outline(rng)
-        look = self.source.draw_look(rng, outline)
-        t = int(rng.integers(num // 5, num))
-        low, high = self.target.bboxes[t].reshape(2, 2)
-        side = np.sqrt(np.prod(high - low))
-        # over the length of the target in 4 to 10 frames
-        speed = side / rng.uniform(4, 10) * direction(rng)
-        path = (low + high) / 2 + (np.arange(num)[:, None] - t) * speed
-        angles = np.full(num, rng.uniform(0, 2 * np.pi))
-        linear = side * rng.uniform(0.5, 0.75) * rotations(angles)
-        return Sprite('occluder', look, affine(linear, path))
+        draw = draw_bar if rng.random() < 0.6 else draw_outline
+        look = self.source.draw_look(rng, draw(rng))
+        low, high = target.bboxes[:, :2], target.bboxes[:, 2:]
+        centers = (low + high) / 2
+        for trial in range(8):
+            t = int(rng.integers(num // 5, num))
+            side = 0.94**trial * np.sqrt(np.prod(high[t] - low[t]))
+            angle = rng.uniform(0, 2 * np.pi)
+            across = np.array([np.cos(angle), np.sin(angle)])
+            # from one side of the target to the other in 6 to 16 frames
+            speed = (centers[t] - centers[max(0, t - 3)]) / 3
+            speed -= 1.5 * side / rng.uniform(6, 16) * across
+            path = centers[t] + (np.arange(num)[:, None] - t) * speed
+            linear = rotations(np.full(num, angle)) * side * 0.75
+            sprite = Sprite('occluder', look, affine(linear, path))
+            alone = hidden(target, [sprite], self.size)
+            together = hidden(target, [*front, sprite], self.size)
+            if alone > HIDDEN[0] and together < HIDDEN[1]:
+                return [sprite]
+        return []
+
+    def pick_background(self, target: Sprite) -> np.ndarray:
+        """Draw two backgrounds and take the one more unlike the target."""
+        width, height = np.round(CANVAS * self.size).astype(int).tolist()
+        inside = target.pixels[target.pixels[..., 3] > 127][:, :3].mean(0)
+
+        def contrast(image: np.ndarray) -> float:
+            return np.linalg.norm(inside - image.mean((0, 1)))
+
+        draw = self.source.background
+        images = [draw(self.rng, height, width) for _ in range(2)]
+        return max(images, key=contrast)
 
     def draw_effects(self) -> dict[str, dict]:
         """Draw how light drifts, and how blur comes and goes."""
         rng = self.rng
         light, offset, angle, *tint = self.wander(6, 25, 120)
         blur, streak = np.maximum(self.wander(2, 15, 80), 0)
-        # half of the sequences are sharp, and two thirds have no streaks
-        sigma, length = np.maximum(rng.uniform([-1.5, -12], [1.5, 6]), 0)
         drift = rng.uniform(0.1, 1)
+        blur *= rng.uniform(0.4, 1.5) * (rng.random() < 0.5)
+        streak *= rng.uniform(2, 6) * (rng.random() < 0.35)
         return {
-            'defocus': {'sigma': sigma * blur},
-            'motion_blur': {'length': length * streak, 'angle': np.pi * angle},
+            'defocus': {'sigma': np.where(blur > 0.2, blur, 0)},
+            'motion_blur': {'length': streak, 'angle': np.pi * angle},
             'color': {
                 'gain': np.exp(0.3 * drift * light),
                 'offset': 12 * drift * offset,
                 'tint': np.exp(0.1 * drift * np.stack(tint, axis=1)),
             },
         }
-
-
-def direction(rng: Generator) -> np.ndarray:
-    """Draw a vector (2,) of length 1."""
-    angle = rng.uniform(0, 2 * np.pi)
-    return np.array([np.cos(angle), np.sin(angle)])
 
 
 def rotations(angles: np.ndarray) -> np.ndarray:
@@ -275,24 +331,24 @@ def affine(linear: np.ndarray, shift: np.ndarray) -> np.ndarray:
     return np.concatenate([linear, shift[..., None]], axis=2)
 
 
-def grow(bbox: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Find the corners of all pixels that a box (4,) xyxy touches."""
-    return np.floor(bbox[:2]).astype(int), np.ceil(bbox[2:]).astype(int)
-
-
 def visible_share(
     target: Sprite, front: Sequence[Sprite], size: tuple[int, int]
 ) -> np.ndarray:
     """Compute which share of the target one sees in each frame, (T,)."""
     shares = []
+    frame = np.array([(0, 0), (1, 0), (1, 1), (0, 1)]) * size
     for t, bbox in enumerate(target.bboxes):
-        low, high = grow(bbox)
-        whole, *hiding = (
-            sprite.mask(t, low, high) > 127 for sprite in (target, *front)
+        corner = np.floor(bbox[:2]).astype(int)
+        box = (np.ceil(bbox[2:]).astype(int) - corner).tolist()
+        outlines = [sprite.outline_at(t) for sprite in (target, *front)]
+        inside, whole, *hiding = (
+            fill(outline - corner, *box) > 127
+            for outline in (frame, *outlines)
         )
-        seen = whole & ~np.any(hiding, axis=0)
-        (x1, y1), (x2, y2) = np.maximum([-low, size - low], 0)
-        shares.append(seen[y1:y2, x1:x2].sum() / max(1, whole.sum()))
+        seen = whole & inside
+        for mask in hiding:
+            seen &= ~mask
+        shares.append(seen.sum() / max(1, whole.sum()))
     return np.array(shares)
 
 
@@ -304,10 +360,21 @@ def hidden(
     return float(1 - (visible_share(target, front, size) / alone).min())
 
 
+def fill(points: np.ndarray, width: int, height: int) -> np.ndarray:
+    """Fill a polygon (N, 2), with soft edges: (height, width) uint8."""
+    return fill_polygons([points], width, height, fine=3)
+
+
 def warp(image: np.ndarray, matrix: np.ndarray, size) -> np.ndarray:
-    """Warp by a matrix between continuous pixel coordinates; mirror beyond."""
+    """Warp by a matrix between continuous pixel coordinates.
+
+    Around an image with alpha all is transparent; another one is mirrored.
+    """
     matrix = np.array(matrix)
     # OpenCV's integer coordinates are pixel centers
     matrix[:, 2] += matrix[:, :2] @ (0.5, 0.5) - 0.5
-    size, border = list(map(int, size)), cv2.BORDER_REFLECT_101
-    return cv2.warpAffine(image, matrix, size, borderMode=border)
+    mirror = image.shape[2] == 3
+    border = cv2.BORDER_REFLECT_101 if mirror else cv2.BORDER_CONSTANT
+    return cv2.warpAffine(
+        image, matrix, list(map(int, size)), borderMode=border
+    )
