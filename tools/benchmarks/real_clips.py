@@ -177,6 +177,8 @@ def make_trackers(args: argparse.Namespace) -> dict[str, Tracker]:
 def track(tracker, clip: Clip) -> np.ndarray:
     """Track with one of our trackers: (T, 4) xyxy."""
     first = clip.bboxes[:1]
+    if len(clip.frames) == 1:
+        return first
     return np.vstack([first, follow(tracker, clip.frames, first[0])])
 
 
