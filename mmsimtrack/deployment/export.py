@@ -216,7 +216,7 @@ def follow(
         if given is not None and t:
             tracker._known['bboxes'] = given[t - 1][None]
         bboxes.append(tracker.update(frame)[1])
-    return np.stack(bboxes)
+    return np.reshape(bboxes, (len(bboxes), *np.shape(bbox)))
 
 
 def judge(report: dict, precision: str, max_loss: float) -> None:

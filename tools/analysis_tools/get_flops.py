@@ -8,6 +8,7 @@ weights: nothing is downloaded. See docs/en/flops.md.
 
 from pathlib import Path
 
+import torch
 from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
@@ -15,7 +16,6 @@ from torch.utils.flop_counter import FlopCounterMode
 from mmsimtrack.cli.main import run_tool
 from mmsimtrack.cli.options import add_cfg_options, make_parser
 from mmsimtrack.cli.settings import read_settings
-from mmsimtrack.deployment.export import draw_inputs
 from mmsimtrack.evaluation.reports import markdown_table
 from mmsimtrack.fileio import write_json
 from mmsimtrack.registry import MODELS
@@ -36,15 +36,18 @@ class Pair(nn.Module):
 
     def forward(self, flops: FlopCounterMode) -> list[int]:
         """Count MACs after the exemplar, the backbone and the head."""
-        model = self.model
-        exemplar, bbox, search = draw_inputs(model, 1)
-        memory = model.backbone.embed_exemplar(exemplar.float(), bbox)
-        of_memory = flops.get_total_flops()
-        feature = model.backbone(memory, search.float())
-        of_backbone = flops.get_total_flops()
+        model, macs = self.model, []
+        exemplar, search = (
+            torch.zeros(1, 3, view['size'], view['size'])
+            for view in (model.exemplar, model.search)
+        )
+        bbox = torch.tensor([[0.25, 0.25, 0.75, 0.75]])
+        memory = model.backbone.embed_exemplar(exemplar, bbox)
+        macs.append(flops.get_total_flops() // 2)
+        feature = model.backbone(memory, search)
+        macs.append(flops.get_total_flops() // 2)
         model.head(feature)
-        totals = of_memory, of_backbone, flops.get_total_flops()
-        return [total // 2 for total in totals]
+        return [*macs, flops.get_total_flops() // 2]
 
 
 def count_config(path: str | Path, options: dict | None = None) -> dict:
@@ -104,10 +107,11 @@ def by_module(
 def summary(results: list[dict]) -> str:
     """Make a table in Markdown with one row per config."""
     header = ['config', 'params, M', 'MACs, G', 'backbone', 'memory']
-    keys, rows = ('macs', 'backbone_macs', 'memory_macs', 'frame_macs'), []
-    for each in results:
-        macs = (f'{each[key] / 1e9:.3f}' for key in keys)
-        rows.append([each['config'], f'{each["params"] / 1e6:.2f}', *macs])
+    macs, rows = ('macs', 'backbone_macs', 'memory_macs', 'frame_macs'), []
+    for result in results:
+        params = f'{result["params"] / 1e6:.2f}'
+        cells = [f'{result[key] / 1e9:.3f}' for key in macs]
+        rows.append([result['config'], params, *cells])
     return markdown_table([*header, 'per frame'], rows)
 
 

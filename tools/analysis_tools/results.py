@@ -234,8 +234,8 @@ def draw_attributes(
     }
     if not any(table.values()):
         return
-    first = next(iter(table.values()))
-    common = [name for name in first if all(name in s for s in table.values())]
+    first, *others = table.values()
+    common = [name for name in first if all(name in s for s in others)]
     if len(common) < 3:
         counts = ', '.join(f'{n} has {len(s)}' for n, s in table.items())
         print(f'No radar: expected 3 attributes in common, {counts}.')
@@ -254,27 +254,29 @@ def run_compare(args: argparse.Namespace) -> None:
     stay together), and on how many sequences B is better, equal, worse.
     """
     (name_a, a), (name_b, b) = read_reports(args.reports, args.names).items()
-    scores = {}
-    each = [s for one in (a, b) for s in one['per_sequence'].values()]
+    rows, scores = [], {}
+    each = [*a['per_sequence'].values(), *b['per_sequence'].values()]
     for key in reports.score_names(each):
         values = np.array(list(paired(a, b, key).values()))
         if len(values):
             scores[key] = compare(values, args)
+            rows.append(_row(key, scores[key]))
         else:
             print(f'{key}: no sequence has it in both reports')
-    about = {key: a[key] for key in ('benchmark', 'profile')}
-    print(', profile '.join(about.values()), end=': ')
-    print('means over sequences, per cent\n')
-    header = ['score', 'N', name_a, name_b, 'B - A']
-    header += [f'{args.confidence:g} % interval', 'better/equal/worse']
-    rows = [_row(key, row) for key, row in scores.items()]
+    benchmark, profile = a['benchmark'], a['profile']
+    print(f'{benchmark}, profile {profile}: means over sequences, per cent\n')
+    interval = f'{args.confidence:g} % interval'
+    means = [name_a, name_b, 'B - A', interval]
+    header = ['score', 'N', *means, 'better/equal/worse']
     print(reports.markdown_table(header, rows))
     print_extremes(a, b, args.num_shown)
     if args.out:
         options = ('confidence', 'num_resamples', 'seed')
-        about |= {'a': name_a, 'b': name_b}
-        about |= {key: getattr(args, key) for key in options}
-        fileio.write_json(args.out, about | {'scores': scores})
+        content = dict(
+            benchmark=benchmark, profile=profile, a=name_a, b=name_b
+        )
+        content |= {key: getattr(args, key) for key in options}
+        fileio.write_json(args.out, content | {'scores': scores})
 
 
 def compare(values: np.ndarray, args: argparse.Namespace) -> dict:
@@ -310,11 +312,16 @@ def confidence_interval(
     """
     if len(values) < 2:
         return None
-    options = dict(n_resamples=num_resamples, batch=1000, method='percentile')
-    options |= dict(confidence_level=confidence / 100)
-    rng = np.random.default_rng(seed)
-    found = stats.bootstrap((values,), np.mean, rng=rng, **options)
-    return tuple(map(float, found.confidence_interval))
+    interval = stats.bootstrap(
+        (values,),
+        np.mean,
+        n_resamples=num_resamples,
+        batch=1000,
+        confidence_level=confidence / 100,
+        method='percentile',
+        rng=np.random.default_rng(seed),
+    ).confidence_interval
+    return float(interval.low), float(interval.high)
 
 
 def _row(key: str, row: dict) -> list:

@@ -139,12 +139,12 @@ def time_workers(
     """
     options = dict(num_workers=num_workers, collate_fn=pipeline.collate)
     loader = DataLoader(pipeline.dataset, batch_sampler=batches, **options)
-    cpu, arrivals = sum(os.times()[:4]), []  # with processes that ended
+    cpu, arrivals = _cpu_seconds(), []
     for _ in loader:
         arrivals.append(time.perf_counter())
         # the last one has arrived: no more to wait
         time.sleep(step_time * (len(arrivals) < len(batches)))
-    cpu = sum(os.times()[:4]) - cpu  # workers have ended with the loader
+    cpu = _cpu_seconds() - cpu  # workers have ended with the loader
     whole = arrivals[-1] - arrivals[0]
     return {
         'pairs_per_s': sum(map(len, batches[1:])) / whole,
@@ -153,37 +153,46 @@ def time_workers(
     }
 
 
+def _cpu_seconds() -> float:
+    """Add up the time of this process and of those that have ended."""
+    return sum(os.times()[:4])
+
+
 def alternate(
-    pipelines: dict, repeats: int, measure: Callable, *args
+    pipelines: dict, repeats: int, measure: Callable
 ) -> dict[str, dict[str, float]]:
     """Measure the pipelines in turn, so that what else runs slows all.
 
     Returns:
         The medians of each pipeline.
     """
-    rounds = [
-        [measure(pipeline, *args) for pipeline in pipelines.values()]
-        for _ in range(repeats)
-    ]
+    found = {name: [] for name in pipelines}
+    for _ in range(repeats):
+        for name, pipeline in pipelines.items():
+            found[name].append(measure(pipeline))
     return {
         name: {key: np.median([one[key] for one in all_]) for key in all_[0]}
-        for name, all_ in zip(pipelines, zip(*rounds))
+        for name, all_ in found.items()
     }
 
 
 def benchmark(args: argparse.Namespace, root: Path) -> str:
     """Write the frames, measure, and make the tables."""
     write_data(root, args.images, args.photos)
-    ours = make_pipeline(args.config, root, reduced=False)
-    pipelines = {'ours': ours}
+    pipelines = {'ours': make_pipeline(args.config, root, reduced=False)}
     if args.reduced_decoding:
-        pipelines['ours, reduced'] = make_pipeline(args.config, root, True)
+        reduced = make_pipeline(args.config, root, reduced=True)
+        pipelines['ours, reduced'] = reduced
     if args.released:
-        pipelines['official'] = released_pipeline(ours.dataset)
-    keys, size = [(0, k) for k in range(args.pairs)], args.batch_size
+        released = released_pipeline(pipelines['ours'].dataset)
+        pipelines['official'] = released
+    keys = [(0, k) for k in range(args.pairs)]
+    size = args.batch_size
     batches = [keys[i : i + size] for i in range(0, len(keys), size)]
-    alternate(pipelines, 1, time_stages, batches[:1])  # warm up
-    found = alternate(pipelines, args.repeats, time_stages, batches)
+    alternate(pipelines, 1, lambda p: time_stages(p, batches[:1]))  # warm up
+    found = alternate(
+        pipelines, args.repeats, lambda p: time_stages(p, batches)
+    )
     rows = [
         [stage, *(f'{times[stage]:.2f}' for times in found.values())]
         for stage in (*STAGES, 'other', 'total')
@@ -193,8 +202,11 @@ def benchmark(args: argparse.Namespace, root: Path) -> str:
     rows.append(['pairs/s per core', *speeds])
     tables = [describe_machine() + '\n', markdown_table(header, rows)]
     for num in filter(None, args.num_workers):
-        options = batches, num, args.step_time
-        found = alternate(pipelines, args.repeats, time_workers, *options)
+        found = alternate(
+            pipelines,
+            args.repeats,
+            lambda p, num=num: time_workers(p, batches, num, args.step_time),
+        )
         rows = []
         for name, row in found.items():
             pairs, cpu, wait = row.values()

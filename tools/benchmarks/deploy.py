@@ -126,7 +126,10 @@ def main() -> None:
     print(f'{len(clips)} clips, {num_frames} frames\n')
     with tempfile.TemporaryDirectory() as root:
         for name in args.models:
-            rows = list(compare(name, clips, Path(root), wanted))
+            rows = []
+            for row in compare(name, clips, Path(root), wanted):
+                rows.append(row)
+                print(*row, file=sys.stderr, flush=True)
             print(f'{name}:\n\n{markdown_table(HEADER, rows)}')
         first = '-'.join([Path(args.models[0]).stem, *wanted[0][:2]])
         starts = {

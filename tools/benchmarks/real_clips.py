@@ -151,24 +151,24 @@ def score(clip: Clip, pred: np.ndarray) -> dict[str, float]:
 def make_trackers(args: argparse.Namespace) -> dict[str, Tracker]:
     """Make the tracker of the command line, and its baselines, by name."""
     model, folder = args.model, Path(args.model)
-    if folder.is_dir() and not (folder / 'tracker.json').is_file():
+    if (folder / 'tracker.json').is_file():
+        tracker = ExportedTracker(model, args.backend, args.threads)
+        found = {'model': partial(track, tracker)}
+    elif folder.is_dir():
         found = {'results': lambda c: read_bboxes(folder / f'{c.name}.txt')}
     else:
-        if folder.is_dir():
-            tracker = ExportedTracker(model, args.backend, args.threads)
-        else:
-            if model.endswith('.py'):
-                model = read_settings(model, args.cfg_options)
-            tracker = TorchTracker(model, args.weights, 'cpu')
+        if model.endswith('.py'):
+            model = read_settings(model, args.cfg_options)
+        tracker = TorchTracker(model, args.weights, 'cpu')
         found = {'model': partial(track, tracker)}
     if args.baselines:
         found['first box'] = lambda c: c.bboxes[[0] * len(c.frames)]
     for name, files in OPENCV.items() if args.opencv else ():
-        params = getattr(cv2, f'{name}_Params')()
         paths = {key: args.opencv / file for key, file in files.items()}
-        for key, path in paths.items():
-            setattr(params, key, str(path))
         if all(path.is_file() for path in paths.values()):
+            params = getattr(cv2, f'{name}_Params')()
+            for key, path in paths.items():
+                setattr(params, key, str(path))
             create = getattr(cv2, f'{name}_create')
             found[name] = partial(track_with_opencv, create, params)
     return found
@@ -177,8 +177,6 @@ def make_trackers(args: argparse.Namespace) -> dict[str, Tracker]:
 def track(tracker, clip: Clip) -> np.ndarray:
     """Track with one of our trackers: (T, 4) xyxy."""
     first = clip.bboxes[:1]
-    if len(clip.frames) == 1:
-        return first
     return np.vstack([first, follow(tracker, clip.frames, first[0])])
 
 
@@ -206,8 +204,10 @@ def measure(tracker: Tracker, clips: list[Clip]) -> tuple[dict, list]:
     """Score each clip and the mean of them; also returns the boxes."""
     wall, cpu, boxes = elapsed(lambda: list(map(tracker, clips)))
     rows = {c.name: score(c, pred) for c, pred in zip(clips, boxes)}
-    numbers = [list(row.values()) for row in rows.values()]
-    mean = dict(zip(('auc', 'precision'), np.mean(numbers, axis=0).tolist()))
+    mean = {
+        key: float(np.mean([row[key] for row in rows.values()]))
+        for key in ('auc', 'precision')
+    }
     num = sum(map(len, boxes))
     about = {'fps': num / wall, 'cpu_ms': 1000 * cpu / num}
     return {'mean': mean, **about, 'clips': rows}, boxes

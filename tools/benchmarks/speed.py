@@ -206,31 +206,33 @@ def measure(subject: Subject, args: argparse.Namespace) -> list[dict]:
                 torch.autocast, device, dtype, enabled=dtype is not None
             )
             num, warm_up = args.num_frames, args.warm_up
-            row = {'mode': mode, 'precision': precision}
-            row['latency_ms'] = time_latency(subject, num, warm_up)
-            row['throughput'] = {
-                n: time_throughput(subject, n, max(num // n, 5), warm_up)
-                for n in args.slots
-            }
-            rows.append(row)
+            latency = time_latency(subject, num, warm_up)
+            row = {'mode': mode, 'precision': precision, 'throughput': {}}
+            for slots in args.slots:
+                steps = max(num // slots, 5)
+                found = time_throughput(subject, slots, steps, warm_up)
+                row['throughput'][slots] = found
+            rows.append(row | {'latency_ms': latency})
     return rows
 
 
 def report(rows: list[dict]) -> str:
     """Make the tables in Markdown."""
-    one = [['mode, precision', 'median', 'p95', 'least CPU', *STAGES]]
-    many = [['mode, precision', 'slots', 'frames/s', 'CPU ms per frame']]
+    one, many = [], []
     for row in rows:
         name, latency = f'{row["mode"]}, {row["precision"]}', row['latency_ms']
         times = *list(latency.values())[:-1], *latency['stages'].values()
         one.append([name, *(f'{t:.1f}' for t in times)])
         for slots, found in row['throughput'].items():
             many.append([name, slots, *(f'{n:.1f}' for n in found.values())])
+    mode = 'mode, precision'
+    header = [mode, 'median', 'p95', 'least CPU', *STAGES]
+    one = markdown_table(header, one)
+    header = [mode, 'slots', 'frames/s', 'CPU ms per frame']
     return (
-        'One video, one frame after the other, milliseconds:\n\n'
-        f'{markdown_table(one[0], one[1:])}\n'
+        f'One video, one frame after the other, milliseconds:\n\n{one}\n'
         'Many videos at once, with reading ahead:\n\n'
-        f'{markdown_table(many[0], many[1:])}'
+        f'{markdown_table(header, many)}'
     )
 
 
@@ -289,20 +291,22 @@ def main() -> None:
         middle = (width - SIDE) / 2, (height - SIDE) / 2, SIDE, SIDE
         bbox = xywh_to_xyxy(args.bbox_xywh or middle)
         rows = measure(Subject(model, paths, bbox, device=device.type), args)
-    about = {
-        'config': args.config,
+    content = {
+        'config': str(args.config),
+        'checkpoint': args.checkpoint,
         'device': str(device),
         'backend': args.backend,
         'machine': machine,
         'frames': f'{args.video or "generated"}, {width}x{height}',
-        'checkpoint': args.checkpoint,
         'bbox_xyxy': bbox.tolist(),
         'num_frames': args.num_frames,
+        'measurements': rows,
     }
-    print(*(f'{key}: {value}' for key, value in about.items()), sep='\n')
+    keys = ('config', 'device', 'backend', 'machine', 'frames')
+    print(*(f'{key}: {content[key]}' for key in keys), sep='\n')
     print(f'\n{report(rows)}')
     if args.out:
-        write_json(args.out, about | {'measurements': rows})
+        write_json(args.out, content)
 
 
 if __name__ == '__main__':
