@@ -8,12 +8,14 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 
-# boxes are corrected by what the first one shows, and small changes of their
-# sizes, which are mostly noise, count for a fifth; see LostRule for the rest
+# boxes are corrected by what the first one shows, small changes of their
+# sizes, which are mostly noise, count for a fifth, and corners near those of
+# the former box are preferred; see LostRule for the rest
 model = dict(
     test_cfg=dict(
         calibrate=True,
         size_smoothing=0.8,
+        window='hann',
         lost=dict(share=0.75, rate=0.1, growth=1.1, limit=1.5),
     )
 )

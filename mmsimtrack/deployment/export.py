@@ -65,7 +65,7 @@ class _Exemplar(nn.Module):
 class _Search(nn.Module):
     """From a search crop and the memory to boxes, scores and peaks."""
 
-    prior = None  # (h, w), a constant of the exported network
+    prior = None  # `window` of the head, a constant of the exported network
 
     def __init__(self, tracker: SOTTracker) -> None:
         super().__init__()

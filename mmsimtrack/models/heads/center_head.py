@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from mmsimtrack.models.heads.corner_head import BoxHead, tower
+from mmsimtrack.models.heads.corner_head import BoxHead, hann, tower
 from mmsimtrack.registry import MODELS
 
 OVERLAP = 0.7  # of a box whose corners are moved by the radius, as released
@@ -102,7 +102,8 @@ class CenterHead(BoxHead):
 
         Args:
             feat: (B, C, h, w) search feature.
-            prior: (h, w) weights of the cells, when the highest is chosen.
+            prior: (h, w) of `window`, weights of the cells when the highest
+                is chosen.
 
         Returns:
             Boxes (B, 4) xyxy in the unit square of the search crop, and
@@ -114,6 +115,23 @@ class CenterHead(BoxHead):
         cells = response.flatten(1).argmax(1)
         scores = score.flatten(1).gather(1, cells[:, None])[:, 0]
         return self.read_boxes(cells, offset, size), scores
+
+    @staticmethod
+    def window(feat: Tensor, side: float) -> Tensor:
+        """Weigh the cells by a Hann window without the zeros at both ends.
+
+        Args:
+            feat: (B, C, h, w) search feature.
+            side: Of the target, which does not matter here.
+
+        Returns:
+            (h, w), for `read`.
+        """
+        y, x = (
+            hann(torch.arange(1, n + 1, device=feat.device) / (n + 1), 0.5)
+            for n in feat.shape[-2:]
+        )
+        return torch.outer(y, x)
 
     def maps(self, feat: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Compute score (B, 1, h, w), offset and size (B, 2, h, w): x, y.

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from functools import cached_property
 from itertools import pairwise
+from operator import add
 
 import torch
 from mmengine.model import BaseModule
@@ -72,6 +73,20 @@ def heatmap_divergence(heatmap: Tensor, target: Tensor) -> Tensor:
     """
     log_ratio = target.clamp(min=1e-12).log() - heatmap.clamp(min=1e-12).log()
     return (target * log_ratio).sum((1, 2)).mean()
+
+
+def hann(positions: Tensor, middle: float) -> Tensor:
+    """Compute a Hann window, one crop wide: 1 in its middle, 0 outside.
+
+    Args:
+        positions: In sides of the crop.
+        middle: Where the window has its middle, likewise.
+
+    Returns:
+        Weights in [0, 1], shaped like `positions`.
+    """
+    away = (positions - middle).abs().clamp(max=0.5)
+    return (torch.pi * away).cos() ** 2
 
 
 class BoxHead(BaseModule):
@@ -157,31 +172,50 @@ class CornerHead(BoxHead):
 
         Args:
             feat: (B, C, h, w) search feature.
-            prior: Must be None; a corner may be anywhere.
+            prior: (2, h, w) of `window`, by which the heat maps are weighed.
 
         Returns:
             Boxes (B, 4) xyxy in the unit square of the search crop; scores
             (B,) in [0, 1], the geometric mean of the two heat maps' maxima
-            (ours; the paper has none); and peaks (B,) >= 0, by how much the
-            maxima before the softmax are above the means of their maps, in
-            sum. Where the target is missing they are low: the softmax hides
-            that, since something is always highest.
-
-        Raises:
-            ValueError: If there is a prior.
+            (ours; the paper has none); and peaks (B,), by how much the
+            maxima of the maps, with the logarithm of the prior but before
+            the softmax, are above the means without it, in sum. Where the
+            target is missing they are low: the softmax hides that, since
+            something is always highest.
         """
-        if prior is not None:
-            raise ValueError(
-                'CornerHead takes no prior: a window around the middle of '
-                'the crop says nothing about corners. Leave '
-                'model.test_cfg.window out of the config.'
-            )
         maps = self.heatmap_scores(feat)
-        bboxes, heatmaps = read_corners(maps)
+        weighed = maps if prior is None else [*map(add, maps, prior.log())]
+        bboxes, heatmaps = read_corners(weighed)
         scores = torch.stack([h.flatten(1).amax(-1) for h in heatmaps])
-        flat = torch.cat(maps, 1).flatten(2).to(scores.dtype)  # (B, 2, h * w)
-        peaks = (flat.amax(-1) - flat.mean(-1)).sum(-1)
+        highest, mean = (
+            torch.cat([*each], 1).flatten(2).to(scores.dtype)  # (B, 2, h * w)
+            for each in (weighed, maps)
+        )
+        peaks = (highest.amax(-1) - mean.mean(-1)).sum(-1)
         return bboxes, scores.prod(0).sqrt(), peaks
+
+    def window(self, feat: Tensor, side: float) -> Tensor:
+        """Weigh where the corners are, if the target has hardly moved (ours).
+
+        A Hann window around each corner of a square in the middle of the
+        crop. What is farther away than half of the crop keeps 1e-4, since a
+        target may be anywhere.
+
+        Args:
+            feat: (B, C, h, w) search feature.
+            side: Of the square, in sides of the crop.
+
+        Returns:
+            (2, upsample * h, upsample * w), for `read`.
+        """
+        lines = []
+        for cells in feat.shape[-2:]:
+            cells = cells * self.shuffle.upscale_factor
+            at = torch.arange(cells, device=feat.device) / cells
+            around = (1 - side) / 2, (1 + side) / 2
+            lines.append(torch.stack([hann(at, each) for each in around]))
+        y, x = lines
+        return (y[:, :, None] * x[:, None]).clamp(min=1e-4)
 
     def corners(self, feat: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         """Compute boxes (B, 4) and the heat maps (B, h, w) of both corners."""

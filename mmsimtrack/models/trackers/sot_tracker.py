@@ -44,8 +44,9 @@ class SOTTracker(BaseModel):
         data_preprocessor: Config of `SOTDataPreprocessor`.
         train_cfg: `jitter` of the search crops of training pairs; see
             `PairDataset`.
-        test_cfg: Options of `track`. `window='hann'` gives the head a prior
-            that prefers the middle of the search crop. `size_smoothing` in
+        test_cfg: Options of `track`. `window='hann'` prefers boxes near the
+            former one, in the middle of the search crop: what the `window`
+            of the head returns is given to it as a prior. `size_smoothing` in
             [0, 1) is the share of the former width and height in the next
             one, around the predicted center, where they hardly differ.
             `calibrate=True` measures in the first frame how predictions
@@ -85,6 +86,7 @@ class SOTTracker(BaseModel):
         self.train_cfg = dict(train_cfg or {})
         options = dict(test_cfg or {})
         self.window = options.pop('window', None)
+        self._priors = {}
         self.rules = tracking.BoxRules(clip_margin, **options)
         self._check_settings()
 
@@ -94,9 +96,12 @@ class SOTTracker(BaseModel):
         whole = f'a multiple of the patch of the backbone, {patch} px'
         margin, share = self.rules.clip_margin, self.rules.size_smoothing
         known, mixed = self.window in (None, 'hann'), 0 <= share < 1
+        able = self.window is None or hasattr(self.head, 'window')
+        own = f'None: {type(self.head).__name__} has no method `window`'
         checks = [
             ('clip_margin', f'{margin} px', margin >= 0, '0 or more'),
             ('test_cfg.window', self.window, known, "None or 'hann'"),
+            ('test_cfg.window', self.window, able, own),
             ('test_cfg.size_smoothing', share, mixed, 'within [0, 1)'),
         ]
         for part in self.backbone.modules():
@@ -262,15 +267,14 @@ class SOTTracker(BaseModel):
         return replace(state, **last, extra=state.extra | found)
 
     def _prior(self, feat: Tensor) -> Tensor | None:
-        """Weigh each cell of a search feature, (h, w), for the head."""
+        """Weigh where the target may be in a search crop, for the head."""
         if self.window is None:
             return None
-        # without the zeros at both ends
-        y, x = (
-            torch.hann_window(n + 2, periodic=False, device=feat.device)[1:-1]
-            for n in feat.shape[-2:]
-        )
-        return torch.outer(y, x)
+        key = *feat.shape[-2:], feat.device
+        if key not in self._priors:
+            side = 1 / self.search['factor']
+            self._priors[key] = self.head.window(feat, side)
+        return self._priors[key]
 
     def _cut(
         self, frames: Sequence[Array], bboxes: Array, view: dict

@@ -36,11 +36,38 @@ def test_score_is_the_geometric_mean_of_the_peaks(head, monkeypatch):
     )
     pred = head.predict(None)
     torch.testing.assert_close(pred.scores, torch.tensor([0.6]))
-    with pytest.raises(ValueError, match='CornerHead takes no prior'):
-        head.predict(None, prior=torch.ones(4, 4))
     # 1 cell of 16 with the peak, which the mean is 15/16 of the way from
     above = 15 / 16 * torch.tensor([0.9 / 0.1, 0.4 / 0.6]).mul(15).log()
     torch.testing.assert_close(pred.peaks, above.sum()[None])
+
+
+def test_a_window_prefers_corners_near_the_former_ones():
+    head = make(upsample=2)
+    feat = torch.randn(2, 6, 6, 9)
+    window = head.window(feat, side=1 / 3)
+    assert window.shape == (2, 12, 18)
+    # a square of a third in the middle: its corners at 1/3 and at 2/3
+    for weights, (row, column) in zip(window, [(4, 6), (8, 12)]):
+        assert weights[row, column] == weights.max() == 1
+        # a fourth of the crop to the right: cos(pi / 4) squared
+        assert weights[row + 3, column].item() == pytest.approx(0.5)
+    assert window.min().item() == pytest.approx(1e-4)  # nothing is excluded
+
+    maps = [torch.zeros(2, 1, 12, 18) for _ in window]
+    for each, (row, column) in zip(maps, [(4, 6), (8, 12)]):
+        each[:, 0, 1, 16] = 30  # far from both corners
+        each[0, 0, row, column] = 29  # near, in the first video
+    head.heatmap_scores = lambda feat: maps
+    plain, weighed = head.predict(feat), head.predict(feat, window)
+    far, near = [8 / 9, 1 / 12, 8 / 9, 1 / 12], [1 / 3, 1 / 3, 2 / 3, 2 / 3]
+    expected = torch.tensor([near, far])
+    close = dict(rtol=0, atol=0.01)
+    torch.testing.assert_close(weighed.bboxes, expected, **close)
+    assert (plain.bboxes[0, ::2] > 0.7).all()  # mostly far
+    # where it is far, it is less likely the target
+    lower = plain.peaks - weighed.peaks
+    assert lower[0].item() == pytest.approx(2, abs=1e-3)
+    assert lower[1] > 5
 
 
 def test_bottleneck_is_left_out_where_the_widths_agree(head):

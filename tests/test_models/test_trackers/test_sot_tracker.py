@@ -6,6 +6,7 @@ from numpy.testing import assert_allclose
 from small_models import SIMTRACK, make_batch
 
 from mmsimtrack.models import TrackState
+from mmsimtrack.models.heads import CornerHead
 from mmsimtrack.registry import MODELS
 from mmsimtrack.structures import CropWindow, SOTDataSample
 from mmsimtrack.structures.tracking import change_bboxes, smooth_sizes
@@ -233,8 +234,17 @@ def test_a_window_reaches_the_head_in_track_only(frames):
     model(make_batch(num=1), mode='predict')
     prior, none = priors
     assert none is None
-    cells = torch.sin(torch.pi * torch.arange(1, 5) / 5) ** 2
-    torch.testing.assert_close(prior, cells[:, None] * cells)
+    side = 1 / model.search['factor']
+    expected = model.head.window(torch.zeros(1, 1, 4, 4), side)
+    torch.testing.assert_close(prior, expected)
+    model.track(frames[2:3], state)
+    assert priors[-1] is prior  # computed once
+
+
+def test_a_window_needs_a_head_with_one(monkeypatch):
+    monkeypatch.delattr(CornerHead, 'window')
+    with pytest.raises(ValueError, match='None: CornerHead has no method'):
+        MODELS.build(dict(SIMTRACK, test_cfg=dict(window='hann')))
 
 
 REFUSED = [
