@@ -65,6 +65,7 @@ TOOLS = {
     'analysis_tools/browse_pairs': 'no.py',
     'analysis_tools/get_flops': 'no.py',
     'analysis_tools/visualize_attention': 'no.py w x --bbox 1,2,3,4',
+    'benchmarks/lost_targets': 'nowhere no.py',
     'benchmarks/real_clips': 'nowhere no.py',
     'dataset_converters/generate_sequences': 'out --photos nowhere',
     'model_converters/publish_model': 'no.py w x.safetensors',
