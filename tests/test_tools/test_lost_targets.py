@@ -78,7 +78,7 @@ def test_tool(run_tool, clip, tmp_path, capsys, monkeypatch):
     rules = BoxRules(0, lost=dict(share=0.5, rate=0, growth=1, limit=1))
     watcher = Watcher()
     watcher.model = SimpleNamespace(rules=rules)
-    monkeypatch.setattr(tool, 'Tracker', lambda *_: watcher)
+    monkeypatch.setattr(tool, 'open_tracker', lambda _: watcher)
     monkeypatch.setattr(tool, 'find_clips', lambda _: [clip])
     run_tool(tool, tmp_path, 'name', '--out', tmp_path / 'out.json')
     printed = capsys.readouterr().out

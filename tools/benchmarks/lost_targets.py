@@ -19,13 +19,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from real_clips import Clip, find_clips
+from real_clips import Clip, find_clips, open_tracker
 
 from mmsimtrack import fileio
 from mmsimtrack.apis import Tracker
 from mmsimtrack.cli.main import run_tool
 from mmsimtrack.cli.options import add_cfg_options, make_parser
-from mmsimtrack.cli.settings import read_settings
 from mmsimtrack.evaluation.functional import ope
 from mmsimtrack.evaluation.reports import markdown_table
 from mmsimtrack.structures import xyxy_to_xywh
@@ -152,10 +151,7 @@ def main(argv=None) -> None:
     if args.threads:
         torch.set_num_threads(args.threads)
         cv2.setNumThreads(args.threads)
-    model = args.model
-    if model.endswith('.py'):
-        model = read_settings(model, args.cfg_options)
-    tracker = Tracker(model, args.weights, 'cpu')
+    tracker = open_tracker(args)
     rules = tracker.model.rules
     if not rules.lost:
         raise ValueError(

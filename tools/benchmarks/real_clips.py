@@ -157,10 +157,7 @@ def make_trackers(args: argparse.Namespace) -> dict[str, Tracker]:
     elif folder.is_dir():
         found = {'results': lambda c: read_bboxes(folder / f'{c.name}.txt')}
     else:
-        if model.endswith('.py'):
-            model = read_settings(model, args.cfg_options)
-        tracker = TorchTracker(model, args.weights, 'cpu')
-        found = {'model': partial(track, tracker)}
+        found = {'model': partial(track, open_tracker(args))}
     if args.baselines:
         found['first box'] = lambda c: c.bboxes[[0] * len(c.frames)]
     for name, files in OPENCV.items() if args.opencv else ():
@@ -172,6 +169,14 @@ def make_trackers(args: argparse.Namespace) -> dict[str, Tracker]:
             create = getattr(cv2, f'{name}_create')
             found[name] = partial(track_with_opencv, create, params)
     return found
+
+
+def open_tracker(args: argparse.Namespace) -> TorchTracker:
+    """Make the tracker in torch of the command line."""
+    model = args.model
+    if model.endswith('.py'):
+        model = read_settings(model, args.cfg_options)
+    return TorchTracker(model, args.weights, 'cpu')
 
 
 def track(tracker, clip: Clip) -> np.ndarray:
