@@ -10,7 +10,7 @@ _base_ = [
 
 # boxes are corrected by what the first one shows, small changes of their
 # sizes, which are mostly noise, count for a fifth, and corners near those of
-# the former box are preferred; see LostRule for the rest
+# a square as large as the former box are preferred; see LostRule for the rest
 model = dict(
     test_cfg=dict(
         calibrate=True,

@@ -49,7 +49,7 @@ def test_a_window_prefers_corners_near_the_former_ones():
     # a square of a third in the middle: its corners at 1/3 and at 2/3
     for weights, (row, column) in zip(window, [(4, 6), (8, 12)]):
         assert weights[row, column] == weights.max() == 1
-        # a fourth of the crop to the right: cos(pi / 4) squared
+        # a fourth of the crop below: cos(pi / 4) squared
         assert weights[row + 3, column].item() == pytest.approx(0.5)
     assert window.min().item() == pytest.approx(1e-4)  # nothing is excluded
 
