@@ -32,7 +32,7 @@ class ToyCenterHead(BaseModule):
 
     def window(self, feat, side):
         y, x = (
-            torch.hann_window(n + 2, periodic=False)[1:-1]
+            torch.hann_window(n + 2, False, device=feat.device)[1:-1]
             for n in feat.shape[-2:]
         )
         return torch.outer(y, x)

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import torch
+from measuring import use_threads
 from real_clips import Clip, find_clips, open_tracker
 
 from mmsimtrack import fileio
@@ -148,9 +148,7 @@ def parse_args(argv=None) -> argparse.Namespace:
 def main(argv=None) -> None:
     """Measure with the rule for lost targets and without it."""
     args = parse_args(argv)
-    if args.threads:
-        torch.set_num_threads(args.threads)
-        cv2.setNumThreads(args.threads)
+    use_threads(args.threads)
     tracker = open_tracker(args)
     rules = tracker.model.rules
     if not rules.lost:

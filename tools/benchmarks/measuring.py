@@ -18,6 +18,13 @@ QUALITY = 90
 SLOPE = 1.3  # of the amplitude spectrum; gives JPEGs of photos' sizes
 
 
+def use_threads(num: int | None) -> None:
+    """Let torch and OpenCV compute with a number of threads, if given."""
+    if num:
+        torch.set_num_threads(num)
+        cv2.setNumThreads(num)
+
+
 def write_frames(
     folder: Path, numbers: range, rng: np.random.Generator, photos: list[Path]
 ) -> list[str]:

@@ -19,8 +19,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import torch
-from measuring import elapsed
+from measuring import elapsed, use_threads
 
 from mmsimtrack import fileio
 from mmsimtrack.apis import Tracker as TorchTracker
@@ -245,9 +244,7 @@ def parse_args(argv=None) -> argparse.Namespace:
 def main(argv=None) -> None:
     """Measure, print a table and write what is asked for."""
     args = parse_args(argv)
-    if args.threads:
-        torch.set_num_threads(args.threads)
-        cv2.setNumThreads(args.threads)
+    use_threads(args.threads)
     clips = find_clips(args.clips)
     report, variants = {}, VARIANTS if args.variants else {}
     for name, tracker in make_trackers(args).items():

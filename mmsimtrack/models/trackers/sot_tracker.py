@@ -270,9 +270,9 @@ class SOTTracker(BaseModel):
         """Weigh where the target may be in a search crop, for the head."""
         if self.window is None:
             return None
-        key = *feat.shape[-2:], feat.device
+        side = 1 / self.search['factor']
+        key = *feat.shape[-2:], side, feat.device
         if key not in self._priors:
-            side = 1 / self.search['factor']
             self._priors[key] = self.head.window(feat, side)
         return self._priors[key]
 
